@@ -1,0 +1,110 @@
+"""The `restmcts` command: collects the commands and turns errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import Annotated
+
+import click
+import typer
+
+from restmcts import __version__
+from restmcts.cli import (
+    doctor,
+    evaluate,
+    export,
+    iterate,
+    label,
+    model,
+    search,
+    show,
+    store_commands,
+    train,
+    tui,
+)
+from restmcts.engines.cpu import prepare_cpu
+from restmcts.errors import RestmctsError
+
+app = typer.Typer(
+    name="restmcts",
+    help="ReST-MCTS*: LLM self-training by process-reward-guided tree search.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+INTERRUPTED = 130
+"""The exit code of a program that Ctrl-C ended."""
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"restmcts {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """ReST-MCTS*: LLM self-training by process-reward-guided tree search."""
+    if debug:
+        os.environ["RESTMCTS_DEBUG"] = "1"
+
+
+app.command("iterate")(iterate.iterate)
+app.command("search")(search.search)
+app.command("eval")(evaluate.evaluate)
+app.command("label")(label.label)
+app.add_typer(train.app, name="train")
+app.command("runs")(show.runs)
+app.command("show")(show.show)
+app.add_typer(export.app, name="export")
+app.add_typer(store_commands.app, name="store")
+app.add_typer(model.app, name="model")
+app.command("doctor")(doctor.doctor)
+app.command("tui")(tui.tui)
+
+
+def main() -> None:
+    """Run the command line; ends the process."""
+    prepare_cpu()
+    sys.exit(run())
+
+
+def run() -> int:
+    """Run the command line and return the exit code: 0, 2 for bad input, 1 for failure, 130 for Ctrl-C."""
+    try:
+        code = app(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        _say("stopped; what is finished is stored, and the same command goes on from there")
+        return INTERRUPTED
+    except RestmctsError as error:
+        return _failed(f"error: {error}", error.exit_code)
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
+        return 0
+    except Exception as error:
+        return _failed(f"internal error: {type(error).__name__}: {error} (--debug shows more)", 1)
+    return code if isinstance(code, int) else 0
+
+
+def _failed(text: str, code: int) -> int:
+    if os.environ.get("RESTMCTS_DEBUG"):
+        traceback.print_exc()
+    _say(" ".join(text.split()))
+    return code
+
+
+def _say(text: str) -> None:
+    safe = "".join(character if character.isprintable() else "�" for character in text)
+    print(safe, file=sys.stderr)

@@ -1,0 +1,162 @@
+"""Tables on standard output, progress on standard error; model text is never read as markup."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+from rich.progress import TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from restmcts.progress import Figures
+
+QUIET_SECONDS = 10.0
+"""Without a terminal, a line of progress is printed no more often than this."""
+
+
+def visible(text: object, limit: int = 200) -> str:
+    """Text of a model or a file with control characters shown and at most ``limit`` characters."""
+    raw = str(text)
+    short = raw if len(raw) <= limit else raw[: limit - 1] + "…"
+    return "".join(c if c.isprintable() else {"\n": "↵", "\t": " "}.get(c, "�") for c in short)
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A table on standard output; columns after the first are right-aligned where they hold numbers."""
+    table = Table(title=Text(title), title_justify="left")
+    for number, column in enumerate(columns):
+        numeric = all(isinstance(row[number], int | float) or _figure(row[number]) for row in rows)
+        table.add_column(Text(column), justify="right" if numeric and rows else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(visible(cell)) for cell in row))
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=140)
+    console.print(table)
+
+
+def _figure(cell: object) -> bool:
+    return isinstance(cell, str) and bool(cell) and (cell[0].isdigit() or cell[0] in "-–.")
+
+
+def print_json(value: Any) -> None:
+    """JSON on standard output, one line."""
+    sys.stdout.write(orjson.dumps(value).decode() + "\n")
+
+
+def open_progress() -> TerminalProgress | LineProgress:
+    """Progress that suits where standard error goes."""
+    return TerminalProgress() if sys.stderr.isatty() else LineProgress()
+
+
+def described(figures: Figures) -> str:
+    """Figures as a short text: shares in per cent, large numbers rounded."""
+    parts = []
+    for name, value in figures.items():
+        if value is None:
+            continue
+        if name == "accuracy":
+            shown = f"{value:.1%}"
+        elif isinstance(value, float):
+            shown = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+        else:
+            shown = f"{value:,}" if isinstance(value, int) else str(value)
+        parts.append(f"{name} {shown}")
+    return ", ".join(parts)
+
+
+def summarized(summary: Mapping[str, Any]) -> str:
+    """The plain figures of a phase summary as a short text."""
+    shown = {
+        name: value
+        for name, value in summary.items()
+        if isinstance(value, int | float) and not isinstance(value, bool) and "." not in name
+    }
+    return described(dict(list(shown.items())[:6]))
+
+
+class TerminalProgress:
+    """Bars with rate, time left and the latest figures."""
+
+    def __init__(self) -> None:
+        self._bars = Bars(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[figures]}", markup=False),
+            console=Console(stderr=True),
+        )
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> TerminalProgress:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def start(self, phase: str, kind: str, total: int | None) -> None:
+        self._clear()
+        self._task = self._bars.add_task(phase, total=total, figures="")
+
+    def update(self, done: int, figures: Figures) -> None:
+        if self._task is not None:
+            self._bars.update(self._task, completed=done, figures=described(figures))
+
+    def finish(self, phase: str, summary: Mapping[str, Any]) -> None:
+        self._clear()
+        self._bars.console.print(Text(f"{phase:<22} {summarized(summary)}"))
+
+    def note(self, text: str) -> None:
+        self._bars.console.print(Text(f"note: {text}", style="yellow"))
+
+    def _clear(self) -> None:
+        if self._task is not None:
+            self._bars.remove_task(self._task)
+            self._task = None
+
+
+class LineProgress:
+    """Progress as plain lines, for logs."""
+
+    def __init__(self) -> None:
+        self._phase = ""
+        self._total: int | None = None
+        self._started = self._printed = time.monotonic()
+
+    def __enter__(self) -> LineProgress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def start(self, phase: str, kind: str, total: int | None) -> None:
+        self._phase, self._total = phase, total
+        self._started = self._printed = time.monotonic()
+
+    def update(self, done: int, figures: Figures) -> None:
+        now = time.monotonic()
+        if now - self._printed < QUIET_SECONDS:
+            return
+        self._printed = now
+        rate = done / max(1e-9, now - self._started)
+        left = "" if self._total is None else f", {max(0.0, (self._total - done) / max(rate, 1e-9)):.0f} s left"
+        self._print(f"{self._phase}: {done}/{self._total} ({rate:.1f}/s{left}) {described(figures)}")
+
+    def finish(self, phase: str, summary: Mapping[str, Any]) -> None:
+        self._print(f"{phase:<22} {summarized(summary)}")
+
+    def note(self, text: str) -> None:
+        self._print(f"note: {text}")
+
+    def _print(self, text: str) -> None:
+        print("".join(c if c.isprintable() else "�" for c in text), file=sys.stderr, flush=True)

@@ -1,0 +1,172 @@
+"""`restmcts eval`: methods side by side at equal token budgets."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from restmcts.cli.options import ROOT, AsJson, Override, Root
+
+if TYPE_CHECKING:
+    from restmcts.config import EvaluatedMethod, Recipe
+    from restmcts.iterate.context import Context
+
+RULES = {
+    "self-consistency": ["majority", "value-vote"],
+    "best-of-n": ["best-last", "best-minimum", "best-product"],
+}
+
+
+def evaluate(
+    run: Annotated[str | None, typer.Argument(help="A run whose models and test problems to use.")] = None,
+    policy: Annotated[Path | None, typer.Option("--policy", help="Folder of a policy, instead.")] = None,
+    value: Annotated[Path | None, typer.Option("--value", help="Folder of a value model.")] = None,
+    problems: Annotated[Path | None, typer.Option("--problems", help="JSON Lines file of problems.")] = None,
+    iteration: Annotated[
+        int | None, typer.Option("--iteration", min=0, help="Models of this iteration [default: the last].")
+    ] = None,
+    method: Annotated[
+        list[str] | None, typer.Option("--method", help="A method; repeat for more [default: all].")
+    ] = None,
+    budget: Annotated[
+        list[int] | None, typer.Option("--budget", min=1, help="Generated tokens a problem; repeat for more.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Take the first so many problems.")] = None,
+    root: Root = ROOT,
+    override: Override = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare search methods on held-out problems: accuracy with 95 % intervals beside the tokens used.
+
+    Settings of a method are overridden by -o METHOD.KEY=VALUE, for example -o mcts.rounds=20.
+    """
+    from restmcts.cli.console import print_json
+    from restmcts.cli.session import open_run
+    from restmcts.cli.tables import print_evaluations
+    from restmcts.errors import InputError
+    from store.reader import StoreReader
+
+    if (run is None) == (policy is None):
+        raise InputError("name either a run or a --policy folder to evaluate")
+    name, recipe, config = _recipe(root, run, policy, value, problems)
+    methods = _methods(method or [], override or [])
+    budgets = sorted(set(budget or [600]))
+    sets = _problems(recipe, problems, limit)
+    with open_run(root, name, recipe, sets, config=config) as context:
+        phase = _phase_name(methods, budgets, iteration, problems, limit)
+        work = Evaluate(context, phase, iteration, methods, budgets)
+        summary = context.phase(phase, "evaluate", work.number, work)
+    if as_json:
+        print_json({"run": name, "phase": phase, **summary})
+        return
+    with StoreReader(root) as reader:
+        rows = [row for row in reader.evaluations(name) if row.phase == phase]
+    print_evaluations(f"{name}, {phase}", rows)
+
+
+class Evaluate:
+    """The work of the phase: find the models, search, and read the table off."""
+
+    def __init__(
+        self,
+        context: Context,
+        phase: str,
+        iteration: int | None,
+        methods: list[EvaluatedMethod],
+        budgets: list[int],
+    ) -> None:
+        from restmcts.iterate.models import models_of
+
+        self.context, self.phase = context, phase
+        self.methods, self.budgets = methods, budgets
+        self.number, self.policy, self.value = models_of(context, iteration)
+
+    def __call__(self) -> dict[str, Any]:
+        from restmcts.iterate.evaluating import evaluate_phase
+
+        with self.context.engines(self.policy, self.value) as engines:
+            return evaluate_phase(
+                self.context,
+                self.phase,
+                self.number,
+                engines,
+                self.methods,
+                self.context.problems.test,
+                traces=self.budgets,
+                trace_tokens=1.0,
+            )
+
+
+def _recipe(
+    root: Path, run: str | None, policy: Path | None, value: Path | None, problems: Path | None
+) -> tuple[str, Recipe, str | None]:
+    """The name of the run to write into, its recipe, and the text of its configuration if it exists."""
+    from restmcts.config import override_values, stored_recipe
+    from restmcts.errors import InputError
+
+    if run is not None:
+        recipe, text = stored_recipe(root, run)
+        return run, recipe, text
+    if problems is None:
+        raise InputError("give the problems to evaluate on with --problems")
+    tables: dict[str, Any] = {
+        "recipe": "eval",
+        "models": {"policy": str(policy)} | ({"value": str(value)} if value else {}),
+        "problems": {"train": str(problems)},
+    }
+    return f"eval-{Path(str(policy)).name}", override_values(tables, [], "eval"), None
+
+
+def _methods(names: list[str], overrides: list[str]) -> list[EvaluatedMethod]:
+    """The methods to compare, without early stop, so that every one may use its whole budget."""
+    from restmcts.config import EvaluatedMethod, parse_override
+    from restmcts.errors import InputError
+    from restmcts.search.methods import METHODS
+
+    settings: dict[str, dict[str, Any]] = {name: {} for name in names or METHODS}
+    for name in settings:
+        if name not in METHODS:
+            raise InputError(f"--method {name!r}: choose from {', '.join(METHODS)}")
+        if name != "greedy":
+            settings[name]["early_stop"] = False
+        if "rounds" in METHODS[name].settings.model_fields:
+            settings[name]["rounds"] = 0
+    for text in overrides:
+        path, chosen = parse_override(text)
+        if len(path) != 2 or path[0] not in settings:
+            raise InputError(f"-o {text!r}: write METHOD.KEY=VALUE with one of {', '.join(settings)}")
+        settings[path[0]][path[1]] = chosen
+    return [
+        EvaluatedMethod.model_validate(
+            {"method": name, "settings": values, "answers": RULES.get(name, [])}
+        )
+        for name, values in settings.items()
+    ]
+
+
+def _problems(recipe: Recipe, problems: Path | None, limit: int | None) -> Any:
+    from dataclasses import replace
+
+    from restmcts.problems.loading import load_problems
+    from restmcts.problems.sets import ProblemSets, load_sets
+
+    if problems is not None:
+        return ProblemSets([], [], load_problems(problems, limit=limit), [])
+    sets = load_sets(recipe)
+    return replace(sets, test=sets.test[:limit])
+
+
+def _phase_name(
+    methods: list[EvaluatedMethod],
+    budgets: list[int],
+    iteration: int | None,
+    problems: Path | None,
+    limit: int | None,
+) -> str:
+    """The same comparison has the same name, so that it is not made twice."""
+    parts = [method.model_dump_json() for method in methods]
+    text = repr((parts, budgets, iteration, str(problems), limit))
+    return f"eval-{blake2b(text.encode(), digest_size=4).hexdigest()}"

@@ -1,0 +1,68 @@
+"""`restmcts export`: trees and samples as files for other tools."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from restmcts.cli.options import ROOT, Root
+
+app = typer.Typer(help="Export trees and samples.", no_args_is_help=True)
+
+Output = Annotated[
+    Path | None, typer.Option("--output", help="File to write [default: standard output].")
+]
+
+
+@app.command("tree")
+def tree(
+    name: Annotated[str, typer.Argument(help="RUN/PHASE/NUMBER.", metavar="TREE")],
+    root: Root = ROOT,
+    output: Output = None,
+) -> None:
+    """Write one tree as JSON: every node with its text, values, visits, labels and verdict."""
+    import orjson
+
+    from restmcts.export import tree_as_dict
+    from restmcts.errors import InputError
+    from store.reader import StoreReader
+
+    run, _, tree_id = name.partition("/")
+    if not tree_id:
+        raise InputError(f"{name!r} is not a tree: write RUN/PHASE/NUMBER")
+    with StoreReader(root) as reader:
+        content = tree_as_dict(reader.record(run, tree_id), reader.labels(run, tree_id))
+    _write([orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n"], output)
+
+
+@app.command("samples")
+def samples(
+    run: Annotated[str, typer.Argument(help="Name of the run.")],
+    kind: Annotated[str, typer.Option("--kind", help="policy or value.")] = "policy",
+    iteration: Annotated[int | None, typer.Option("--iteration", min=0, help="Only this iteration.")] = None,
+    root: Root = ROOT,
+    output: Output = None,
+) -> None:
+    """Write the training samples of a run as JSON Lines."""
+    from restmcts.errors import InputError
+    from restmcts.export import read_samples, sample_files
+    from store.rows import encode_sample
+
+    if kind not in {"policy", "value"}:
+        raise InputError(f"--kind {kind!r}: choose policy or value")
+    files = sample_files(root, run, kind, iteration)
+    _write([encode_sample(sample) + b"\n" for file in files for sample in read_samples(file)], output)
+
+
+def _write(parts: list[bytes], output: Path | None) -> None:
+    from store.files import replace_file
+
+    if output is None:
+        for part in parts:
+            sys.stdout.buffer.write(part)
+        return
+    replace_file(output, parts)
+    typer.echo(f"wrote {output}")

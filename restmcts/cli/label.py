@@ -1,0 +1,37 @@
+"""`restmcts label`: label the trees of a run by a rule."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from restmcts.cli.options import ROOT, AsJson, Root
+
+
+def label(
+    run: Annotated[str, typer.Argument(help="Name of the run.")],
+    rule: Annotated[str, typer.Option("--rule", help="Rule that infers step values.")] = "rest-mcts",
+    phase: Annotated[
+        str | None, typer.Option("--phase", help="Only the trees of this phase [default: all phases].")
+    ] = None,
+    root: Root = ROOT,
+    as_json: AsJson = False,
+) -> None:
+    """Infer a quality value for every step of the stored trees; no model is needed."""
+    from restmcts.cli.console import print_json, print_table
+    from restmcts.config import stored_text
+    from restmcts.errors import InputError
+    from restmcts.iterate.relabelling import relabel
+    from restmcts.labels import LABEL_RULES
+    from store.writer import RunWriter
+
+    if rule not in LABEL_RULES:
+        raise InputError(f"--rule {rule!r}: choose from {', '.join(LABEL_RULES)}")
+    text = stored_text(root, run)
+    with RunWriter.create_or_open(root, run, config=text, environment={}) as writer:
+        rows = relabel(writer, root, run, rule, phase)
+    if as_json:
+        print_json([{"phase": name, "trees": trees, "labelled": steps} for name, trees, steps in rows])
+        return
+    print_table(f"labels of {run} by {rule}", ("phase", "trees", "labelled steps"), rows)

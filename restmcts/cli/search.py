@@ -1,0 +1,114 @@
+"""`restmcts search`: search problems with a policy and, where the method asks for one, a value model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from restmcts.cli.options import ROOT, AsJson, Override, Root
+
+if TYPE_CHECKING:
+    from restmcts.config import Recipe
+    from restmcts.iterate.context import Context
+
+
+def search(
+    problems: Annotated[Path, typer.Option("--problems", help="JSON Lines file of problems.")],
+    policy: Annotated[Path, typer.Option("--policy", help="Folder of the policy.")],
+    method: Annotated[str, typer.Option("--method", help="Search method.")] = "mcts",
+    value: Annotated[Path | None, typer.Option("--value", help="Folder of the value model.")] = None,
+    train: Annotated[
+        Path | None,
+        typer.Option("--train", help="Other problems, to bootstrap a value model from when none is given."),
+    ] = None,
+    budget: Annotated[int | None, typer.Option("--budget", min=1, help="Generated tokens a problem.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Take the first so many problems.")] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the search.")] = 1,
+    root: Root = ROOT,
+    run: Annotated[str | None, typer.Option("--run", help="Name of the run [default: search-METHOD].")] = None,
+    override: Override = None,
+    as_json: AsJson = False,
+) -> None:
+    """Search every problem of a file and store the trees; started again, a run goes on.
+
+    Settings of the method are overridden by -o generation.settings.KEY=VALUE.
+    """
+    from restmcts.cli.console import print_json
+    from restmcts.cli.session import open_run
+    from restmcts.config import override_values
+    from restmcts.problems.loading import load_problems
+    from restmcts.problems.sets import ProblemSets
+
+    tables: dict[str, Any] = {
+        "recipe": "search",
+        "seed": seed,
+        "models": {"policy": str(policy)} | ({"value": str(value)} if value else {}),
+        "problems": {"train": str(train or problems), "test": str(problems)},
+        "generation": {"method": method, "settings": {}} | ({"budget": budget} if budget else {}),
+    }
+    if limit is not None:
+        tables["problems"]["test_limit"] = limit
+    recipe = override_values(tables, override or [], "search")
+    wanted = load_problems(problems, limit=limit, require_answers=False)
+    train_problems = load_problems(train, limit=recipe.problems.train_limit) if train else []
+    sets = ProblemSets(train_problems, [], wanted, [problem for problem in train_problems if problem.solution])
+    name = run or f"search-{method}"
+    with open_run(root, name, recipe, sets) as context:
+        summary = run_search(context, recipe)
+        context.writer.finish_run()
+    if as_json:
+        print_json({"run": name, **summary})
+    else:
+        report(name, root, summary)
+
+
+def run_search(context: Context, recipe: Recipe) -> dict[str, Any]:
+    """Bootstrap a value model if one is needed and missing, then search the test problems."""
+    from restmcts.errors import InputError
+    from restmcts.iterate.loop import first_value
+    from restmcts.iterate.searching import run_search_phase, search_tasks
+    from restmcts.search.methods import needs_value
+
+    generation = recipe.generation
+    settings = generation.build()
+    policy = str(Path(recipe.models.policy or "").resolve())
+    value = None
+    if needs_value(generation.method, settings):
+        if recipe.models.value is None and not context.problems.train:
+            raise InputError(
+                f"method {generation.method!r} needs a value model: give one with --value, or other problems"
+                " with answers as --train to bootstrap one from"
+            )
+        value, _ = first_value(context, policy)
+
+    def work() -> dict[str, Any]:
+        with context.engines(policy, value) as engines:
+            tasks = search_tasks(
+                context,
+                "search",
+                context.problems.test,
+                generation.method,
+                settings,
+                engines,
+                budget=generation.budget,
+            )
+            return run_search_phase(context, "search", tasks, engines)
+
+    return context.phase("search", "search", 0, work)
+
+
+def report(run: str, root: Path, summary: dict[str, Any]) -> None:
+    from restmcts.evaluation.statistics import wilson
+
+    trees = summary["trees"]
+    share = wilson(summary["solved"], trees)
+    typer.echo(
+        f"{trees} problems searched, {summary['solved']} solved: {share.value:.1%}"
+        f" (95 % interval {share.low:.1%} - {share.high:.1%}), {summary['answers']} finished solutions,"
+        f" {summary['policy_tokens'] / trees:.0f} policy and {summary['value_tokens'] / trees:.0f} value tokens"
+        " a problem"
+    )
+    typer.echo(f"Show a tree:  restmcts show {run}/search/0 --root {root}")
+    typer.echo(f"Replay it:    restmcts tui --root {root} --run {run} --tree search/0")

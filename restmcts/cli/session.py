@@ -1,0 +1,37 @@
+"""Opens a run to work in: its writer, grader and progress, closed again whatever happens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from restmcts.cli.console import open_progress
+from restmcts.config import Recipe, recipe_toml
+from restmcts.environment import environment
+from restmcts.iterate.context import Context
+from restmcts.problems.grading import Grader
+from restmcts.problems.sets import ProblemSets
+from store.writer import RunWriter
+
+
+@contextmanager
+def open_run(
+    root: Path, run: str, recipe: Recipe, problems: ProblemSets, *, config: str | None = None
+) -> Iterator[Context]:
+    """A run that is new or goes on.
+
+    Args:
+        config: the text of its ``run.toml`` where it exists already and ``recipe`` was read from it.
+
+    Raises:
+        InputError: the run was started with another recipe.
+        StoreError: another process writes it, or the store cannot be written.
+    """
+    text = recipe_toml(recipe) if config is None else config
+    with (
+        RunWriter.create_or_open(root, run, config=text, environment=environment(recipe.seed)) as writer,
+        Grader() as grader,
+        open_progress() as progress,
+    ):
+        yield Context(recipe, writer, problems, grader, progress)

@@ -1,0 +1,39 @@
+"""Tables of evaluations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from restmcts.cli.console import print_table
+from store.records import Evaluation
+
+COLUMNS = (
+    "iteration",
+    "method",
+    "traces",
+    "budget",
+    "accuracy",
+    "95 % interval",
+    "problems",
+    "policy tokens",
+    "value tokens",
+)
+
+
+def print_evaluations(title: str, rows: Sequence[Evaluation]) -> None:
+    """Accuracy by iteration, method and budget, with intervals and the tokens used a problem."""
+    print_table(title, COLUMNS, [_cells(row) for row in rows])
+
+
+def _cells(row: Evaluation) -> list[object]:
+    return [
+        row.iteration,
+        row.method,
+        "" if row.traces is None else f"{row.traces:g}",
+        "" if row.budget is None else row.budget,
+        f"{row.accuracy:.1%}",
+        f"{row.low:.1%} - {row.high:.1%}",
+        row.problems,
+        f"{row.policy_tokens:.0f}",
+        f"{row.value_tokens:.0f}",
+    ]

@@ -1,0 +1,119 @@
+"""`restmcts train`: train a policy or a value model on stored samples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from restmcts.cli.options import AsJson, Override
+
+if TYPE_CHECKING:
+    from restmcts.training.report import TrainingProgress, TrainingReport
+
+app = typer.Typer(help="Train a policy or a value model on samples.", no_args_is_help=True)
+
+Samples = Annotated[
+    list[Path], typer.Argument(help="Files of samples, as in samples/ of a run or from restmcts export.")
+]
+Source = Annotated[Path, typer.Option("--from", help="Folder of the model to start from.")]
+Target = Annotated[Path, typer.Option("--to", help="Folder to write the checkpoint to.")]
+
+
+@app.command("policy")
+def policy(
+    samples: Samples, source: Source, target: Target, override: Override = None, as_json: AsJson = False
+) -> None:
+    """Fine-tune a policy on traces, with the loss on the steps only."""
+    from restmcts.training.settings import PolicyTraining
+    from store.records import PolicySample
+
+    settings, rows = _prepared(PolicyTraining, override, samples, PolicySample)
+    from restmcts.training.policy import train_policy
+
+    with Bar("train policy") as bar:
+        report = train_policy(source, rows, settings, target, progress=bar.update)
+    _report(report, target, as_json)
+
+
+@app.command("value")
+def value(
+    samples: Samples, source: Source, target: Target, override: Override = None, as_json: AsJson = False
+) -> None:
+    """Train a value model by regression on every labelled step; one problem in ten is held out."""
+    from restmcts.iterate.labelling import held_out
+    from restmcts.training.settings import ValueTraining
+    from store.records import ValueSample
+
+    settings, rows = _prepared(ValueTraining, override, samples, ValueSample)
+    from restmcts.training.value import train_value
+
+    with Bar("train value") as bar:
+        report = train_value(
+            source,
+            [row for row in rows if not held_out(row.problem)],
+            settings,
+            target,
+            held_out=[row for row in rows if held_out(row.problem)],
+            progress=bar.update,
+        )
+    _report(report, target, as_json)
+
+
+def _prepared(kind: Any, override: list[str] | None, files: list[Path], row: type) -> tuple[Any, list[Any]]:
+    """The settings and the samples; both checked before torch is imported."""
+    from restmcts.config import nested_overrides
+    from restmcts.errors import InputError
+    from restmcts.settings import checked
+    from restmcts.export import read_samples
+
+    settings = checked(kind, nested_overrides(override or []), "-o")
+    rows = [sample for file in files for sample in read_samples(file) if isinstance(sample, row)]
+    if not rows:
+        names = ", ".join(map(str, files))
+        raise InputError(f"{names}: no {'traces' if 'Policy' in row.__name__ else 'labelled chains'} to train on")
+    return settings, rows
+
+
+class Bar:
+    """The progress of one training."""
+
+    def __init__(self, name: str) -> None:
+        from restmcts.cli.console import open_progress
+
+        self.name, self.progress, self.started = name, open_progress(), False
+
+    def __enter__(self) -> Bar:
+        self.progress.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.__exit__()
+
+    def update(self, state: TrainingProgress) -> None:
+        if not self.started:
+            self.progress.start(self.name, "train", state.total)
+            self.started = True
+        figures = {"loss": state.loss, "tokens a second": state.tokens_per_second}
+        self.progress.update(state.step, figures)
+
+
+def _report(report: TrainingReport, target: Path, as_json: bool) -> None:
+    from restmcts.cli.console import print_json
+
+    figures = {
+        "checkpoint": str(target),
+        "updates": report.updates,
+        "samples": report.samples,
+        "skipped": dict(report.skipped),
+        "first_loss": report.first_loss,
+        "last_loss": report.last_loss,
+        "seconds": round(report.seconds, 1),
+        **report.metrics,
+    }
+    if as_json:
+        print_json(figures)
+        return
+    for name, shown in figures.items():
+        typer.echo(f"{name:<28} {shown}")

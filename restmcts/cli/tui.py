@@ -1,0 +1,23 @@
+"""`restmcts tui`: browse and replay in the terminal."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from restmcts.cli.options import ROOT, Root
+
+
+def tui(
+    root: Root = ROOT,
+    run: Annotated[str | None, typer.Option("--run", help="Open this run.")] = None,
+    tree: Annotated[str | None, typer.Option("--tree", help="Replay this tree of the run: PHASE/NUMBER.")] = None,
+) -> None:
+    """Browse and compare runs, and replay any search tree step by step."""
+    import tui as screens
+    from restmcts.errors import InputError
+
+    if tree is not None and run is None:
+        raise InputError("--tree needs --run: which run is the tree in?")
+    screens.run(root, run, tree)

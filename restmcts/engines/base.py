@@ -1,0 +1,104 @@
+"""What a search needs of a policy and of a value model, whatever runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from store.trace import Step
+
+Tokens = tuple[int, ...]
+"""Token ids of a prompt: the problem and all steps so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the policy samples.
+
+    ``temperature`` 0 is greedy decoding. ``top_p`` in (0, 1]. ``step_tokens`` and ``trace_tokens`` are
+    the longest step and the longest whole solution, in tokens.
+    """
+
+    temperature: float = 0.7
+    top_p: float = 1.0
+    step_tokens: int = 64
+    trace_tokens: int = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One continuation that the policy wrote.
+
+    ``steps`` holds one step for a request that stops at a step end, all steps for a whole trace; the
+    last one has ``ended`` set when the policy wrote its end-of-text token. ``generated`` counts every
+    token sampled, the end-of-text token included. ``truncated``: the token limit came first.
+    """
+
+    steps: tuple[Step, ...]
+    generated: int
+    truncated: bool
+
+
+class Policy(Protocol):
+    """A language model that continues partial solutions."""
+
+    name: str
+    context: int
+    """The longest prompt and continuation together, in tokens."""
+
+    def prompt(self, problem: str) -> Tokens:
+        """The token ids of a problem, ready for the first step to follow."""
+        ...
+
+    async def propose(
+        self,
+        prompt: Tokens,
+        *,
+        seeds: Sequence[int],
+        max_tokens: int,
+        until: Literal["step", "end"],
+        temperature: float,
+        top_p: float = 1.0,
+    ) -> list[Sample]:
+        """Sample one continuation a seed, up to the end of a step or of the text.
+
+        Raises:
+            EngineError: the model failed.
+        """
+        ...
+
+    def stats(self) -> dict[str, float]:
+        """What the engine has done so far: tokens generated, prompt tokens read and cached, calls."""
+        ...
+
+    def close(self) -> None:
+        """Give back threads and memory; requests still waiting fail."""
+        ...
+
+
+class ValueModel(Protocol):
+    """A process reward model: how good is a partial solution, from 0 to 1?"""
+
+    name: str
+    context: int
+
+    def prompt(self, problem: str) -> Tokens:
+        """The token ids of a problem, to which the token ids of the steps are appended."""
+        ...
+
+    async def score(self, prompts: Sequence[Tokens]) -> list[float]:
+        """The quality value of each partial solution, clamped to [0, 1].
+
+        Raises:
+            EngineError: the model failed, or gave something that is not a number.
+        """
+        ...
+
+    def stats(self) -> dict[str, float]:
+        """What the engine has done so far: tokens generated, prompt tokens read and cached, calls."""
+        ...
+
+    def close(self) -> None:
+        """Give back threads and memory; requests still waiting fail."""
+        ...

@@ -1,0 +1,74 @@
+"""Opens the engine that the settings name, importing it only then."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from restmcts.engines.base import Policy, ValueModel
+from restmcts.engines.cpu import freeze_libraries, prepare_cpu
+from restmcts.errors import InputError
+
+if TYPE_CHECKING:
+    from restmcts.config import ModelSettings
+
+
+def open_policy(folder: Path, models: ModelSettings, *, name: str) -> Policy:
+    """The policy in ``folder``, ready to use; ``name`` is what stored searches call it.
+
+    Raises:
+        InputError: the folder holds no usable policy, or the engine is not installed.
+    """
+    prepare(models)
+    from restmcts.engines.transformers_policy import TransformersPolicy
+
+    return TransformersPolicy(
+        folder,
+        device=models.device,
+        dtype=models.dtype,
+        name=name,
+        max_batch=models.batch,
+        cache_tokens=models.cache_tokens,
+        reproducible=models.reproducible,
+    )
+
+
+def open_value(folder: Path, models: ModelSettings, *, name: str) -> ValueModel:
+    """The value model in ``folder``, ready to use; see :func:`open_policy`."""
+    prepare(models)
+    from restmcts.engines.transformers_value import TransformersValueModel
+
+    return TransformersValueModel(
+        folder,
+        device=models.device,
+        dtype=models.dtype,
+        name=name,
+        cache_tokens=models.cache_tokens,
+        reproducible=models.reproducible,
+    )
+
+
+def prepare(models: ModelSettings) -> None:
+    """Set the number of CPU threads, on which results depend.
+
+    Raises:
+        InputError: torch or transformers is not installed.
+    """
+    _import_libraries()
+    import torch
+
+    if models.threads is not None:
+        torch.set_num_threads(models.threads)
+
+
+@cache
+def _import_libraries() -> None:
+    prepare_cpu()
+    try:
+        import torch
+        import transformers  # noqa: F401
+    except ImportError as error:
+        raise InputError(f"the transformers engine needs torch and transformers: {error}") from None
+    torch.set_num_interop_threads(1)
+    freeze_libraries()

@@ -1,0 +1,204 @@
+"""Models and tokenizers from ordinary Hugging Face folders, with errors that say what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import torch
+from safetensors import SafetensorError
+
+from restmcts.errors import InputError
+
+Device = str
+"""``cpu``, ``cuda`` (or ``cuda:1`` ...), or ``auto``: the GPU where there is one."""
+
+DType = Literal["float32", "bfloat16", "float16"]
+
+TOKENIZER_FILES: Final = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
+
+
+def load_policy(folder: Path, *, device: Device = "cpu", dtype: DType = "float32") -> tuple[Any, Any]:
+    """The causal language model and the tokenizer of a folder.
+
+    Raises:
+        InputError: the folder is not a usable model folder.
+    """
+    from transformers import AutoModelForCausalLM
+
+    return _load(AutoModelForCausalLM, folder, device, dtype), load_tokenizer(folder)
+
+
+def load_value_model(folder: Path, *, device: Device = "cpu", dtype: DType = "float32") -> tuple[Any, Any]:
+    """The regression model with one label, and the tokenizer, of a folder.
+
+    Raises:
+        InputError: the folder is not a usable model folder, or has another number of labels.
+    """
+    from transformers import AutoModelForSequenceClassification
+
+    config = load_config(folder)
+    if config.num_labels != 1:
+        raise InputError(
+            f"{folder}: a value model has one regression label (num_labels 1 in config.json), "
+            f"this one has {config.num_labels}"
+        )
+    return _load(AutoModelForSequenceClassification, folder, device, dtype), load_tokenizer(folder)
+
+
+def load_config(folder: Path) -> Any:
+    """The configuration of a model folder.
+
+    Raises:
+        InputError: there is no such folder, or no model configuration in it.
+    """
+    from transformers import AutoConfig
+
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such model folder")
+    if not (folder / "config.json").is_file():
+        raise InputError(f"{folder}: no config.json; give the folder of a Hugging Face model")
+    try:
+        return AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{folder}/config.json: {_first_line(error)}") from error
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """The tokenizer of a model folder; it has an end-of-text token.
+
+    Raises:
+        InputError: there is none, it cannot be read, or it has no end-of-text token.
+    """
+    from transformers import AutoTokenizer
+
+    if not any((folder / name).is_file() for name in TOKENIZER_FILES):
+        raise InputError(f"{folder}: no tokenizer (none of {', '.join(TOKENIZER_FILES)})")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise InputError(f"{folder}: the tokenizer cannot be loaded: {_first_line(error)}") from error
+    check_tokenizer(tokenizer, str(folder))
+    return tokenizer
+
+
+def check_tokenizer(tokenizer: Any, name: str) -> None:
+    """Refuse a tokenizer without an end-of-text token: nothing would ever end.
+
+    Raises:
+        InputError: it has none.
+    """
+    if tokenizer.eos_token_id is None:
+        raise InputError(f"{name}: the tokenizer has no end-of-text token; set eos_token in its config")
+
+
+def end_tokens(model: Any, tokenizer: Any) -> tuple[int, ...]:
+    """The ids of all tokens that end a text, in order."""
+    found = {int(tokenizer.eos_token_id)}
+    named = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
+    if named is not None:
+        found.update([named] if isinstance(named, int) else named)
+    return tuple(sorted(found))
+
+
+def context_length(model: Any, tokenizer: Any) -> int:
+    """The longest text that a model takes, in tokens."""
+    config = model.config.get_text_config()
+    # A tokenizer that knows no limit says 10 ** 30.
+    limits = [tokenizer.model_max_length, 10**9, getattr(config, "max_position_embeddings", None)]
+    rope = getattr(config, "rope_parameters", None) or {}
+    if rope.get("rope_type") == "longrope":
+        # Beyond this length all positions are encoded in another way, which would spoil cached keys.
+        limits.append(rope.get("original_max_position_embeddings"))
+    return int(min(limit for limit in limits if limit is not None))
+
+
+def find_device(device: Device) -> torch.device:
+    """The device by its name.
+
+    Raises:
+        InputError: unknown, or not in this machine.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        found = torch.device(device)
+    except RuntimeError as error:
+        raise InputError(f"device {device!r} is unknown; use cpu, cuda or auto") from error
+    if found.type == "cuda" and not torch.cuda.is_available():
+        raise InputError(f"device {device!r}: torch sees no GPU here; use cpu or auto")
+    return found
+
+
+def find_dtype(dtype: str) -> torch.dtype:
+    """The number format by its name.
+
+    Raises:
+        InputError: it is not one of float32, bfloat16, float16.
+    """
+    known = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    if dtype not in known:
+        raise InputError(f"dtype {dtype!r} is unknown; use one of {', '.join(known)}")
+    return known[dtype]
+
+
+def _load(kind: Any, folder: Path, device: Device, dtype: DType) -> Any:
+    place, numbers = find_device(device), find_dtype(dtype)
+    load_config(folder)
+    _check_weights(folder)
+    try:
+        with _quiet():
+            model, report = kind.from_pretrained(
+                folder,
+                dtype=numbers,
+                use_safetensors=True,
+                trust_remote_code=False,
+                local_files_only=True,
+                output_loading_info=True,
+            )
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
+        raise InputError(f"{folder}: the model cannot be loaded: {_first_line(error)}") from error
+    missing = sorted(report["missing_keys"])
+    if missing:
+        lack = f"{missing[0]}{_more(missing)}"
+        raise InputError(f"{folder}: the weights lack {lack}; is it another kind of model?")
+    return model.to(place).eval()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No progress bars and warnings on the screen: what is wrong is raised."""
+    from transformers import utils
+
+    logging: Any = utils.logging
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def _check_weights(folder: Path) -> None:
+    if any(folder.glob("*.safetensors")):
+        return
+    if any(folder.glob("*.bin")) or any(folder.glob("*.pt")):
+        raise InputError(
+            f"{folder}: the weights are pickle files, which can run code and are refused; "
+            "save the model as safetensors"
+        )
+    raise InputError(f"{folder}: no weights (*.safetensors)")
+
+
+def _more(names: list[str]) -> str:
+    return f" and {len(names) - 1} more" if len(names) > 1 else ""
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,1 @@
+"""Accuracy against token budgets, with intervals."""

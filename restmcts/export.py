@@ -1,0 +1,73 @@
+"""Trees and samples in the forms that other tools take."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from restmcts.errors import InputError
+from store.jsonl import read_rows
+from store.layout import RunLayout
+from store.records import Sample
+from store.rows import sample_from
+from store.trace import SearchRecord
+from store.tree import fold
+
+
+def tree_as_dict(record: SearchRecord, labels: dict[str, tuple[float | None, ...]]) -> dict[str, Any]:
+    """One tree as nested plain data: header, result, and every node with what is known about it."""
+    tree = fold(record.events)
+    nodes = []
+    for node in tree.nodes:
+        nodes.append(
+            {
+                "id": node.id,
+                "parent": node.parent,
+                "depth": node.depth,
+                "step": None if node.step is None else node.step.text,
+                "score": node.score,
+                "value": node.value,
+                "visits": node.visits,
+                "samples": node.samples,
+                "finished": node.finished,
+                "answer": node.answer,
+                "correct": node.correct,
+                "labels": {rule: values[node.id] for rule, values in labels.items() if node.id < len(values)},
+            }
+        )
+    return {"header": asdict(record.header), "result": asdict(record.result), "nodes": nodes}
+
+
+def sample_files(root: Path, run: str, kind: str, iteration: int | None) -> list[Path]:
+    """The files of training samples of a run, in the order of the iterations.
+
+    Raises:
+        InputError: there are none.
+    """
+    ending = "select" if kind == "policy" else "label"
+    folder = RunLayout(root, run).folder / "samples"
+    files = sorted(folder.glob(f"*.{ending}.jsonl"), key=lambda path: int(path.name.partition(".")[0]))
+    if iteration is not None:
+        files = [path for path in files if path.name.startswith(f"{iteration}.")]
+    if not files:
+        raise InputError(f"run {run!r} in {root} has no {kind} samples" + _of(iteration))
+    return files
+
+
+def _of(iteration: int | None) -> str:
+    return "" if iteration is None else f" of iteration {iteration}"
+
+
+def read_samples(path: Path) -> Iterator[Sample]:
+    """The training samples of a file.
+
+    Raises:
+        InputError: there is no such file.
+        StoreError: a line is not a sample.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; samples lie in samples/ of a run")
+    for line, row in read_rows(path):
+        yield sample_from(row, f"{path}:{line.number}")

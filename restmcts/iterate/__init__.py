@@ -1,0 +1,1 @@
+"""The self-training loop: search, verify, label, select, train, evaluate."""

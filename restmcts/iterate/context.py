@@ -1,0 +1,90 @@
+"""What every phase of a run works with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from restmcts.config import Recipe
+from restmcts.engines.base import Policy, Sampling, ValueModel
+from restmcts.engines.factory import open_policy, open_value
+from restmcts.problems.base import Problem
+from restmcts.problems.grading import Grader
+from restmcts.problems.sets import ProblemSets
+from restmcts.progress import Progress
+from restmcts.search.critic import rule_critic
+from restmcts.search.driver import Engines
+from store.writer import RunWriter
+
+Summary = dict[str, Any]
+"""What a phase leaves behind for later ones and for the reader; JSON values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """A run under way."""
+
+    recipe: Recipe
+    writer: RunWriter
+    problems: ProblemSets
+    grader: Grader
+    progress: Progress
+
+    def grade(self, problem: Problem, answers: Sequence[str]) -> list[bool]:
+        """Verdicts on answers to a problem that has an oracle answer."""
+        assert problem.answer is not None
+        pairs = [(answer, problem.answer) for answer in answers]
+        return self.grader.grade_many(pairs, tolerance=problem.tolerance)
+
+    def folder(self, name: str) -> Path:
+        """A checkpoint by the name that summaries have for it: inside the run, or any other folder."""
+        path = Path(name)
+        return path if path.is_absolute() else self.writer.layout.folder / path
+
+    def phase(self, name: str, kind: str, iteration: int, work: Callable[[], Summary]) -> Summary:
+        """Do ``work`` as a phase of the run, unless it is done already; returns its summary.
+
+        An error marks the phase as failed and goes on to the caller.
+        """
+        if self.writer.phase_status(name) == "done":
+            summary = self.writer.phase_summary(name)
+            self.progress.finish(name, summary)
+            return summary
+        self.writer.start_phase(name, kind, iteration)
+        try:
+            summary = work()
+        except Exception as error:
+            self.writer.fail_phase(name, str(error))
+            raise
+        self.writer.finish_phase(name, summary)
+        self.progress.finish(name, summary)
+        return summary
+
+    @contextmanager
+    def engines(self, policy: str, value: str | None) -> Iterator[Engines]:
+        """A policy and, if named, a value model, ready to search with."""
+        opened: list[Policy | ValueModel] = []
+        try:
+            models = self.recipe.models
+            opened_policy = open_policy(self.folder(policy), models, name=policy)
+            opened.append(opened_policy)
+            opened_value = None
+            if value is not None:
+                opened_value = open_value(self.folder(value), models, name=value)
+                opened.append(opened_value)
+            sampling = self.recipe.sampling
+            yield Engines(
+                policy=opened_policy,
+                value=opened_value,
+                critic=rule_critic,
+                sampling=Sampling(
+                    sampling.temperature, sampling.top_p, sampling.step_tokens, sampling.trace_tokens
+                ),
+                drop_repeats=sampling.drop_repeats,
+            )
+        finally:
+            for engine in opened:
+                engine.close()

@@ -1,0 +1,156 @@
+"""Phases that turn verified trees into training data."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from random import Random
+
+from restmcts.errors import PhaseError
+from restmcts.iterate.context import Context, Summary
+from restmcts.labels import LABEL_RULES, Labels
+from restmcts.problems.base import Problem
+from restmcts.seeds import derive_seed
+from store.records import PolicySample, ValueSample
+from store.trace import SearchRecord, Step
+from store.tree import Node, Tree, fold
+
+HELD_OUT_ONE_IN = 10
+"""One training problem in so many is never used to train a value model, only to judge it."""
+
+
+def held_out(problem: str) -> bool:
+    """Whether the trees of a problem are kept to judge value models; decided by its name alone."""
+    return derive_seed("held-out", problem) % HELD_OUT_ONE_IN == 0
+
+
+def label_phase(context: Context, phase: str, search: str) -> Summary:
+    """Label the trees of the phase ``search``; writes the labels and the value samples.
+
+    Raises:
+        PhaseError: no tree has a label.
+    """
+    rule = context.recipe.labels.rule
+    labelled: list[tuple[str, Labels]] = []
+    samples: list[ValueSample] = []
+    for record in context.writer.read_trees(search):
+        tree = fold(record.events)
+        labels = LABEL_RULES[rule](tree)
+        labelled.append((record.header.id, labels))
+        samples.extend(value_samples(record, tree, labels))
+    if not samples:
+        raise PhaseError(
+            f"{phase}: the rule {rule!r} labels no step of the {len(labelled)} trees of {search}: no tree"
+            " has a correct answer; search longer, with a better policy, or on easier problems"
+        )
+    context.writer.write_labels(search, rule, labelled)
+    context.writer.write_samples(phase, samples)
+    steps = sum(label is not None for _, labels in labelled for label in labels)
+    trees = sum(any(label is not None for label in labels) for _, labels in labelled)
+    return {"rule": rule, "trees": trees, "labelled_steps": steps, "chains": len(samples)}
+
+
+def value_samples(record: SearchRecord, tree: Tree, labels: Labels) -> Iterator[ValueSample]:
+    """One row for every chain from the root to a leaf that has a label on it."""
+    for leaf in tree.nodes[1:]:
+        if leaf.children:
+            continue
+        path = tree.path(leaf.id)
+        on_path = tuple(labels[node.id] for node in path)
+        if any(label is not None for label in on_path):
+            yield ValueSample(
+                problem=record.header.problem,
+                question=record.header.question,
+                steps=tuple(_steps(path)),
+                labels=on_path,
+                trees=(record.header.id,),
+            )
+
+
+def _steps(path: Iterable[Node]) -> Iterator[Step]:
+    return (node.step for node in path if node.step is not None)
+
+
+def select_phase(context: Context, phase: str, search: str) -> Summary:
+    """Choose the traces that the policy learns from; writes the policy samples.
+
+    Raises:
+        PhaseError: no trace is kept.
+    """
+    selection = context.recipe.selection
+    found = correct_traces(context.writer.read_trees(search))
+    kept: list[PolicySample] = []
+    for traces in found.values():
+        ranked = sorted(traces, key=lambda sample: -(sample.value or 0.0))
+        if selection.by == "rank":
+            kept.extend(ranked[: selection.top])
+        else:
+            kept.extend(sample for sample in ranked if (sample.value or 0.0) >= selection.threshold)
+    total = sum(map(len, found.values()))
+    if not kept:
+        best = max((sample.value or 0.0 for traces in found.values() for sample in traces), default=None)
+        reason = (
+            "no tree has a correct answer: search longer, or start from a better policy"
+            if best is None
+            else f"the largest value of {total} correct traces is {best:.3f}, below"
+            f" selection.threshold = {selection.threshold}: lower it or set selection.by to rank"
+        )
+        raise PhaseError(f"{phase}: no trace is kept: {reason}")
+    mixed = demonstration_samples(context, phase, round(len(kept) * selection.demonstrations))
+    context.writer.write_samples(phase, [*kept, *mixed])
+    return {
+        "correct_traces": total,
+        "kept": len(kept),
+        "problems": len(found),
+        "demonstrations": len(mixed),
+    }
+
+
+def correct_traces(records: Iterable[SearchRecord]) -> dict[str, list[PolicySample]]:
+    """The distinct verified-correct traces of each problem, with the value that the tree gives them."""
+    found: dict[str, dict[str, PolicySample]] = defaultdict(dict)
+    for record in records:
+        tree = fold(record.events)
+        for node in tree.finished():
+            if not node.correct:
+                continue
+            text = tree.text(node.id)
+            known = found[record.header.problem].get(text)
+            value = node.value if node.score is not None else None
+            found[record.header.problem][text] = PolicySample(
+                problem=record.header.problem,
+                prompt=record.header.question,
+                steps=tuple(tree.steps(node.id)),
+                trees=(*(known.trees if known else ()), record.header.id),
+                value=value if known is None else max(value or 0.0, known.value or 0.0),
+                kind="trace",
+            )
+    return {problem: list(traces.values()) for problem, traces in found.items()}
+
+
+def demonstration_samples(context: Context, phase: str, count: int) -> list[PolicySample]:
+    """``count`` worked solutions of the training data, drawn with replacement once all are used.
+
+    Raises:
+        PhaseError: demonstrations are wanted, but no training problem has a solution.
+    """
+    pool = context.problems.demonstrations
+    if count == 0:
+        return []
+    if not pool:
+        raise PhaseError(
+            f"{phase}: selection.demonstrations mixes in worked solutions, but no training problem has a"
+            " 'solution'"
+        )
+    random = Random(derive_seed(context.recipe.seed, phase, "demonstrations"))
+    order = random.sample(pool, len(pool))
+    return [demonstration(order[number % len(order)]) for number in range(count)]
+
+
+def demonstration(problem: Problem) -> PolicySample:
+    """A worked solution as a policy sample; its steps are tokenized when they are trained on."""
+    assert problem.solution is not None
+    lines = [line for line in problem.solution.splitlines(keepends=True) if line.strip()]
+    last = len(lines) - 1
+    steps = tuple(Step(line, ended=place == last) for place, line in enumerate(lines))
+    return PolicySample(problem.id, problem.text, steps, (), None, "demonstration")

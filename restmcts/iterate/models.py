@@ -1,0 +1,43 @@
+"""Which checkpoints a stored run works with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from restmcts.errors import InputError
+from restmcts.iterate.context import Context
+from store.reader import StoreReader
+
+
+def models_of(context: Context, iteration: int | None) -> tuple[int, str, str | None]:
+    """The iteration, the policy and the value model that a run had after ``iteration`` (None: the last).
+
+    Raises:
+        InputError: the run has not come that far.
+    """
+    recipe = context.recipe
+    base = recipe.models.policy
+    policies: dict[int, str] = {0: str(Path(base).resolve())} if base else {}
+    given = recipe.models.value
+    values: dict[int, str] = {0: str(Path(given).resolve())} if given else {}
+    layout = context.writer.layout
+    with StoreReader(layout.root) as reader:
+        rows = reader.checkpoints(layout.run)
+    for row in rows:
+        if row.carried and row.kind == "policy":
+            policies[row.iteration] = row.path
+        elif row.carried and row.kind == "value":
+            values[row.iteration] = row.path
+    reached = max([*policies, *values], default=0)
+    wanted = reached if iteration is None else iteration
+    if wanted > reached or not policies:
+        raise InputError(
+            f"run {layout.run!r} has no models of iteration {wanted}; it has come to {reached}"
+        )
+    return wanted, _latest(policies, wanted) or "", _latest(values, wanted)
+
+
+def _latest(checkpoints: dict[int, str], iteration: int) -> str | None:
+    """What was carried on last, at or before an iteration."""
+    reached = [number for number in checkpoints if number <= iteration]
+    return checkpoints[max(reached)] if reached else None

@@ -1,0 +1,292 @@
+"""Phases that train a model and decide whether it is carried on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING
+
+from restmcts.engines.factory import prepare
+from restmcts.errors import PhaseError
+from restmcts.iterate.context import Context, Summary
+from restmcts.iterate.labelling import correct_traces, demonstration, demonstration_samples, held_out
+from restmcts.labels import any_correct
+from restmcts.problems.base import Problem
+from restmcts.seeds import derive_seed
+from restmcts.training.settings import PolicyTraining, ValueTraining
+from store.records import Checkpoint, CheckpointKind, Metric, PolicySample, ValueSample
+from store.trace import Step
+from store.tree import fold
+
+if TYPE_CHECKING:
+    from restmcts.training.report import TrainingProgress, TrainingReport
+    from restmcts.training.value_report import Judged
+
+
+class Watch:
+    """Passes the progress of a training on, and keeps the loss curve as metrics."""
+
+    def __init__(self, context: Context, phase: str, iteration: int) -> None:
+        self.context, self.phase, self.iteration = context, phase, iteration
+        self.started = False
+
+    def __call__(self, progress: TrainingProgress) -> None:
+        if not self.started:
+            self.context.progress.start(self.phase, "train", progress.total)
+            self.started = True
+        self.context.progress.update(
+            progress.step,
+            {"loss": progress.loss, "tokens a second": progress.tokens_per_second},
+        )
+        self.context.writer.add_metric(
+            Metric("", self.phase, self.iteration, "loss", progress.loss, progress.step)
+        )
+
+
+def base_phase(context: Context, phase: str) -> Summary:
+    """Train the base policy of the built-in task."""
+    from restmcts.training.tiny import train_tiny_base
+
+    recipe = context.recipe
+    assert recipe.tiny is not None
+    prepare(recipe.models)
+    target = context.writer.layout.checkpoint(0, "policy")
+    settings = recipe.tiny.base.model_copy(update={"seed": derive_seed(recipe.seed, phase) % 2**31})
+    report = train_tiny_base(
+        recipe.tiny.problems.task(),
+        context.problems.demonstrations,
+        context.problems.validation,
+        settings,
+        target,
+        progress=Watch(context, phase, 0),
+        device=recipe.models.device,
+    )
+    return _trained(context, 0, "policy", target, None, report)
+
+
+def policy_phase(
+    context: Context,
+    phase: str,
+    iteration: int,
+    samples: Sequence[PolicySample],
+    parent: str,
+    kind: CheckpointKind = "policy",
+    updates: int | None = None,
+) -> Summary:
+    """Fine-tune the policy ``parent`` on ``samples``."""
+    from restmcts.training.policy import train_policy
+
+    recipe = context.recipe
+    prepare(recipe.models)
+    seed = derive_seed(recipe.seed, phase) % 2**31
+    settings: PolicyTraining = recipe.policy_training.model_copy(update={"seed": seed})
+    if updates is not None:
+        settings = settings.model_copy(update={"updates": updates})
+    target = context.writer.layout.checkpoint(iteration, kind)
+    report = train_policy(
+        context.folder(parent),
+        samples,
+        settings,
+        target,
+        progress=Watch(context, phase, iteration),
+        device=recipe.models.device,
+    )
+    return _trained(context, iteration, kind, target, parent, report)
+
+
+def control_phase(context: Context, phase: str, iteration: int, parent: str, updates: int) -> Summary:
+    """Train the control arm: the demonstrations alone, for as many updates as the policy had."""
+    count = len(context.problems.demonstrations)
+    samples = demonstration_samples(context, phase, count)
+    if not samples:
+        raise PhaseError(f"{phase}: the control arm needs training problems with a 'solution'")
+    return policy_phase(context, phase, iteration, samples, parent, "control", updates)
+
+
+def start_phase(context: Context, phase: str, search: str, policy: str) -> Summary:
+    """Train a first value model on solved examples and their perturbed steps (paper, Section 3.2).
+
+    Solved examples are the demonstrations and the verified-correct traces of the phase ``search``.
+    """
+    solved = [
+        *(demonstration(problem) for problem in context.problems.demonstrations),
+        *(
+            trace
+            for traces in correct_traces(context.writer.read_trees(search)).values()
+            for trace in traces
+            if not held_out(trace.problem)
+        ),
+    ]
+    random = Random(derive_seed(context.recipe.seed, phase))
+    samples = list(perturbed_samples(solved, context.recipe.bootstrap.perturbed, random))
+    if not samples:
+        raise PhaseError(f"{phase}: there are no solved examples to start a value model from")
+    context.writer.write_samples(phase, samples)
+    settings = context.recipe.value_start
+    return _value_training(context, phase, 0, samples, policy, settings, "start", share_nodes=False)
+
+
+def perturbed_samples(
+    solved: Sequence[PolicySample], copies: int, random: Random
+) -> Iterator[ValueSample]:
+    """Each solved example with the label 1 on every step, and copies that end in a wrong step.
+
+    A wrong step is one of another solved example, in place of a step drawn at random; its label is 0.
+    Equal steps are told apart by their text, so a perturbed step is never the right one.
+    """
+    pool = [step for sample in solved for step in sample.steps]
+    for sample in solved:
+        steps = sample.steps
+        yield ValueSample(sample.problem, sample.prompt, steps, (1.0,) * len(steps), ())
+        for _ in range(copies):
+            place = random.randrange(len(steps))
+            wrong = random.choice(pool)
+            if wrong.text.strip() != steps[place].text.strip():
+                chain = (*steps[:place], wrong)
+                yield ValueSample(sample.problem, sample.prompt, chain, (1.0,) * place + (0.0,), ())
+
+
+def value_phase(
+    context: Context, phase: str, iteration: int, samples: Iterable[ValueSample], parent: str
+) -> Summary:
+    """Train a value model from ``parent``, a policy or the value model before."""
+    recipe = context.recipe
+    settings = recipe.value_training
+    if iteration > 0 and recipe.value_update is not None:
+        settings = recipe.value_update
+    kept = [sample for sample in samples if not held_out(sample.problem)]
+    return _value_training(context, phase, iteration, kept, parent, settings, "value")
+
+
+def _value_training(
+    context: Context,
+    phase: str,
+    iteration: int,
+    samples: Sequence[ValueSample],
+    parent: str,
+    settings: ValueTraining,
+    folder: str,
+    *,
+    share_nodes: bool = True,
+) -> Summary:
+    from restmcts.training.value import train_value
+
+    recipe = context.recipe
+    prepare(recipe.models)
+    target = context.writer.layout.checkpoint(iteration, folder)
+    report = train_value(
+        context.folder(parent),
+        samples,
+        settings.model_copy(update={"seed": derive_seed(recipe.seed, phase) % 2**31}),
+        target,
+        share_nodes=share_nodes,
+        progress=Watch(context, phase, iteration),
+        device=recipe.models.device,
+    )
+    return _trained(context, iteration, "value", target, parent, report)
+
+
+def _trained(
+    context: Context,
+    iteration: int,
+    kind: CheckpointKind,
+    target: Path,
+    parent: str | None,
+    report: TrainingReport,
+) -> Summary:
+    if report.skipped and sum(report.skipped.values()):
+        left_out = ", ".join(f"{count} {reason}" for reason, count in report.skipped.items() if count)
+        context.progress.note(f"{kind} training of iteration {iteration} left out: {left_out}")
+    return {
+        "checkpoint": relative(context, target),
+        "parent": parent,
+        "updates": report.updates,
+        "samples": report.samples,
+        "first_loss": report.first_loss,
+        "last_loss": report.last_loss,
+        **report.metrics,
+    }
+
+
+def relative(context: Context, path: Path) -> str:
+    return path.relative_to(context.writer.layout.folder).as_posix()
+
+
+def record_checkpoint(
+    context: Context, iteration: int, kind: CheckpointKind, trained: Summary, *, carried: bool, **metrics: float
+) -> None:
+    """Note a checkpoint, and whether the next iteration goes on from it."""
+    context.writer.add_checkpoint(
+        Checkpoint("", iteration, kind, trained["checkpoint"], trained["parent"], carried, dict(metrics))
+    )
+
+
+def judge_value(context: Context, searches: Sequence[str], value: str) -> list[Judged]:
+    """What the value model ``value`` says about the held-out trees of the phases ``searches``.
+
+    A step is a good one when a verified-correct trace passes through it; for the built-in task, where
+    the right steps are known, when it and all steps before are right.
+    """
+    from restmcts.training.value import predict_values, unique_labels
+    from restmcts.training.value_report import Judged
+
+    samples = [
+        sample
+        for search in searches
+        for sample in context.writer.read_samples(label_of(search))
+        if isinstance(sample, ValueSample) and held_out(sample.problem)
+    ]
+    good = _good_steps(context, searches)
+    predictions = predict_values(
+        context.folder(value),
+        samples,
+        max_length=context.recipe.value_training.max_length,
+        device=context.recipe.models.device,
+    )
+    rows: list[Judged] = []
+    for sample, once, predicted in zip(samples, unique_labels(samples), predictions, strict=True):
+        likelihood: float | None = 0.0
+        for place, step in enumerate(sample.steps):
+            known = likelihood is not None and step.logprob is not None
+            likelihood = (likelihood or 0.0) + (step.logprob or 0.0) if known else None
+            label = once.labels[place]
+            if label is not None and predicted is not None:
+                correct = (sample.trees[0], _key(sample.steps[: place + 1])) in good
+                rows.append(
+                    Judged(sample.problem, place + 1, predicted[place], label, correct, likelihood)
+                )
+    return rows
+
+
+def label_of(search: str) -> str:
+    """The phase that labels the trees of the phase ``search``."""
+    return search.removesuffix("search") + "label"
+
+
+def _key(steps: Sequence[Step]) -> str:
+    return "".join(step.text for step in steps)
+
+
+def _good_steps(context: Context, searches: Sequence[str]) -> set[tuple[str, str]]:
+    """The good partial solutions of the held-out trees, by tree and text."""
+    problems = {problem.id: problem for problem in context.problems.train}
+    found: set[tuple[str, str]] = set()
+    for search in searches:
+        for record in context.writer.read_trees(search):
+            if not held_out(record.header.problem):
+                continue
+            tree = fold(record.events)
+            hits = any_correct(tree)
+            problem = problems[record.header.problem]
+            for node in tree.nodes[1:]:
+                text = tree.text(node.id)
+                if _is_right(context, problem, text, hits[node.id]):
+                    found.add((record.header.id, text))
+    return found
+
+
+def _is_right(context: Context, problem: Problem, text: str, hit: float | None) -> bool:
+    if context.recipe.tiny is None or problem.solution is None:
+        return hit == 1.0
+    return problem.solution.startswith(text if text.endswith("\n") else text + "\n")

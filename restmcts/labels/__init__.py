@@ -1,0 +1,18 @@
+"""Rules that infer step labels from a verified tree; each one is a pure function of the tree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from restmcts.labels.estimation import any_correct, correct_share
+from restmcts.labels.rest_mcts import Labels, rest_mcts
+from store.tree import Tree
+
+LABEL_RULES: dict[str, Callable[[Tree], Labels]] = {
+    "rest-mcts": rest_mcts,
+    "correct-share": correct_share,
+    "any-correct": any_correct,
+}
+"""The rules by name."""
+
+__all__ = ["LABEL_RULES", "Labels", "any_correct", "correct_share", "rest_mcts"]

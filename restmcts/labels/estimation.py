@@ -1,0 +1,42 @@
+"""Step labels by Monte-Carlo estimation over the verified answers below a step.
+
+The rules of MATH-SHEPHERD (arXiv 2312.08935), with the traces of the tree as the completions.
+"""
+
+from __future__ import annotations
+
+from restmcts.labels.rest_mcts import Labels
+from store.tree import Tree
+
+
+def correct_share(tree: Tree) -> Labels:
+    """Soft estimation: the share of the verified answers below a step that are correct.
+
+    An answer counts once for every sample that gave it. Nodes below which nothing was verified, and the
+    root, have no label.
+    """
+    right, all_ = _verified_below(tree)
+    shares = [correct / total if total else None for correct, total in zip(right, all_, strict=True)]
+    return (None, *shares[1:])
+
+
+def any_correct(tree: Tree) -> Labels:
+    """Hard estimation: 1 if any verified answer below a step is correct, 0 if none is."""
+    right, all_ = _verified_below(tree)
+    hits = [float(correct > 0) if total else None for correct, total in zip(right, all_, strict=True)]
+    return (None, *hits[1:])
+
+
+def _verified_below(tree: Tree) -> tuple[list[int], list[int]]:
+    """For every node, the samples at or below it that were verified as correct, and as anything."""
+    right = [0] * len(tree.nodes)
+    all_ = [0] * len(tree.nodes)
+    for node in reversed(tree.nodes):
+        if node.correct is not None:
+            samples = max(1, node.samples)
+            all_[node.id] += samples
+            right[node.id] += samples if node.correct else 0
+        if node.parent is not None:
+            right[node.parent] += right[node.id]
+            all_[node.parent] += all_[node.id]
+    return right, all_

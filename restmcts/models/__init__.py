@@ -1,0 +1,1 @@
+"""Small models that can be made usable without a model hub."""

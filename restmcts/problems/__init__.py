@@ -1,0 +1,1 @@
+"""Problems: data sets, the built-in task, answers and grading."""

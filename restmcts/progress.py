@@ -1,0 +1,44 @@
+"""What long work tells whoever watches it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+Figures = Mapping[str, float | int | str | None]
+
+
+class Progress(Protocol):
+    """A listener; every call may come often and must return at once."""
+
+    def start(self, phase: str, kind: str, total: int | None) -> None:
+        """A phase begins; ``total`` is how many pieces of work it has."""
+        ...
+
+    def update(self, done: int, figures: Figures) -> None:
+        """``done`` pieces are ready; ``figures`` are the latest numbers, by name."""
+        ...
+
+    def finish(self, phase: str, summary: Mapping[str, Any]) -> None:
+        """A phase is done, now or in an earlier start of the same run."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Something that the user should know."""
+        ...
+
+
+class Silent:
+    """Progress that nobody watches."""
+
+    def start(self, phase: str, kind: str, total: int | None) -> None:
+        return None
+
+    def update(self, done: int, figures: Figures) -> None:
+        return None
+
+    def finish(self, phase: str, summary: Mapping[str, Any]) -> None:
+        return None
+
+    def note(self, text: str) -> None:
+        return None

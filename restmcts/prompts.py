@@ -1,0 +1,204 @@
+"""Problems and steps as token ids: the one place that builds a prompt.
+
+Search, value model and training all call this module, so that a prompt seen in training is the prompt
+seen in search, to the token. A prompt is the problem's token ids followed by the token ids of the steps;
+nothing is ever tokenized twice. The functions import no model library: a tokenizer comes in as an object.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from restmcts.errors import InputError
+from store.trace import Step
+
+SEPARATOR: Final = "\n"
+"""What ends a step."""
+
+PLAIN_TEMPLATE: Final = "{problem}\n"
+"""The prompt of a tokenizer without a chat template, unless a format says otherwise."""
+
+INSTRUCTION: Final = (
+    "Solve the problem step by step. Write one step a line, and end with the answer in \\boxed{}."
+)
+"""The instruction of a chat prompt, unless a format says otherwise."""
+
+FORMAT_FILE: Final = "restmcts.json"
+"""The file in a model folder that says how its prompts look."""
+
+
+@dataclass(frozen=True, slots=True)
+class PromptFormat:
+    """How a problem becomes a prompt.
+
+    ``template`` is plain text in which ``{problem}`` and ``{instruction}`` are replaced; None takes the
+    chat template of the tokenizer where it has one and :data:`PLAIN_TEMPLATE` otherwise. ``instruction``
+    follows the problem in the user turn of a chat; None takes :data:`INSTRUCTION`, "" none at all.
+    """
+
+    template: str | None = None
+    instruction: str | None = None
+
+
+def problem_tokens(tokenizer: Any, problem: str, format: PromptFormat | None = None) -> tuple[int, ...]:
+    """The token ids of a problem, ready for the first step to follow.
+
+    Raises:
+        InputError: the template has no ``{problem}``, or the prompt has no tokens.
+    """
+    format = format or PromptFormat()
+    instruction = INSTRUCTION if format.instruction is None else format.instruction
+    if format.template is None and getattr(tokenizer, "chat_template", None):
+        tokens = _chat_tokens(tokenizer, problem, instruction)
+    else:
+        template = PLAIN_TEMPLATE if format.template is None else format.template
+        tokens = _plain_tokens(tokenizer, problem, template, format.instruction or "")
+    if not tokens:
+        raise InputError(
+            f"the prompt of the problem {problem[:60]!r} has no tokens: check the prompt template"
+        )
+    return tokens
+
+
+def _chat_tokens(tokenizer: Any, problem: str, instruction: str) -> tuple[int, ...]:
+    content = f"{problem}\n\n{instruction}" if instruction else problem
+    turns = [{"role": "user", "content": content}]
+    tokens = tokenizer.apply_chat_template(
+        turns, add_generation_prompt=True, tokenize=True, return_dict=False
+    )
+    return tuple(int(token) for token in tokens)
+
+
+def _plain_tokens(tokenizer: Any, problem: str, template: str, instruction: str) -> tuple[int, ...]:
+    if "{problem}" not in template:
+        raise InputError(f"the prompt template {template!r} must contain {{problem}}")
+    parts = {"{problem}": problem, "{instruction}": instruction}
+    # One pass, so that braces inside a problem are never taken for a placeholder.
+    text = re.sub(r"\{problem\}|\{instruction\}", lambda found: parts[found.group()], template)
+    tokens = encode(tokenizer, text)
+    start = tokenizer.bos_token_id
+    if start is None:
+        return tokens
+    adds_start = tuple(tokenizer("a")["input_ids"])[:1] == (start,)
+    return (start, *tokens) if adds_start and tokens[:1] != (start,) else tokens
+
+
+def encode(tokenizer: Any, text: str) -> tuple[int, ...]:
+    """The token ids of ``text`` alone, without special tokens around it."""
+    return tuple(int(token) for token in tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def decode(tokenizer: Any, tokens: Sequence[int]) -> str:
+    """The text of token ids, special tokens left out."""
+    text = tokenizer.decode(list(tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    return str(text)
+
+
+class StepEnds:
+    """Which tokens end a step, for one vocabulary.
+
+    A step ends with the first token that contains :data:`SEPARATOR` after some visible text. Blank lines
+    before that text belong to the step and do not end it.
+    """
+
+    def __init__(self, tokenizer: Any, size: int | None = None) -> None:
+        """Look at every token once. ``size``: ids up to here exist (a model may have more than its
+        tokenizer); the rest are taken for visible text."""
+        known = len(tokenizer)
+        special = set(tokenizer.all_special_ids)
+        self.separates = [False] * max(known, size or 0)
+        self.visible = [True] * len(self.separates)
+        self._visible_first = [False] * len(self.separates)
+        for token, text in enumerate(tokenizer.batch_decode([[token] for token in range(known)])):
+            if token in special:
+                continue
+            self.separates[token] = SEPARATOR in text
+            self.visible[token] = bool(text.strip())
+            self._visible_first[token] = bool(text.rpartition(SEPARATOR)[0].strip())
+        if not any(self.separates):
+            raise InputError(
+                "no token of the tokenizer contains a newline, so steps cannot end: "
+                "use a tokenizer that keeps newlines"
+            )
+
+    def ends(self, token: int, begun: bool) -> bool:
+        """Does ``token`` end a step that already has visible text (``begun``)?"""
+        return self.separates[token] and (begun or self._visible_first[token])
+
+    def split(self, tokens: Iterable[int]) -> list[tuple[int, ...]]:
+        """The token ids of each step; the last one may be unfinished."""
+        steps: list[tuple[int, ...]] = []
+        step: list[int] = []
+        begun = False
+        for token in tokens:
+            step.append(token)
+            if self.ends(token, begun):
+                steps.append(tuple(step))
+                step, begun = [], False
+            else:
+                begun = begun or self.visible[token]
+        if step:
+            steps.append(tuple(step))
+        return steps
+
+
+def split_steps(tokenizer: Any, ends: StepEnds, tokens: Iterable[int]) -> tuple[Step, ...]:
+    """Cut generated token ids into steps, each with its text. Joined again they give ``tokens``."""
+    return tuple(Step(text=decode(tokenizer, step), tokens=step) for step in ends.split(tokens))
+
+
+def step_tokens(tokenizer: Any, solution: str) -> tuple[Step, ...]:
+    """A worked solution as steps: one a line, blank lines left out, the newline part of its step.
+
+    The last step has ``ended`` set: the end of the text follows it.
+
+    Raises:
+        InputError: the solution has no text, or the tokenizer loses its newlines.
+    """
+    lines = [line.rstrip() for line in solution.splitlines() if line.strip()]
+    if not lines:
+        raise InputError("a worked solution has no text")
+    steps: list[Step] = []
+    for number, line in enumerate(lines, start=1):
+        text = line + SEPARATOR
+        tokens = encode(tokenizer, text)
+        if not tokens or SEPARATOR not in decode(tokenizer, tokens[-1:]):
+            raise InputError(
+                f"the tokenizer loses the newline after {line[:60]!r}: use one that keeps newlines"
+            )
+        steps.append(Step(text=text, tokens=tokens, ended=number == len(lines)))
+    return tuple(steps)
+
+
+def save_format(folder: Path, format: PromptFormat) -> None:
+    """Write the prompt format into a model folder, so that the checkpoint carries it."""
+    (folder / FORMAT_FILE).write_bytes(orjson.dumps(asdict(format), option=orjson.OPT_INDENT_2))
+
+
+def load_format(folder: Path) -> PromptFormat:
+    """The prompt format of a model folder; the default where it has none.
+
+    Raises:
+        InputError: the file is not what :func:`save_format` writes.
+    """
+    path = folder / FORMAT_FILE
+    if not path.is_file():
+        return PromptFormat()
+    try:
+        fields = orjson.loads(path.read_bytes())
+    except orjson.JSONDecodeError as error:
+        raise InputError(f"{path}: not JSON ({error})") from error
+    if not isinstance(fields, dict):
+        raise InputError(f"{path}: expected an object with the keys template and instruction")
+    for key, value in fields.items():
+        if key not in ("template", "instruction"):
+            raise InputError(f"{path}: unknown key {key!r}; known are template and instruction")
+        if value is not None and not isinstance(value, str):
+            raise InputError(f"{path}: {key} must be text or null")
+    return PromptFormat(**fields)

@@ -1,0 +1,272 @@
+"""Runs searches: answers the requests of the methods from a policy and a value model."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from random import Random
+from typing import Any, Literal
+
+from restmcts.engines.base import Policy, Sample, Sampling, Tokens, ValueModel
+from restmcts.errors import EngineError, InputError
+from restmcts.problems.base import Problem
+from restmcts.search.ledger import Ledger
+from restmcts.search.methods import METHODS
+from restmcts.search.moves import Outcome
+from restmcts.search.recorder import Recorder
+from restmcts.search.requests import Critique, Prefix, Propose, Request, Trace, Value, Verdict
+from restmcts.search.settings import Method
+from store.answers import RULES
+from store.trace import Cost, Header, Result, SearchRecord, Step, Stopped, Verified
+from store.tree import fold
+
+Critic = Callable[[Sequence[Step]], Verdict]
+"""Decides by rule whether a partial solution is finished, and finds its answer."""
+
+Grade = Callable[[Problem, Sequence[str]], list[bool]]
+"""Compares answers with the oracle answer of a problem."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchTask:
+    """One search to run: ``header`` says which, ``settings`` belong to its method.
+
+    Raises:
+        InputError: nothing would ever end the search.
+    """
+
+    header: Header
+    problem: Problem
+    settings: Method
+
+    def __post_init__(self) -> None:
+        if self.settings.endless and self.header.budget is None:
+            raise InputError(
+                f"method {self.header.method!r} with these settings ends only by a token budget: give one"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """What answers the requests. ``value`` may be None for methods that ask for no values."""
+
+    policy: Policy
+    value: ValueModel | None
+    critic: Critic
+    sampling: Sampling
+    drop_repeats: bool = True
+
+
+async def run_search(task: SearchTask, engines: Engines) -> SearchRecord:
+    """Run one search to its end, within its budget.
+
+    A failure of an engine ends this search with the reason ``failed``; it is recorded, not raised.
+    """
+    started = time.perf_counter()
+    session = Session(task, engines)
+    try:
+        outcome = await session.play()
+        stopped = session.answer(outcome)
+    except EngineError as error:
+        stopped = Stopped("failed", message=str(error))
+    session.finish(stopped)
+    return session.record(time.perf_counter() - started)
+
+
+async def run_searches(
+    tasks: Iterable[SearchTask], engines: Engines, concurrency: int
+) -> AsyncIterator[SearchRecord]:
+    """Run searches side by side, ``concurrency`` at a time; yields each as it ends."""
+    waiting = iter(tasks)
+    running: set[asyncio.Task[SearchRecord]] = set()
+    try:
+        while True:
+            for task in waiting:
+                running.add(asyncio.ensure_future(run_search(task, engines)))
+                if len(running) >= concurrency:
+                    break
+            if not running:
+                return
+            done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            for finished in done:
+                yield finished.result()
+    finally:
+        for unfinished in running:
+            unfinished.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+def verified(record: SearchRecord, problem: Problem, grade: Grade) -> SearchRecord:
+    """The record with a verdict on every finished node and on the answer, graded by the oracle answer.
+
+    A record whose problem has no oracle answer comes back unchanged.
+    """
+    if problem.answer is None:
+        return record
+    nodes = fold(record.events).finished()
+    distinct = sorted({node.answer for node in nodes if node.answer is not None})
+    if record.result.answer is not None and record.result.answer not in distinct:
+        distinct.append(record.result.answer)
+    verdicts = dict(zip(distinct, grade(problem, distinct), strict=True))
+    correct = tuple(verdicts.get(node.answer or "", False) for node in nodes)
+    event = Verified(tuple(node.id for node in nodes), correct)
+    result = replace(record.result, correct=verdicts.get(record.result.answer or "", False))
+    return replace(record, events=(*record.events, event), result=result)
+
+
+class Session:
+    """One search under way: its recorder, its ledger and its place in the stream of seeds."""
+
+    def __init__(self, task: SearchTask, engines: Engines) -> None:
+        self.task = task
+        self.engines = engines
+        self.recorder = Recorder()
+        self.ledger = Ledger(task.header.budget)
+        self.greedy = task.header.method == "greedy"
+        self.policy_prompt = engines.policy.prompt(task.problem.text)
+        self.value_prompt = engines.value.prompt(task.problem.text) if engines.value else ()
+        self.paths: dict[int, Tokens] = {}
+        self.values: dict[Tokens, float] = {}
+        self.drawn = 0
+
+    async def play(self) -> Outcome:
+        """Answer the method's requests until it returns or the budget is spent."""
+        header = self.task.header
+        run = METHODS[header.method].run
+        moves: Generator[Request, Any, Outcome] = run(self.recorder, self.task.settings, Random(header.seed))
+        reply: Any = None
+        while True:
+            try:
+                request = moves.send(reply)
+            except StopIteration as end:
+                outcome: Outcome = end.value
+                return outcome
+            reply = await self.reply(request)
+            # Only a request for samples can come back empty: the ledger grants none any more.
+            if not reply and self.ledger.exhausted:
+                moves.close()
+                return Outcome("budget")
+
+    async def reply(self, request: Request) -> Any:
+        if isinstance(request, Critique):
+            return self.critique(request.prefix)
+        if isinstance(request, Value):
+            return await self.value(request.prefixes)
+        if isinstance(request, Propose):
+            samples = await self.sample(request.prefix, request.n, "step")
+            self.recorder.spend(Cost(policy=sum(sample.generated for sample in samples)))
+            earlier = self.earlier(request.prefix)
+            return [self.clean(sample, earlier) for sample in samples]
+        samples = await self.sample(request.prefix, request.n, "end")
+        return [Trace(sample.steps, Cost(policy=sample.generated)) for sample in samples]
+
+    async def sample(self, prefix: Prefix, n: int, until: Literal["step", "end"]) -> list[Sample]:
+        """Draw ``n`` continuations; samples that the budget cut short are paid for and dropped."""
+        sampling = self.engines.sampling
+        steps = self.tokens(prefix)
+        prompt = self.policy_prompt + steps
+        limit = min(sampling.step_tokens if until == "step" else sampling.trace_tokens, self.room(steps))
+        kept: list[Sample] = []
+        if limit <= 0:
+            return kept
+        for part, tokens in self.ledger.grants(n, limit):
+            samples = await self.engines.policy.propose(
+                prompt,
+                seeds=[self.seed() for _ in range(part)],
+                max_tokens=tokens,
+                until=until,
+                temperature=0.0 if self.greedy else sampling.temperature,
+                top_p=sampling.top_p,
+            )
+            self.ledger.spent += sum(sample.generated for sample in samples)
+            self.recorder.spend(Cost(prompt=len(prompt), calls=1))
+            kept += [sample for sample in samples if not (sample.truncated and tokens < limit)]
+        return kept
+
+    def room(self, steps: Tokens) -> int:
+        """How many tokens may follow ``steps`` before one of the models can read no more."""
+        room = self.engines.policy.context - len(self.policy_prompt) - len(steps)
+        if self.engines.value is None:
+            return room
+        return min(room, self.engines.value.context - len(self.value_prompt) - len(steps))
+
+    async def value(self, prefixes: Sequence[Prefix]) -> list[float]:
+        """Score partial solutions; one that was scored before in this search costs nothing."""
+        model = self.engines.value
+        if model is None:
+            raise EngineError("this method needs a value model: give one with --value")
+        prompts = [self.value_prompt + self.tokens(prefix) for prefix in prefixes]
+        unknown = [prompt for prompt in dict.fromkeys(prompts) if prompt not in self.values]
+        if unknown:
+            scores = await model.score(unknown)
+            self.values.update(zip(unknown, scores, strict=True))
+            self.recorder.spend(Cost(value=sum(map(len, unknown)), calls=1))
+        return [self.values[prompt] for prompt in prompts]
+
+    def critique(self, prefix: Prefix) -> Verdict:
+        return self.engines.critic([*self.recorder.tree.steps(prefix.node), *prefix.steps])
+
+    def clean(self, sample: Sample, earlier: set[str]) -> Step | None:
+        """The step of a sample; None where it is empty or, if those are dropped, a repeat."""
+        step = sample.steps[0] if sample.steps else None
+        if step is None or not step.text.strip() or step.text.strip() in earlier:
+            return None
+        return step
+
+    def earlier(self, prefix: Prefix) -> set[str]:
+        if not self.engines.drop_repeats:
+            return set()
+        steps = [*self.recorder.tree.steps(prefix.node), *prefix.steps]
+        return {step.text.strip() for step in steps}
+
+    def tokens(self, prefix: Prefix) -> Tokens:
+        known = self.paths.get(prefix.node)
+        if known is None:
+            path = self.recorder.tree.steps(prefix.node)
+            known = tuple(chain.from_iterable(step.tokens for step in path))
+            self.paths[prefix.node] = known
+        for step in prefix.steps:
+            known += step.tokens
+        return known
+
+    def seed(self) -> int:
+        """The seed of the next sample: it depends on this search alone, not on what runs beside it."""
+        self.drawn += 1
+        return (self.task.header.seed * 1_000_003 + self.drawn) & (2**63 - 1)
+
+    def answer(self, outcome: Outcome) -> Stopped:
+        """The last event: the answer of the node that the method chose, or by its answer rule."""
+        tree = self.recorder.tree
+        if outcome.node is not None:
+            return Stopped(outcome.reason, outcome.node, tree.nodes[outcome.node].answer)
+        found = RULES[self.task.header.answer_by](tree)
+        if found is None:
+            return Stopped(outcome.reason)
+        return Stopped(outcome.reason, node=found[1], answer=found[0])
+
+    def finish(self, stopped: Stopped) -> None:
+        """Emit the last event, with what was generated and is on no event yet.
+
+        That is what the budget cut short, or what came before an engine failed.
+        """
+        lost = self.ledger.spent - self.recorder.cost.generated
+        if lost:
+            self.recorder.spend(Cost(policy=lost))
+        self.recorder.emit(stopped)
+
+    def record(self, seconds: float) -> SearchRecord:
+        tree = self.recorder.tree
+        assert tree.stopped is not None
+        result = Result(
+            answer=tree.stopped.answer,
+            correct=None,
+            reason=tree.stopped.reason,
+            cost=tree.cost,
+            nodes=len(tree.nodes),
+            finished=len(tree.finished()),
+            seconds=round(seconds, 3),
+        )
+        return SearchRecord(self.task.header, tuple(self.recorder.events), result)

@@ -1,0 +1,93 @@
+"""MCTS* made to pay off at small budgets.
+
+The faithful search pays for rollout steps and throws them away, and never samples the children of a node
+again. Here every sampled step stays in the tree, a round ends in a finished solution, and any node may
+get more children as its visits grow.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+from math import ceil, sqrt
+from random import Random
+
+from restmcts.search.mcts import backup
+from restmcts.search.moves import Moves, Outcome, at_gate, declare_finished, draw_steps, grow
+from restmcts.search.recorder import Recorder
+from restmcts.search.requests import Prefix
+from restmcts.search.settings import ImprovedMcts
+from store.trace import Selected
+from store.tree import Node, Tree, upper_confidence
+
+
+def improved_mcts(recorder: Recorder, settings: ImprovedMcts, random: Random) -> Moves:
+    """Search by rounds of selection, a valued walk to a finished solution, and backup.
+
+    Args:
+        recorder: an empty search.
+        settings: the settings of the method.
+        random: decides between equally promising children, and nothing else.
+
+    Returns:
+        An :class:`~restmcts.search.moves.Outcome`.
+    """
+    closed: set[int] = set()  # ends of walks: going there again would tell nothing new
+    for _ in range(settings.rounds) if settings.rounds else count():
+        node = select(recorder.tree, settings, random, closed)
+        recorder.emit(Selected(node.id))
+        leaf: Node = yield from walk(recorder, node, settings)
+        backup(recorder, leaf)
+        if settings.early_stop and at_gate(leaf, settings):
+            return Outcome("gate", leaf.id)
+        closed.add(leaf.id)
+        if recorder.tree.root.finished:
+            return Outcome("exhausted")
+    return Outcome("rounds")
+
+
+def select(tree: Tree, settings: ImprovedMcts, random: Random, closed: set[int]) -> Node:
+    """Walk down by the most promising open child, to the first node that may have one more."""
+    node = tree.root
+    while not may_widen(node, settings):
+        children = [child for child in tree.children(node.id) if child.id not in closed]
+        if not children:
+            return node
+        promises = [
+            upper_confidence(
+                child.value, child.visits, node.visits, settings.exploration, settings.unvisited_bonus
+            )
+            for child in children
+        ]
+        best = max(promises)
+        pairs = zip(children, promises, strict=True)
+        node = random.choice([child for child, promise in pairs if promise == best])
+    return node
+
+
+def may_widen(node: Node, settings: ImprovedMcts) -> bool:
+    """Whether a node may get another child: progressive widening by the root of its visits."""
+    return len(node.children) < max(1, ceil(settings.widening * sqrt(node.visits)))
+
+
+def walk(recorder: Recorder, node: Node, settings: ImprovedMcts) -> Moves:
+    """From ``node`` step by step to a finished solution; returns the last node reached."""
+    current = node
+    while not current.finished and current.depth < settings.depth:
+        child: Node | None = yield from accepted_child(recorder, current, settings)
+        if child is None:
+            yield from declare_finished(recorder, current)
+        else:
+            current = child
+    return current
+
+
+def accepted_child(recorder: Recorder, node: Node, settings: ImprovedMcts) -> Moves:
+    """Draw a next step until one is good enough; returns the best one drawn, None if there is none."""
+    drawn: list[Node] = []
+    floor = settings.accept * (node.score or 0.0)
+    for _ in range(settings.redraws + 1):
+        steps = yield from draw_steps(Prefix(node.id), 1, settings.attempts)
+        drawn += yield from grow(recorder, node, steps)
+        if drawn and (drawn[-1].score or 0.0) >= floor:
+            break
+    return max(drawn, key=lambda child: child.value, default=None)

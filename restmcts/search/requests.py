@@ -1,0 +1,81 @@
+"""What a search method may ask for.
+
+A method is a generator: it yields one of these and is sent the reply. The driver answers them from an
+engine, tests from a dictionary.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from store.trace import FREE, Cost, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """A partial solution: the node ``node`` and steps after it that are not in the tree."""
+
+    node: int
+    steps: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Propose:
+    """Sample ``n`` next steps.
+
+    Reply: ``list[Step | None]`` in the order of sampling, None for a sample that is no step (empty, or a
+    repeat of an earlier step). Fewer than ``n`` when the token budget ran out.
+    """
+
+    prefix: Prefix
+    n: int
+    advice: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """Sample ``n`` whole traces from here to their end.
+
+    Reply: ``list[Trace]`` in the order of sampling; fewer than ``n`` when the budget ran out.
+    """
+
+    prefix: Prefix
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A sampled trace; no steps when the policy ended its text at once.
+
+    ``cost`` is what it took alone. It belongs on the event by which the trace joins the tree, so that a
+    stored search can be cut between any two traces.
+    """
+
+    steps: tuple[Step, ...]
+    cost: Cost = FREE
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """Score partial solutions. Reply: ``list[float]`` in [0, 1], one a prefix."""
+
+    prefixes: tuple[Prefix, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Critique:
+    """Is this partial solution a finished one? Reply: :class:`Verdict`."""
+
+    prefix: Prefix
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``finished``: nothing is left to do; ``answer`` is the normalized answer found in the text."""
+
+    finished: bool
+    answer: str | None = None
+    advice: str | None = None
+
+
+Request = Propose | Complete | Value | Critique

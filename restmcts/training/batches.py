@@ -1,0 +1,120 @@
+"""Samples as padded batches, in an order that depends on the seed alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.utils.data import Dataset
+
+from restmcts.training.settings import TrainingSettings
+
+UNLABELLED = -100
+"""The label of a token that takes no part in the loss, by the convention of transformers."""
+
+Batch = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One sequence: token ids, and a label for each (:data:`UNLABELLED` for none).
+
+    Labels are token ids when a policy is trained, quality values when a value model is. ``written`` marks
+    the tokens that a value model learns to predict beside (none, where it is empty).
+    """
+
+    tokens: tuple[int, ...]
+    labels: tuple[float, ...]
+    written: tuple[bool, ...] = ()
+
+
+def collate(examples: Sequence[Example], dtype: torch.dtype) -> Batch:
+    """Pad on the right: ``input_ids``, ``attention_mask``, ``labels``, ``written``: (batch, longest)."""
+    shape = (len(examples), max(len(example.tokens) for example in examples))
+    batch = {
+        "input_ids": torch.zeros(shape, dtype=torch.long),
+        "attention_mask": torch.zeros(shape, dtype=torch.long),
+        "labels": torch.full(shape, UNLABELLED, dtype=dtype),
+        "written": torch.zeros(shape, dtype=torch.bool),
+    }
+    for row, example in enumerate(examples):
+        length = len(example.tokens)
+        batch["input_ids"][row, :length] = torch.tensor(example.tokens)
+        batch["attention_mask"][row, :length] = 1
+        batch["labels"][row, :length] = torch.tensor(example.labels, dtype=dtype)
+        if example.written:
+            batch["written"][row, :length] = torch.tensor(example.written)
+    return batch
+
+
+def update_count(samples: int, settings: TrainingSettings) -> int:
+    """The optimizer updates that ``settings`` ask for with so many samples."""
+    if settings.updates is not None:
+        return settings.updates
+    batch = settings.batch_size * settings.gradient_accumulation
+    return max(1, math.ceil(settings.epochs * samples / batch))
+
+
+def plan(samples: int, settings: TrainingSettings) -> list[list[int]]:
+    """Which samples make up each batch: epoch after epoch, each in a new random order.
+
+    An update takes ``gradient_accumulation`` batches; only the last one of a training by epochs can be
+    smaller than the others. Samples are not grouped by length, which would save padding: a chain that
+    went wrong often ends early, so batches of one length would be batches of one label.
+    """
+    random = torch.Generator().manual_seed(settings.seed)
+    size = settings.batch_size
+    wanted = update_count(samples, settings) * settings.gradient_accumulation * size
+    if settings.updates is None:
+        wanted = min(wanted, max(1, math.ceil(settings.epochs * samples)))
+    order: list[int] = []
+    while len(order) < wanted:
+        order += torch.randperm(samples, generator=random).tolist()
+    return [order[start : min(start + size, wanted)] for start in range(0, wanted, size)]
+
+
+class Batches(Dataset[Batch]):
+    """The batches of a :func:`plan`, each padded when it is asked for.
+
+    Beside what :func:`collate` gives, a batch holds ``count``: the labels in all batches of its update.
+
+    Attributes:
+        batches: the numbers of the examples in each batch.
+        tokens: the tokens read in each update, without padding.
+    """
+
+    def __init__(
+        self,
+        examples: Sequence[Example],
+        batches: list[list[int]],
+        accumulation: int,
+        dtype: torch.dtype,
+    ) -> None:
+        self.examples = examples
+        self.batches = batches
+        self.dtype = dtype
+        self.accumulation = accumulation
+        labels = [len(example.labels) - example.labels.count(UNLABELLED) for example in examples]
+        self._labels = self._by_update(labels)
+        self.tokens = self._by_update([len(example.tokens) for example in examples])
+
+    def _by_update(self, counts: Sequence[int]) -> list[int]:
+        sums = [sum(counts[member] for member in batch) for batch in self.batches]
+        step = self.accumulation
+        return [sum(sums[start : start + step]) for start in range(0, len(sums), step)]
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, index: int) -> Batch:
+        batch = collate([self.examples[member] for member in self.batches[index]], self.dtype)
+        batch["count"] = torch.tensor(self._labels[index // self.accumulation])
+        return batch
+
+
+def single(items: list[Any]) -> Any:
+    """The data loader's collation: its items are batches already, and it takes one at a time."""
+    return items[0]

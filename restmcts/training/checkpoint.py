@@ -1,0 +1,108 @@
+"""Reading and writing model folders: ordinary Hugging Face folders, safetensors only."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForSequenceClassification
+
+from restmcts.engines import loading
+from restmcts.errors import InputError
+from restmcts.training.fitting import quiet
+
+_MODEL_FILES = {"config.json", "generation_config.json"}
+_MODEL_ENDINGS = {".safetensors", ".bin", ".pt", ".pth", ".gguf", ".h5", ".msgpack", ".onnx", ".py", ".md"}
+
+
+@contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """A folder to write into, which becomes ``target`` when the block ends well.
+
+    When it does not, nothing is left, and what was at ``target`` before is still there.
+    """
+    partial = target.with_name(f".{target.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        if target.exists():
+            shutil.rmtree(target)
+        partial.rename(target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def is_value_model(config: Any) -> bool:
+    """Whether a configuration is one of a sequence classifier, the form of our value models."""
+    return any(name.endswith("ForSequenceClassification") for name in config.architectures or ())
+
+
+def load_policy(source: Path) -> Any:
+    """The causal language model of a folder, in float32.
+
+    Raises:
+        InputError: the folder does not hold one.
+    """
+    if is_value_model(loading.load_config(source)):
+        raise InputError(f"{source}: holds a value model, but a policy (a causal language model) is needed")
+    with quiet():
+        return loading.load_policy(source)[0]
+
+
+def load_value_model(source: Path) -> Any:
+    """The value model of a folder, in float32.
+
+    Raises:
+        InputError: the folder does not hold one.
+    """
+    with quiet():
+        return loading.load_value_model(source)[0]
+
+
+def load_tokenizer(source: Path) -> Any:
+    """The tokenizer of a model folder.
+
+    Raises:
+        InputError: there is none, or it cannot be used.
+    """
+    loading.load_config(source)
+    with quiet():
+        return loading.load_tokenizer(source)
+
+
+def classifier_from_policy(source: Path, config: Any) -> Any:
+    """A sequence classifier of ``config`` with the weights of the policy in ``source``, in float32.
+
+    The weights that a policy has not, those of the head and of layers above its own, are drawn from
+    torch's random number generator.
+
+    Raises:
+        InputError: the folder does not hold a policy that can be loaded.
+    """
+    try:
+        with quiet():
+            model: Any = AutoModelForSequenceClassification.from_pretrained(
+                source, config=config, dtype=torch.float32, use_safetensors=True, local_files_only=True
+            )
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{source}: no value model can be made from it: {reason}") from error
+    return model
+
+
+def save(model: Any, folder: Path, source: Path, dtype: str) -> None:
+    """Write ``model`` in type ``dtype``, and beside it everything of ``source`` that is not the model.
+
+    That is the tokenizer and the format of the prompts, byte for byte.
+    """
+    with quiet():
+        model.to(getattr(torch, dtype)).save_pretrained(folder)
+    for path in sorted(source.iterdir()):
+        model_file = path.name in _MODEL_FILES or path.suffix in _MODEL_ENDINGS
+        if path.is_file() and not model_file and not path.name.endswith(".index.json"):
+            shutil.copyfile(path, folder / path.name)

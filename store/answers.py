@@ -1,0 +1,100 @@
+"""How a tree is turned into one answer, at any moment of the search.
+
+Each rule is a pure function of the tree, so that a stored search can be answered again by another rule,
+or cut at a smaller budget. Answers are compared as they are stored: normalized when they were found.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from math import prod
+
+from store.tree import Node, Tree
+
+Answer = tuple[str, int]
+"""An answer and the number of the node that it comes from."""
+
+
+def _answered(tree: Tree) -> list[Node]:
+    return [node for node in tree.nodes if node.finished and node.answer is not None]
+
+
+def _best(tree: Tree, key: Callable[[Node], float]) -> Answer | None:
+    nodes = _answered(tree)
+    if not nodes:
+        return None
+    best = max(nodes, key=key)
+    assert best.answer is not None
+    return best.answer, best.id
+
+
+def _vote(tree: Tree, weight: Callable[[Node], float]) -> Answer | None:
+    totals: dict[str, float] = defaultdict(float)
+    heaviest: dict[str, tuple[float, int]] = {}
+    for node in _answered(tree):
+        assert node.answer is not None
+        share = weight(node)
+        totals[node.answer] += share
+        if node.answer not in heaviest or share > heaviest[node.answer][0]:
+            heaviest[node.answer] = (share, node.id)
+    if not totals:
+        return None
+    answer = max(totals, key=totals.__getitem__)
+    return answer, heaviest[answer][1]
+
+
+def _score(node: Node) -> float:
+    return 0.0 if node.score is None else node.score
+
+
+def _scores(tree: Tree, node: Node) -> list[float]:
+    # The root has no step; a critic may still call it finished.
+    return [_score(member) for member in tree.path(node.id)] or [0.0]
+
+
+def first(tree: Tree) -> Answer | None:
+    """The answer of the first finished node: for methods that make one trace."""
+    return _best(tree, lambda node: -node.id)
+
+
+def best_value(tree: Tree) -> Answer | None:
+    """The finished node with the largest V; the earliest of equals."""
+    return _best(tree, lambda node: node.value)
+
+
+def best_last(tree: Tree) -> Answer | None:
+    """The finished node whose last step the value model scored highest."""
+    return _best(tree, _score)
+
+
+def best_minimum(tree: Tree) -> Answer | None:
+    """The finished node whose worst step has the highest score."""
+    return _best(tree, lambda node: min(_scores(tree, node)))
+
+
+def best_product(tree: Tree) -> Answer | None:
+    """The finished node with the largest product of step scores."""
+    return _best(tree, lambda node: prod(_scores(tree, node)))
+
+
+def majority(tree: Tree) -> Answer | None:
+    """The answer that most samples gave (self-consistency)."""
+    return _vote(tree, lambda node: node.samples)
+
+
+def value_vote(tree: Tree) -> Answer | None:
+    """The answer with the largest sum of V over the samples that gave it."""
+    return _vote(tree, lambda node: max(node.samples, 1) * node.value)
+
+
+RULES: dict[str, Callable[[Tree], Answer | None]] = {
+    "first": first,
+    "best-value": best_value,
+    "best-last": best_last,
+    "best-minimum": best_minimum,
+    "best-product": best_product,
+    "majority": majority,
+    "value-vote": value_vote,
+}
+"""The rules by the name that a :class:`store.trace.Header` gives them."""

@@ -1,0 +1,229 @@
+"""Is a store sound? And the way back when its index is not: make it anew."""
+
+from __future__ import annotations
+
+import sqlite3
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from store.codec import search_from
+from store.errors import InputError, StoreError
+from store.index import Index
+from store.ingest import Source, sources, tree_number
+from store.journal import Journal, take_in
+from store.jsonl import parse_lines
+from store.layout import RunLayout, check_phase, check_rule, index_path, run_names
+from store.lock import is_locked
+from store.reader import connect
+from store.rows import checkpoint_from, evaluation_from, labels_from, metric_from, sample_from
+from store.tree import Tree, fold
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+def check(root: Path) -> list[str]:
+    """Look at every line of every file of the store at ``root``; changes nothing.
+
+    Returns:
+        One line for each finding, with file and line; none for a sound store.
+
+    Raises:
+        InputError: ``root`` is no folder.
+    """
+    if not root.is_dir():
+        raise InputError(f"{root}: no such folder; name a folder that holds a store")
+    findings: list[str] = []
+    for run in run_names(root):
+        layout = RunLayout(root, run)
+        findings += _RunCheck(layout).findings()
+        findings += _index_findings(root, layout)
+    return findings
+
+
+def rebuild(root: Path) -> dict[str, int]:
+    """Make the index of the store at ``root`` anew from the files.
+
+    Returns:
+        How many rows each table has, and under ``broken`` how many lines of files were left out because
+        they make no sense (:func:`check` names them).
+
+    Raises:
+        InputError: ``root`` is no folder.
+        StoreError: the index cannot be written.
+    """
+    if not root.is_dir():
+        raise InputError(f"{root}: no such folder; name a folder that holds a store")
+    try:
+        return _rebuild(root)
+    except StoreError as error:
+        # Exactly this class: the file is no database or a damaged one. What the disk refuses is a
+        # subclass of it.
+        if type(error.__cause__) is not sqlite3.DatabaseError:
+            raise
+    path = index_path(root)
+    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+        path.with_name(name).unlink(missing_ok=True)
+    return _rebuild(root)
+
+
+def _rebuild(root: Path) -> dict[str, int]:
+    index = Index(root)
+    try:
+        broken = index.rebuild()
+        return {**index.counts(), "broken": len(broken)}
+    finally:
+        index.close()
+
+
+class _RunCheck:
+    """The check of one run; trees are remembered by their size, for what refers to them."""
+
+    def __init__(self, layout: RunLayout) -> None:
+        self._layout = layout
+        self._live = is_locked(layout.folder)
+        self._sizes: dict[str, int] = {}
+        self._journal = Journal()
+        self._readers: dict[str, Callable[[Source, Any, str], Iterator[str]]] = {
+            "phases": self._phase,
+            "trees": self._tree,
+            "labels": self._labels,
+            "samples": self._sample,
+            "checkpoints": self._checkpoint,
+            "metrics": self._metric,
+            "evaluations": self._evaluation,
+        }
+
+    def findings(self) -> Iterator[str]:
+        yield from self._single_files()
+        for source in sources(self._layout):
+            yield from self._file(source)
+        for path in sorted(self._layout.folder.rglob(".*.new")):
+            if not self._live:
+                yield f"{path}: left by a writer that was killed; delete it"
+
+    def _single_files(self) -> Iterator[str]:
+        layout = self._layout
+        readers: tuple[tuple[Path, Callable[[str], Any]], ...] = (
+            (layout.config, tomllib.loads),
+            (layout.environment, orjson.loads),
+        )
+        for path, parse in readers:
+            try:
+                parse(path.read_text("utf-8"))
+            except (OSError, ValueError) as error:
+                yield f"{path}: cannot be read: {error}"
+        if not layout.phases.exists():
+            yield f"{layout.phases}: missing; the run does not show in the index"
+
+    def _file(self, source: Source) -> Iterator[str]:
+        end = 0
+        try:
+            if source.kind in ("trees", "labels", "samples"):
+                check_phase(source.phase)
+            if source.kind == "labels":
+                check_rule(source.rule)
+        except InputError as error:
+            yield f"{source.path}: {error}"
+        for line, row in parse_lines(source.path):
+            where = f"{source.path}:{line.number}"
+            end = line.end
+            if isinstance(row, ValueError):
+                yield f"{where}: not JSON ({row})"
+                continue
+            try:
+                yield from self._readers[source.kind](source, row, where)
+            except StoreError as error:
+                yield str(error)
+        if end != source.path.stat().st_size and not self._live:
+            yield f"{source.path}: the last line is not whole; it goes when the run is started again"
+
+    def _phase(self, _source: Source, row: Any, where: str) -> Iterator[str]:
+        take_in(self._journal, row, where)
+        yield from ()
+
+    def _tree(self, source: Source, row: Any, where: str) -> Iterator[str]:
+        record = search_from(row, where)
+        tree_number(record.header, source.phase, where)
+        tree_id = record.header.id
+        if tree_id in self._sizes:
+            yield f"{where}: tree {tree_id!r} is there twice; the first counts, delete this line"
+        if source.phase not in self._journal.phases:
+            yield f"{where}: tree {tree_id!r} is of a phase that was never started"
+        try:
+            tree = fold(record.events)
+        except ValueError as error:
+            yield f"{where}: the events do not make a tree: {error}"
+            return
+        self._sizes.setdefault(tree_id, len(tree.nodes))
+        result = record.result
+        if (result.nodes, result.finished) != (len(tree.nodes), len(tree.finished())):
+            yield f"{where}: the result counts other nodes than the tree of {tree_id!r} has"
+        if tree.stopped is None:
+            yield f"{where}: the search {tree_id!r} has no end"
+        yield from _ranges(tree, where)
+
+    def _labels(self, _source: Source, row: Any, where: str) -> Iterator[str]:
+        labels = labels_from(row, where)
+        tree, values = labels.tree, labels.values
+        size = self._sizes.get(tree)
+        if size is None:
+            yield f"{where}: labels of tree {tree!r}, which is not in the run"
+        elif size != len(values):
+            yield f"{where}: {len(values)} labels for the {size} nodes of tree {tree!r}"
+        if any(value is not None and not 0 <= value <= 1 for value in values):
+            yield f"{where}: a label of tree {tree!r} is not between 0 and 1"
+
+    def _sample(self, _source: Source, row: Any, where: str) -> Iterator[str]:
+        for tree in sample_from(row, where).trees:
+            if tree not in self._sizes:
+                yield f"{where}: a sample from tree {tree!r}, which is not in the run"
+
+    def _checkpoint(self, _source: Source, row: Any, where: str) -> Iterator[str]:
+        _, made = checkpoint_from(row, where, self._layout.run)
+        if not (self._layout.folder / made.path).is_dir():
+            yield f"{where}: the checkpoint folder {made.path} is missing"
+
+    def _metric(self, _source: Source, row: Any, where: str) -> Iterator[str]:
+        metric_from(row, where, self._layout.run)
+        yield from ()
+
+    def _evaluation(self, _source: Source, row: Any, where: str) -> Iterator[str]:
+        found = evaluation_from(row, where, self._layout.run)
+        if not 0 <= found.correct <= found.problems:
+            yield f"{where}: {found.correct} of {found.problems} problems cannot be correct"
+
+
+def _ranges(tree: Tree, where: str) -> Iterator[str]:
+    for node in tree.nodes:
+        if not 0 <= node.value <= 1 or node.visits < 0:
+            yield f"{where}: node {node.id} has value {node.value} and {node.visits} visits"
+            return
+
+
+def _index_findings(root: Path, layout: RunLayout) -> Iterator[str]:
+    """Is the index up to date? A run that is being written may be ahead of it."""
+    path = index_path(root)
+    if is_locked(layout.folder):
+        return
+    if not path.exists():
+        yield f"{path}: missing; `restmcts store rebuild` makes it"
+        return
+    connection = connect(path)
+    try:
+        sql = "SELECT path, bytes, inode FROM files WHERE run = ?"
+        known = {row["path"]: (row["bytes"], row["inode"]) for row in connection.execute(sql, (layout.run,))}
+    except sqlite3.Error as error:
+        yield f"{path}: cannot be read: {error}; `restmcts store rebuild` makes it anew"
+        return
+    finally:
+        connection.close()
+    for source in sources(layout):
+        stat = source.path.stat()
+        if known.pop(source.relative, None) != (stat.st_size, stat.st_ino):
+            yield f"{path}: behind {source.path}; `restmcts store rebuild` makes it anew"
+    for relative in known:
+        yield f"{path}: {relative} of run {layout.run!r} is gone; `restmcts store rebuild` makes it anew"

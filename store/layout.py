@@ -1,0 +1,110 @@
+"""Where the files of a run are."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from store.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RUNS = "runs"
+INDEX = "index.db"
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
+_PHASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,99}", re.ASCII)
+_RULE = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}", re.ASCII)
+
+
+def check_name(name: str) -> str:
+    """Return ``name`` if it can name a run: letters, digits, ``.``, ``_`` and ``-``.
+
+    Raises:
+        InputError: it cannot.
+    """
+    return _checked(_NAME, name, "run", "letters, digits, '.', '_' and '-'")
+
+
+def check_phase(name: str) -> str:
+    """Return ``name`` if it can name a phase, or raise :class:`InputError`."""
+    return _checked(_PHASE, name, "phase", "letters, digits, '.' and '-'")
+
+
+def check_rule(name: str) -> str:
+    """Return ``name`` if it can name a labelling rule, or raise :class:`InputError`."""
+    return _checked(_RULE, name, "rule", "letters, digits and '-'")
+
+
+def _checked(pattern: re.Pattern[str], name: str, what: str, allowed: str) -> str:
+    if not pattern.fullmatch(name):
+        raise InputError(
+            f"{what} name {name!r}: use {allowed}, at most 100 of them, starting with a letter or digit"
+        )
+    return name
+
+
+def index_path(root: Path) -> Path:
+    """The SQLite index of the store at ``root``."""
+    return root / INDEX
+
+
+def run_names(root: Path) -> list[str]:
+    """The runs in the store at ``root``, sorted; folders that cannot be a run are left out."""
+    folder = root / RUNS
+    if not folder.is_dir():
+        return []
+    return sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and _NAME.fullmatch(entry.name))
+
+
+@dataclass(frozen=True, slots=True)
+class RunLayout:
+    """The paths of one run."""
+
+    root: Path
+    run: str
+
+    def __post_init__(self) -> None:
+        check_name(self.run)
+
+    @property
+    def folder(self) -> Path:
+        return self.root / RUNS / self.run
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "run.toml"
+
+    @property
+    def environment(self) -> Path:
+        return self.folder / "env.json"
+
+    @property
+    def phases(self) -> Path:
+        return self.folder / "phases.jsonl"
+
+    @property
+    def metrics(self) -> Path:
+        return self.folder / "metrics.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.folder / "checkpoints.jsonl"
+
+    @property
+    def evaluations(self) -> Path:
+        return self.folder / "evaluations.jsonl"
+
+    def trees(self, phase: str) -> Path:
+        return self.folder / "trees" / f"{check_phase(phase)}.jsonl"
+
+    def labels(self, phase: str, rule: str) -> Path:
+        return self.folder / "labels" / f"{check_phase(phase)}.{check_rule(rule)}.jsonl"
+
+    def samples(self, phase: str) -> Path:
+        return self.folder / "samples" / f"{check_phase(phase)}.jsonl"
+
+    def checkpoint(self, iteration: int, kind: str) -> Path:
+        return self.folder / "checkpoints" / str(iteration) / kind

@@ -1,0 +1,173 @@
+"""What the store hands out and takes in besides searches: plain, frozen rows.
+
+Fields named ``run`` are not written to the files of a run: a run is named by its folder, so a folder
+can be copied or renamed. Readers fill them in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from store.trace import Step
+
+RunStatus = Literal["running", "done", "failed", "stopped"]
+PhaseStatus = Literal["running", "done", "failed"]
+SampleKind = Literal["trace", "demonstration"]
+CheckpointKind = Literal["policy", "value", "control"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """One run.
+
+    ``status``: ``running`` while a process writes it, ``stopped`` when unfinished and nobody does.
+    ``phase`` and ``iteration`` are those of the phase that started last. ``trees`` counts searches,
+    ``solved`` the correct ones, ``policy_tokens`` what the policy generated for all of them.
+    """
+
+    name: str
+    recipe: str
+    created: str
+    status: RunStatus
+    phase: str | None
+    iteration: int | None
+    trees: int
+    solved: int
+    policy_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseSummary:
+    """One phase of a run; an unfinished one is ``running`` even when its process is gone.
+
+    ``started`` is the time of the last start; ``seconds`` (None while unfinished) counts from there.
+    ``summary`` is what the phase reported at its end, ``{"message": ...}`` for a failed one.
+    """
+
+    run: str
+    name: str
+    kind: str
+    iteration: int | None
+    status: PhaseStatus
+    started: str
+    seconds: float | None
+    trees: int
+    correct: int
+    summary: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TreeSummary:
+    """One finished search, without its tree.
+
+    ``id`` is ``<phase>/<number>``. ``correct`` is None without an oracle answer. ``nodes`` counts all
+    nodes with the root, ``finished`` the finished ones. ``reason`` is a :data:`store.trace.StopReason`.
+    """
+
+    run: str
+    id: str
+    phase: str
+    iteration: int | None
+    number: int
+    problem: str
+    question: str
+    oracle: str | None
+    method: str
+    answer: str | None
+    correct: bool | None
+    reason: str
+    nodes: int
+    finished: int
+    policy_tokens: int
+    value_tokens: int
+    seconds: float
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySample:
+    """A trace for the policy to learn: ``steps`` are to follow ``prompt``.
+
+    ``trees`` are the searches that found it, ``value`` its quality value (None for a demonstration).
+    """
+
+    problem: str
+    prompt: str
+    steps: tuple[Step, ...]
+    trees: tuple[str, ...]
+    value: float | None
+    kind: SampleKind
+
+
+@dataclass(frozen=True, slots=True)
+class ValueSample:
+    """A chain from the root to a leaf for the value model to learn.
+
+    ``labels[i]`` in [0, 1] is the quality value of the prefix that ends with ``steps[i]``; None where
+    there is no label.
+    """
+
+    problem: str
+    question: str
+    steps: tuple[Step, ...]
+    labels: tuple[float | None, ...]
+    trees: tuple[str, ...]
+
+
+Sample = PolicySample | ValueSample
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A model folder. ``path`` and ``parent`` are relative to the run folder (or name a base model).
+
+    ``carried``: the next iteration goes on from it; False when it did worse on held-out problems than the
+    one before. A ``control`` is a policy trained on the demonstrations alone.
+    """
+
+    run: str
+    iteration: int
+    kind: CheckpointKind
+    path: str
+    parent: str | None
+    carried: bool
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One number that a phase measured, at training step ``step`` if it has one."""
+
+    run: str
+    phase: str
+    iteration: int | None
+    name: str
+    value: float
+    step: int | None = None
+    fields: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Accuracy of one method at one budget.
+
+    ``budget`` is in generated tokens a problem, ``traces`` the same in mean traces; None: no limit.
+    ``low`` and ``high`` bound the 95 % interval of ``accuracy`` (shares, 0 to 1). ``policy_tokens`` and
+    ``value_tokens`` are means a problem.
+    """
+
+    run: str
+    phase: str
+    iteration: int | None
+    method: str
+    budget: int | None
+    traces: float | None
+    problems: int
+    correct: int
+    accuracy: float
+    low: float
+    high: float
+    policy_tokens: float
+    value_tokens: float

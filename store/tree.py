@@ -1,0 +1,230 @@
+"""The search tree: what the events of a search add up to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from store.trace import (
+    FREE,
+    BackedUp,
+    Cost,
+    Critiqued,
+    Event,
+    Expanded,
+    Extended,
+    RolledOut,
+    Selected,
+    Step,
+    Stopped,
+    Valued,
+    Verified,
+)
+
+
+@dataclass(slots=True)
+class Node:
+    """A partial solution: the steps from the root down to this one.
+
+    ``score`` is what the value model said (None until asked), ``value`` is V: the score, then changed by
+    rollouts and backups. ``visits`` is N. ``samples`` counts the policy samples that passed through.
+    ``finished`` is True when the partial solution is a whole one, with ``answer`` the answer found in it
+    and ``correct`` its verdict once verified. ``critiqued`` says that ``finished`` has been decided.
+    """
+
+    id: int
+    parent: int | None
+    depth: int
+    step: Step | None
+    children: list[int] = field(default_factory=list)
+    score: float | None = None
+    value: float = 0.0
+    visits: int = 0
+    samples: int = 0
+    expanded: bool = False
+    critiqued: bool = False
+    finished: bool = False
+    advice: str | None = None
+    answer: str | None = None
+    correct: bool | None = None
+
+
+@dataclass(slots=True)
+class Tree:
+    """All nodes of a search, by number; node 0 is the root.
+
+    Attributes:
+        nodes: the nodes, in the order in which they joined.
+        cost: what the search has taken so far.
+        stopped: the last event of a search that has ended.
+    """
+
+    nodes: list[Node] = field(default_factory=lambda: [Node(0, None, 0, None)])
+    cost: Cost = field(default_factory=Cost)
+    stopped: Stopped | None = None
+
+    @property
+    def root(self) -> Node:
+        return self.nodes[0]
+
+    def path(self, node: int) -> list[Node]:
+        """The nodes from the first step down to ``node``; empty for the root."""
+        path = []
+        current = self.nodes[node]
+        while current.parent is not None:
+            path.append(current)
+            current = self.nodes[current.parent]
+        path.reverse()
+        return path
+
+    def steps(self, node: int) -> list[Step]:
+        """The partial solution of ``node``: its steps, first to last."""
+        return [member.step for member in self.path(node) if member.step is not None]
+
+    def text(self, node: int) -> str:
+        """The partial solution of ``node`` as text."""
+        return "".join(step.text for step in self.steps(node))
+
+    def ancestors(self, node: int) -> Iterator[Node]:
+        """``node`` itself, its parent and so on up to the root."""
+        current: int | None = node
+        while current is not None:
+            yield self.nodes[current]
+            current = self.nodes[current].parent
+
+    def children(self, node: int) -> list[Node]:
+        return [self.nodes[child] for child in self.nodes[node].children]
+
+    def finished(self) -> list[Node]:
+        """The finished nodes, in the order in which they joined the tree."""
+        return [node for node in self.nodes if node.finished]
+
+    def apply(self, event: Event) -> list[int]:
+        """Change the tree by one event; return the nodes that it touched.
+
+        Raises:
+            ValueError: the event names a node that does not exist or does not fit the tree.
+        """
+        if event.cost is not FREE:
+            self.cost = self.cost + event.cost
+        touched: list[int] = _APPLY[type(event)](self, event)  # type: ignore[operator]
+        return touched
+
+    def _node(self, node: int) -> Node:
+        if not 0 <= node < len(self.nodes):
+            raise ValueError(f"event names node {node}, but the tree has {len(self.nodes)} nodes")
+        return self.nodes[node]
+
+    def _add(self, parent: Node, step: Step, samples: int) -> Node:
+        node = Node(len(self.nodes), parent.id, parent.depth + 1, step, samples=samples)
+        self.nodes.append(node)
+        parent.children.append(node.id)
+        parent.expanded = True
+        return node
+
+
+def fold(events: Iterable[Event]) -> Tree:
+    """The tree that ``events`` add up to; any prefix of a search's events is valid too."""
+    tree = Tree()
+    for event in events:
+        tree.apply(event)
+    return tree
+
+
+def upper_confidence(
+    value: float, visits: int, parent_visits: int, exploration: float, unvisited_bonus: float
+) -> float:
+    """How promising a child looks: ``V + c·sqrt(2·ln N_parent / N)``, or ``V + bonus`` when unvisited.
+
+    The rule of ReST-MCTS* (paper, Algorithm 2) with the authors' bonus for children without a visit.
+    """
+    if visits == 0:
+        return value + unvisited_bonus
+    return value + exploration * math.sqrt(2 * math.log(parent_visits) / visits)
+
+
+def _selected(tree: Tree, event: Selected) -> list[int]:
+    return [tree._node(event.node).id]
+
+
+def _critiqued(tree: Tree, event: Critiqued) -> list[int]:
+    node = tree._node(event.node)
+    node.critiqued = True
+    node.finished = event.finished
+    node.answer = event.answer
+    node.advice = event.advice
+    return [node.id]
+
+
+def _expanded(tree: Tree, event: Expanded) -> list[int]:
+    parent = tree._node(event.node)
+    pairs = zip(event.steps, event.samples, strict=True)
+    return [tree._add(parent, step, samples).id for step, samples in pairs]
+
+
+def _extended(tree: Tree, event: Extended) -> list[int]:
+    current = tree._node(event.node)
+    touched = []
+    for step in event.steps:
+        found = next((c for c in tree.children(current.id) if _same(c.step, step)), None)
+        current = tree._add(current, step, 0) if found is None else found
+        current.samples += 1
+        touched.append(current.id)
+    return touched
+
+
+def _same(left: Step | None, right: Step) -> bool:
+    return (
+        left is not None
+        and left.text == right.text
+        and left.tokens == right.tokens
+        and left.ended == right.ended
+    )
+
+
+def _valued(tree: Tree, event: Valued) -> list[int]:
+    for number, value in zip(event.nodes, event.values, strict=True):
+        node = tree._node(number)
+        node.score = value
+        node.value = value
+    return list(event.nodes)
+
+
+def _rolled_out(tree: Tree, event: RolledOut) -> list[int]:
+    node = tree._node(event.node)
+    node.value = event.value
+    node.visits = event.visits
+    return [node.id]
+
+
+def _backed_up(tree: Tree, event: BackedUp) -> list[int]:
+    for number, visits, value in zip(event.nodes, event.visits, event.values, strict=True):
+        node = tree._node(number)
+        node.visits = visits
+        node.value = value
+    return list(event.nodes)
+
+
+def _verified(tree: Tree, event: Verified) -> list[int]:
+    for number, correct in zip(event.nodes, event.correct, strict=True):
+        tree._node(number).correct = correct
+    return list(event.nodes)
+
+
+def _stopped(tree: Tree, event: Stopped) -> list[int]:
+    tree.stopped = event
+    return [] if event.node is None else [tree._node(event.node).id]
+
+
+_APPLY = {
+    Selected: _selected,
+    Critiqued: _critiqued,
+    Expanded: _expanded,
+    Extended: _extended,
+    Valued: _valued,
+    RolledOut: _rolled_out,
+    BackedUp: _backed_up,
+    Verified: _verified,
+    Stopped: _stopped,
+}

@@ -1,0 +1,156 @@
+"""Prompts and steps as token ids."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from engine_models import NEWLINE, VOCABULARY, merging_tokenizer, word_tokenizer
+from hypothesis import given
+from hypothesis import strategies as st
+
+from restmcts.errors import InputError
+from restmcts.prompts import (
+    PromptFormat,
+    StepEnds,
+    load_format,
+    problem_tokens,
+    save_format,
+    split_steps,
+    step_tokens,
+)
+
+CHAT = (
+    "{% for turn in messages %}<s>{{ turn.content }}\n</s>{% endfor %}"
+    "{% if add_generation_prompt %}<s>{% endif %}"
+)
+
+
+def chat_tokenizer() -> Any:
+    tokenizer = merging_tokenizer()
+    tokenizer.chat_template = CHAT
+    return tokenizer
+
+
+def test_a_plain_prompt_is_the_problem_and_a_newline() -> None:
+    tokenizer = word_tokenizer()
+    assert tokenizer.decode(problem_tokens(tokenizer, "3 + 4")) == "3 + 4\n"
+    custom = PromptFormat(template="{instruction} {problem} =", instruction="5")
+    assert tokenizer.decode(problem_tokens(tokenizer, "3 + 4", custom)) == "5 3 + 4 ="
+
+
+def test_braces_in_a_problem_are_text() -> None:
+    tokenizer = merging_tokenizer()
+    problem = r"what is \boxed{instruction}, {instruction} or {problem}?"
+    found = problem_tokens(tokenizer, problem, PromptFormat("{instruction}|{problem}", "{problem}"))
+    assert tokenizer.decode(found) == "{problem}|" + problem
+
+
+def test_a_template_needs_the_problem() -> None:
+    with pytest.raises(InputError, match=r"must contain \{problem\}"):
+        problem_tokens(word_tokenizer(), "3", PromptFormat(template="3 + 4\n"))
+
+
+def test_the_start_token_is_there_when_the_tokenizer_adds_it() -> None:
+    from tokenizers.processors import TemplateProcessing
+
+    tokenizer = word_tokenizer()
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 1), ("</s>", 2)]
+    )
+    assert problem_tokens(tokenizer, "7") == (1, 15, NEWLINE)
+
+
+def test_a_chat_prompt_opens_the_answer() -> None:
+    tokenizer = chat_tokenizer()
+    text = tokenizer.decode(problem_tokens(tokenizer, "1+1?"))
+    assert text.startswith("<s>1+1?\n\n")
+    assert "step by step" in text
+    assert r"\boxed{}" in text
+    assert text.endswith("\n</s><s>")
+    bare = problem_tokens(tokenizer, "1+1?", PromptFormat(instruction=""))
+    assert tokenizer.decode(bare) == "<s>1+1?\n</s><s>"
+
+
+def test_a_template_goes_before_the_chat_template() -> None:
+    tokenizer = chat_tokenizer()
+    found = problem_tokens(tokenizer, "1+1?", PromptFormat(template="Q: {problem}\nA: "))
+    assert tokenizer.decode(found) == "Q: 1+1?\nA: "
+
+
+@pytest.mark.parametrize("make", [word_tokenizer, merging_tokenizer])
+def test_a_worked_solution_is_split_as_the_policy_writes_it(make: Any) -> None:
+    tokenizer = make()
+    steps = step_tokens(tokenizer, "3 + 4 = 7\n\n  7 + 1 = 8  \r\n8.\n\n")
+    texts = ["3 + 4 = 7\n", "  7 + 1 = 8\n", "8.\n" if make is merging_tokenizer else "<unk>\n"]
+    assert [tokenizer.decode(step.tokens) for step in steps] == texts
+    assert [step.ended for step in steps] == [False, False, True]
+    joined = [token for step in steps for token in step.tokens]
+    again = split_steps(tokenizer, StepEnds(tokenizer), joined)
+    assert [step.tokens for step in again] == [step.tokens for step in steps]
+
+
+def test_a_solution_without_text() -> None:
+    with pytest.raises(InputError, match="no text"):
+        step_tokens(word_tokenizer(), " \n\n")
+
+
+def test_a_tokenizer_that_loses_newlines() -> None:
+    from tokenizers import pre_tokenizers
+
+    tokenizer = word_tokenizer()
+    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    with pytest.raises(InputError, match="loses the newline"):
+        step_tokens(tokenizer, "3 + 4")
+
+
+def test_leading_newlines_do_not_end_a_step() -> None:
+    tokenizer = merging_tokenizer()
+    ends = StepEnds(tokenizer)
+    ids = tokenizer("\n\n\nab.\n\nb\n\na")["input_ids"]
+    assert [tokenizer.decode(step) for step in ends.split(ids)] == ["\n\n\nab.\n", "\nb\n\n", "a"]
+
+
+@given(st.lists(st.integers(0, VOCABULARY - 1)))
+def test_splitting_loses_nothing(tokens: list[int]) -> None:
+    steps = ENDS.split(tokens)
+    assert [token for step in steps for token in step] == tokens
+    for step in steps[:-1]:
+        assert step[-1] == NEWLINE
+        assert any(ENDS.visible[token] for token in step)
+        lead = next(i for i, token in enumerate(step) if ENDS.visible[token])
+        assert NEWLINE not in step[lead:-1]
+
+
+ENDS = StepEnds(word_tokenizer())
+
+
+def test_a_folder_carries_its_format(tmp_path: Path) -> None:
+    assert load_format(tmp_path) == PromptFormat()
+    kept = PromptFormat(template="{problem}: ", instruction="")
+    save_format(tmp_path, kept)
+    assert load_format(tmp_path) == kept
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "not JSON"),
+        ("[]", "expected an object"),
+        ('{"templates": ""}', "unknown key 'templates'"),
+        ('{"template": 3}', "template must be text"),
+    ],
+)
+def test_a_broken_format_file(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "restmcts.json").write_text(text)
+    with pytest.raises(InputError, match=message):
+        load_format(tmp_path)
+
+
+def test_prompts_need_no_model_library() -> None:
+    code = "import sys, restmcts.prompts; print([m for m in ('torch', 'transformers') if m in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"

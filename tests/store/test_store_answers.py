@@ -1,0 +1,114 @@
+"""Rules that turn a tree into one answer."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from strategies import live_searches
+
+from store.answers import RULES
+from store.trace import BackedUp, Critiqued, Expanded, Extended, SearchRecord, Step, Valued
+from store.tree import Tree, fold
+
+
+def chains(*rows: tuple[str | None, tuple[float, ...], float, int]) -> Tree:
+    """A tree of chains; a row has the answer of its leaf, the scores of its steps, V and the samples."""
+    events: list[object] = []
+    size = 1
+    for index, (answer, scores, value, samples) in enumerate(rows):
+        parent = 0
+        for depth, score in enumerate(scores):
+            events.append(Expanded(parent, (Step(f"{index}.{depth}"),), (samples,)))
+            events.append(Valued((size,), (score,)))
+            parent, size = size, size + 1
+        events.append(Critiqued(parent, answer is not None, answer))
+        events.append(BackedUp((parent,), (1,), (value,)))
+    return fold(events)  # type: ignore[arg-type]
+
+
+TREE = chains(
+    ("a", (0.5, 0.9), 0.2, 1),  # nodes 1, 2
+    ("b", (0.6, 0.8), 0.9, 1),  # nodes 3, 4
+    ("a", (1.0, 0.7), 0.3, 1),  # nodes 5, 6
+    ("c", (0.1, 0.2), 0.1, 5),  # nodes 7, 8
+    (None, (1.0, 1.0), 1.0, 9),  # not finished
+)
+
+
+@pytest.mark.parametrize(
+    ("rule", "answer"),
+    [
+        ("first", ("a", 2)),
+        ("best-value", ("b", 4)),
+        ("best-last", ("a", 2)),
+        ("best-minimum", ("a", 6)),
+        ("best-product", ("a", 6)),
+        ("majority", ("c", 8)),
+        ("value-vote", ("b", 4)),
+    ],
+)
+def test_each_rule(rule: str, answer: tuple[str, int]) -> None:
+    assert RULES[rule](TREE) == answer
+
+
+def test_votes_add_up_over_nodes() -> None:
+    tree = chains(("a", (0.5,), 0.4, 1), ("b", (0.5,), 0.6, 1), ("a", (0.5,), 0.5, 1))
+    assert RULES["value-vote"](tree) == ("a", 3)
+    assert RULES["majority"](tree) == ("a", 1)
+
+
+def test_a_vote_counts_every_sample_of_a_trace() -> None:
+    traces = [Extended(0, (Step("x"),)), Extended(0, (Step("y"),)), Extended(0, (Step("y"),))]
+    tree = fold([*traces, Critiqued(1, True, "1"), Critiqued(2, True, "2")])
+    assert RULES["majority"](tree) == ("2", 2)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_tree_without_answers_has_none(rule: str) -> None:
+    assert RULES[rule](Tree()) is None
+    assert RULES[rule](chains((None, (0.5,), 0.5, 1))) is None
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_the_earliest_of_equals_wins(rule: str) -> None:
+    tree = chains(("a", (0.5,), 0.5, 1), ("b", (0.5,), 0.5, 1))
+    assert RULES[rule](tree) == ("a", 1)
+
+
+@given(live_searches())
+def test_an_answer_comes_from_a_node_that_has_it(search: tuple[SearchRecord, Tree]) -> None:
+    _, tree = search
+    answers = {node.id: node.answer for node in tree.nodes if node.finished and node.answer is not None}
+    for rule in RULES.values():
+        found = rule(tree)
+        assert (found is None) == (not answers)
+        if found is not None:
+            answer, node = found
+            assert answers[node] == answer
+
+
+@given(live_searches())
+def test_no_answer_has_more_samples_than_the_majority(search: tuple[SearchRecord, Tree]) -> None:
+    _, tree = search
+    samples: Counter[str] = Counter()
+    for node in tree.nodes:
+        if node.finished and node.answer is not None:
+            samples[node.answer] += node.samples
+    found = RULES["majority"](tree)
+    assert found is None or samples[found[0]] == max(samples.values())
+
+
+@pytest.mark.parametrize("rule", ["best-minimum", "best-product"])
+def test_a_finished_root_has_no_step_that_could_be_good(rule: str) -> None:
+    tree = fold(
+        [
+            Critiqued(0, True, "root"),
+            Expanded(0, (Step("x"),), (1,)),
+            Valued((1,), (0.5,)),
+            Critiqued(1, True, "step"),
+        ]
+    )
+    assert RULES[rule](tree) == ("step", 1)
+    assert RULES[rule](fold([Critiqued(0, True, "root")])) == ("root", 0)

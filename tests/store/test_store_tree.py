@@ -1,0 +1,176 @@
+"""Trees are what the events add up to."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from build import record
+from hypothesis import given
+from strategies import live_searches
+
+from store.trace import (
+    BackedUp,
+    Cost,
+    Critiqued,
+    Event,
+    Expanded,
+    Extended,
+    RolledOut,
+    SearchRecord,
+    Selected,
+    Step,
+    Stopped,
+    Valued,
+    Verified,
+)
+from store.tree import Tree, fold, upper_confidence
+
+A, B, C = Step("a\n", (1,)), Step("b\n", (2,)), Step("c\n", (3,))
+
+
+@given(live_searches())
+def test_fold_of_all_events_is_the_live_tree(search: tuple[SearchRecord, Tree]) -> None:
+    searched, tree = search
+    assert fold(searched.events) == tree
+
+
+@given(live_searches())
+def test_every_prefix_is_a_tree_that_the_next_event_only_adds_to(search: tuple[SearchRecord, Tree]) -> None:
+    searched, tree = search
+    size = 0
+    for end in range(len(searched.events) + 1):
+        nodes = fold(searched.events[:end]).nodes
+        assert len(nodes) >= size
+        size = len(nodes)
+        assert [(node.id, node.parent, node.step) for node in nodes] == [
+            (node.id, node.parent, node.step) for node in tree.nodes[:size]
+        ]
+
+
+@given(live_searches())
+def test_parents_children_and_depths_agree(search: tuple[SearchRecord, Tree]) -> None:
+    _, tree = search
+    for node in tree.nodes:
+        assert all(tree.nodes[child].parent == node.id for child in node.children)
+        assert node.depth == len(tree.path(node.id)) == len(tree.steps(node.id))
+        if node.parent is not None:
+            assert node.parent < node.id
+            assert node.id in tree.nodes[node.parent].children
+        assert [member.id for member in tree.ancestors(node.id)][-1] == 0
+
+
+@given(live_searches())
+def test_cost_is_the_sum_over_the_events(search: tuple[SearchRecord, Tree]) -> None:
+    searched, tree = search
+    assert tree.cost.policy == sum(event.cost.policy for event in searched.events)
+    assert tree.cost.generated == sum(event.cost.policy + event.cost.critic for event in searched.events)
+    assert tree.cost.calls == sum(event.cost.calls for event in searched.events)
+
+
+def test_expansion_adds_children_with_their_sample_counts() -> None:
+    tree = fold([Expanded(0, (A, B), (2, 1)), Expanded(2, (C,), (3,))])
+    assert [node.samples for node in tree.nodes] == [0, 2, 1, 3]
+    assert tree.root.children == [1, 2]
+    assert tree.root.expanded and not tree.nodes[1].expanded
+    assert tree.text(3) == "b\nc\n"
+
+
+def test_an_empty_expansion_adds_nothing() -> None:
+    tree = Tree()
+    assert tree.apply(Expanded(0, (), ())) == []
+    assert len(tree.nodes) == 1
+
+
+def test_a_trace_walks_over_steps_that_are_there() -> None:
+    tree = fold([Extended(0, (A, B)), Extended(0, (A, C)), Extended(0, (A, B))])
+    assert [(node.parent, node.step, node.samples) for node in tree.nodes[1:]] == [
+        (0, A, 3),
+        (1, B, 2),
+        (1, C, 1),
+    ]
+
+
+def test_a_trace_that_ends_is_not_the_one_that_goes_on() -> None:
+    ended = Step(A.text, A.tokens, None, True)
+    assert len(fold([Extended(0, (A,)), Extended(0, (ended,))]).nodes) == 3
+
+
+def test_the_probability_does_not_make_a_step_another_one() -> None:
+    assert len(fold([Extended(0, (A,)), Extended(0, (Step(A.text, A.tokens, -1.0),))]).nodes) == 2
+
+
+def test_a_score_is_kept_when_the_value_changes() -> None:
+    tree = fold([Expanded(0, (A,), (1,)), Valued((1,), (0.25,)), BackedUp((1, 0), (1, 1), (0.5, 0.75))])
+    assert (tree.nodes[1].score, tree.nodes[1].value, tree.nodes[1].visits) == (0.25, 0.5, 1)
+    assert (tree.root.score, tree.root.value) == (None, 0.75)
+
+
+def test_a_rollout_changes_one_node_and_adds_none() -> None:
+    tree = fold([Expanded(0, (A,), (1,)), RolledOut(1, (B, C), (0.5, 0.25), 0.5, 0.375, 1)])
+    assert len(tree.nodes) == 2
+    assert (tree.nodes[1].value, tree.nodes[1].visits) == (0.375, 1)
+
+
+def test_critique_verdict_and_end() -> None:
+    events: list[Event] = [
+        Expanded(0, (A,), (1,)),
+        Selected(1),
+        Critiqued(1, True, "7", "check it"),
+        Verified((1,), (False,)),
+        Stopped("gate", 1, "7"),
+    ]
+    tree = fold(events)
+    node = tree.nodes[1]
+    assert (node.critiqued, node.finished, node.answer, node.advice, node.correct) == (
+        True,
+        True,
+        "7",
+        "check it",
+        False,
+    )
+    assert tree.finished() == [node]
+    assert tree.stopped == events[-1]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        Selected(4),
+        Selected(-1),
+        Critiqued(9, True),
+        Expanded(7, (A,), (1,)),
+        Expanded(0, (A, B), (1,)),
+        Extended(5, (A,)),
+        Valued((0, 8), (0.5, 0.5)),
+        Valued((0,), ()),
+        RolledOut(6, (), (), 0.5, 0.5, 1),
+        BackedUp((0,), (1, 2), (0.5,)),
+        Verified((0,), ()),
+        Stopped("rounds", 12),
+    ],
+)
+def test_an_event_that_does_not_fit_is_refused(event: Event) -> None:
+    with pytest.raises(ValueError):
+        fold([Expanded(0, (A, B, C), (1, 1, 1)), event])
+
+
+def test_upper_confidence() -> None:
+    assert upper_confidence(0.5, 0, 9, 0.4, 0.8) == pytest.approx(1.3)
+    assert upper_confidence(0.5, 2, 9, 0.4, 0.8) == pytest.approx(0.5 + 0.4 * math.sqrt(2 * math.log(9) / 2))
+    assert upper_confidence(0.5, 1, 1, 0.4, 0.8) == 0.5
+
+
+def test_costs_add_up_field_by_field() -> None:
+    assert Cost(1, 2, 3, 4, 5) + Cost(10, 20, 30, 40, 50) == Cost(11, 22, 33, 44, 55)
+    assert Cost(1, 2, 3, 4, 5).generated == 3
+
+
+def test_the_record_for_the_tests_is_consistent() -> None:
+    made = record()
+    tree = fold(made.events)
+    assert (len(tree.nodes), len(tree.finished()), tree.cost) == (
+        made.result.nodes,
+        made.result.finished,
+        made.result.cost,
+    )

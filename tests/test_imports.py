@@ -1,0 +1,92 @@
+"""What a fresh interpreter loads: looking at a store and asking for help must not cost a model library."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MODEL_LIBRARIES = {"torch", "transformers", "accelerate", "safetensors", "tokenizers"}
+SCREENS = {"textual", "tui"}
+
+LIGHT = [
+    "restmcts",
+    "restmcts.cli",
+    "restmcts.config",
+    "restmcts.engines.base",
+    "restmcts.engines.factory",
+    "restmcts.evaluation.budgets",
+    "restmcts.iterate.loop",
+    "restmcts.labels",
+    "restmcts.problems.grading",
+    "restmcts.prompts",
+    "restmcts.search.driver",
+    "restmcts.search.methods",
+    "restmcts.testing",
+    "restmcts.training.report",
+    "restmcts.training.settings",
+    "store.reader",
+    "store.writer",
+    "tui",
+]
+
+
+def loaded(*statements: str) -> set[str]:
+    """The top-level modules that a fresh interpreter has after ``statements``."""
+    code = "; ".join(["import sys", *statements, "print('modules:', *sys.modules)"])
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    names = done.stdout.rpartition("modules:")[2].split()
+    return {name.partition(".")[0] for name in names}
+
+
+def command(*arguments: str) -> str:
+    return f"sys.argv = {['restmcts', *arguments]!r}; from restmcts.cli.app import run; run()"
+
+
+@pytest.mark.parametrize("module", LIGHT)
+def test_importing_a_module_loads_no_model_library_and_no_screen(module: str) -> None:
+    modules = loaded(f"import {module}")
+    assert not modules & MODEL_LIBRARIES
+    assert not modules & (SCREENS - {module.partition(".")[0]})
+
+
+@pytest.mark.parametrize("module", ["store", "store.trace", "store.tree", "store.answers", "store.check"])
+def test_the_store_knows_nobody(module: str) -> None:
+    assert not loaded(f"import {module}") & {"restmcts", "tui", "pydantic", "typer", "rich"}
+
+
+def test_the_screens_load_the_store_only() -> None:
+    modules = loaded("import tui.app")
+    assert "textual" in modules
+    assert not modules & (MODEL_LIBRARIES | {"restmcts", "numpy", "pydantic"})
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--help",),
+        ("--version",),
+        ("iterate", "--help"),
+        ("train", "policy", "--help"),
+        ("iterate", "no-such-recipe"),
+        ("runs", "--root", "no-such-store"),
+        ("show", "no-such-run", "--root", "no-such-store"),
+        ("store", "check", "--root", "no-such-store"),
+    ],
+)
+def test_a_command_that_needs_no_model_loads_no_model_library(arguments: tuple[str, ...]) -> None:
+    modules = loaded(command(*arguments))
+    assert "typer" in modules
+    assert not modules & (MODEL_LIBRARIES | SCREENS)
+
+
+def test_this_test_can_fail() -> None:
+    assert loaded("import torch") & MODEL_LIBRARIES == {"torch"}
+
+
+@pytest.mark.parametrize("package", ["restmcts", "store", "tui"])
+def test_types_are_shipped(package: str) -> None:
+    assert (ROOT / package / "py.typed").is_file()

@@ -1,0 +1,55 @@
+"""A store as a run leaves it, written by the store's own writer."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import pytest
+from tui_support import Until, write_demo
+
+from store.reader import StoreReader
+from tui.app import StoreApp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from textual.pilot import Pilot
+
+# The searches that the tests of the store draw are good ones to replay too.
+sys.path.append(str(Path(__file__).parents[1] / "store"))
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with the finished run ``demo``; tests only read it."""
+    root = tmp_path_factory.mktemp("store")
+    write_demo(root)
+    return root
+
+
+@pytest.fixture
+def reader(demo: Path) -> Iterator[StoreReader]:
+    with StoreReader(demo) as reader:
+        yield reader
+
+
+@pytest.fixture
+def app(reader: StoreReader) -> StoreApp:
+    return StoreApp(reader)
+
+
+@pytest.fixture
+def until() -> Until:
+    """Wait until a condition holds, letting the application go on."""
+
+    async def wait(pilot: Pilot[None], condition: Callable[[], object]) -> None:
+        end = monotonic() + 15
+        while not condition():
+            assert monotonic() < end, "waited 15 seconds in vain"
+            await pilot.pause(0.01)
+        await pilot.pause()
+
+    return wait

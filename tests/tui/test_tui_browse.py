@@ -1,0 +1,253 @@
+"""The screens of runs and of trees, key by key, in the real application over a real store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from textual.geometry import Offset
+from textual.widgets import TabbedContent
+from tui_support import SEARCHES, Until
+
+from store.reader import StoreReader
+from tui.app import StoreApp
+from tui.messages import PageRead
+from tui.screens.help import HelpScreen
+from tui.screens.replay import ReplayScreen
+from tui.screens.runs import RunsScreen
+from tui.screens.trees import FilterInput, TreesScreen
+from tui.snapshots import PAGE
+from tui.widgets.lines import LinesBar, LinesPane
+from tui.widgets.table import RowTable
+
+if TYPE_CHECKING:
+    from textual.pilot import Pilot
+
+pytestmark = pytest.mark.asyncio
+
+TREES = SEARCHES + 5
+
+
+def table(pilot: Pilot[None], name: str) -> RowTable:
+    return pilot.app.screen.query_one(f"#{name}", RowTable)
+
+
+def column(pilot: Pilot[None], name: str, key: str) -> list[str]:
+    return [text.plain for text in table(pilot, name).get_column(key)]
+
+
+def status(pilot: Pilot[None]) -> str:
+    return pilot.app.screen.query_one("#filters", LinesBar).text
+
+
+async def open_trees(pilot: Pilot[None], until: Until) -> None:
+    await until(pilot, lambda: isinstance(pilot.app.screen, TreesScreen) and table(pilot, "trees").row_count)
+
+
+async def shown(pilot: Pilot[None], until: Until, start: str) -> None:
+    await until(pilot, lambda: status(pilot).startswith(start))
+
+
+async def test_runs_and_what_they_did(app: StoreApp, until: Until) -> None:
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: table(pilot, "phases").row_count)
+        assert column(pilot, "runs", "run") == ["demo"]
+        assert column(pilot, "runs", "trees") == [str(TREES)]
+        assert column(pilot, "runs", "status") == ["done"]
+        assert column(pilot, "phases", "phase")[:3] == ["1.search", "1.label", "1.train-policy"]
+        assert column(pilot, "evaluations", "accuracy") == ["60.0 %"]
+        assert column(pilot, "evaluations", "95 %") == ["23.1 to 88.2"]
+        assert column(pilot, "evaluations", "tokens") == ["200"]
+        assert column(pilot, "metrics", "count") == ["40"]
+        assert column(pilot, "metrics", "course")[0].startswith("█")
+
+
+async def test_keys_of_the_runs(app: StoreApp, until: Until) -> None:
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: table(pilot, "phases").row_count)
+        tabs = app.screen.query_one(TabbedContent)
+        for key, tab in (("e", "evaluations-tab"), ("m", "metrics-tab"), ("p", "phases-tab")):
+            await pilot.press(key)
+            assert tabs.active == tab
+        await pilot.press("escape")
+        assert isinstance(app.screen, RunsScreen)
+        await pilot.press("enter")
+        await open_trees(pilot, until)
+        await pilot.press("escape")
+        assert isinstance(app.screen, RunsScreen)
+        await pilot.press("q")
+    assert app.return_code == 0
+
+
+async def test_an_empty_store_says_so(tmp_path_factory: pytest.TempPathFactory, until: Until) -> None:
+    with StoreReader(tmp_path_factory.mktemp("empty")) as reader:
+        app = StoreApp(reader)
+        async with app.run_test() as pilot:
+            await until(pilot, lambda: table(pilot, "runs").border_subtitle == "no runs yet")
+            await pilot.press("enter")
+            assert isinstance(app.screen, RunsScreen)
+
+
+async def test_help_lists_the_keys_that_work_here(reader: StoreReader, until: Until) -> None:
+    app = StoreApp(reader, "demo")
+    async with app.run_test(size=(120, 50)) as pilot:
+        await open_trees(pilot, until)
+        await until(pilot, lambda: app.focused is table(pilot, "trees"))
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen))
+        await pilot.pause()
+        text = app.screen.query_one(LinesPane).text
+        here = app.screen_stack[-2].active_bindings.values()
+        missing = {active.binding.description for active in here if active.enabled} - {""}
+        assert missing
+        assert all(description in text for description in missing)
+        await pilot.press("escape")
+        assert not isinstance(app.screen, HelpScreen)
+
+
+async def test_pages(reader: StoreReader, until: Until) -> None:
+    app = StoreApp(reader, "demo")
+    async with app.run_test() as pilot:
+        await open_trees(pilot, until)
+        assert status(pilot).startswith(f"1 to {PAGE} of {TREES}")
+        assert table(pilot, "trees").row_count == PAGE
+        await pilot.press("b")
+        assert status(pilot).startswith("1 to")
+        await pilot.press("n")
+        await shown(pilot, until, f"{PAGE + 1} to {TREES}")
+        assert table(pilot, "trees").row_count == TREES - PAGE
+        assert table(pilot, "trees").cursor_row == 0
+        await pilot.press("n", "b")
+        await shown(pilot, until, "1 to")
+
+
+async def test_filters(reader: StoreReader, until: Until) -> None:
+    solved = reader.count_trees("demo", solved=True)
+    app = StoreApp(reader, "demo")
+    async with app.run_test() as pilot:
+        await open_trees(pilot, until)
+        await pilot.press("s")
+        await shown(pilot, until, f"1 to {solved} of {solved} · solved")
+        assert set(column(pilot, "trees", "correct")) == {"✓"}
+        await pilot.press("s")
+        await until(pilot, lambda: "· unsolved" in status(pilot) and f"of {TREES - solved}" in status(pilot))
+        await pilot.press("s", "m", "m")
+        await shown(pilot, until, "1 to 5 of 5")
+        assert set(column(pilot, "trees", "method")) == {"votes"}
+        await pilot.press("x", "i")
+        await shown(pilot, until, f"1 to {PAGE} of {SEARCHES}")
+        await pilot.press("i")
+        await shown(pilot, until, "1 to 5 of 5")
+        await pilot.press("x")
+        await shown(pilot, until, f"1 to {PAGE} of {TREES}")
+
+
+async def test_an_answer_to_an_older_question_is_dropped(reader: StoreReader, until: Until) -> None:
+    app = StoreApp(reader, "demo")
+    async with app.run_test() as pilot:
+        await open_trees(pilot, until)
+        assert isinstance(app.screen, TreesScreen)
+        old = app.screen.page
+        assert old is not None
+        await pilot.press("m", "m")
+        await shown(pilot, until, "1 to 5 of 5")
+        app.screen.post_message(PageRead(old))
+        await pilot.pause()
+        assert status(pilot).startswith("1 to 5 of 5")
+        assert table(pilot, "trees").row_count == 5
+
+
+async def test_finding_text(reader: StoreReader, until: Until) -> None:
+    app = StoreApp(reader, "demo")
+    async with app.run_test() as pilot:
+        await open_trees(pilot, until)
+        await pilot.press("slash", *"sum-0123")
+        await shown(pilot, until, "1 to 1 of 1")
+        assert isinstance(app.focused, FilterInput)
+        await pilot.press("escape")
+        assert app.focused is table(pilot, "trees")
+        await pilot.press("slash", *"xyz")
+        await shown(pilot, until, "no trees")
+        await pilot.press("enter", "enter", "x")
+        await shown(pilot, until, f"1 to {PAGE} of {TREES}")
+        assert isinstance(app.screen, TreesScreen)
+
+
+async def test_sorting_by_key_and_by_click(reader: StoreReader, until: Until) -> None:
+    app = StoreApp(reader, "demo")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await open_trees(pilot, until)
+
+        def sizes() -> list[int]:
+            return [int(text.replace(",", "")) for text in column(pilot, "trees", "nodes")]
+
+        place = app.screen.query_one("#trees").region.offset + Offset(119 - 14, 0)
+        await pilot.click(offset=place)
+        await until(pilot, lambda: "by nodes ↑" in status(pilot) and sizes() == sorted(sizes()))
+        await pilot.click(offset=place)
+        await until(pilot, lambda: "by nodes ↓" in status(pilot) and sizes() == sorted(sizes(), reverse=True))
+        await pilot.press("O")
+        await until(pilot, lambda: "by nodes ↑" in status(pilot) and sizes() == sorted(sizes()))
+        for title in ("tokens", "no", "phase", "problem", "method", "answer", "ok", "nodes"):
+            await pilot.press("o")
+            await until(pilot, lambda title=title: f"by {title} " in status(pilot))
+
+
+async def test_reading_again_keeps_the_place(reader: StoreReader, until: Until) -> None:
+    app = StoreApp(reader, "demo")
+    async with app.run_test() as pilot:
+        await open_trees(pilot, until)
+        await pilot.press("pagedown", "pagedown", "down")
+        await pilot.pause()
+        before = (table(pilot, "trees").chosen, table(pilot, "trees").scroll_offset)
+        assert before[1].y > 0
+        await pilot.press("r")
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        assert (table(pilot, "trees").chosen, table(pilot, "trees").scroll_offset) == before
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, ReplayScreen))
+        assert isinstance(app.screen, ReplayScreen)
+        assert app.screen.tree_name == before[0]
+        await pilot.press("escape")
+        assert (table(pilot, "trees").chosen, table(pilot, "trees").scroll_offset) == before
+
+
+@pytest.mark.parametrize("size", [(80, 24), (200, 60)])
+async def test_columns_fill_the_terminal(reader: StoreReader, until: Until, size: tuple[int, int]) -> None:
+    app = StoreApp(reader, "demo")
+    async with app.run_test(size=size) as pilot:
+        await open_trees(pilot, until)
+        await pilot.pause()
+        width = table(pilot, "trees").virtual_size.width
+        assert size[0] - 12 <= width <= size[0] - 2
+        await pilot.resize_terminal(100, 30)
+        await until(pilot, lambda: 88 <= table(pilot, "trees").virtual_size.width <= 98)
+        assert table(pilot, "trees").row_count == PAGE
+
+
+@pytest.mark.parametrize(
+    ("query", "title"),
+    [("demo", "demo / trees"), ("demo/1.search/7", "demo / 1.search/7")],
+)
+async def test_the_command_palette_goes_to_runs_and_trees(
+    app: StoreApp, until: Until, query: str, title: str
+) -> None:
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: table(pilot, "phases").row_count)
+        await pilot.press("ctrl+p", *query)
+        await until(pilot, lambda: app.screen.query("CommandList").first().option_count)  # type: ignore[attr-defined]
+        await pilot.press("enter")
+        await until(pilot, lambda: app.screen.title == title)
+
+
+async def test_the_command_palette_finds_a_number_in_the_run_at_hand(
+    reader: StoreReader, until: Until
+) -> None:
+    app = StoreApp(reader, "demo")
+    async with app.run_test() as pilot:
+        await open_trees(pilot, until)
+        await pilot.press("ctrl+p", *"12")
+        await until(pilot, lambda: app.screen.query("CommandList").first().option_count >= 2)  # type: ignore[attr-defined]
+        await pilot.press("enter")
+        await until(pilot, lambda: app.screen.title == "demo / 1.search/12")

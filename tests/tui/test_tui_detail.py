@@ -1,0 +1,170 @@
+"""What the panes say: a node, a moment, an event."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from made_searches import custom, mcts
+
+from store.trace import (
+    BackedUp,
+    Cost,
+    Critiqued,
+    Event,
+    Expanded,
+    Extended,
+    RolledOut,
+    Selected,
+    Step,
+    Stopped,
+    Valued,
+    Verified,
+)
+from store.tree import upper_confidence
+from tui.detail import confidences, describe_node
+from tui.moment import Pace, bar_position, describe_moment
+from tui.player import Player
+from tui.words import describe
+
+if TYPE_CHECKING:
+    from tui.lines import Line
+
+ROLLOUT = (
+    Selected(0),
+    Expanded(0, (Step("first\n", (1, 2), -1.5), Step("second\n")), (2, 1), Cost(policy=9)),
+    Valued((1, 2), (0.5, 0.25)),
+    RolledOut(1, (Step("further"), Step("on")), (0.75, 0.625), 0.75, 0.625, 1),
+    BackedUp((0,), (1,), (0.625,)),
+)
+
+
+def at(position: int, *events: Event, **fields: object) -> Player:
+    player = Player(custom(1, *events, **fields))
+    player.jump(position)
+    return player
+
+
+def text(lines: list[Line]) -> str:
+    return "\n".join("".join(span[0] for span in line) for line in lines)
+
+
+def test_terms_of_the_upper_confidence() -> None:
+    player = at(5, *ROLLOUT)
+    visited, unvisited = confidences(player, 1)
+    assert visited.total == upper_confidence(0.625, 1, 1, 0.4, 0.8)
+    assert visited.extra == pytest.approx(0.0)  # ln 1 = 0
+    assert (unvisited.extra, unvisited.total) == (pytest.approx(0.8), pytest.approx(1.05))
+    assert confidences(player, 0) == []
+
+
+def test_no_term_before_the_parent_has_a_visit_or_without_settings() -> None:
+    assert [row.total for row in confidences(at(4, *ROLLOUT), 2)] == [None, pytest.approx(1.05)]
+    assert [row.extra for row in confidences(at(5, *ROLLOUT, settings={}), 1)] == [None, None]
+
+
+def test_a_node_in_full() -> None:
+    shown = text(describe_node(at(5, *ROLLOUT), 1, {"rest-mcts": (None, 0.875, None)}))
+    for part in (
+        "node 1",
+        "0.625",
+        "score before 0.500",
+        "N        1",
+        "samples 2",
+        "first",
+        "0.875",
+        "rest-mcts",
+    ):
+        assert part in shown
+    assert "log-prob -1.50  -0.75 a token" in shown
+    assert "further" not in shown
+
+
+def test_rollout_steps_show_at_their_event_only() -> None:
+    shown = text(describe_node(at(4, *ROLLOUT), 1, {}))
+    assert "rollout, not in the tree, best 0.750" in shown
+    assert "further" in shown
+    assert "further" not in text(describe_node(at(4, *ROLLOUT), 2, {}))
+
+
+def test_the_root_shows_the_problem_and_the_settings() -> None:
+    shown = text(describe_node(at(0, *ROLLOUT), 0, {}))
+    for part in ("What is 1 plus 41?", "oracle answer", "42", "exploration: 0.4"):
+        assert part in shown
+
+
+def test_the_whole_partial_solution() -> None:
+    record = mcts(1)
+    player = Player(record)
+    player.jump(player.length)
+    deepest = max(player.tree.nodes, key=lambda node: node.depth)
+    shown = text(describe_node(player, deepest.id, {}, whole=True))
+    assert all(step.text.strip() in shown for step in player.tree.steps(deepest.id))
+
+
+def test_advice_and_verdict() -> None:
+    player = at(
+        4,
+        Expanded(0, (Step("a"), Step("b")), (1, 1)),
+        Critiqued(1, False, advice="check the \x1b[2Jsign"),
+        Critiqued(2, True, "41"),
+        Verified((2,), (False,)),
+    )
+    assert "check the ␛[2Jsign" in text(describe_node(player, 1, {}))
+    assert "finished, wrong" in text(describe_node(player, 2, {}))
+
+
+def test_wide_roots_show_the_children_around_the_chosen_one() -> None:
+    steps = tuple(Step(f"s{number}") for number in range(1000))
+    shown = text(describe_node(at(1, Expanded(0, steps, (1,) * 1000)), 900, {}))
+    assert "200 of 1,000 children" in shown
+    assert "▸   900" in shown
+
+
+@pytest.mark.parametrize(
+    ("event", "words"),
+    [
+        (Selected(0), "selected the root"),
+        (Critiqued(1, True, "7"), "judged node 1: finished, answer 7"),
+        (Critiqued(1, True), "judged node 1: finished, no answer"),
+        (Critiqued(1, False, advice="x"), "judged node 1: not finished and gave advice"),
+        (Expanded(1, (), ()), "expanded node 1: nothing new"),
+        (Valued((1, 2), (0.5, 1.0)), "scored 1: 0.500, 2: 1.000"),
+        (BackedUp((1, 0), (2, 3), (0.5, 0.25)), "backed up 1: V 0.500 N 2, 0: V 0.250 N 3"),
+        (Verified((1, 2), (True, False)), "compared with the oracle 1 ✓, 2 ✗"),
+        (
+            RolledOut(1, (Step("a"),), (0.5,), 0.5, 0.25, 1),
+            "rolled out 1 step from node 1, best 0.500: V 0.250, N 1",
+        ),
+        (Stopped("budget"), "ended without an answer: the token budget"),
+        (
+            Stopped("failed", None, None, "engine\x1b gone"),
+            "ended without an answer: an engine refused (engine␛ gone)",
+        ),
+        (Stopped("gate", 2, "7"), "ended with 7 from node 2: a node reached the stop threshold"),
+        (None, "nothing has happened yet"),
+    ],
+)
+def test_events_in_words(event: Event | None, words: str) -> None:
+    assert describe(event, range(0)) == words
+
+
+def test_joined_nodes_in_words() -> None:
+    expanded = Expanded(2, (Step("a"), Step("b")), (2, 1))
+    assert describe(expanded, range(4, 6)) == "expanded node 2: nodes 4 to 5 joined, from 3 samples"
+    extended = Extended(0, (Step("a"), Step("b")))
+    assert describe(extended, range(4, 5)) == "a sampled trace below the root: 2 steps, node 4 new"
+
+
+def test_a_moment() -> None:
+    shown = text(describe_moment(at(2, *ROLLOUT), Pace(True, 8.0), 80))
+    assert "event 2 of 5  round 1 of 1  playing 8/s" in shown
+    assert "expanded the root: nodes 1 to 2 joined, from 3 samples [9 policy]" in shown
+    assert "tokens so far 9 of 4,000" in shown
+    assert "answer so far none (best-value)  oracle 42" in shown
+
+
+def test_a_click_on_the_bar_is_a_position() -> None:
+    player = at(0, *ROLLOUT)
+    assert bar_position(player, Pace(), 80, 79) == 5
+    assert bar_position(player, Pace(), 80, 0) is None

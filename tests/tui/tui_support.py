@@ -1,0 +1,54 @@
+"""What the tests of the screens share: a run as it is left behind, and how they wait."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from made_searches import mcts, votes
+from textual.pilot import Pilot
+
+from store.records import Evaluation, Metric
+from store.writer import RunWriter
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SEARCHES = 215
+"""More than a page."""
+
+Until = Callable[[Pilot[None], Callable[[], object]], Awaitable[None]]
+
+
+def open_run(root: Path, run: str) -> RunWriter:
+    return RunWriter.create_or_open(root, run, config='recipe = "tiny"\n', environment={"python": "3"})
+
+
+def write_demo(root: Path) -> None:
+    with open_run(root, "demo") as writer:
+        writer.start_phase("1.search", "search", 1)
+        for number in range(SEARCHES):
+            writer.add_tree(mcts(number, rounds=4 + number % 9))
+        writer.finish_phase("1.search", {"trees": SEARCHES})
+        writer.start_phase("1.label", "label", 1)
+        nodes = {number: mcts(number, rounds=4 + number % 9).result.nodes for number in (0, 1)}
+        rows = [(f"1.search/{number}", tuple(_labels(count))) for number, count in nodes.items()]
+        writer.write_labels("1.label", "rest-mcts", rows)
+        writer.finish_phase("1.label", {})
+        writer.start_phase("1.train-policy", "train-policy", 1)
+        for step in range(40):
+            writer.add_metric(Metric("demo", "1.train-policy", 1, "loss", 2 / (step + 1), step))
+        writer.finish_phase("1.train-policy", {"loss": 0.05})
+        writer.start_phase("2.evaluate.votes", "evaluate", 2)
+        for number in range(5):
+            writer.add_tree(votes(number, "2.evaluate.votes"))
+        evaluation = Evaluation(
+            "demo", "2.evaluate.votes", 2, "votes", 4000, 5.0, 5, 3, 0.6, 0.231, 0.882, 200.0, 0.0
+        )
+        writer.add_evaluation(evaluation)
+        writer.finish_phase("2.evaluate.votes", {})
+        writer.finish_run()
+
+
+def _labels(count: int) -> list[float | None]:
+    return [None] + [0.125 * (node % 8) for node in range(1, count)]

@@ -1,0 +1,98 @@
+"""The application: where it opens, and how it follows a store that is being written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.worker import get_current_worker
+
+from store.errors import RestmctsError
+from tui.messages import ReadFailed, VersionRead
+from tui.screens.base import StoreScreen
+from tui.screens.help import HelpScreen
+from tui.screens.replay import ReplayScreen
+from tui.screens.runs import RunsScreen
+from tui.screens.trees import TreesScreen
+
+if TYPE_CHECKING:
+    from textual.command import Provider
+
+    from store.reader import StoreReader
+
+POLL_SECONDS = 1.0
+"""How often the version of the store is looked at."""
+
+
+def _go_provider() -> type[Provider]:
+    # The palette and what it needs are loaded when it is opened.
+    from tui.go import GoProvider
+
+    return GoProvider
+
+
+class StoreApp(App[None]):
+    """Looks at the store that ``reader`` reads; opens at a run, or at a tree of it, when named."""
+
+    CSS_PATH = "tui.tcss"
+    TITLE = "restmcts"
+    COMMANDS = App.COMMANDS | {_go_provider}
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("question_mark", "help", "Help", key_display="?", id="help"),
+        Binding("escape,backspace", "leave", "Close", id="leave"),
+        Binding("q", "quit", "Quit", id="quit"),
+    ]
+
+    def __init__(self, reader: StoreReader, run: str | None = None, tree: str | None = None) -> None:
+        super().__init__()
+        self.reader = reader
+        self._start = (run, tree)
+        self._asking = False
+        self._failure: str | None = None
+
+    def on_mount(self) -> None:
+        self.push_screen(self._first())
+        self.set_interval(POLL_SECONDS, self.ask_version)
+
+    def _first(self) -> StoreScreen:
+        run, tree = self._start
+        if run is None:
+            return RunsScreen(self.reader)
+        return TreesScreen(self.reader, run) if tree is None else ReplayScreen(self.reader, run, tree)
+
+    def ask_version(self) -> None:
+        """Look at the version in a thread, unless the last look has not come back."""
+        if not self._asking:
+            self._asking = True
+            self.run_worker(self._read_version, group="version", thread=True)
+
+    def _read_version(self) -> None:
+        try:
+            message: VersionRead | ReadFailed = VersionRead(self.reader.version())
+        except RestmctsError as error:
+            message = ReadFailed(str(error))
+        if not get_current_worker().is_cancelled:
+            self.post_message(message)
+
+    def on_version_read(self, message: VersionRead) -> None:
+        self._asking = False
+        self._failure = None
+        if isinstance(self.screen, StoreScreen):
+            self.screen.store_changed(message.version)
+
+    def on_read_failed(self, message: ReadFailed) -> None:
+        self._asking = False
+        if message.reason != self._failure and isinstance(self.screen, StoreScreen):
+            self._failure = message.reason
+            self.screen.show_problem(message.reason)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return action != "leave" or not isinstance(self.screen, RunsScreen)
+
+    def action_leave(self) -> None:
+        if isinstance(self.screen, StoreScreen):
+            self.screen.close()
+
+    def action_help(self) -> None:
+        self.push_screen(HelpScreen(list(self.screen.active_bindings.values())))

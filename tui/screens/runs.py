@@ -1,0 +1,177 @@
+"""All runs of the store, and what the one under the cursor has done."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.widgets import Footer, TabbedContent, TabPane
+
+from tui.messages import RunRead, RunsRead
+from tui.screens.base import MAIN, StoreScreen
+from tui.screens.trees import TreesScreen
+from tui.snapshots import MetricDigest, read_run, read_runs
+from tui.text import count, decimal, label, seconds
+from tui.widgets.table import Column, ListTable, Row, RowTable, cell, right
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+
+    from store.reader import StoreReader
+    from store.records import Evaluation, PhaseSummary, RunSummary
+    from tui.lines import Style
+
+_STATUS: dict[str, Style] = {"running": "mark", "done": "good", "failed": "bad", "stopped": "dim"}
+
+_COLUMNS = {
+    "runs": ("run", "status", "phase", "iter", "trees", "solved", "tokens", "recipe", "created"),
+    "phases": ("phase", "status", "trees", "correct", "time", "summary"),
+    "evaluations": (
+        "iter",
+        "method",
+        "budget",
+        "accuracy",
+        "95 %",
+        "tokens",
+        "problems",
+        "value tokens",
+    ),
+    "metrics": ("phase", "metric", "count", "last", "low", "high", "course"),
+}
+
+
+class RunsScreen(StoreScreen):
+    """The first screen."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("p", "tab('phases-tab')", "Phases", id="runs.phases"),
+        Binding("e", "tab('evaluations-tab')", "Evaluation", id="runs.evaluations"),
+        Binding("m", "tab('metrics-tab')", "Metrics", id="runs.metrics"),
+    ]
+    AUTO_FOCUS = "#runs"
+
+    def __init__(self, reader: StoreReader) -> None:
+        super().__init__(reader, "runs")
+
+    def compose(self) -> ComposeResult:
+        yield self.title_bar()
+        yield ListTable("runs")
+        with TabbedContent(id="detail"):
+            for name, title in (("phases", "Phases"), ("evaluations", "Evaluation"), ("metrics", "Metrics")):
+                with TabPane(title, id=f"{name}-tab"):
+                    yield RowTable(name)
+        yield Footer(compact=True)
+
+    def on_mount(self) -> None:
+        for name, columns in _COLUMNS.items():
+            self.query_one(f"#{name}", RowTable).set_columns([Column(title, title) for title in columns])
+        self.reload()
+
+    def reload(self) -> None:
+        self.read(MAIN, lambda reader: RunsRead(read_runs(reader)))
+
+    def on_runs_read(self, message: RunsRead) -> None:
+        self.caught_up(message.runs.version)
+        table = self.query_one("#runs", RowTable)
+        table.fill([_run(run) for run in message.runs.runs])
+        table.border_subtitle = "" if message.runs.runs else "no runs yet"
+        self._read_detail()
+
+    def on_data_table_row_highlighted(self, event: RowTable.RowHighlighted) -> None:
+        if event.data_table.id == "runs":
+            self._read_detail()
+
+    def on_data_table_row_selected(self, event: RowTable.RowSelected) -> None:
+        if event.data_table.id == "runs":
+            self.action_open()
+
+    def _read_detail(self) -> None:
+        run = self.query_one("#runs", RowTable).chosen
+        if run is not None:
+            self.read("detail", partial(_detail, run))
+
+    def on_run_read(self, message: RunRead) -> None:
+        detail = message.detail
+        if detail.run != self.query_one("#runs", RowTable).chosen:
+            return
+        self.query_one("#phases", RowTable).fill([_phase(phase) for phase in detail.phases])
+        evaluations = [_evaluation(place, row) for place, row in enumerate(detail.evaluations)]
+        self.query_one("#evaluations", RowTable).fill(evaluations)
+        self.query_one("#metrics", RowTable).fill([_metric(metric) for metric in detail.metrics])
+
+    def action_open(self) -> None:
+        run = self.query_one("#runs", RowTable).chosen
+        if run is not None:
+            self.app.push_screen(TreesScreen(self.reader, run))
+
+    def action_tab(self, tab: str) -> None:
+        self.query_one(TabbedContent).active = tab
+
+
+def _detail(run: str, reader: StoreReader) -> RunRead:
+    return RunRead(read_run(reader, run))
+
+
+def _run(run: RunSummary) -> Row:
+    share = f" {100 * run.solved / run.trees:.0f} %" if run.trees else ""
+    return run.name, (
+        cell(run.name, 24),
+        cell(run.status, 8, _STATUS.get(run.status, "")),
+        cell(run.phase, 20),
+        right(_iteration(run.iteration)),
+        right(count(run.trees)),
+        right(f"{count(run.solved)}{share}"),
+        right(count(run.policy_tokens)),
+        cell(run.recipe, 20),
+        cell(run.created[:16].replace("T", " "), 16),
+    )
+
+
+def _phase(phase: PhaseSummary) -> Row:
+    summary = ", ".join(f"{name} {_short(value)}" for name, value in phase.summary.items())
+    return phase.name, (
+        cell(phase.name, 24),
+        cell(phase.status, 8, _STATUS.get(phase.status, "")),
+        right(count(phase.trees)),
+        right(count(phase.correct)),
+        right(seconds(phase.seconds)),
+        cell(summary, 200),
+    )
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else label(str(value), 60)
+
+
+def _evaluation(place: int, row: Evaluation) -> Row:
+    return f"{place}", (
+        right(_iteration(row.iteration)),
+        cell(row.method, 24),
+        right("-" if row.budget is None else count(row.budget)),
+        right(f"{100 * row.accuracy:.1f} %", "value", row.accuracy),
+        right(f"{100 * row.low:.1f} to {100 * row.high:.1f}"),
+        right(count(round(row.policy_tokens))),
+        right(f"{row.correct:,}/{row.problems:,}"),
+        right(count(round(row.value_tokens))),
+    )
+
+
+def _metric(metric: MetricDigest) -> Row:
+    return f"{metric.phase}\n{metric.name}", (
+        cell(metric.phase, 24),
+        cell(metric.name, 30),
+        right(count(metric.count)),
+        right(_number(metric.last)),
+        right(_number(metric.low)),
+        right(_number(metric.high)),
+        cell(metric.course, 16, "mark"),
+    )
+
+
+def _number(value: float) -> str:
+    return decimal(value) if 0.01 <= abs(value) < 10_000 or value == 0 else f"{value:.3g}"
+
+
+def _iteration(iteration: int | None) -> str:
+    return "-" if iteration is None else str(iteration)

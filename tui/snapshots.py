@@ -1,0 +1,157 @@
+"""What worker threads read from the store for the screens: frozen, complete, ready to show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tui.player import Player
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from store.reader import StoreReader
+    from store.records import Evaluation, Metric, PhaseSummary, RunSummary, TreeSummary
+
+PAGE = 200
+"""Trees on a page: as many as a table fills without a pause."""
+
+_SPARKS = "▁▂▃▄▅▆▇█"
+_SPARK_WIDTH = 16
+
+
+@dataclass(frozen=True, slots=True)
+class MetricDigest:
+    """All values of one metric in one phase: how many, the last and the extremes, and their course."""
+
+    phase: str
+    name: str
+    count: int
+    last: float
+    low: float
+    high: float
+    course: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunList:
+    """The runs of the store, and the version of the store that they were read from."""
+
+    version: int
+    runs: tuple[RunSummary, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunDetail:
+    """What one run has done."""
+
+    run: str
+    phases: tuple[PhaseSummary, ...]
+    evaluations: tuple[Evaluation, ...]
+    metrics: tuple[MetricDigest, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TreeQuery:
+    """Which trees of a run to list, in which order. ``page`` counts from 0; None filters nothing."""
+
+    run: str
+    solved: bool | None = None
+    method: str | None = None
+    iteration: int | None = None
+    text: str = ""
+    order_by: str = "number"
+    descending: bool = False
+    page: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TreePage:
+    """One page of trees, the number of all that the query finds, and what there is to filter by."""
+
+    version: int
+    query: TreeQuery
+    trees: tuple[TreeSummary, ...]
+    total: int
+    methods: tuple[str, ...]
+    iterations: tuple[int, ...]
+
+    @property
+    def pages(self) -> int:
+        return max(-(-self.total // PAGE), 1)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedTree:
+    """A search made ready to replay. The reading thread hands the player over and keeps nothing of it."""
+
+    run: str
+    player: Player
+    labels: dict[str, tuple[float | None, ...]]
+
+
+def read_runs(reader: StoreReader) -> RunList:
+    """All runs. The version is read first, so that a change while reading shows as one afterwards."""
+    version = reader.version()
+    return RunList(version, tuple(reader.runs()))
+
+
+def read_run(reader: StoreReader, run: str) -> RunDetail:
+    """The phases, evaluations and metrics of ``run``."""
+    evaluations = sorted(reader.evaluations(run), key=_place)
+    return RunDetail(run, tuple(reader.phases(run)), tuple(evaluations), digest(reader.metrics(run)))
+
+
+def _place(evaluation: Evaluation) -> tuple[int, str, int]:
+    iteration = -1 if evaluation.iteration is None else evaluation.iteration
+    return iteration, evaluation.method, 0 if evaluation.budget is None else evaluation.budget
+
+
+def read_page(reader: StoreReader, query: TreeQuery) -> TreePage:
+    """The page that ``query`` asks for, or the last one when there are fewer."""
+    version = reader.version()
+    text = query.text or None
+    total = reader.count_trees(
+        query.run, method=query.method, iteration=query.iteration, solved=query.solved, text=text
+    )
+    last = max(-(-total // PAGE) - 1, 0)
+    trees = reader.trees(
+        query.run,
+        method=query.method,
+        iteration=query.iteration,
+        solved=query.solved,
+        text=text,
+        order_by=query.order_by,
+        descending=query.descending,
+        limit=PAGE,
+        offset=min(query.page, last) * PAGE,
+    )
+    methods, iterations = reader.methods(query.run), reader.iterations(query.run)
+    return TreePage(version, query, tuple(trees), total, tuple(methods), tuple(iterations))
+
+
+def read_tree(reader: StoreReader, run: str, tree: str) -> OpenedTree:
+    """The search ``tree`` of ``run``, at its start, with its quality values."""
+    return OpenedTree(run, Player(reader.record(run, tree)), reader.labels(run, tree))
+
+
+def digest(metrics: Sequence[Metric]) -> tuple[MetricDigest, ...]:
+    """The metrics in the order in which their first value came."""
+    series: dict[tuple[str, str], list[float]] = {}
+    for metric in metrics:
+        series.setdefault((metric.phase, metric.name), []).append(metric.value)
+    return tuple(
+        MetricDigest(phase, name, len(values), values[-1], min(values), max(values), _course(values))
+        for (phase, name), values in series.items()
+    )
+
+
+def _course(values: Sequence[float]) -> str:
+    """The values as a row of bars, thinned to :data:`_SPARK_WIDTH`."""
+    low, high = min(values), max(values)
+    span = high - low
+    if len(values) < 2 or not 0 < span < float("inf"):
+        return ""
+    step = max(len(values) / _SPARK_WIDTH, 1)
+    picked = [values[int(number * step)] for number in range(min(len(values), _SPARK_WIDTH))]
+    return "".join(_SPARKS[round((value - low) / span * (len(_SPARKS) - 1))] for value in picked)

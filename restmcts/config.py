@@ -26,6 +26,8 @@ class ModelSettings(Settings):
         policy: folder of the base policy; not given for a recipe with ``[tiny]``, which trains its own.
         value: folder of a value model to start with; without one, the bootstrap trains it from the
             policy.
+        value_aggregation: how the value of a partial solution follows from what the value model says at
+            the end of each of its steps: the ``last`` one, the ``minimum`` or the ``product``.
         engine: what runs the models.
         device: ``auto`` takes the GPU where there is one.
         dtype: the type that the engines compute in.
@@ -37,6 +39,7 @@ class ModelSettings(Settings):
 
     policy: str | None = None
     value: str | None = None
+    value_aggregation: Literal["last", "minimum", "product"] = "last"
     engine: Literal["transformers"] = "transformers"
     device: Literal["cpu", "cuda", "auto"] = "auto"
     dtype: Literal["float32", "bfloat16"] = "float32"
@@ -78,13 +81,15 @@ class BootstrapSettings(Settings):
     """The unguided trees of the base policy that the first value model learns from.
 
     ``problems`` training problems (None: all), ``traces`` whole traces for each. Before it learns from the
-    trees, a value model may start on solved examples: demonstrations, correct traces, and ``perturbed``
-    copies of each in which one step is replaced by a wrong one (paper, Section 3.2); 0 leaves that out.
+    trees, a value model may start on solved examples, which are the demonstrations and the correct traces:
+    ``perturbed`` copies of each, in every other one of which a step is replaced by a wrong one (paper,
+    Section 3.2; 0 leaves this out), and the first errors of the other traces, ``errors`` times.
     """
 
     problems: int | None = Field(default=None, ge=1)
     traces: int = Field(default=16, ge=2)
     perturbed: int = Field(default=0, ge=0)
+    errors: int = Field(default=1, ge=0)
 
 
 class MethodChoice(Settings):
@@ -100,9 +105,9 @@ class MethodChoice(Settings):
         if not isinstance(values, dict) or not isinstance(values.get("settings", {}), dict):
             return values
         method = values.get("method", cls.model_fields["method"].default)
-        given = values.get("settings", cls.default_settings())
         if not isinstance(method, str):
             return values
+        given = values.get("settings", cls.default_settings(method))
         try:
             settings = method_settings(method, given, f"method {method!r}")
         except InputError as error:
@@ -110,7 +115,7 @@ class MethodChoice(Settings):
         return values | {"settings": settings.model_dump(mode="json")}
 
     @classmethod
-    def default_settings(cls) -> dict[str, Any]:
+    def default_settings(cls, method: str) -> dict[str, Any]:
         """What ``settings`` holds where nothing is written."""
         return {}
 
@@ -131,8 +136,10 @@ class GenerationSettings(MethodChoice):
     budget: int | None = Field(default=None, ge=1)
 
     @classmethod
-    def default_settings(cls) -> dict[str, Any]:
+    def default_settings(cls, method: str) -> dict[str, Any]:
         """The authors' settings for data generation, where nothing else is written."""
+        if method != "mcts":
+            return {}
         return {
             "early_stop": False,
             "rounds": 40,
@@ -146,11 +153,11 @@ class GenerationSettings(MethodChoice):
 class LabelSettings(Settings):
     """How step values are inferred from verified trees; ``rule`` is one of :mod:`restmcts.labels`.
 
-    ``memory``: the value model of an iteration learns from the trees of this iteration only
-    (``latest``), or of the bootstrap and all iterations so far (``all``).
+    ``memory``: the models of an iteration learn from the trees of this iteration only (``latest``), or of
+    the bootstrap and all iterations so far (``all``).
     """
 
-    rule: Literal["rest-mcts", "correct-share", "any-correct"] = "rest-mcts"
+    rule: Literal["rest-mcts", "correct-share", "any-correct", "first-error"] = "rest-mcts"
     memory: Literal["latest", "all"] = "all"
 
 
@@ -319,9 +326,7 @@ def shipped_recipes() -> dict[str, str]:
     """The text of each recipe that comes with the package, by name."""
     package = Path(str(files("restmcts")))
     # Inside the wheel the recipes lie in the package; in a checkout they are beside it.
-    folder = next(
-        found for found in (package / "configs", package.parent / "configs") if found.is_dir()
-    )
+    folder = next(found for found in (package / "configs", package.parent / "configs") if found.is_dir())
     return {path.stem: path.read_text("utf-8") for path in sorted(folder.glob("*.toml"))}
 
 
@@ -367,4 +372,3 @@ def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
         else value
         for key, value in kept.items()
     }
-

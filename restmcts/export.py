@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,24 +19,23 @@ from store.tree import fold
 def tree_as_dict(record: SearchRecord, labels: dict[str, tuple[float | None, ...]]) -> dict[str, Any]:
     """One tree as nested plain data: header, result, and every node with what is known about it."""
     tree = fold(record.events)
-    nodes = []
-    for node in tree.nodes:
-        nodes.append(
-            {
-                "id": node.id,
-                "parent": node.parent,
-                "depth": node.depth,
-                "step": None if node.step is None else node.step.text,
-                "score": node.score,
-                "value": node.value,
-                "visits": node.visits,
-                "samples": node.samples,
-                "finished": node.finished,
-                "answer": node.answer,
-                "correct": node.correct,
-                "labels": {rule: values[node.id] for rule, values in labels.items() if node.id < len(values)},
-            }
-        )
+    nodes = [
+        {
+            "id": node.id,
+            "parent": node.parent,
+            "depth": node.depth,
+            "step": None if node.step is None else node.step.text,
+            "score": node.score,
+            "value": node.value,
+            "visits": node.visits,
+            "samples": node.samples,
+            "finished": node.finished,
+            "answer": node.answer,
+            "correct": node.correct,
+            "labels": {rule: values[node.id] for rule, values in labels.items() if node.id < len(values)},
+        }
+        for node in tree.nodes
+    ]
     return {"header": asdict(record.header), "result": asdict(record.result), "nodes": nodes}
 
 

@@ -49,6 +49,8 @@ def _explanation(error: ValidationError, model: type[BaseModel]) -> str:
     if first["type"] == "missing":
         return f"missing key {key!r}"
     text = first["msg"].removeprefix("Value error, ")
+    if isinstance(first["input"], Mapping):
+        return f"{key or 'settings'}: {text}"
     shown = repr(first["input"])
     return f"{key or 'settings'}: {text} (got {shown if len(shown) <= 80 else shown[:77] + '...'})"
 

@@ -47,10 +47,12 @@ class TinySettings(Settings):
     """The built-in task and its base policy.
 
     The run stops when the greedy accuracy of the base policy on validation problems is not between
-    ``lowest_accuracy`` and ``highest_accuracy``: nothing could be learned from it, or nothing is left.
+    ``lowest_accuracy`` and ``highest_accuracy``: nothing could be learned from it, or nothing is left; and
+    when a value model ranks the good above the bad steps of held-out trees with an AUC below ``lowest_auc``.
     """
 
     problems: TinyProblems = TinyProblems()
     base: TinyBase = TinyBase()
     lowest_accuracy: float = Field(default=0.2, ge=0, le=1)
     highest_accuracy: float = Field(default=0.7, ge=0, le=1)
+    lowest_auc: float = Field(default=0.6, ge=0, le=1)

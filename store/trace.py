@@ -170,9 +170,7 @@ class Stopped:
     cost: Cost = FREE
 
 
-Event = (
-    Selected | Critiqued | Expanded | Extended | Valued | RolledOut | BackedUp | Verified | Stopped
-)
+Event = Selected | Critiqued | Expanded | Extended | Valued | RolledOut | BackedUp | Verified | Stopped
 
 
 @dataclass(frozen=True, slots=True)

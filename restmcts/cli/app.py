@@ -7,8 +7,8 @@ import sys
 import traceback
 from typing import Annotated
 
-import click
 import typer
+from typer.exceptions import Abort, TyperException
 
 from restmcts import __version__
 from restmcts.cli import (
@@ -30,7 +30,7 @@ from restmcts.errors import RestmctsError
 app = typer.Typer(
     name="restmcts",
     help="ReST-MCTS*: LLM self-training by process-reward-guided tree search.",
-    no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -48,6 +48,7 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def options(
+    context: typer.Context,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
@@ -56,6 +57,8 @@ def options(
     """ReST-MCTS*: LLM self-training by process-reward-guided tree search."""
     if debug:
         os.environ["RESTMCTS_DEBUG"] = "1"
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 app.command("iterate")(iterate.iterate)
@@ -82,12 +85,11 @@ def run() -> int:
     """Run the command line and return the exit code: 0, 2 for bad input, 1 for failure, 130 for Ctrl-C."""
     try:
         code = app(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        _say("stopped; what is finished is stored, and the same command goes on from there")
-        return INTERRUPTED
+        sys.stdout.flush()
+    except (KeyboardInterrupt, Abort):
+        code = INTERRUPTED
+    except TyperException as error:
+        return _failed(f"error: {error.format_message()}", error.exit_code)
     except RestmctsError as error:
         return _failed(f"error: {error}", error.exit_code)
     except BrokenPipeError:
@@ -95,6 +97,8 @@ def run() -> int:
         return 0
     except Exception as error:
         return _failed(f"internal error: {type(error).__name__}: {error} (--debug shows more)", 1)
+    if code == INTERRUPTED:
+        _say("stopped; what is finished is stored, and the same command goes on from there")
     return code if isinstance(code, int) else 0
 
 

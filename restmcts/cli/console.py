@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -9,9 +10,15 @@ from typing import Any
 
 import orjson
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.progress import Progress as Bars
-from rich.progress import TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -47,8 +54,19 @@ def _figure(cell: object) -> bool:
 
 
 def print_json(value: Any) -> None:
-    """JSON on standard output, one line."""
-    sys.stdout.write(orjson.dumps(value).decode() + "\n")
+    """JSON on standard output, one line; every character that a terminal may obey is escaped."""
+    print_encoded(orjson.dumps(value))
+
+
+def print_encoded(data: bytes) -> None:
+    """JSON without line breaks on standard output; see :func:`print_json`."""
+    text = "".join(c if c.isprintable() else _escaped(c) for c in data.decode())
+    sys.stdout.write(text + "\n")
+
+
+def _escaped(character: str) -> str:
+    """A character as JSON writes it in ASCII. Outside of strings, JSON in one line has none to escape."""
+    return f"\\u{ord(character):04x}" if ord(character) < 0x10000 else json.dumps(character)[1:-1]
 
 
 def open_progress() -> TerminalProgress | LineProgress:
@@ -149,7 +167,9 @@ class LineProgress:
             return
         self._printed = now
         rate = done / max(1e-9, now - self._started)
-        left = "" if self._total is None else f", {max(0.0, (self._total - done) / max(rate, 1e-9)):.0f} s left"
+        left = ""
+        if self._total is not None:
+            left = f", {max(0.0, self._total - done) / max(rate, 1e-9):.0f} s left"
         self._print(f"{self._phase}: {done}/{self._total} ({rate:.1f}/s{left}) {described(figures)}")
 
     def finish(self, phase: str, summary: Mapping[str, Any]) -> None:

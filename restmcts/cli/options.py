@@ -19,3 +19,7 @@ Override = Annotated[
 ]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
+
+Limit = Annotated[
+    int | None, typer.Option("--limit", min=1, help="Take the first so many problems.", show_default=False)
+]

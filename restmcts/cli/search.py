@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from restmcts.cli.options import ROOT, AsJson, Override, Root
+from restmcts.cli.options import ROOT, AsJson, Limit, Override, Root
 
 if TYPE_CHECKING:
     from restmcts.config import Recipe
     from restmcts.iterate.context import Context
+    from restmcts.problems.sets import ProblemSets
 
 
 def search(
@@ -24,10 +25,12 @@ def search(
         typer.Option("--train", help="Other problems, to bootstrap a value model from when none is given."),
     ] = None,
     budget: Annotated[int | None, typer.Option("--budget", min=1, help="Generated tokens a problem.")] = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Take the first so many problems.")] = None,
+    limit: Limit = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the search.")] = 1,
     root: Root = ROOT,
-    run: Annotated[str | None, typer.Option("--run", help="Name of the run [default: search-METHOD].")] = None,
+    run: Annotated[
+        str | None, typer.Option("--run", help="Name of the run [default: search-METHOD].")
+    ] = None,
     override: Override = None,
     as_json: AsJson = False,
 ) -> None:
@@ -53,7 +56,9 @@ def search(
     recipe = override_values(tables, override or [], "search")
     wanted = load_problems(problems, limit=limit, require_answers=False)
     train_problems = load_problems(train, limit=recipe.problems.train_limit) if train else []
-    sets = ProblemSets(train_problems, [], wanted, [problem for problem in train_problems if problem.solution])
+    solved = [problem for problem in train_problems if problem.solution]
+    sets = ProblemSets(train_problems, [], wanted, solved)
+    _check_value(recipe, sets)
     name = run or f"search-{method}"
     with open_run(root, name, recipe, sets) as context:
         summary = run_search(context, recipe)
@@ -64,9 +69,22 @@ def search(
         report(name, root, summary)
 
 
+def _check_value(recipe: Recipe, sets: ProblemSets) -> None:
+    """Refuse a method that needs a value model when there is none, and nothing to bootstrap one from."""
+    from restmcts.errors import InputError
+    from restmcts.search.methods import needs_value
+
+    method = recipe.generation.method
+    if recipe.models.value or sets.train or not needs_value(method, recipe.generation.build()):
+        return
+    raise InputError(
+        f"method {method!r} needs a value model: give one with --value, or other problems with answers as"
+        " --train to bootstrap one from"
+    )
+
+
 def run_search(context: Context, recipe: Recipe) -> dict[str, Any]:
     """Bootstrap a value model if one is needed and missing, then search the test problems."""
-    from restmcts.errors import InputError
     from restmcts.iterate.loop import first_value
     from restmcts.iterate.searching import run_search_phase, search_tasks
     from restmcts.search.methods import needs_value
@@ -76,11 +94,6 @@ def run_search(context: Context, recipe: Recipe) -> dict[str, Any]:
     policy = str(Path(recipe.models.policy or "").resolve())
     value = None
     if needs_value(generation.method, settings):
-        if recipe.models.value is None and not context.problems.train:
-            raise InputError(
-                f"method {generation.method!r} needs a value model: give one with --value, or other problems"
-                " with answers as --train to bootstrap one from"
-            )
         value, _ = first_value(context, policy)
 
     def work() -> dict[str, Any]:
@@ -107,8 +120,8 @@ def report(run: str, root: Path, summary: dict[str, Any]) -> None:
     typer.echo(
         f"{trees} problems searched, {summary['solved']} solved: {share.value:.1%}"
         f" (95 % interval {share.low:.1%} - {share.high:.1%}), {summary['answers']} finished solutions,"
-        f" {summary['policy_tokens'] / trees:.0f} policy and {summary['value_tokens'] / trees:.0f} value tokens"
-        " a problem"
+        f" {summary['policy_tokens'] / trees:.0f} policy and {summary['value_tokens'] / trees:.0f} value"
+        " tokens a problem"
     )
     typer.echo(f"Show a tree:  restmcts show {run}/search/0 --root {root}")
     typer.echo(f"Replay it:    restmcts tui --root {root} --run {run} --tree search/0")

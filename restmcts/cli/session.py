@@ -9,6 +9,7 @@ from pathlib import Path
 from restmcts.cli.console import open_progress
 from restmcts.config import Recipe, recipe_toml
 from restmcts.environment import environment
+from restmcts.errors import InputError
 from restmcts.iterate.context import Context
 from restmcts.problems.grading import Grader
 from restmcts.problems.sets import ProblemSets
@@ -25,9 +26,10 @@ def open_run(
         config: the text of its ``run.toml`` where it exists already and ``recipe`` was read from it.
 
     Raises:
-        InputError: the run was started with another recipe.
+        InputError: the run was started with another recipe, or a model folder is missing.
         StoreError: another process writes it, or the store cannot be written.
     """
+    _check_folders(recipe)
     text = recipe_toml(recipe) if config is None else config
     with (
         RunWriter.create_or_open(root, run, config=text, environment=environment(recipe.seed)) as writer,
@@ -35,3 +37,11 @@ def open_run(
         open_progress() as progress,
     ):
         yield Context(recipe, writer, problems, grader, progress)
+
+
+def _check_folders(recipe: Recipe) -> None:
+    """Refuse model folders that are not there, before a run is made with their names in its recipe."""
+    for folder in (recipe.models.policy, recipe.models.value):
+        if folder is not None and not (Path(folder) / "config.json").is_file():
+            missing = "no config.json in it" if Path(folder).is_dir() else "no such folder"
+            raise InputError(f"{folder}: {missing}; give the folder of a Hugging Face model")

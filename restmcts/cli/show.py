@@ -32,9 +32,18 @@ def runs(root: Root = ROOT, as_json: AsJson = False) -> None:
         f"runs in {root}",
         columns,
         [
-            (r.name, r.recipe, r.status, r.phase or "", "" if r.iteration is None else r.iteration)
-            + (r.trees, r.solved, r.policy_tokens, r.created)
-            for r in rows
+            (
+                row.name,
+                row.recipe,
+                row.status,
+                row.phase or "",
+                "" if row.iteration is None else row.iteration,
+                row.trees,
+                row.solved,
+                row.policy_tokens,
+                row.created,
+            )
+            for row in rows
         ],
     )
 
@@ -77,9 +86,15 @@ def _show_run(reader: StoreReader, run: str, as_json: bool) -> None:
         f"run {run}: {summary.status}",
         ("phase", "status", "seconds", "trees", "correct", "summary"),
         [
-            (p.name, p.status, "" if p.seconds is None else f"{p.seconds:.0f}", p.trees, p.correct)
-            + (summarized(p.summary),)
-            for p in phases
+            (
+                phase.name,
+                phase.status,
+                "" if phase.seconds is None else f"{phase.seconds:.0f}",
+                phase.trees,
+                phase.correct,
+                summarized(phase.summary),
+            )
+            for phase in phases
         ],
     )
     print_table(
@@ -91,17 +106,15 @@ def _show_run(reader: StoreReader, run: str, as_json: bool) -> None:
 
 
 def _show_tree(reader: StoreReader, run: str, tree_id: str, as_json: bool) -> None:
-    import sys
-
     from rich.console import Console
 
-    from restmcts.cli.console import visible
+    from restmcts.cli.console import print_encoded, visible
     from store.codec import encode_search
     from store.tree import fold
 
     record = reader.record(run, tree_id)
     if as_json:
-        sys.stdout.write(encode_search(record).decode() + "\n")
+        print_encoded(encode_search(record))
         return
     labels = reader.labels(run, tree_id)
     console = Console(highlight=False)
@@ -132,7 +145,9 @@ def _branches(record: SearchRecord, tree: Tree, labels: dict[str, tuple[float | 
         for rule, values in labels.items():
             if node.id < len(values) and values[node.id] is not None:
                 figures += f"  {rule} {values[node.id]:.3f}"
-        mark = {True: "  correct", False: "  wrong", None: "  finished"}[node.correct] if node.finished else ""
+        mark = ""
+        if node.finished:
+            mark = "  finished" if node.correct is None else f"  {_verdict(node.correct)}"
         line = Text(f"{visible(node.step.text.strip(), 120)}  ")
         line.append(f"[{figures}]{mark}", style="dim")
         made[node.id] = made[node.parent].add(line)

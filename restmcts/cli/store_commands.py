@@ -6,7 +6,7 @@ import typer
 
 from restmcts.cli.options import ROOT, AsJson, Root
 
-app = typer.Typer(help="Check and rebuild the experiment store.", no_args_is_help=True)
+app = typer.Typer(help="Check and rebuild the experiment store.")
 
 
 @app.command("check")

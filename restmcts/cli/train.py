@@ -12,7 +12,7 @@ from restmcts.cli.options import AsJson, Override
 if TYPE_CHECKING:
     from restmcts.training.report import TrainingProgress, TrainingReport
 
-app = typer.Typer(help="Train a policy or a value model on samples.", no_args_is_help=True)
+app = typer.Typer(help="Train a policy or a value model on samples.")
 
 Samples = Annotated[
     list[Path], typer.Argument(help="Files of samples, as in samples/ of a run or from restmcts export.")
@@ -65,14 +65,16 @@ def _prepared(kind: Any, override: list[str] | None, files: list[Path], row: typ
     """The settings and the samples; both checked before torch is imported."""
     from restmcts.config import nested_overrides
     from restmcts.errors import InputError
-    from restmcts.settings import checked
     from restmcts.export import read_samples
+    from restmcts.settings import checked
+    from store.records import PolicySample
 
     settings = checked(kind, nested_overrides(override or []), "-o")
     rows = [sample for file in files for sample in read_samples(file) if isinstance(sample, row)]
     if not rows:
         names = ", ".join(map(str, files))
-        raise InputError(f"{names}: no {'traces' if 'Policy' in row.__name__ else 'labelled chains'} to train on")
+        wanted = "traces" if row is PolicySample else "labelled chains"
+        raise InputError(f"{names}: no {wanted} to train on")
     return settings, rows
 
 

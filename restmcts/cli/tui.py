@@ -12,7 +12,9 @@ from restmcts.cli.options import ROOT, Root
 def tui(
     root: Root = ROOT,
     run: Annotated[str | None, typer.Option("--run", help="Open this run.")] = None,
-    tree: Annotated[str | None, typer.Option("--tree", help="Replay this tree of the run: PHASE/NUMBER.")] = None,
+    tree: Annotated[
+        str | None, typer.Option("--tree", help="Replay this tree of the run: PHASE/NUMBER.")
+    ] = None,
 ) -> None:
     """Browse and compare runs, and replay any search tree step by step."""
     import tui as screens

@@ -84,6 +84,7 @@ class Context:
                     sampling.temperature, sampling.top_p, sampling.step_tokens, sampling.trace_tokens
                 ),
                 drop_repeats=sampling.drop_repeats,
+                aggregation=models.value_aggregation,
             )
         finally:
             for engine in opened:

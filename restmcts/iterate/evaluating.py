@@ -94,7 +94,7 @@ def _rows(
 ) -> list[Evaluation]:
     """One row for each method, rule and budget, over all problems."""
     cells: dict[tuple[str, str, int | None], list[AnswerAt]] = defaultdict(list)
-    counts: dict[int | None, float | None] = {tokens: count for tokens, count in budgets}
+    counts: dict[int | None, float | None] = dict(budgets)
     for record in context.writer.read_trees(phase):
         method, rules = answer_rules[int(record.header.id.rpartition("/")[2])]
         cuts: list[int | None] = [None] if method == "greedy" else [tokens for tokens, _ in budgets]

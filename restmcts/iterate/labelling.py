@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from random import Random
 
 from restmcts.errors import PhaseError
@@ -14,6 +14,9 @@ from restmcts.seeds import derive_seed
 from store.records import PolicySample, ValueSample
 from store.trace import SearchRecord, Step
 from store.tree import Node, Tree, fold
+
+PAPER_RULE = "rest-mcts"
+"""The paper's quality values are always inferred and stored beside the rule that is trained on."""
 
 HELD_OUT_ONE_IN = 10
 """One training problem in so many is never used to train a value model, only to judge it."""
@@ -32,11 +35,13 @@ def label_phase(context: Context, phase: str, search: str) -> Summary:
     """
     rule = context.recipe.labels.rule
     labelled: list[tuple[str, Labels]] = []
+    paper: list[tuple[str, Labels]] = []
     samples: list[ValueSample] = []
     for record in context.writer.read_trees(search):
         tree = fold(record.events)
         labels = LABEL_RULES[rule](tree)
         labelled.append((record.header.id, labels))
+        paper.append((record.header.id, LABEL_RULES[PAPER_RULE](tree)))
         samples.extend(value_samples(record, tree, labels))
     if not samples:
         raise PhaseError(
@@ -44,6 +49,8 @@ def label_phase(context: Context, phase: str, search: str) -> Summary:
             " has a correct answer; search longer, with a better policy, or on easier problems"
         )
     context.writer.write_labels(search, rule, labelled)
+    if rule != PAPER_RULE:
+        context.writer.write_labels(search, PAPER_RULE, paper)
     context.writer.write_samples(phase, samples)
     steps = sum(label is not None for _, labels in labelled for label in labels)
     trees = sum(any(label is not None for label in labels) for _, labels in labelled)
@@ -71,14 +78,14 @@ def _steps(path: Iterable[Node]) -> Iterator[Step]:
     return (node.step for node in path if node.step is not None)
 
 
-def select_phase(context: Context, phase: str, search: str) -> Summary:
-    """Choose the traces that the policy learns from; writes the policy samples.
+def select_phase(context: Context, phase: str, searches: Sequence[str]) -> Summary:
+    """Choose the traces that the policy learns from, out of ``searches``; writes the policy samples.
 
     Raises:
         PhaseError: no trace is kept.
     """
     selection = context.recipe.selection
-    found = correct_traces(context.writer.read_trees(search))
+    found = correct_traces(record for search in searches for record in context.writer.read_trees(search))
     kept: list[PolicySample] = []
     for traces in found.values():
         ranked = sorted(traces, key=lambda sample: -(sample.value or 0.0))

@@ -34,7 +34,7 @@ from restmcts.seeds import derive_seed
 from store.records import PolicySample, ValueSample
 
 ALMOST_CHANCE = 0.55
-"""A value model that ranks good and bad steps no better than this is not worth searching with."""
+"""A value model that ranks good and bad steps no better than this gets a note, whatever the problems are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +89,8 @@ def check_base(context: Context, accuracy: float) -> None:
     low, high = context.recipe.tiny.lowest_accuracy, context.recipe.tiny.highest_accuracy
     if not low <= accuracy <= high:
         raise PhaseError(
-            f"0.validate: the base policy solves {accuracy:.0%} of the validation problems by greedy decoding,"
-            f" outside {low:.0%} to {high:.0%}: change tiny.base.target or the seed"
+            f"0.validate: the base policy solves {accuracy:.0%} of the validation problems by greedy"
+            f" decoding, outside {low:.0%} to {high:.0%}: change tiny.base.target or the seed"
         )
 
 
@@ -103,11 +103,12 @@ def first_value(context: Context, policy: str) -> tuple[str, list[str]]:
     context.phase("0.label", "label", 0, lambda: label_phase(context, "0.label", "0.search"))
     parent = policy
     if context.recipe.bootstrap.perturbed:
-        started = context.phase(
-            "0.start-value", "train", 0, lambda: start_phase(context, "0.start-value", "0.search", policy)
-        )
+        name = "0.start-value"
+        started = context.phase(name, "train", 0, lambda: start_phase(context, name, "0.search", policy))
         parent = started["checkpoint"]
-    trained = context.phase("0.train-value", "train", 0, lambda: _value(context, 0, ["0.search"], parent, None))
+    trained = context.phase(
+        "0.train-value", "train", 0, lambda: _value(context, 0, ["0.search"], parent, None)
+    )
     return str(trained["value"]), ["0.search"]
 
 
@@ -124,9 +125,7 @@ def bootstrap(context: Context, phase: str, policy: str) -> Summary:
 def validate(context: Context, phase: str, policy: str) -> Summary:
     """Greedy accuracy on the validation problems, and the length of a trace."""
     with context.engines(policy, None) as engines:
-        tasks = search_tasks(
-            context, phase, context.problems.validation, "greedy", GREEDY.build(), engines
-        )
+        tasks = search_tasks(context, phase, context.problems.validation, "greedy", GREEDY.build(), engines)
         summary = run_search_phase(context, phase, tasks, engines)
     trees = summary["trees"]
     return summary | {
@@ -139,18 +138,20 @@ def iterate(context: Context, number: int, models: Models, searches: Sequence[st
     """One iteration: search, label, select, train; returns the models that are carried on."""
     search = f"{number}.search"
     context.phase(search, "search", number, lambda: generate(context, number, models))
-    context.phase(f"{number}.label", "label", number, lambda: label_phase(context, f"{number}.label", search))
-    context.phase(
-        f"{number}.select", "label", number, lambda: select_phase(context, f"{number}.select", search)
-    )
+    memory = [*searches, search] if context.recipe.labels.memory == "all" else [search]
+    label, select = f"{number}.label", f"{number}.select"
+    context.phase(label, "label", number, lambda: label_phase(context, label, search))
+    context.phase(select, "label", number, lambda: select_phase(context, select, memory))
     name = f"{number}.train-policy"
     trained = context.phase(name, "train", number, lambda: _policy(context, number, models.policy))
     decided = context.phase(
         f"{number}.validate", "search", number, lambda: decide_policy(context, number, trained, models)
     )
-    memory = [*searches, search] if context.recipe.labels.memory == "all" else [search]
     value = context.phase(
-        f"{number}.train-value", "train", number, lambda: _value(context, number, memory, models.value, models.value)
+        f"{number}.train-value",
+        "train",
+        number,
+        lambda: _value(context, number, memory, models.value, models.value),
     )
     control = models.control
     if context.recipe.control:
@@ -239,37 +240,45 @@ def _value(
     trained = value_phase(context, f"{number}.train-value", number, samples, parent)
     judged = judge_value(context, searches, trained["checkpoint"])
     if not judged:
-        context.progress.note(f"iteration {number}: no held-out tree has a label; the value model is not judged")
+        context.progress.note(
+            f"iteration {number}: no held-out tree has a label; the value model is not judged"
+        )
         record_checkpoint(context, number, "value", trained, carried=True)
         return trained | {"value": trained["checkpoint"], "carried": True}
     report = value_report(judged)
     figures = report.metrics()
     check_value(context, number, figures)
     error = report.squared_error.value
-    earlier = None if before is None else value_report(judge_value(context, searches, before)).squared_error.value
+    earlier = None
+    if before is not None:
+        earlier = value_report(judge_value(context, searches, before)).squared_error.value
     carried = earlier is None or error <= earlier
     record_checkpoint(context, number, "value", trained, carried=carried, **figures)
     if not carried:
         context.progress.note(
-            f"iteration {number}: the new value model misses held-out labels by {error:.4f} (squared), the one"
-            f" before by {earlier:.4f}; it is kept in the store, but not carried on"
+            f"iteration {number}: the new value model misses held-out labels by {error:.4f} (squared), the"
+            f" one before by {earlier:.4f}; it is kept in the store, but not carried on"
         )
     value = trained["checkpoint"] if carried or before is None else before
     return trained | figures | {"value": value, "carried": carried}
 
 
 def check_value(context: Context, number: int, figures: dict[str, float]) -> None:
-    """Stop, or at least say so, when a value model cannot tell good steps from bad ones."""
-    ranking = figures.get("auc")
-    if ranking is None or ranking > ALMOST_CHANCE:
+    """Stop the built-in task, or at least say so, when a value model cannot tell good steps from bad ones."""
+    ranking, tiny = figures.get("auc"), context.recipe.tiny
+    if ranking is None:
         return
     message = (
         f"{number}.train-value: the value model ranks good above bad steps with AUC {ranking:.2f} on held-out"
-        " trees, about as well as chance"
+        " trees"
     )
-    if context.recipe.tiny is not None:
-        raise PhaseError(f"{message}: train it longer or on more trees (value_training, bootstrap)")
-    context.progress.note(f"{message}; searches guided by it will not help")
+    if tiny is not None and ranking < tiny.lowest_auc:
+        raise PhaseError(
+            f"{message}, below tiny.lowest_auc = {tiny.lowest_auc}: train it longer or on more trees"
+            " (value_training, bootstrap)"
+        )
+    if ranking <= ALMOST_CHANCE:
+        context.progress.note(f"{message}, about as well as chance; searches guided by it will not help")
 
 
 def test_problems(context: Context) -> list[Problem]:
@@ -297,7 +306,9 @@ def measure(context: Context, number: int, models: Models, trace_tokens: float) 
     context.phase(f"{number}.evaluate", "evaluate", number, work)
     if context.recipe.control and number > 0:
         name = f"{number}.evaluate-control"
-        context.phase(name, "evaluate", number, lambda: measure_control(context, name, number, models, problems))
+        context.phase(
+            name, "evaluate", number, lambda: measure_control(context, name, number, models, problems)
+        )
 
 
 def measure_control(
@@ -306,7 +317,14 @@ def measure_control(
     """Greedy accuracy of the control arm on the test problems."""
     with context.engines(models.control, None) as engines:
         return evaluate_phase(
-            context, phase, number, engines, [GREEDY], problems, traces=[1.0], trace_tokens=1.0,
+            context,
+            phase,
+            number,
+            engines,
+            [GREEDY],
+            problems,
+            traces=[1.0],
+            trace_tokens=1.0,
             label="greedy, demonstrations only",
         )
 

@@ -31,9 +31,7 @@ def models_of(context: Context, iteration: int | None) -> tuple[int, str, str | 
     reached = max([*policies, *values], default=0)
     wanted = reached if iteration is None else iteration
     if wanted > reached or not policies:
-        raise InputError(
-            f"run {layout.run!r} has no models of iteration {wanted}; it has come to {reached}"
-        )
+        raise InputError(f"run {layout.run!r} has no models of iteration {wanted}; it has come to {reached}")
     return wanted, _latest(policies, wanted) or "", _latest(values, wanted)
 
 

@@ -13,7 +13,7 @@ from restmcts.problems.base import Problem
 from restmcts.search.driver import Engines, SearchTask, run_searches, verified
 from restmcts.search.settings import Method
 from restmcts.seeds import derive_seed
-from store.trace import Header, SearchRecord
+from store.trace import Header, SearchRecord, Stopped
 
 SYNC_SECONDS = 1.0
 """How often the index catches up while trees are being written, for those who watch."""
@@ -90,9 +90,7 @@ def run_search_phase(context: Context, phase: str, tasks: Sequence[SearchTask], 
     return phase_summary(context, phase)
 
 
-async def _search(
-    context: Context, waiting: Sequence[SearchTask], engines: Engines, tally: Tally
-) -> None:
+async def _search(context: Context, waiting: Sequence[SearchTask], engines: Engines, tally: Tally) -> None:
     problems = {task.header.id: task.problem for task in waiting}
     synced = time.monotonic()
     async for record in run_searches(waiting, engines, context.recipe.concurrency):
@@ -144,7 +142,7 @@ def phase_summary(context: Context, phase: str) -> Summary:
         value_tokens += record.result.cost.value
         if record.result.reason == "failed":
             failed += 1
-            message = next(getattr(event, "message", None) for event in reversed(record.events))
+            message = next(event.message for event in record.events if isinstance(event, Stopped))
     if trees and failed == trees:
         raise PhaseError(f"{phase}: all {trees} searches failed, the last one with: {message}")
     if failed:

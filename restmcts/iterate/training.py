@@ -11,8 +11,9 @@ from restmcts.engines.factory import prepare
 from restmcts.errors import PhaseError
 from restmcts.iterate.context import Context, Summary
 from restmcts.iterate.labelling import correct_traces, demonstration, demonstration_samples, held_out
-from restmcts.labels import any_correct
+from restmcts.labels import any_correct, first_error
 from restmcts.problems.base import Problem
+from restmcts.search.driver import AGGREGATIONS
 from restmcts.seeds import derive_seed
 from restmcts.training.settings import PolicyTraining, ValueTraining
 from store.records import Checkpoint, CheckpointKind, Metric, PolicySample, ValueSample
@@ -107,7 +108,8 @@ def control_phase(context: Context, phase: str, iteration: int, parent: str, upd
 def start_phase(context: Context, phase: str, search: str, policy: str) -> Summary:
     """Train a first value model on solved examples and their perturbed steps (paper, Section 3.2).
 
-    Solved examples are the demonstrations and the verified-correct traces of the phase ``search``.
+    Solved examples are the demonstrations and the verified-correct traces of the phase ``search``; the
+    first errors of its other traces are added, as often as there are perturbed copies of an example.
     """
     solved = [
         *(demonstration(problem) for problem in context.problems.demonstrations),
@@ -119,10 +121,11 @@ def start_phase(context: Context, phase: str, search: str, policy: str) -> Summa
         ),
     ]
     random = Random(derive_seed(context.recipe.seed, phase))
-    samples = list(perturbed_samples(solved, context.recipe.bootstrap.perturbed, random))
+    wanted = context.recipe.bootstrap
+    samples = list(perturbed_samples(solved, wanted.perturbed, random))
     if not samples:
         raise PhaseError(f"{phase}: there are no solved examples to start a value model from")
-    context.writer.write_samples(phase, samples)
+    samples += list(first_errors(context, search)) * wanted.errors
     settings = context.recipe.value_start
     return _value_training(context, phase, 0, samples, policy, settings, "start", share_nodes=False)
 
@@ -133,18 +136,34 @@ def perturbed_samples(
     """Each solved example with the label 1 on every step, and copies that end in a wrong step.
 
     A wrong step is one of another solved example, in place of a step drawn at random; its label is 0.
-    Equal steps are told apart by their text, so a perturbed step is never the right one.
+    Equal steps are told apart by their text, so a perturbed step is never the right one. Every other copy
+    stays whole, so that late steps are seen right as often as early ones.
     """
     pool = [step for sample in solved for step in sample.steps]
     for sample in solved:
         steps = sample.steps
-        yield ValueSample(sample.problem, sample.prompt, steps, (1.0,) * len(steps), ())
-        for _ in range(copies):
+        for number in range(copies):
             place = random.randrange(len(steps))
             wrong = random.choice(pool)
-            if wrong.text.strip() != steps[place].text.strip():
+            if number % 2 == 0 or wrong.text.strip() == steps[place].text.strip():
+                yield ValueSample(sample.problem, sample.prompt, steps, (1.0,) * len(steps), ())
+            else:
                 chain = (*steps[:place], wrong)
                 yield ValueSample(sample.problem, sample.prompt, chain, (1.0,) * place + (0.0,), ())
+
+
+def first_errors(context: Context, search: str) -> Iterator[ValueSample]:
+    """The steps at which sampled traces left the correct ones, each with the right steps before it."""
+    for record in context.writer.read_trees(search):
+        if held_out(record.header.problem):
+            continue
+        tree = fold(record.events)
+        labels = first_error(tree)
+        for node in tree.nodes[1:]:
+            if labels[node.id] == 0.0:
+                steps = tuple(tree.steps(node.id))
+                values = (1.0,) * (len(steps) - 1) + (0.0,)
+                yield ValueSample(record.header.problem, record.header.question, steps, values, ())
 
 
 def value_phase(
@@ -226,9 +245,10 @@ def judge_value(context: Context, searches: Sequence[str], value: str) -> list[J
     """What the value model ``value`` says about the held-out trees of the phases ``searches``.
 
     A step is a good one when a verified-correct trace passes through it; for the built-in task, where
-    the right steps are known, when it and all steps before are right.
+    the right steps are known, when it and all steps before are right. Where the value aggregates over the
+    steps, it is compared with that, 1 or 0; otherwise with the label of the step.
     """
-    from restmcts.training.value import predict_values, unique_labels
+    from restmcts.training.value import predict_values
     from restmcts.training.value_report import Judged
 
     samples = [
@@ -244,18 +264,21 @@ def judge_value(context: Context, searches: Sequence[str], value: str) -> list[J
         max_length=context.recipe.value_training.max_length,
         device=context.recipe.models.device,
     )
+    combine = AGGREGATIONS[context.recipe.models.value_aggregation]
+    by_step = combine is AGGREGATIONS["last"]
     rows: list[Judged] = []
-    for sample, once, predicted in zip(samples, unique_labels(samples), predictions, strict=True):
+    seen: set[tuple[str, str]] = set()
+    for sample, predicted in zip(samples, predictions, strict=True):
         likelihood: float | None = 0.0
         for place, step in enumerate(sample.steps):
             known = likelihood is not None and step.logprob is not None
             likelihood = (likelihood or 0.0) + (step.logprob or 0.0) if known else None
-            label = once.labels[place]
-            if label is not None and predicted is not None:
-                correct = (sample.trees[0], _key(sample.steps[: place + 1])) in good
-                rows.append(
-                    Judged(sample.problem, place + 1, predicted[place], label, correct, likelihood)
-                )
+            node = (sample.trees[0], _key(sample.steps[: place + 1]))
+            label = sample.labels[place] if by_step else float(node in good)
+            if node not in seen and label is not None and predicted is not None:
+                estimate = combine(predicted[: place + 1])
+                rows.append(Judged(sample.problem, place + 1, estimate, label, node in good, likelihood))
+            seen.add(node)
     return rows
 
 

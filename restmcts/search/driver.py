@@ -6,7 +6,8 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import accumulate, chain
+from math import prod
 from random import Random
 from typing import Any, Literal
 
@@ -25,6 +26,13 @@ from store.tree import fold
 
 Critic = Callable[[Sequence[Step]], Verdict]
 """Decides by rule whether a partial solution is finished, and finds its answer."""
+
+AGGREGATIONS: dict[str, Callable[[Sequence[float]], float]] = {
+    "last": lambda values: values[-1],
+    "minimum": min,
+    "product": lambda values: round(prod(values), 6),
+}
+"""From the values at the ends of the steps, first to last, to the value of the partial solution."""
 
 Grade = Callable[[Problem, Sequence[str]], list[bool]]
 """Compares answers with the oracle answer of a problem."""
@@ -51,13 +59,18 @@ class SearchTask:
 
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """What answers the requests. ``value`` may be None for methods that ask for no values."""
+    """What answers the requests.
+
+    ``value`` may be None for methods that ask for no values. ``aggregation`` says how the value of a partial
+    solution follows from what the value model says at the end of each of its steps.
+    """
 
     policy: Policy
     value: ValueModel | None
     critic: Critic
     sampling: Sampling
     drop_repeats: bool = True
+    aggregation: Literal["last", "minimum", "product"] = "last"
 
 
 async def run_search(task: SearchTask, engines: Engines) -> SearchRecord:
@@ -198,13 +211,23 @@ class Session:
         model = self.engines.value
         if model is None:
             raise EngineError("this method needs a value model: give one with --value")
-        prompts = [self.value_prompt + self.tokens(prefix) for prefix in prefixes]
-        unknown = [prompt for prompt in dict.fromkeys(prompts) if prompt not in self.values]
+        combine = AGGREGATIONS[self.engines.aggregation]
+        wanted = [self.step_ends(prefix) for prefix in prefixes]
+        unknown = [p for p in dict.fromkeys(chain.from_iterable(wanted)) if p not in self.values]
         if unknown:
             scores = await model.score(unknown)
             self.values.update(zip(unknown, scores, strict=True))
             self.recorder.spend(Cost(value=sum(map(len, unknown)), calls=1))
-        return [self.values[prompt] for prompt in prompts]
+        return [combine([self.values[prompt] for prompt in prompts]) for prompts in wanted]
+
+    def step_ends(self, prefix: Prefix) -> list[Tokens]:
+        """What the value model must read to value a partial solution."""
+        prompt = self.value_prompt + self.tokens(prefix)
+        if self.engines.aggregation == "last":
+            return [prompt]
+        steps = [*self.recorder.tree.steps(prefix.node), *prefix.steps]
+        lengths = accumulate((len(step.tokens) for step in steps), initial=len(self.value_prompt))
+        return [prompt[:length] for length in list(lengths)[1:]] or [prompt]
 
     def critique(self, prefix: Prefix) -> Verdict:
         return self.engines.critic([*self.recorder.tree.steps(prefix.node), *prefix.steps])

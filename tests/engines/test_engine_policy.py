@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -61,7 +61,8 @@ async def test_greedy_is_that_of_generate(kind: str, way: str, monkeypatch: pyte
     engine = TransformersPolicy((model, word_tokenizer()), reproducible=way != "joint")
     try:
         asked = [
-            engine.propose(prompt, seeds=[0, 1], max_tokens=24, until="end", temperature=0)
+            # One token of the limit is kept for the end of the text.
+            engine.propose(prompt, seeds=[0, 1], max_tokens=25, until="end", temperature=0)
             for prompt in prompts
         ]
         samples = await asyncio.gather(*asked)
@@ -150,7 +151,7 @@ async def test_an_end_at_once_is_a_sample_without_steps() -> None:
 async def test_the_end_of_text_is_seen_with_the_step() -> None:
     """How often a step ends the text, and that the next step then never starts with the end."""
     engine = TransformersPolicy((ending_model(0.4), word_tokenizer()))
-    samples = await engine.propose((1, 9), seeds=range(2000), max_tokens=2, until="step", temperature=1)
+    samples = await engine.propose((1, 9), seeds=range(2000), max_tokens=3, until="step", temperature=1)
     closed = [sample for sample in samples if tokens_of(sample) == (WORD, NEWLINE)]
     share = sum(sample.steps[0].ended for sample in closed) / len(closed)
     assert len(closed) > 100
@@ -161,6 +162,26 @@ async def test_the_end_of_text_is_seen_with_the_step() -> None:
     )
     assert all(sample.steps for sample in after)
     engine.close()
+
+
+@pytest.mark.parametrize("until", ["step", "end"])
+@pytest.mark.parametrize("limit", [1, 2, 3, 4])
+async def test_the_end_of_text_is_within_the_limit(until: Literal["step", "end"], limit: int) -> None:
+    engine = TransformersPolicy((ending_model(0.3), word_tokenizer()))
+    found = await engine.propose((1, 9), seeds=range(400), max_tokens=limit, until=until, temperature=1)
+    engine.close()
+    for sample in found:
+        tokens = tokens_of(sample)
+        ended = sample.generated - len(tokens)
+        assert 1 <= sample.generated <= limit
+        assert len(tokens) <= max(1, limit - 1)
+        assert ended in (0, 1)
+        assert ended == (not sample.steps or sample.steps[-1].ended)
+        stopped = until == "step" and WORD in tokens and tokens[-1] == NEWLINE
+        assert sample.truncated == (not ended and not stopped)
+    assert any(sample.truncated for sample in found)
+    assert max(sample.generated for sample in found) == (1 if limit == 2 else limit)
+    assert any(sample.steps and sample.steps[-1].ended for sample in found) == (limit > 2)
 
 
 async def test_without_peeking_the_end_comes_with_the_next_request() -> None:

@@ -146,6 +146,8 @@ def test_labels_are_values_and_only_where_something_was_verified(spec: Spec) -> 
     for name, rule in LABEL_RULES.items():
         labels = rule(tree)
         assert len(labels) == len(tree.nodes) and labels[0] is None
+        if name == "first-error":
+            continue
         for node, label in enumerate(labels[1:], 1):
             known = verdicts_below(tree, node)
             if name == "rest-mcts" and True not in verdicts_below(tree, 0):
@@ -198,3 +200,31 @@ def test_labels_do_not_depend_on_the_order_of_siblings(spec: Spec, random: Any) 
         assert {name: here[node] for name, node in names.items()} == {
             name: there[node] for name, node in others.items()
         }
+
+
+def test_first_error_labels_steps_up_to_the_first_wrong_one() -> None:
+    tree, number = tree_of({"a": {"b": {"c": True, "x": {"y": False}}}, "w": {"q": False}, "u": {}})
+    labels = LABEL_RULES["first-error"](tree)
+    said = {name: labels[node] for name, node in number.items()}
+    assert said["a"] == said["b"] == said["c"] == 1.0
+    assert said["x"] == said["w"] == 0.0
+    assert said["y"] is None and said["q"] is None and said["u"] is None
+
+
+@given(specs())
+@settings(max_examples=60, deadline=None)
+def test_first_error_is_one_on_correct_traces_and_zero_right_after_them(spec: Spec) -> None:
+    tree, _ = tree_of(spec)
+    labels = LABEL_RULES["first-error"](tree)
+    if True not in verdicts_below(tree, 0):
+        assert set(labels) == {None}
+        return
+    for node in tree.nodes[1:]:
+        known = verdicts_below(tree, node.id)
+        after_right = node.parent == 0 or labels[node.parent or 0] == 1.0
+        if True in known:
+            assert labels[node.id] == 1.0
+        elif known and after_right:
+            assert labels[node.id] == 0.0
+        else:
+            assert labels[node.id] is None

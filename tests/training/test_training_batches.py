@@ -16,21 +16,21 @@ from restmcts.training.settings import PolicyTraining
 
 
 @given(
-    lengths=st.lists(st.integers(1, 30), min_size=1, max_size=80),
+    samples=st.integers(1, 80),
     epochs=st.sampled_from([0.5, 1.0, 2.0, 3.0]),
     batch_size=st.integers(1, 7),
     accumulation=st.integers(1, 3),
 )
 def test_epochs_show_each_sample_equally_often(
-    lengths: list[int], epochs: float, batch_size: int, accumulation: int
+    samples: int, epochs: float, batch_size: int, accumulation: int
 ) -> None:
     settings = PolicyTraining(epochs=epochs, batch_size=batch_size, gradient_accumulation=accumulation)
-    batches = plan(len(lengths), settings)
+    batches = plan(samples, settings)
     seen = Counter(member for batch in batches for member in batch)
     assert set(seen.values()) <= {int(epochs), int(epochs) + 1} - {0}
     if epochs >= 1:
-        assert seen == dict.fromkeys(range(len(lengths)), int(epochs))
-    assert -(-len(batches) // accumulation) == update_count(len(lengths), settings)
+        assert seen == dict.fromkeys(range(samples), int(epochs))
+    assert -(-len(batches) // accumulation) == update_count(samples, settings)
     assert all(len(batch) == batch_size for batch in batches[:-1])
 
 
@@ -42,7 +42,7 @@ def test_epochs_show_each_sample_equally_often(
 )
 def test_updates_replace_epochs(samples: int, updates: int, size: int, accumulation: int) -> None:
     settings = PolicyTraining(updates=updates, batch_size=size, gradient_accumulation=accumulation)
-    batches = plan([3] * samples, settings)
+    batches = plan(samples, settings)
     assert len(batches) == updates * accumulation
     assert all(len(batch) == size for batch in batches)
     seen = Counter(member for batch in batches for member in batch)
@@ -50,10 +50,10 @@ def test_updates_replace_epochs(samples: int, updates: int, size: int, accumulat
 
 
 def test_order_depends_on_the_seed_alone() -> None:
-    first = plan(list(range(50)), PolicyTraining(seed=1))
+    first = plan(50, PolicyTraining(seed=1))
     torch.rand(7)
-    assert plan(list(range(50)), PolicyTraining(seed=1)) == first
-    assert plan(list(range(50)), PolicyTraining(seed=2)) != first
+    assert plan(50, PolicyTraining(seed=1)) == first
+    assert plan(50, PolicyTraining(seed=2)) != first
 
 
 def test_collate_pads_on_the_right() -> None:

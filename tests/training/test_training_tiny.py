@@ -30,7 +30,6 @@ SETTINGS = TinyBase(
     layers=1,
     batch_size=16,
     updates=500,
-    learning_rate=1e-2,
     warmup_updates=10,
     seed=1,
 )

@@ -209,6 +209,70 @@ def test_extra_layers_are_refused_for_other_architectures(policy: Path, tmp_path
     assert value_model(folder).config.num_labels == 1
 
 
+def test_fresh_layers_start_from_nothing_but_know_the_vocabulary(
+    policy: Path, tmp_path: Path, weights: Callable[[Path], Weights]
+) -> None:
+    start = weights(policy)
+    torch.manual_seed(5)
+    model = value_model(policy, fresh_layers=3)
+    assert model.config.num_hidden_layers == len(backbone(model).layers) == 3
+    assert model.config.vocab_size == len(TOKEN)
+    assert model.state_dict()["score.weight"].abs().sum() == 0
+    shared = [name for name, weight in model.state_dict().items() if name in start and "norm" not in name]
+    assert shared
+    assert not any(torch.equal(model.state_dict()[name], start[name]) for name in shared)
+    settings = SETTINGS.model_copy(update={"fresh_layers": 1, "updates": 2})
+    train_value(policy, judged_sums(8), settings, tmp_path / "v", device="cpu")
+    assert AutoModelForSequenceClassification.from_pretrained(tmp_path / "v").config.num_hidden_layers == 1
+
+
+def test_fresh_layers_do_not_touch_a_value_model(
+    policy: Path, tmp_path: Path, weights: Callable[[Path], Weights]
+) -> None:
+    settings = SETTINGS.model_copy(update={"updates": 1})
+    train_value(policy, judged_sums(8), settings, tmp_path / "v", device="cpu")
+    before = weights(tmp_path / "v")
+    model = value_model(tmp_path / "v", fresh_layers=5)
+    assert all(torch.equal(model.state_dict()[name], before[name]) for name in before)
+
+
+def test_language_loss_is_the_cross_entropy_of_good_steps(policy: Path) -> None:
+    """By hand: the tokens of the one good step, read through the embeddings; added with its weight."""
+    samples = [sample((1.0, 0.0), "12"), replace(sample((0.0,), "9"), question="7+7+7")]
+    chains, _ = value_chains(policy, samples, 99)
+    examples = [example(chains[0], (True, False)), example(chains[1], (False,))]
+    assert sum(map(sum, (one.written for one in examples))) == len("1\n")
+    model = with_random_head(value_model(policy)).eval()
+    batch = collate(examples, torch.float32)
+    batch["count"] = torch.tensor(3)
+    tokens = torch.tensor([chains[0].tokens])
+    hidden = backbone(model)(input_ids=tokens).last_hidden_state[0]
+    total = 0.0
+    for place in range(chains[0].prompt, chains[0].ends[0] + 1):
+        scores = hidden[place - 1] @ model.get_input_embeddings().weight.T
+        total -= scores.log_softmax(-1)[tokens[0, place]].item()
+    plain, both = value_loss(model, batch).item(), value_loss(model, batch, 0.5).item()
+    assert both - plain == pytest.approx(0.5 * total / 3, rel=1e-3)
+
+
+def test_language_loss_without_good_steps_is_none(policy: Path) -> None:
+    chains, _ = value_chains(policy, [sample((0.0, 0.0), "12")], 99)
+    batch = collate([example(chains[0], (False, None))], torch.float32)
+    batch["count"] = torch.tensor(2)
+    model = with_random_head(value_model(policy)).eval()
+    assert torch.equal(value_loss(model, batch, 0.5), value_loss(model, batch))
+
+
+def test_sharing_nodes_decides_how_often_a_node_counts(policy: Path, tmp_path: Path) -> None:
+    """The first loss is that of a head of zeros: the mean square of the labels that take part."""
+    samples = [sample((0.5, 1.0), "12"), sample((0.5, 0.0), "13")]
+    settings = SETTINGS.model_copy(update={"updates": 1, "batch_size": 2})
+    shared = train_value(policy, samples, settings, tmp_path / "a", device="cpu")
+    counted = train_value(policy, samples, settings, tmp_path / "b", share_nodes=False, device="cpu")
+    assert shared.first_loss == pytest.approx((0.25 + 1 + 0) / 3, rel=1e-5)
+    assert counted.first_loss == pytest.approx((0.25 + 1 + 0.25 + 0) / 4, rel=1e-5)
+
+
 def test_classifiers_with_more_labels_are_refused(policy: Path, tmp_path: Path) -> None:
     model: Any = AutoModelForSequenceClassification.from_pretrained(policy, num_labels=3)
     model.save_pretrained(tmp_path / "three")

@@ -1,0 +1,206 @@
+"""Every other command, on the store of a small run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from commands import SMALL, refused, restmcts
+
+from store.check import check
+
+COMMANDS = [
+    (),
+    ("iterate",),
+    ("search",),
+    ("eval",),
+    ("label",),
+    ("train",),
+    ("train", "policy"),
+    ("train", "value"),
+    ("runs",),
+    ("show",),
+    ("export",),
+    ("export", "tree"),
+    ("export", "samples"),
+    ("store",),
+    ("store", "check"),
+    ("store", "rebuild"),
+    ("model",),
+    ("model", "smollm2"),
+    ("doctor",),
+    ("tui",),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
+    done = restmcts(*command, "--help")
+    assert "Usage:" in done.output
+    assert "--help" in done.output
+    assert done.errors == ""
+
+
+def test_alone_it_shows_its_help() -> None:
+    assert "iterate" in restmcts().output
+
+
+def test_debug_shows_where_an_error_comes_from() -> None:
+    done = restmcts("--debug", "iterate", "no-such-recipe", code=2)
+    assert "Traceback" in done.errors
+    assert done.errors.splitlines()[-1].startswith("error: no recipe 'no-such-recipe'")
+
+
+def test_search_stores_trees_and_says_where(
+    policy: Path, value: Path, problems: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "store"
+    asked = ("search", "--problems", problems, "--policy", policy, "--value", value, "--root", root)
+    done = restmcts(*asked, "--budget", 40)
+    assert done.output.startswith("2 problems searched, ")
+    assert f"restmcts show search-mcts/search/0 --root {root}" in done.output
+    again = restmcts(*asked, "--budget", 40, "--json").json()
+    assert (again["run"], again["trees"]) == ("search-mcts", 2)
+    assert again["policy_tokens"] <= 80
+    shown = restmcts("show", "search-mcts/search/1", "--root", root).output
+    assert "second: Apply -1, +2 to 4" in shown
+    assert restmcts("runs", "--root", root, "--json").json()[0]["status"] == "done"
+    assert check(root) == []
+
+
+def test_search_without_a_value_model_builds_one(policy: Path, problems: Path, tmp_path: Path) -> None:
+    train = tmp_path / "train.jsonl"
+    rows = [
+        {"problem": f"Apply +1, +{add} to {first}", "answer": str(first + add + 1)}
+        for first in range(6)
+        for add in (1, 2, 3)
+    ]
+    train.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = restmcts(
+        "search",
+        "--problems",
+        problems,
+        "--policy",
+        policy,
+        "--train",
+        train,
+        "--root",
+        tmp_path / "store",
+        "--budget",
+        30,
+        "-o",
+        "bootstrap.traces=4",
+        "-o",
+        "value_training.updates=4",
+    )
+    assert done.output.startswith("2 problems searched, ")
+    assert (tmp_path / "store" / "runs" / "search-mcts" / "checkpoints" / "0" / "value").is_dir()
+
+
+def test_eval_of_a_run(own_store: Path) -> None:
+    asked = ("eval", "small", "--root", own_store, "--budget", 6, "--budget", 12, "--limit", 6)
+    methods = ("--method", "greedy", "--method", "self-consistency", "--method", "tot-bfs")
+    summary = restmcts(*asked, *methods, "--json").json()
+    cells = {(row["method"], row["traces"]) for row in summary["rows"]}
+    assert ("greedy", 1.0) in cells
+    assert {budget for method, budget in cells if method == "tot-bfs"} == {6.0, 12.0}
+    assert all(row["low"] <= row["accuracy"] <= row["high"] for row in summary["rows"])
+    assert all(row["policy_tokens"] <= 12 for row in summary["rows"] if row["method"] != "greedy")
+    table = restmcts(*asked, *methods).output
+    assert "self-consistency, value vote" in table
+    assert restmcts("runs", "--root", own_store, "--json").json()[0]["status"] == "done"
+    assert check(own_store) == []
+
+
+def test_eval_of_a_policy_alone(policy: Path, problems: Path, tmp_path: Path) -> None:
+    asked = ("eval", "--policy", policy, "--problems", problems, "--root", tmp_path / "store", "--budget", 12)
+    summary = restmcts(*asked, "--method", "self-consistency", "--json").json()
+    assert [row["method"] for row in summary["rows"]] == ["self-consistency"]
+    assert "needs a value model" in refused(*asked, "--method", "mcts")
+
+
+def test_eval_refuses_unknown_settings_and_iterations(own_store: Path) -> None:
+    asked = ("eval", "small", "--root", own_store, "--budget", 6, "--method", "mcts")
+    assert "did you mean 'branch'?" in refused(*asked, "-o", "mcts.branches=2")
+    assert "write METHOD.KEY=VALUE" in refused(*asked, "-o", "branch=2")
+    assert "it has come to 1" in refused(*asked, "--iteration", 5)
+
+
+def test_eval_takes_a_run_or_a_policy(policy: Path, store: Path) -> None:
+    assert "either a run or a --policy" in refused("eval", "small", "--policy", policy, "--root", store)
+    assert "either a run or a --policy" in refused("eval", "--root", store)
+
+
+@pytest.mark.parametrize("rule", ["correct-share", "any-correct", "rest-mcts"])
+def test_label(own_store: Path, rule: str) -> None:
+    rows = restmcts("label", "small", "--rule", rule, "--root", own_store, "--json").json()
+    assert {"0.search", "1.search", "final.evaluate"} <= {row["phase"] for row in rows}
+    assert sum(row["labelled"] for row in rows) > 100
+    assert rule in restmcts("show", "small/0.search/0", "--root", own_store).output
+    assert check(own_store) == []
+
+
+def test_export_and_train(store: Path, policy: Path, tmp_path: Path) -> None:
+    traces, chains = tmp_path / "traces.jsonl", tmp_path / "chains.jsonl"
+    restmcts("export", "samples", "small", "--root", store, "--output", traces)
+    restmcts("export", "samples", "small", "--kind", "value", "--root", store, "--output", chains)
+    assert restmcts("export", "samples", "small", "--root", store).output == traces.read_text("utf-8")
+    first = restmcts("train", "policy", traces, "--from", policy, "--to", tmp_path / "p", "-o", "updates=2")
+    assert "last_loss" in first.output
+    second = restmcts(
+        "train", "value", chains, "--from", policy, "--to", tmp_path / "v", "-o", "updates=2", "--json"
+    ).json()
+    assert second["updates"] == 2
+    assert "held_out.squared_error" in second
+    for folder in ("p", "v"):
+        assert (tmp_path / folder / "model.safetensors").is_file()
+    assert "no traces to train on" in refused(
+        "train", "policy", chains, "--from", policy, "--to", tmp_path / "x"
+    )
+    assert not (tmp_path / "x").exists()
+
+
+def test_export_of_a_tree(store: Path) -> None:
+    tree = restmcts("export", "tree", "small/1.search/0", "--root", store).json()
+    assert tree["header"]["id"] == "1.search/0"
+    assert [node["id"] for node in tree["nodes"]] == list(range(len(tree["nodes"])))
+    assert all(node["parent"] < node["id"] for node in tree["nodes"][1:])
+
+
+def test_show_of_a_run(store: Path) -> None:
+    text = restmcts("show", "small", "--root", store).output
+    assert "run small: done" in text
+    assert "checkpoints/1/policy" in text
+    shown = restmcts("show", "small", "--root", store, "--json").json()
+    assert [phase["status"] for phase in shown["phases"]] == ["done"] * len(shown["phases"])
+    assert {row["kind"] for row in shown["checkpoints"]} == {"policy", "value", "control"}
+
+
+def test_show_of_a_tree(store: Path) -> None:
+    text = restmcts("show", "small/1.search/0", "--root", store).output
+    assert text.startswith("problem  tiny-train-")
+    assert "root  N " in text
+    record = restmcts("show", "small/1.search/0", "--root", store, "--json").json()
+    assert record["header"]["method"] == "mcts-improved"
+
+
+def test_store_check_names_the_line(own_store: Path) -> None:
+    path = own_store / "runs" / "small" / "trees" / "0.search.jsonl"
+    lines = path.read_text("utf-8").splitlines(keepends=True)
+    path.write_text("".join([*lines[:4], "{broken\n", *lines[5:]]), "utf-8")
+    done = restmcts("store", "check", "--root", own_store, code=1)
+    assert f"{path}:5" in done.output
+    assert restmcts("store", "check", "--root", own_store, "--json", code=1).json()
+
+
+def test_doctor(store: Path) -> None:
+    rows = restmcts("doctor", "--root", store, "--json").json()
+    assert {"torch", "transformers"} <= {row["name"] for row in rows}
+    assert "restmcts doctor" in restmcts("doctor", "--root", store).output
+
+
+def test_overrides_reach_the_recipe(tmp_path: Path) -> None:
+    line = refused("iterate", SMALL, "--root", tmp_path, "-o", "tiny.problems.modulus=2")
+    assert "modulus 2: use 3 or more" in line
+    assert not list(tmp_path.iterdir())

@@ -3,9 +3,9 @@
     python -m benchmarks.kill_resume                            # a recipe of seconds, 20 kills
     python -m benchmarks.kill_resume tiny --kills 20 --runs 1   # one run of the built-in recipe
 
-Each of ``--runs`` runs is killed (SIGKILL, at a random moment of its progress) and started again, until its share of
-``--kills`` is spent; then it is let to its end. Everything that it stored, apart from times, is to be equal
-to the undisturbed run; the store is to be sound, and an index made anew equal to the one that grew.
+Each of ``--runs`` runs is killed (SIGKILL, at a random moment of its progress) and started again, until its
+share of ``--kills`` is spent; then it is let to its end. Everything that it stored, apart from times, is to
+be equal to the undisturbed run; the store is to be sound, and an index made anew equal to the one that grew.
 """
 
 from __future__ import annotations

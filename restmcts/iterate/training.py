@@ -130,9 +130,7 @@ def start_phase(context: Context, phase: str, search: str, policy: str) -> Summa
     return _value_training(context, phase, 0, samples, policy, settings, "start", share_nodes=False)
 
 
-def perturbed_samples(
-    solved: Sequence[PolicySample], copies: int, random: Random
-) -> Iterator[ValueSample]:
+def perturbed_samples(solved: Sequence[PolicySample], copies: int, random: Random) -> Iterator[ValueSample]:
     """Each solved example with the label 1 on every step, and copies that end in a wrong step.
 
     A wrong step is one of another solved example, in place of a step drawn at random; its label is 0.
@@ -233,7 +231,13 @@ def relative(context: Context, path: Path) -> str:
 
 
 def record_checkpoint(
-    context: Context, iteration: int, kind: CheckpointKind, trained: Summary, *, carried: bool, **metrics: float
+    context: Context,
+    iteration: int,
+    kind: CheckpointKind,
+    trained: Summary,
+    *,
+    carried: bool,
+    **metrics: float,
 ) -> None:
     """Note a checkpoint, and whether the next iteration goes on from it."""
     context.writer.add_checkpoint(

@@ -83,7 +83,7 @@ def test_an_index_made_anew_is_equal(store: Path) -> None:
 
 MOMENTS = [
     "run.toml",
-    "samples/0.start-value.jsonl",
+    "labels/0.search.rest-mcts.jsonl",
     "trees/1.search.jsonl",
     "labels/1.search.rest-mcts.jsonl",
     "trees/final.evaluate.jsonl",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, get_args
 
 from hypothesis import strategies as st
@@ -157,6 +158,18 @@ def searches(phase: str = "1.search", number: int = 0, most: int = 8) -> st.Sear
 
 @st.composite
 def many_searches(draw: st.DrawFn, phase: str = "1.search", most: int = 4) -> list[SearchRecord]:
-    """Up to ``most`` searches of one phase, in the order in which they finished."""
+    """Up to ``most`` searches of one phase, in the order in which they finished.
+
+    A problem has one question and one oracle answer, however often it is searched.
+    """
     numbers = draw(st.lists(st.integers(0, 10**6), max_size=most, unique=True))
-    return [draw(searches(phase, number, 5)) for number in numbers]
+    drawn = [draw(searches(phase, number, 5)) for number in numbers]
+    asked: dict[str, tuple[str, str | None]] = {}
+    for record in drawn:
+        asked.setdefault(record.header.problem, (record.header.question, record.header.oracle))
+    headers = [record.header for record in drawn]
+    same = [
+        replace(header, question=asked[header.problem][0], oracle=asked[header.problem][1])
+        for header in headers
+    ]
+    return [replace(record, header=header) for record, header in zip(drawn, same, strict=True)]

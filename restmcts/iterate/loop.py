@@ -23,6 +23,7 @@ from restmcts.iterate.training import (
     base_phase,
     control_phase,
     judge_value,
+    label_of,
     policy_phase,
     record_checkpoint,
     start_phase,
@@ -234,7 +235,7 @@ def _value(
     samples = [
         sample
         for search in searches
-        for sample in context.writer.read_samples(search.removesuffix("search") + "label")
+        for sample in context.writer.read_samples(label_of(search))
         if isinstance(sample, ValueSample)
     ]
     trained = value_phase(context, f"{number}.train-value", number, samples, parent)

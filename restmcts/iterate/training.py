@@ -109,7 +109,7 @@ def start_phase(context: Context, phase: str, search: str, policy: str) -> Summa
     """Train a first value model on solved examples and their perturbed steps (paper, Section 3.2).
 
     Solved examples are the demonstrations and the verified-correct traces of the phase ``search``; the
-    first errors of its other traces are added, as often as there are perturbed copies of an example.
+    first errors of its other traces are added, ``bootstrap.errors`` times.
     """
     solved = [
         *(demonstration(problem) for problem in context.problems.demonstrations),
@@ -131,11 +131,11 @@ def start_phase(context: Context, phase: str, search: str, policy: str) -> Summa
 
 
 def perturbed_samples(solved: Sequence[PolicySample], copies: int, random: Random) -> Iterator[ValueSample]:
-    """Each solved example with the label 1 on every step, and copies that end in a wrong step.
+    """``copies`` of each solved example: every other one whole, the rest ending in a wrong step.
 
-    A wrong step is one of another solved example, in place of a step drawn at random; its label is 0.
-    Equal steps are told apart by their text, so a perturbed step is never the right one. Every other copy
-    stays whole, so that late steps are seen right as often as early ones.
+    Right steps have the label 1. A wrong step is one of any solved example, in place of a step drawn at
+    random; its label is 0. A drawn step with the text of the right one leaves the copy whole. Whole copies
+    are there so that late steps are not seen wrong more often than early ones.
     """
     pool = [step for sample in solved for step in sample.steps]
     for sample in solved:
@@ -268,8 +268,8 @@ def judge_value(context: Context, searches: Sequence[str], value: str) -> list[J
         max_length=context.recipe.value_training.max_length,
         device=context.recipe.models.device,
     )
-    combine = AGGREGATIONS[context.recipe.models.value_aggregation]
-    by_step = combine is AGGREGATIONS["last"]
+    aggregation = context.recipe.models.value_aggregation
+    combine, by_step = AGGREGATIONS[aggregation], aggregation == "last"
     rows: list[Judged] = []
     seen: set[tuple[str, str]] = set()
     for sample, predicted in zip(samples, predictions, strict=True):

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from dataclasses import replace
 from functools import reduce
+from math import prod
 from operator import add
 from typing import Any
 
@@ -324,3 +325,20 @@ def test_endless_searches_use_their_budget(method: str) -> None:
     record = run(task(method, settings, budget=300), engines(Writer(variety=50)))
     assert record.result.reason == "budget"
     assert record.result.cost.generated == 300
+
+
+@pytest.mark.parametrize("aggregation, combine", [("minimum", min), ("product", prod)])
+def test_a_partial_solution_is_valued_by_all_its_steps(aggregation: str, combine: Any) -> None:
+    """What the tree holds is the aggregate of what the value model says along the path."""
+    settings = {"branch": 2, "rounds": 6, "rollout_steps": 0}
+    plain = fold(run(task("mcts", Mcts(**settings, end_gate=2)), engines(Writer(), Judge())).events)
+    said = {plain.text(node.id): node.score for node in plain.nodes[1:]}
+    used = replace(engines(Writer(), Judge()), aggregation=aggregation)
+    tree = fold(run(task("mcts", Mcts(**settings, end_gate=2)), used).events)
+    deep = 0
+    for node in tree.nodes[1:]:
+        texts = [tree.text(member.id) for member in tree.path(node.id)]
+        if all(text in said for text in texts):
+            deep += len(texts) > 1
+            assert node.score == pytest.approx(combine([said[text] for text in texts]), abs=1e-5)
+    assert deep

@@ -49,6 +49,9 @@ class ReadyPolicy:
     def prompt(self, problem: str) -> Tokens:
         return PROMPT
 
+    def tokens(self, step: Step) -> Tokens:
+        return step.tokens
+
     async def propose(
         self,
         prompt: Tokens,
@@ -78,6 +81,9 @@ class ReadyValue:
 
     def prompt(self, problem: str) -> Tokens:
         return PROMPT
+
+    def tokens(self, step: Step) -> Tokens:
+        return step.tokens
 
     async def score(self, prompts: Sequence[Tokens]) -> list[float]:
         return [(7 * prompt[-1] % POOL) / POOL for prompt in prompts]

@@ -51,6 +51,10 @@ class Policy(Protocol):
         """The token ids of a problem, ready for the first step to follow."""
         ...
 
+    def tokens(self, step: Step) -> Tokens:
+        """The token ids of a step in a prompt: the sampled ones, where this model sampled it."""
+        ...
+
     async def propose(
         self,
         prompt: Tokens,
@@ -85,6 +89,11 @@ class ValueModel(Protocol):
 
     def prompt(self, problem: str) -> Tokens:
         """The token ids of a problem, to which the token ids of the steps are appended."""
+        ...
+
+    def tokens(self, step: Step) -> Tokens:
+        """The token ids of a step in a prompt: the sampled ones, where policy and value model share a
+        vocabulary."""
         ...
 
     async def score(self, prompts: Sequence[Tokens]) -> list[float]:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from restmcts.engines.base import Policy, ValueModel
 from restmcts.engines.cpu import freeze_libraries, prepare_cpu
+from restmcts.engines.settings import ModelSettings
 from restmcts.errors import InputError
-
-if TYPE_CHECKING:
-    from restmcts.config import ModelSettings
 
 
 def open_policy(folder: Path, models: ModelSettings, *, name: str) -> Policy:

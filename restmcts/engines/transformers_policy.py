@@ -24,6 +24,7 @@ from restmcts.engines.loading import (
 )
 from restmcts.errors import EngineError, InputError
 from restmcts.prompts import PromptFormat, StepEnds, decode, load_format, problem_tokens
+from store.trace import Step
 
 Source = str | Path | tuple[Any, Any]
 """A model folder, or a model and its tokenizer."""
@@ -107,6 +108,10 @@ class TransformersPolicy:
         # The prompt itself may end like a step does, but no end-of-text was decided after it.
         self._roots.add(hash(tokens))
         return tokens
+
+    def tokens(self, step: Step) -> Tokens:
+        """The token ids of a step, as they were sampled."""
+        return step.tokens
 
     async def propose(
         self,

@@ -24,6 +24,7 @@ from restmcts.engines.prefill import FORWARD_TOKENS, Prefill
 from restmcts.engines.transformers_policy import Source
 from restmcts.errors import EngineError, InputError
 from restmcts.prompts import PromptFormat, load_format, problem_tokens
+from store.trace import Step
 
 
 @dataclass(slots=True, eq=False)
@@ -172,6 +173,10 @@ class TransformersValueModel:
     def prompt(self, problem: str) -> Tokens:
         """The token ids of a problem, to which the token ids of the steps are appended."""
         return problem_tokens(self.tokenizer, problem, self.format)
+
+    def tokens(self, step: Step) -> Tokens:
+        """The token ids of a step, as the policy sampled them: both models have one vocabulary."""
+        return step.tokens
 
     async def score(self, prompts: Sequence[Tokens]) -> list[float]:
         """The quality value of each partial solution, clamped to [0, 1], to 6 decimals.

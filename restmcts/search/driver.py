@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate, chain
 from math import prod
 from random import Random
 from typing import Any, Literal
@@ -17,6 +16,7 @@ from restmcts.problems.base import Problem
 from restmcts.search.ledger import Ledger
 from restmcts.search.methods import METHODS
 from restmcts.search.moves import Outcome
+from restmcts.search.prefixes import Reader, prefix_steps
 from restmcts.search.recorder import Recorder
 from restmcts.search.requests import Critique, Prefix, Propose, Request, Trace, Value, Verdict
 from restmcts.search.settings import Method
@@ -139,10 +139,9 @@ class Session:
         self.recorder = Recorder()
         self.ledger = Ledger(task.header.budget)
         self.greedy = task.header.method == "greedy"
-        self.policy_prompt = engines.policy.prompt(task.problem.text)
-        self.value_prompt = engines.value.prompt(task.problem.text) if engines.value else ()
-        self.paths: dict[int, Tokens] = {}
-        self.values: dict[Tokens, float] = {}
+        self.policy = Reader(engines.policy, task.problem.text)
+        self.judge = None if engines.value is None else Reader(engines.value, task.problem.text)
+        self.values: dict[int, float] = {}
         self.drawn = 0
 
     async def play(self) -> Outcome:
@@ -179,8 +178,8 @@ class Session:
     async def sample(self, prefix: Prefix, n: int, until: Literal["step", "end"]) -> list[Sample]:
         """Draw ``n`` continuations; samples that the budget cut short are paid for and dropped."""
         sampling = self.engines.sampling
-        steps = self.tokens(prefix)
-        prompt = self.policy_prompt + steps
+        steps = prefix_steps(self.recorder.tree, prefix)
+        prompt = self.policy.read(steps)
         limit = min(sampling.step_tokens if until == "step" else sampling.trace_tokens, self.room(steps))
         kept: list[Sample] = []
         if limit <= 0:
@@ -199,38 +198,36 @@ class Session:
             kept += [sample for sample in samples if not (sample.truncated and tokens < limit)]
         return kept
 
-    def room(self, steps: Tokens) -> int:
+    def room(self, steps: Sequence[Step]) -> int:
         """How many tokens may follow ``steps`` before one of the models can read no more."""
-        room = self.engines.policy.context - len(self.policy_prompt) - len(steps)
-        if self.engines.value is None:
-            return room
-        return min(room, self.engines.value.context - len(self.value_prompt) - len(steps))
+        readers = [self.policy] if self.judge is None else [self.policy, self.judge]
+        return min(reader.room(steps) for reader in readers)
 
     async def value(self, prefixes: Sequence[Prefix]) -> list[float]:
         """Score partial solutions; one that was scored before in this search costs nothing."""
-        model = self.engines.value
-        if model is None:
+        if self.judge is None or self.engines.value is None:
             raise EngineError("this method needs a value model: give one with --value")
-        combine = AGGREGATIONS[self.engines.aggregation]
-        wanted = [self.step_ends(prefix) for prefix in prefixes]
-        unknown = [p for p in dict.fromkeys(chain.from_iterable(wanted)) if p not in self.values]
+        whole_path = self.engines.aggregation != "last"
+        unknown: dict[int, Tokens] = {}
+        wanted: list[list[int]] = []
+        for prefix in prefixes:
+            steps = prefix_steps(self.recorder.tree, prefix)
+            numbers = self.judge.number(steps)
+            wanted.append(numbers if whole_path else numbers[-1:])
+            if self.values.keys() >= set(wanted[-1]):
+                continue
+            prompts = self.judge.read_each(steps) if whole_path else [self.judge.read(steps)]
+            pairs = zip(wanted[-1], prompts, strict=True)
+            unknown.update(pair for pair in pairs if pair[0] not in self.values)
         if unknown:
-            scores = await model.score(unknown)
+            scores = await self.engines.value.score(list(unknown.values()))
             self.values.update(zip(unknown, scores, strict=True))
-            self.recorder.spend(Cost(value=sum(map(len, unknown)), calls=1))
-        return [combine([self.values[prompt] for prompt in prompts]) for prompts in wanted]
-
-    def step_ends(self, prefix: Prefix) -> list[Tokens]:
-        """What the value model must read to value a partial solution."""
-        prompt = self.value_prompt + self.tokens(prefix)
-        if self.engines.aggregation == "last":
-            return [prompt]
-        steps = [*self.recorder.tree.steps(prefix.node), *prefix.steps]
-        lengths = accumulate((len(step.tokens) for step in steps), initial=len(self.value_prompt))
-        return [prompt[:length] for length in list(lengths)[1:]] or [prompt]
+            self.recorder.spend(Cost(value=sum(map(len, unknown.values())), calls=1))
+        combine = AGGREGATIONS[self.engines.aggregation]
+        return [combine([self.values[number] for number in numbers]) for numbers in wanted]
 
     def critique(self, prefix: Prefix) -> Verdict:
-        return self.engines.critic([*self.recorder.tree.steps(prefix.node), *prefix.steps])
+        return self.engines.critic(prefix_steps(self.recorder.tree, prefix))
 
     def clean(self, sample: Sample, earlier: set[str]) -> Step | None:
         """The step of a sample; None where it is empty or, if those are dropped, a repeat."""
@@ -242,18 +239,7 @@ class Session:
     def earlier(self, prefix: Prefix) -> set[str]:
         if not self.engines.drop_repeats:
             return set()
-        steps = [*self.recorder.tree.steps(prefix.node), *prefix.steps]
-        return {step.text.strip() for step in steps}
-
-    def tokens(self, prefix: Prefix) -> Tokens:
-        known = self.paths.get(prefix.node)
-        if known is None:
-            path = self.recorder.tree.steps(prefix.node)
-            known = tuple(chain.from_iterable(step.tokens for step in path))
-            self.paths[prefix.node] = known
-        for step in prefix.steps:
-            known += step.tokens
-        return known
+        return {step.text.strip() for step in prefix_steps(self.recorder.tree, prefix)}
 
     def seed(self) -> int:
         """The seed of the next sample: it depends on this search alone, not on what runs beside it."""

@@ -101,6 +101,9 @@ class Writer:
     def prompt(self, problem: str) -> Tokens:
         return (*PROMPT, *(3000 + ord(letter) for letter in problem))
 
+    def tokens(self, step: Step) -> Tokens:
+        return step.tokens
+
     async def propose(
         self,
         prompt: Tokens,
@@ -164,6 +167,9 @@ class Judge:
 
     def prompt(self, problem: str) -> Tokens:
         return (*VALUE_PROMPT, *(3000 + ord(letter) for letter in problem))
+
+    def tokens(self, step: Step) -> Tokens:
+        return step.tokens
 
     async def score(self, prompts: Sequence[Tokens]) -> list[float]:
         assert all(len(prompt) <= self.context for prompt in prompts)

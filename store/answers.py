@@ -84,8 +84,26 @@ def majority(tree: Tree) -> Answer | None:
 
 
 def value_vote(tree: Tree) -> Answer | None:
-    """The answer with the largest sum of V over the samples that gave it."""
-    return _vote(tree, lambda node: max(node.samples, 1) * node.value)
+    """The answer with the largest sum of V, each weighted by the share of samples that lead there.
+
+    For independent traces that is the sum of V over the traces that gave the answer.
+    """
+    shares = sample_shares(tree)
+    return _vote(tree, lambda node: shares[node.id] * node.value)
+
+
+def sample_shares(tree: Tree) -> list[float]:
+    """For each node, the chance to come to it from the root when each step is drawn as often as sampled.
+
+    An estimate of the policy's own probability of the partial solution, however unevenly a search sampled
+    its nodes: the product over the path of a node's samples by those of all children of its parent.
+    """
+    shares = [1.0] * len(tree.nodes)
+    for node in tree.nodes:
+        total = sum(child.samples for child in tree.children(node.id))
+        for child in tree.children(node.id):
+            shares[child.id] = shares[node.id] * child.samples / total if total else 0.0
+    return shares
 
 
 RULES: dict[str, Callable[[Tree], Answer | None]] = {

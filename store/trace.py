@@ -94,9 +94,10 @@ class Critiqued:
 
 @dataclass(frozen=True, slots=True)
 class Expanded:
-    """Children joined ``node``, one for each step; equal samples are merged.
+    """Next steps were sampled at ``node``; each joined it as a child, or is a child already.
 
-    ``samples[i]`` counts the samples that gave ``steps[i]``. No steps: the policy had nothing new.
+    Steps of equal text are one child. ``samples[i]`` counts the samples that gave ``steps[i]``, and is
+    added to those of a child that is there already. No steps: the policy had nothing.
     """
 
     node: int

@@ -159,8 +159,15 @@ def _critiqued(tree: Tree, event: Critiqued) -> list[int]:
 
 def _expanded(tree: Tree, event: Expanded) -> list[int]:
     parent = tree._node(event.node)
-    pairs = zip(event.steps, event.samples, strict=True)
-    return [tree._add(parent, step, samples).id for step, samples in pairs]
+    present = {child.step.text: child for child in tree.children(parent.id) if child.step is not None}
+    touched = []
+    for step, samples in zip(event.steps, event.samples, strict=True):
+        child = present.get(step.text)
+        if child is None:
+            child = present[step.text] = tree._add(parent, step, 0)
+        child.samples += samples
+        touched.append(child.id)
+    return touched
 
 
 def _extended(tree: Tree, event: Extended) -> list[int]:

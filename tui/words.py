@@ -80,9 +80,9 @@ def _critiqued(event: Critiqued) -> str:
 
 
 def _expanded(event: Expanded, joined: range) -> str:
-    if not joined:
-        return f"expanded {_name(event.node)}: nothing new"
     samples = _plural(sum(event.samples), "sample")
+    if not joined:
+        return f"expanded {_name(event.node)}: nothing new, from {samples}"
     return f"expanded {_name(event.node)}: {_names(joined)} joined, from {samples}"
 
 

@@ -86,23 +86,20 @@ def merge(steps: list[Step]) -> dict[str, tuple[Step, int]]:
 
 
 def grow(recorder: Recorder, node: Node, steps: list[Step]) -> Moves:
-    """Let ``steps`` join below ``node``; value and critique the new children.
+    """Let ``steps`` join below ``node``; value and critique the new children, count the others again.
 
     Returns:
         The children that the steps lead to, new or already there, each once.
     """
-    tree = recorder.tree
-    merged = merge(steps)
-    present = {child.step.text: child for child in tree.children(node.id) if child.step is not None}
-    fresh = [pair for text, pair in merged.items() if text not in present]
-    if fresh:
-        event = Expanded(node.id, tuple(pair[0] for pair in fresh), tuple(pair[1] for pair in fresh))
-        children = recorder.emit(event)
-        yield from value_nodes(recorder, children)
-        present.update((child.step.text, child) for child in children if child.step is not None)
-        for child in children:
-            yield from critique(recorder, child)
-    return [present[text] for text in merged]
+    if not steps:
+        return []
+    merged = merge(steps).values()
+    event = Expanded(node.id, tuple(pair[0] for pair in merged), tuple(pair[1] for pair in merged))
+    children = recorder.emit(event)
+    yield from value_nodes(recorder, children)
+    for child in children:
+        yield from critique(recorder, child)
+    return children
 
 
 def value_nodes(recorder: Recorder, nodes: list[Node]) -> Moves:

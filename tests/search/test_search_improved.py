@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from restmcts.search.methods import METHODS
+from restmcts.search.requests import Value
 from restmcts.search.settings import ImprovedMcts
 from restmcts.testing import ScriptedSearch, scripted_search
 from store.trace import Selected
@@ -76,6 +77,19 @@ def test_no_redraw_follows_what_came_first() -> None:
     assert found.visits("a", "x", "z") == 1
     with pytest.raises(KeyError):
         found.node("a", "y")
+
+
+def test_a_step_that_is_drawn_again_is_counted() -> None:
+    """Every round starts at the root: a is finished, so is a again, then b."""
+    world = {
+        "propose": {(): ["a", "a", "b"]},
+        "value": {("a",): 0.25, ("b",): 1.0},
+        "finished": {("a",), ("b",)},
+    }
+    found = scripted_search("mcts-improved", ImprovedMcts(rounds=3, early_stop=False), **world)
+    assert {node.step.text: node.samples for node in found.tree.nodes[1:] if node.step} == {"a": 2, "b": 1}
+    values = [request for request in found.asked if isinstance(request, Value)]
+    assert len(values) == 2  # what is there already is not scored again
 
 
 def test_a_walk_ends_at_the_depth_and_where_no_step_comes() -> None:

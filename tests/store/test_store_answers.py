@@ -6,9 +6,10 @@ from collections import Counter
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from strategies import live_searches
 
-from store.answers import RULES
+from store.answers import RULES, sample_shares
 from store.trace import BackedUp, Critiqued, Expanded, Extended, SearchRecord, Step, Valued
 from store.tree import Tree, fold
 
@@ -57,6 +58,38 @@ def test_votes_add_up_over_nodes() -> None:
     tree = chains(("a", (0.5,), 0.4, 1), ("b", (0.5,), 0.6, 1), ("a", (0.5,), 0.5, 1))
     assert RULES["value-vote"](tree) == ("a", 3)
     assert RULES["majority"](tree) == ("a", 1)
+
+
+def test_a_vote_weights_values_by_the_share_of_samples_at_each_step() -> None:
+    """a: 3 of 4 samples at the root, then 1 of 2; b: 1 of 4, however often it was sampled below that.
+
+    "1" has 3/4 · 1/2 · .8 = .3, "2" has 1/4 · 1 = .25; the sum of V over samples would choose "2".
+    """
+    a, b, c, d = (Step(text) for text in "abcd")
+    events = [
+        Expanded(0, (a, b), (3, 1)),
+        Expanded(1, (c, d), (1, 1)),
+        Expanded(2, (c,), (9,)),
+        Valued((3, 4, 5), (0.8, 0.9, 1.0)),
+        Critiqued(3, True, "1"),
+        Critiqued(5, True, "2"),
+    ]
+    assert sample_shares(fold(events)) == [1.0, 0.75, 0.25, 0.375, 0.375, 0.25]
+    assert RULES["value-vote"](fold(events)) == ("1", 3)
+    assert RULES["value-vote"](fold([*events, Critiqued(4, True, "2")])) == ("2", 4)
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("12")), min_size=1))
+def test_over_independent_traces_a_vote_sums_their_values(pairs: list[tuple[str, str]]) -> None:
+    """Traces of two steps, the second of which is the answer."""
+    tree = fold([Extended(0, (Step(first), Step(last))) for first, last in pairs])
+    for node in [node for node in tree.nodes if node.depth == 2]:
+        tree.apply(Critiqued(node.id, True, tree.text(node.id)[-1]))
+        tree.apply(Valued((node.id,), (0.25 * int(tree.text(node.id)[-1]),)))
+    totals = {answer: 0.25 * int(answer) * sum(last == answer for _, last in pairs) for answer in "12"}
+    found = RULES["value-vote"](tree)
+    assert found is not None
+    assert totals[found[0]] == max(totals.values()) or totals["1"] == totals["2"]
 
 
 def test_a_vote_counts_every_sample_of_a_trace() -> None:

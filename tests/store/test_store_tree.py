@@ -76,6 +76,13 @@ def test_expansion_adds_children_with_their_sample_counts() -> None:
     assert tree.text(3) == "b\nc\n"
 
 
+def test_a_step_that_is_sampled_again_is_counted_and_joins_once() -> None:
+    tree = fold([Expanded(0, (A, B), (2, 1))])
+    assert tree.apply(Expanded(0, (B, C, A), (1, 1, 4))) == [2, 3, 1]
+    assert [(node.step, node.samples) for node in tree.nodes[1:]] == [(A, 6), (B, 2), (C, 1)]
+    assert tree.root.children == [1, 2, 3]
+
+
 def test_an_empty_expansion_adds_nothing() -> None:
     tree = Tree()
     assert tree.apply(Expanded(0, (), ())) == []

@@ -128,7 +128,7 @@ def test_wide_roots_show_the_children_around_the_chosen_one() -> None:
         (Critiqued(1, True, "7"), "judged node 1: finished, answer 7"),
         (Critiqued(1, True), "judged node 1: finished, no answer"),
         (Critiqued(1, False, advice="x"), "judged node 1: not finished and gave advice"),
-        (Expanded(1, (), ()), "expanded node 1: nothing new"),
+        (Expanded(1, (), ()), "expanded node 1: nothing new, from 0 samples"),
         (Valued((1, 2), (0.5, 1.0)), "scored 1: 0.500, 2: 1.000"),
         (BackedUp((1, 0), (2, 3), (0.5, 0.25)), "backed up 1: V 0.500 N 2, 0: V 0.250 N 3"),
         (Verified((1, 2), (True, False)), "compared with the oracle 1 ✓, 2 ✗"),

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from restmcts.engines.settings import ModelSettings
 from restmcts.errors import InputError
+from restmcts.problems.gym import GymProblems
 from restmcts.search.methods import method_settings
 from restmcts.search.settings import AnswerRule, Method
 from restmcts.settings import Settings, checked
@@ -21,10 +22,10 @@ from store.layout import RunLayout
 
 
 class ProblemSettings(Settings):
-    """The data: JSON Lines files with ``problem`` and ``answer``; test problems are never trained on.
+    """The data: JSON Lines files with ``problem`` and ``answer``, or a task of reasoning-gym (``gym``).
 
-    ``train_limit``, ``validation_limit`` and ``test_limit`` take the first so many. Without a
-    ``validation`` file, a tenth of the training problems is set aside for it.
+    Test problems are never trained on. ``train_limit``, ``validation_limit`` and ``test_limit`` take the
+    first so many of a file. Without a ``validation`` file, a tenth of the training problems is set aside.
     """
 
     train: str | None = None
@@ -33,6 +34,13 @@ class ProblemSettings(Settings):
     train_limit: int | None = Field(default=None, ge=1)
     validation_limit: int | None = Field(default=None, ge=1)
     test_limit: int | None = Field(default=None, ge=1)
+    gym: GymProblems | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> ProblemSettings:
+        if self.gym is not None and (self.train or self.validation or self.test):
+            raise ValueError("problems come from files or from problems.gym, not from both")
+        return self
 
 
 class SamplingSettings(Settings):
@@ -211,7 +219,7 @@ class Recipe(Settings):
     def _has_models_and_problems(self) -> Recipe:
         if self.tiny is None and self.models.policy is None:
             raise ValueError("models.policy is missing: name the folder of the base policy")
-        if self.tiny is None and self.problems.train is None:
+        if self.tiny is None and self.problems.train is None and self.problems.gym is None:
             raise ValueError("problems.train is missing: name a JSON Lines file of problems")
         if self.generation.build().endless and self.generation.budget is None:
             raise ValueError("generation.budget is missing: this method ends only by its token budget")

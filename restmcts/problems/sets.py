@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from restmcts.errors import InputError
 from restmcts.problems.base import Problem
+from restmcts.problems.gym import generate_gym
 from restmcts.problems.loading import load_problems
 from restmcts.problems.tiny import generate_tiny
 from restmcts.seeds import derive_seed
@@ -44,6 +45,9 @@ def load_sets(recipe: Recipe) -> ProblemSets:
         sets = generate_tiny(counts, recipe.seed, wanted.task())
         return ProblemSets(sets["train"], sets["validation"], sets["test"], sets["demonstrations"])
     files = recipe.problems
+    if files.gym is not None:
+        sets = generate_gym(files.gym, recipe.seed)
+        return ProblemSets(sets["train"], sets["validation"], sets["test"], [])
     assert files.train is not None
     train = load_problems(Path(files.train), limit=files.train_limit)
     if files.validation is not None:

@@ -1,0 +1,94 @@
+"""Problems that reasoning-gym generates: a task by its name, as many different problems as are wanted."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+from pydantic import Field
+
+from restmcts.errors import InputError
+from restmcts.problems.base import Problem
+from restmcts.seeds import derive_seed
+from restmcts.settings import Settings
+
+ATTEMPTS = 20
+"""So many problems are generated for each that is wanted, before a task is said to have too few."""
+
+
+class GymProblems(Settings):
+    """A task of reasoning-gym and how many problems of each kind are generated; no problem comes twice.
+
+    ``settings`` are those of the task in reasoning-gym, its size and seed apart.
+    """
+
+    task: str
+    settings: dict[str, Any] = Field(default_factory=dict)
+    train: int = Field(default=200, ge=1)
+    validation: int = Field(default=50, ge=1)
+    test: int = Field(default=100, ge=1)
+
+
+def generate_gym(wanted: GymProblems, seed: int) -> dict[str, list[Problem]]:
+    """The problems ``train``, ``validation`` and ``test``, all different.
+
+    Raises:
+        InputError: reasoning-gym is not installed, it has no such task or setting, the answers of the task
+            are not text, or the task has too few different problems.
+    """
+    counts = {"test": wanted.test, "validation": wanted.validation, "train": wanted.train}
+    total = sum(counts.values())
+    problems = islice(_different(_items(wanted, total * ATTEMPTS, seed)), total)
+    sets = {name: list(islice(problems, count)) for name, count in counts.items()}
+    found = sum(map(len, sets.values()))
+    if found < total:
+        raise InputError(
+            f"problems.gym: {wanted.task!r} with these settings gave {found} different problems in"
+            f" {total * ATTEMPTS}, {total} are wanted: ask for fewer, or change problems.gym.settings"
+        )
+    return {
+        name: [_problem(item, f"{name}-{number}") for number, item in enumerate(items)]
+        for name, items in sets.items()
+    }
+
+
+def _items(wanted: GymProblems, size: int, seed: int) -> Iterator[Mapping[str, Any]]:
+    library = _library()
+    known = sorted(library.factory.DATASETS)
+    if wanted.task not in known:
+        close = difflib.get_close_matches(wanted.task, known, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(known)}"
+        raise InputError(f"problems.gym.task: reasoning-gym has no task {wanted.task!r}: {hint}")
+    try:
+        dataset = library.create_dataset(
+            wanted.task, size=size, seed=derive_seed(seed, "gym") % 2**31, **wanted.settings
+        )
+    except (TypeError, ValueError, AssertionError) as error:
+        raise InputError(f"problems.gym.settings: {wanted.task}: {error}") from None
+    return iter(dataset)
+
+
+def _library() -> Any:
+    try:
+        return importlib.import_module("reasoning_gym")
+    except ImportError as error:
+        raise InputError(
+            f'problems.gym needs reasoning-gym: pip install "restmcts[data]" ({error})'
+        ) from None
+
+
+def _different(items: Iterator[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    seen: set[str] = set()
+    for item in items:
+        if item["question"] not in seen:
+            seen.add(item["question"])
+            yield item
+
+
+def _problem(item: Mapping[str, Any], name: str) -> Problem:
+    if not isinstance(item["answer"], str):
+        raise InputError("problems.gym.task: this task has no oracle answers: take another one")
+    return Problem(name, item["question"], item["answer"])

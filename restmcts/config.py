@@ -59,7 +59,9 @@ class SamplingSettings(Settings):
 class BootstrapSettings(Settings):
     """The unguided trees of the base policy that the first value model learns from.
 
-    ``problems`` training problems (None: all), ``traces`` whole traces for each. Before it learns from the
+    ``problems`` training problems (None: all), ``traces`` whole traces for each. A correct trace that fewer
+    than ``least_samples`` of them gave counts as unverified: where errors can cancel out, rare traces are
+    right by luck. Before it learns from the
     trees, a value model may start on solved examples, which are the demonstrations and the correct traces:
     ``perturbed`` copies of each, in every other one of which a step is replaced by a wrong one (paper,
     Section 3.2; 0 leaves this out), and the first errors of the other traces, ``errors`` times.
@@ -67,6 +69,7 @@ class BootstrapSettings(Settings):
 
     problems: int | None = Field(default=None, ge=1)
     traces: int = Field(default=16, ge=2)
+    least_samples: int = Field(default=1, ge=1)
     perturbed: int = Field(default=0, ge=0)
     errors: int = Field(default=1, ge=0)
 

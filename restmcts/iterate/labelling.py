@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from random import Random
 
 from restmcts.errors import PhaseError
 from restmcts.iterate.context import Context, Summary
-from restmcts.labels import LABEL_RULES, Labels
+from restmcts.labels import LABEL_RULES, Labels, without_rare_answers
 from restmcts.problems.base import Problem
 from restmcts.seeds import derive_seed
 from store.records import PolicySample, ValueSample
@@ -18,6 +18,9 @@ from store.tree import Node, Tree, fold
 PAPER_RULE = "rest-mcts"
 """The paper's quality values are always inferred and stored beside the rule that is trained on."""
 
+BOOTSTRAP = "0.search"
+"""The phase of the unguided trees of the base policy."""
+
 HELD_OUT_ONE_IN = 10
 """One training problem in so many is never used to train a value model, only to judge it."""
 
@@ -25,6 +28,17 @@ HELD_OUT_ONE_IN = 10
 def held_out(problem: str) -> bool:
     """Whether the trees of a problem are kept to judge value models; decided by its name alone."""
     return derive_seed("held-out", problem) % HELD_OUT_ONE_IN == 0
+
+
+def verified_trees(context: Context, search: str) -> Iterator[tuple[SearchRecord, Tree]]:
+    """The searches of a phase with the trees that are learned from.
+
+    Correct traces of the bootstrap count where ``bootstrap.least_samples`` samples gave them.
+    """
+    least = context.recipe.bootstrap.least_samples if search == BOOTSTRAP else 1
+    for record in context.writer.read_trees(search):
+        tree = fold(record.events)
+        yield record, tree if least == 1 else without_rare_answers(tree, least)
 
 
 def label_phase(context: Context, phase: str, search: str) -> Summary:
@@ -37,8 +51,7 @@ def label_phase(context: Context, phase: str, search: str) -> Summary:
     labelled: list[tuple[str, Labels]] = []
     paper: list[tuple[str, Labels]] = []
     samples: list[ValueSample] = []
-    for record in context.writer.read_trees(search):
-        tree = fold(record.events)
+    for record, tree in verified_trees(context, search):
         labels = LABEL_RULES[rule](tree)
         labelled.append((record.header.id, labels))
         paper.append((record.header.id, LABEL_RULES[PAPER_RULE](tree)))
@@ -85,14 +98,13 @@ def select_phase(context: Context, phase: str, searches: Sequence[str]) -> Summa
         PhaseError: no trace is kept.
     """
     selection = context.recipe.selection
-    found = correct_traces(record for search in searches for record in context.writer.read_trees(search))
+    found = correct_traces(context, searches)
     kept: list[PolicySample] = []
     for traces in found.values():
-        ranked = sorted(traces, key=lambda sample: -(sample.value or 0.0))
         if selection.by == "rank":
-            kept.extend(ranked[: selection.top])
+            kept.extend(traces[: selection.top])
         else:
-            kept.extend(sample for sample in ranked if (sample.value or 0.0) >= selection.threshold)
+            kept.extend(sample for sample in traces if (sample.value or 0.0) >= selection.threshold)
     total = sum(map(len, found.values()))
     if not kept:
         best = max((sample.value or 0.0 for traces in found.values() for sample in traces), default=None)
@@ -113,26 +125,37 @@ def select_phase(context: Context, phase: str, searches: Sequence[str]) -> Summa
     }
 
 
-def correct_traces(records: Iterable[SearchRecord]) -> dict[str, list[PolicySample]]:
-    """The distinct verified-correct traces of each problem, with the value that the tree gives them."""
+def correct_traces(context: Context, searches: Sequence[str]) -> dict[str, list[PolicySample]]:
+    """The distinct verified-correct traces of each problem, with the value that the tree gives them.
+
+    The most valued come first, and of equal ones those that more samples gave.
+    """
     found: dict[str, dict[str, PolicySample]] = defaultdict(dict)
-    for record in records:
-        tree = fold(record.events)
-        for node in tree.finished():
-            if not node.correct:
-                continue
+    samples: Counter[tuple[str, str]] = Counter()
+    for record, tree in (pair for search in searches for pair in verified_trees(context, search)):
+        problem = record.header.problem
+        for node in (node for node in tree.finished() if node.correct):
             text = tree.text(node.id)
-            known = found[record.header.problem].get(text)
+            known = found[problem].get(text)
             value = node.value if node.score is not None else None
-            found[record.header.problem][text] = PolicySample(
-                problem=record.header.problem,
+            samples[problem, text] += node.samples
+            found[problem][text] = PolicySample(
+                problem=problem,
                 prompt=record.header.question,
                 steps=tuple(tree.steps(node.id)),
                 trees=(*(known.trees if known else ()), record.header.id),
                 value=value if known is None else max(value or 0.0, known.value or 0.0),
                 kind="trace",
             )
-    return {problem: list(traces.values()) for problem, traces in found.items()}
+    return {
+        problem: [
+            traces[text]
+            for text in sorted(
+                traces, key=lambda text: (-(traces[text].value or 0.0), -samples[problem, text])
+            )
+        ]
+        for problem, traces in found.items()
+    }
 
 
 def demonstration_samples(context: Context, phase: str, count: int) -> list[PolicySample]:

@@ -17,7 +17,7 @@ from random import Random
 from restmcts.errors import PhaseError
 from restmcts.iterate.context import Context, Summary
 from restmcts.iterate.evaluating import GREEDY, evaluate_phase
-from restmcts.iterate.labelling import label_phase, select_phase
+from restmcts.iterate.labelling import BOOTSTRAP, label_phase, select_phase
 from restmcts.iterate.searching import run_search_phase, search_tasks
 from restmcts.iterate.training import (
     base_phase,
@@ -100,17 +100,17 @@ def first_value(context: Context, policy: str) -> tuple[str, list[str]]:
     given = context.recipe.models.value
     if given is not None:
         return str(Path(given).resolve()), []
-    context.phase("0.search", "search", 0, lambda: bootstrap(context, "0.search", policy))
-    context.phase("0.label", "label", 0, lambda: label_phase(context, "0.label", "0.search"))
+    context.phase(BOOTSTRAP, "search", 0, lambda: bootstrap(context, BOOTSTRAP, policy))
+    context.phase("0.label", "label", 0, lambda: label_phase(context, "0.label", BOOTSTRAP))
     parent = policy
     if context.recipe.bootstrap.perturbed:
         name = "0.start-value"
-        started = context.phase(name, "train", 0, lambda: start_phase(context, name, "0.search", policy))
+        started = context.phase(name, "train", 0, lambda: start_phase(context, name, BOOTSTRAP, policy))
         parent = started["checkpoint"]
     trained = context.phase(
-        "0.train-value", "train", 0, lambda: _value(context, 0, ["0.search"], parent, None)
+        "0.train-value", "train", 0, lambda: _value(context, 0, [BOOTSTRAP], parent, None)
     )
-    return str(trained["value"]), ["0.search"]
+    return str(trained["value"]), [BOOTSTRAP]
 
 
 def bootstrap(context: Context, phase: str, policy: str) -> Summary:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
@@ -10,7 +11,13 @@ from typing import TYPE_CHECKING
 from restmcts.engines.factory import prepare
 from restmcts.errors import PhaseError
 from restmcts.iterate.context import Context, Summary
-from restmcts.iterate.labelling import correct_traces, demonstration, demonstration_samples, held_out
+from restmcts.iterate.labelling import (
+    correct_traces,
+    demonstration,
+    demonstration_samples,
+    held_out,
+    verified_trees,
+)
 from restmcts.labels import any_correct, first_error
 from restmcts.problems.base import Problem
 from restmcts.search.driver import AGGREGATIONS
@@ -18,7 +25,6 @@ from restmcts.seeds import derive_seed
 from restmcts.training.settings import PolicyTraining, ValueTraining
 from store.records import Checkpoint, CheckpointKind, Metric, PolicySample, ValueSample
 from store.trace import Step
-from store.tree import fold
 
 if TYPE_CHECKING:
     from restmcts.training.report import TrainingProgress, TrainingReport
@@ -115,14 +121,15 @@ def start_phase(context: Context, phase: str, search: str, policy: str) -> Summa
         *(demonstration(problem) for problem in context.problems.demonstrations),
         *(
             trace
-            for traces in correct_traces(context.writer.read_trees(search)).values()
+            for traces in correct_traces(context, [search]).values()
             for trace in traces
             if not held_out(trace.problem)
         ),
     ]
     random = Random(derive_seed(context.recipe.seed, phase))
     wanted = context.recipe.bootstrap
-    samples = list(perturbed_samples(solved, wanted.perturbed, random))
+    known = mistakes(context, search) if wanted.perturbed else {}
+    samples = list(perturbed_samples(solved, wanted.perturbed, random, known))
     if not samples:
         raise PhaseError(f"{phase}: there are no solved examples to start a value model from")
     samples += list(first_errors(context, search)) * wanted.errors
@@ -130,19 +137,27 @@ def start_phase(context: Context, phase: str, search: str, policy: str) -> Summa
     return _value_training(context, phase, 0, samples, policy, settings, "start", share_nodes=False)
 
 
-def perturbed_samples(solved: Sequence[PolicySample], copies: int, random: Random) -> Iterator[ValueSample]:
+def perturbed_samples(
+    solved: Sequence[PolicySample],
+    copies: int,
+    random: Random,
+    mistakes: Mapping[str, Sequence[Step]] | None = None,
+) -> Iterator[ValueSample]:
     """``copies`` of each solved example: every other one whole, the rest ending in a wrong step.
 
-    Right steps have the label 1. A wrong step is one of any solved example, in place of a step drawn at
-    random; its label is 0. A drawn step with the text of the right one leaves the copy whole. Whole copies
-    are there so that late steps are not seen wrong more often than early ones.
+    Right steps have the label 1. A wrong step stands in place of a step drawn at random; its label is 0. In
+    turns it is a step of any solved example, and one of the ``mistakes`` that are known for a right step of
+    this text, where there are any. A drawn step with the text of the right one leaves the copy whole. Whole
+    copies are there so that late steps are not seen wrong more often than early ones.
     """
+    known = mistakes or {}
     pool = [step for sample in solved for step in sample.steps]
     for sample in solved:
         steps = sample.steps
         for number in range(copies):
             place = random.randrange(len(steps))
-            wrong = random.choice(pool)
+            likely = known.get(steps[place].text.strip(), pool)
+            wrong = random.choice(likely if number % 4 == 3 else pool)
             if number % 2 == 0 or wrong.text.strip() == steps[place].text.strip():
                 yield ValueSample(sample.problem, sample.prompt, steps, (1.0,) * len(steps), ())
             else:
@@ -150,12 +165,31 @@ def perturbed_samples(solved: Sequence[PolicySample], copies: int, random: Rando
                 yield ValueSample(sample.problem, sample.prompt, chain, (1.0,) * place + (0.0,), ())
 
 
-def first_errors(context: Context, search: str) -> Iterator[ValueSample]:
-    """The steps at which sampled traces left the correct ones, each with the right steps before it."""
-    for record in context.writer.read_trees(search):
+def mistakes(context: Context, search: str) -> dict[str, list[Step]]:
+    """What the policy wrote in place of right steps, by the text of the right one.
+
+    Such steps are near misses, which a value model has to tell from right steps; a step of another solution
+    is easy to tell.
+    """
+    found: dict[str, list[Step]] = defaultdict(list)
+    for record, tree in verified_trees(context, search):
         if held_out(record.header.problem):
             continue
-        tree = fold(record.events)
+        labels = first_error(tree)
+        for node in tree.nodes:
+            children = tree.children(node.id)
+            wrong = [child.step for child in children if labels[child.id] == 0.0 and child.step]
+            for child in children:
+                if labels[child.id] == 1.0 and child.step:
+                    found[child.step.text.strip()] += wrong
+    return {text: steps for text, steps in found.items() if steps}
+
+
+def first_errors(context: Context, search: str) -> Iterator[ValueSample]:
+    """The steps at which sampled traces left the correct ones, each with the right steps before it."""
+    for record, tree in verified_trees(context, search):
+        if held_out(record.header.problem):
+            continue
         labels = first_error(tree)
         for node in tree.nodes[1:]:
             if labels[node.id] == 0.0:
@@ -300,10 +334,9 @@ def _good_steps(context: Context, searches: Sequence[str]) -> set[tuple[str, str
     problems = {problem.id: problem for problem in context.problems.train}
     found: set[tuple[str, str]] = set()
     for search in searches:
-        for record in context.writer.read_trees(search):
+        for record, tree in verified_trees(context, search):
             if not held_out(record.header.problem):
                 continue
-            tree = fold(record.events)
             hits = any_correct(tree)
             problem = problems[record.header.problem]
             for node in tree.nodes[1:]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from restmcts.labels.estimation import any_correct, correct_share
 from restmcts.labels.first_error import first_error
+from restmcts.labels.lucky import without_rare_answers
 from restmcts.labels.rest_mcts import Labels, rest_mcts
 from store.tree import Tree
 
@@ -17,4 +18,12 @@ LABEL_RULES: dict[str, Callable[[Tree], Labels]] = {
 }
 """The rules by name."""
 
-__all__ = ["LABEL_RULES", "Labels", "any_correct", "correct_share", "first_error", "rest_mcts"]
+__all__ = [
+    "LABEL_RULES",
+    "Labels",
+    "any_correct",
+    "correct_share",
+    "first_error",
+    "rest_mcts",
+    "without_rare_answers",
+]

@@ -52,9 +52,9 @@ def open_engine(
     settings = models.vllm
     if outside is None:
         outside = not cpu or settings.tensor_parallel * settings.data_parallel > 1
-    arguments = engine_arguments(folder, models, runner=runner, cpu=cpu)
 
     def make() -> Any:
+        arguments = engine_arguments(folder, models, runner=runner, cpu=cpu)
         if outside:
             from vllm.engine.arg_utils import AsyncEngineArgs
             from vllm.v1.engine.async_llm import AsyncLLM
@@ -80,7 +80,7 @@ def engine_arguments(folder: Path, models: ModelSettings, *, runner: str, cpu: b
     """The arguments of vLLM's ``EngineArgs``."""
     settings = models.vllm
     cache = settings.cache_gib or (1.0 if cpu else None)
-    return {
+    arguments = {
         "model": str(folder),
         "runner": runner,
         "trust_remote_code": False,
@@ -105,3 +105,16 @@ def engine_arguments(folder: Path, models: ModelSettings, *, runner: str, cpu: b
         "use_tqdm_on_load": False,
         "seed": 0,
     }
+    return {**arguments, **_whole_prompts(arguments)} if cpu and runner == "generate" else arguments
+
+
+def _whole_prompts(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Read a prompt in one forward pass or not yet.
+
+    vLLM turns the random numbers of a sequence back after a part of its prompt, which those of a CPU cannot.
+    """
+    from vllm.engine.arg_utils import EngineArgs
+
+    longest = EngineArgs(**arguments).create_model_config().max_model_len
+    batched = max(longest, arguments["max_num_batched_tokens"] or 2048)
+    return {"enable_chunked_prefill": False, "max_num_batched_tokens": batched}

@@ -5,6 +5,8 @@ An engine in this process is not alone in it: another engine, a training and the
 
 from __future__ import annotations
 
+import atexit
+import gc
 import logging
 import os
 import random
@@ -53,6 +55,9 @@ def prepare_vllm(models: ModelSettings) -> None:
     Raises:
         InputError: vLLM is not installed, or cannot be imported.
     """
+    # vLLM freezes too, and what is frozen at the end of the process is reported as leaked.
+    atexit.unregister(gc.unfreeze)
+    atexit.register(gc.unfreeze)
     os.environ["VLLM_NO_USAGE_STATS"] = "1"
     os.environ["VLLM_CPU_OMP_THREADS_BIND"] = bound_cores(models)
     if not models.vllm.logs:
@@ -62,7 +67,10 @@ def prepare_vllm(models: ModelSettings) -> None:
         logger.propagate = False
     with quiet(models):
         try:
-            import vllm.platforms  # noqa: F401
+            # All of it, here: an import may keep the frames that it ran in, which must not hold an engine.
+            import vllm.engine.arg_utils
+            import vllm.v1.engine.async_llm
+            import vllm.v1.engine.llm_engine  # noqa: F401
         except ImportError as error:
             raise InputError(f"{INSTALL} ({error})") from None
 

@@ -11,7 +11,7 @@ from restmcts.engines.settings import ModelSettings
 from restmcts.engines.vllm_inside import InsideEngine
 from restmcts.engines.vllm_outside import OutsideEngine
 from restmcts.engines.vllm_process import prepare_vllm, runs_on_cpu
-from restmcts.errors import InputError
+from restmcts.errors import EngineError, InputError
 
 GIB: Final = 2**30
 
@@ -118,3 +118,15 @@ def _whole_prompts(arguments: dict[str, Any]) -> dict[str, Any]:
     longest = EngineArgs(**arguments).create_model_config().max_model_len
     batched = max(longest, arguments["max_num_batched_tokens"] or 2048)
     return {"enable_chunked_prefill": False, "max_num_batched_tokens": batched}
+
+
+def check_tokens(prompt: Tokens, vocabulary: int, name: str) -> None:
+    """Refuse what would end vLLM, not this request alone.
+
+    Raises:
+        EngineError: a token id that the model does not have.
+    """
+    if max(prompt) >= vocabulary:
+        raise EngineError(
+            f"{name}: the prompt has token {max(prompt)}, the model's vocabulary ends at {vocabulary - 1}"
+        )

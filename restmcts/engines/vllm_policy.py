@@ -13,7 +13,7 @@ from restmcts.engines.base import Sample, Tokens
 from restmcts.engines.loading import context_length, end_tokens, load_policy
 from restmcts.engines.samples import make_sample
 from restmcts.engines.settings import ModelSettings
-from restmcts.engines.vllm_engine import open_engine
+from restmcts.engines.vllm_engine import check_tokens, open_engine
 from restmcts.errors import EngineError
 from restmcts.prompts import PromptFormat, StepEnds, decode, load_format, problem_tokens
 from store.trace import Step
@@ -84,7 +84,8 @@ class VllmPolicy:
         model, self.tokenizer = load_policy(folder, device="meta")
         self.name = name or folder.name
         self.format = format or load_format(folder)
-        self._ends = StepEnds(self.tokenizer, model.config.get_text_config().vocab_size)
+        self._vocabulary = int(model.config.get_text_config().vocab_size)
+        self._ends = StepEnds(self.tokenizer, self._vocabulary)
         self._last = frozenset(end_tokens(model, self.tokenizer))
         separators = [token for token, separates in enumerate(self._ends.separates) if separates]
         self._stops = {"end": sorted(self._last), "step": sorted(self._last.union(separators))}
@@ -210,8 +211,9 @@ class VllmPolicy:
             raise EngineError(
                 f"{self.name}: the prompt has {len(prompt)} tokens, the model takes {self.context} in all"
             )
-        if temperature > HOTTEST:
-            raise EngineError(f"{self.name}: vLLM takes temperatures up to {HOTTEST}, not {temperature}")
+        check_tokens(prompt, self._vocabulary, self.name)
+        if not 0 <= temperature <= HOTTEST:
+            raise EngineError(f"{self.name}: vLLM takes temperatures from 0 to {HOTTEST}, not {temperature}")
 
 
 def consecutive(seeds: Sequence[int]) -> Iterator[tuple[int, int]]:

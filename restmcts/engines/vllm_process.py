@@ -132,11 +132,17 @@ def quiet(models: ModelSettings) -> Iterator[None]:
 def start_engine(make: Callable[[], Result], models: ModelSettings, *, inside: bool) -> Result:
     """Make an engine, ``inside`` this process or with processes of its own."""
     global _engines
-    with turn(), quiet(models), _unchanged():
-        os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0" if inside else "1"
-        # The threads of a pool are counted by the thread that uses it.
-        torch.set_num_threads(torch.get_num_threads())
-        engine = make()
+    with turn(), quiet(models):
+        try:
+            with _unchanged():
+                os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0" if inside else "1"
+                # The threads of a pool are counted by the thread that uses it.
+                torch.set_num_threads(torch.get_num_threads())
+                engine = make()
+        except BaseException:
+            if inside and _engines == 0:
+                _end_communication()
+            raise
         _engines += inside
         return engine
 
@@ -160,6 +166,14 @@ def stop_engine(engine: Any, models: ModelSettings) -> None:
         core.structured_output_manager.clear_backend()
         core.model_executor.shutdown()
         core.scheduler.shutdown()
+
+
+def _end_communication() -> None:
+    """Undo what an engine began that did not come to be."""
+    from vllm.distributed.parallel_state import cleanup_dist_env_and_memory
+
+    cleanup_dist_env_and_memory()
+    _restore_environment()
 
 
 def collect_engine() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from restmcts.engines.base import Tokens
 from restmcts.engines.loading import context_length, load_value_model
 from restmcts.engines.settings import ModelSettings
-from restmcts.engines.vllm_engine import open_engine
+from restmcts.engines.vllm_engine import check_tokens, open_engine
 from restmcts.errors import EngineError
 from restmcts.prompts import PromptFormat, load_format, problem_tokens
 from store.trace import Step
@@ -42,6 +42,7 @@ class VllmValueModel:
         model, self.tokenizer = load_value_model(folder, device="meta")
         self.name = name or folder.name
         self.format = format or load_format(folder)
+        self._vocabulary = int(model.config.get_text_config().vocab_size)
         self._engine = open_engine(folder, models, runner="pooling", name=self.name, outside=outside)
         self.context = min(context_length(model, self.tokenizer), self._engine.context)
 
@@ -65,6 +66,7 @@ class VllmValueModel:
                 raise EngineError(
                     f"{self.name}: a prompt has {len(prompt)} tokens; 1 to {self.context} are possible"
                 )
+            check_tokens(prompt, self._vocabulary, self.name)
         return await asyncio.gather(*map(self._score, prompts))
 
     def stats(self) -> dict[str, float]:

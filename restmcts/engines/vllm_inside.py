@@ -120,8 +120,7 @@ class VllmCore:
                 self.engine.add_request(
                     number, {"type": "token", "prompt_token_ids": list(job.prompt)}, job.parameters
                 )
-            except ValueError as error:
-                # Of this request alone: the others go on.
+            except Exception as error:  # whatever vLLM has against this request, the others go on
                 refused.append((job, EngineError(f"{self.name}: {error}")))
             else:
                 self._running[number] = job

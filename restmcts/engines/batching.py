@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import queue
 import threading
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -67,18 +69,38 @@ class Core(Protocol):
         ...
 
 
+def _nothing() -> None:
+    pass
+
+
 class Worker:
     """Runs a :class:`Core` in a thread of its own."""
 
-    def __init__(self, core: Core, name: str) -> None:
+    def __init__(
+        self,
+        core: Core,
+        name: str,
+        *,
+        start: Callable[[], None] = _nothing,
+        stop: Callable[[], None] = _nothing,
+    ) -> None:
+        """Start the thread.
+
+        ``start`` and ``stop`` are the first and the last that it does, for what has to be made and undone
+        in the thread that uses it. What ``start`` raises is raised here.
+        """
         self._core = core
         self._name = name
+        self._start = start
+        self._stop = stop
         self._inbox: queue.SimpleQueue[list[Job] | None] = queue.SimpleQueue()
         self._pending: list[Job] = []
         self._collecting: asyncio.AbstractEventLoop | None = None
         self._closed = False
-        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        started: Future[None] = Future()
+        self._thread = threading.Thread(target=self._run, args=(started,), name=name, daemon=True)
         self._thread.start()
+        started.result()
 
     def submit(self, job: Job) -> None:
         """Hand a job over, together with all others that the event loop still has in store.
@@ -113,6 +135,18 @@ class Worker:
         jobs, self._pending, self._collecting = self._pending, [], None
         if jobs:
             self._inbox.put(jobs)
+
+    def _run(self, started: Future[None]) -> None:
+        try:
+            self._start()
+        except BaseException as error:  # whatever it is, it belongs to the thread that waits for the start
+            started.set_exception(error)
+            return
+        started.set_result(None)
+        try:
+            self._work()
+        finally:
+            self._stop()
 
     def _work(self) -> None:
         while self._receive():

@@ -18,9 +18,9 @@ from restmcts.engines.batching import EngineStats, Finished, Job
 from restmcts.engines.forward import CachedModel
 from restmcts.engines.kv_cache import Segment, Slots
 from restmcts.engines.prefill import FORWARD_TOKENS, Prefill
+from restmcts.engines.samples import make_sample
 from restmcts.engines.sampling import Draw, draw_tokens
 from restmcts.prompts import StepEnds
-from store.trace import Step
 
 
 @dataclass(slots=True, eq=False)
@@ -244,22 +244,16 @@ class Decoder:
             )
         self._reserved -= job.max_tokens - row.computed
         self._taken -= 1
-        sample = self._to_sample(row)
+        sample = make_sample(
+            row.tokens,
+            row.logprobs,
+            ends=self._ends,
+            decode=self._decode,
+            ended=row.ended,
+            truncated=row.truncated,
+        )
         self._generated += sample.generated
         job.samples[row.index] = sample
         if len(job.samples) == len(job.seeds):
             self._cache.unlock(owner.segment)
             finished.append((job, [job.samples[index] for index in range(len(job.seeds))]))
-
-    def _to_sample(self, row: Row) -> Sample:
-        steps: list[Step] = []
-        place = 0
-        split = self._ends.split(row.tokens)
-        for tokens in split:
-            end = place + len(tokens)
-            last = len(steps) == len(split) - 1
-            # The last step takes the end-of-text token's log-probability along.
-            logprob = sum(row.logprobs[place:] if last else row.logprobs[place:end])
-            steps.append(Step(self._decode(tokens), tokens, round(logprob, 6), row.ended and last))
-            place = end
-        return Sample(tuple(steps), len(row.tokens) + row.ended, row.truncated)

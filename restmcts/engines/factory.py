@@ -18,6 +18,10 @@ def open_policy(folder: Path, models: ModelSettings, *, name: str) -> Policy:
         InputError: the folder holds no usable policy, or the engine is not installed.
     """
     prepare(models)
+    if models.engine == "vllm":
+        from restmcts.engines.vllm_policy import VllmPolicy
+
+        return VllmPolicy(folder, models, name=name)
     from restmcts.engines.transformers_policy import TransformersPolicy
 
     return TransformersPolicy(
@@ -34,6 +38,10 @@ def open_policy(folder: Path, models: ModelSettings, *, name: str) -> Policy:
 def open_value(folder: Path, models: ModelSettings, *, name: str) -> ValueModel:
     """The value model in ``folder``, ready to use; see :func:`open_policy`."""
     prepare(models)
+    if models.engine == "vllm":
+        from restmcts.engines.vllm_value import VllmValueModel
+
+        return VllmValueModel(folder, models, name=name)
     from restmcts.engines.transformers_value import TransformersValueModel
 
     return TransformersValueModel(

@@ -13,7 +13,10 @@ from safetensors import SafetensorError
 from restmcts.errors import InputError
 
 Device = str
-"""``cpu``, ``cuda`` (or ``cuda:1`` ...), or ``auto``: the GPU where there is one."""
+"""``cpu``, ``cuda`` (or ``cuda:1`` ...), or ``auto``: the GPU where there is one.
+
+``meta``: nowhere. The folder is checked, and its model has shapes and settings, but no weights.
+"""
 
 DType = Literal["float32", "bfloat16", "float16"]
 
@@ -153,6 +156,7 @@ def _load(kind: Any, folder: Path, device: Device, dtype: DType) -> Any:
             model, report = kind.from_pretrained(
                 folder,
                 dtype=numbers,
+                device_map="meta" if place.type == "meta" else None,
                 use_safetensors=True,
                 trust_remote_code=False,
                 local_files_only=True,

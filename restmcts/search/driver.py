@@ -6,10 +6,10 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
-from math import prod
 from random import Random
 from typing import Any, Literal
 
+from restmcts.aggregations import AGGREGATIONS, Aggregation
 from restmcts.engines.base import Policy, Sample, Sampling, Tokens, ValueModel
 from restmcts.errors import EngineError, InputError
 from restmcts.problems.base import Problem
@@ -26,13 +26,6 @@ from store.tree import fold
 
 Critic = Callable[[Sequence[Step]], Verdict]
 """Decides by rule whether a partial solution is finished, and finds its answer."""
-
-AGGREGATIONS: dict[str, Callable[[Sequence[float]], float]] = {
-    "last": lambda values: values[-1],
-    "minimum": min,
-    "product": lambda values: round(prod(values), 6),
-}
-"""From the values at the ends of the steps, first to last, to the value of the partial solution."""
 
 Grade = Callable[[Problem, Sequence[str]], list[bool]]
 """Compares answers with the oracle answer of a problem."""
@@ -70,7 +63,7 @@ class Engines:
     critic: Critic
     sampling: Sampling
     drop_repeats: bool = True
-    aggregation: Literal["last", "minimum", "product"] = "last"
+    aggregation: Aggregation = "last"
 
 
 async def run_search(task: SearchTask, engines: Engines) -> SearchRecord:
@@ -139,13 +132,18 @@ class Session:
         self.recorder = Recorder()
         self.ledger = Ledger(task.header.budget)
         self.greedy = task.header.method == "greedy"
-        self.policy = Reader(engines.policy, task.problem.text)
-        self.judge = None if engines.value is None else Reader(engines.value, task.problem.text)
         self.values: dict[int, float] = {}
         self.drawn = 0
 
+    def read_problem(self) -> None:
+        """Let the models read the problem, which a value model may refuse."""
+        self.policy = Reader(self.engines.policy, self.task.problem.text)
+        value = self.engines.value
+        self.judge = None if value is None else Reader(value, self.task.problem.text)
+
     async def play(self) -> Outcome:
         """Answer the method's requests until it returns or the budget is spent."""
+        self.read_problem()
         header = self.task.header
         run = METHODS[header.method].run
         moves: Generator[Request, Any, Outcome] = run(self.recorder, self.task.settings, Random(header.seed))

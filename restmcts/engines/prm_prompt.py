@@ -61,7 +61,7 @@ class StepPrompts:
         """The token ids of a problem, which the first step follows.
 
         Raises:
-            EngineError: the tag is an ordinary token of the problem.
+            InputError: the tag is an ordinary token of the problem.
         """
         if any(word in problem for word in self._special):
             tokens = (
@@ -72,7 +72,10 @@ class StepPrompts:
         else:
             tokens = self._whole(problem)
         if occurrences(self.tag, tokens):
-            raise EngineError(f"{self._name}: the step tag stands in the problem {problem[:60]!r}")
+            raise InputError(
+                f"{self._name}: the step tag stands in the problem {problem[:60]!r}: leave it out, or take "
+                "another value model"
+            )
         return with_start(self._tokenizer, tokens) if self._plain else tokens
 
     def _step(self, text: str) -> Tokens:

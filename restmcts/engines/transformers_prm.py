@@ -71,7 +71,7 @@ class TransformersPrm(ScoringModel):
         """The token ids of a problem, to which the token ids of the steps are appended.
 
         Raises:
-            EngineError: the step tag is an ordinary token of the problem.
+            InputError: the step tag is an ordinary token of the problem.
         """
         return self.prompts.problem(problem)
 

@@ -132,18 +132,13 @@ class Session:
         self.recorder = Recorder()
         self.ledger = Ledger(task.header.budget)
         self.greedy = task.header.method == "greedy"
+        self.policy = Reader(engines.policy, task.problem.text)
+        self.judge = None if engines.value is None else Reader(engines.value, task.problem.text)
         self.values: dict[int, float] = {}
         self.drawn = 0
 
-    def read_problem(self) -> None:
-        """Let the models read the problem, which a value model may refuse."""
-        self.policy = Reader(self.engines.policy, self.task.problem.text)
-        value = self.engines.value
-        self.judge = None if value is None else Reader(value, self.task.problem.text)
-
     async def play(self) -> Outcome:
         """Answer the method's requests until it returns or the budget is spent."""
-        self.read_problem()
         header = self.task.header
         run = METHODS[header.method].run
         moves: Generator[Request, Any, Outcome] = run(self.recorder, self.task.settings, Random(header.seed))

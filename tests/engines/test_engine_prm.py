@@ -185,6 +185,19 @@ async def test_a_value_does_not_depend_on_its_batch(style: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("style", STYLES)
+async def test_a_value_does_not_depend_on_how_its_prompt_is_cut(
+    style: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A forward pass may end within a prompt, and then has no value to give."""
+    whole = engine_of(style, tmp_path)
+    expected, passes = await scores(whole), whole.stats()["forward_passes"]
+    monkeypatch.setattr("restmcts.engines.scoring.FORWARD_TOKENS", 16)
+    cut = engine_of(style, tmp_path)
+    assert await scores(cut) == expected
+    assert cut.stats()["forward_passes"] > passes + 3
+
+
+@pytest.mark.parametrize("style", STYLES)
 async def test_children_reuse_their_parent(style: str, tmp_path: Path) -> None:
     engine = engine_of(style, tmp_path)
     parent, child, sibling = (
@@ -223,6 +236,19 @@ async def test_what_is_not_finite_is_an_error(style: str, bad: float, tmp_path: 
     with pytest.raises(EngineError, match="prm: the value model gave something that is not a number"):
         await again.score(prompt)
     again.close()
+
+
+@pytest.mark.parametrize("style", ["tokens", "published"])
+async def test_bfloat16_is_about_the_same(style: str, tmp_path: Path) -> None:
+    engine = engine_of(style, tmp_path / "made")
+    if style == "tokens":
+        write(tmp_path / "made", engine._model.model, engine.tokenizer)
+    settings = SHEPHERD if style == "tokens" else QWEN
+    half = TransformersPrm(tmp_path / "made", settings, dtype="bfloat16")
+    exact, rough = await scores(engine), await scores(half)
+    assert rough != exact
+    for mine, theirs in zip(rough, exact, strict=True):
+        assert mine == pytest.approx(theirs, abs=0.1)
 
 
 async def test_a_prompt_ends_with_a_step() -> None:

@@ -131,14 +131,18 @@ def answer_tokens(tokenizer: Any, settings: PrmSettings, vocabulary: int, name: 
 
 
 def _answer(tokenizer: Any, key: str, text: str | None, given: int | None, vocabulary: int, name: str) -> int:
-    tokens = (given,) if text is None else encode(tokenizer, text)
     shown = f"{name}: the {key} token {given if text is None else repr(text)}"
-    if len(tokens) != 1 or tokens[0] is None:
-        raise InputError(f"{shown} has {len(tokens)} tokens in this tokenizer, not 1 (models.prm.{key})")
-    check_known(tokenizer, tokens[0], vocabulary, shown)
-    if given not in (None, tokens[0]):
-        raise InputError(f"{shown} has the id {tokens[0]}, but models.prm.{key}_id is {given}")
-    return tokens[0]
+    token = given
+    if text is not None:
+        tokens = encode(tokenizer, text)
+        if len(tokens) != 1:
+            raise InputError(f"{shown} has {len(tokens)} tokens in this tokenizer, not 1 (models.prm.{key})")
+        token = tokens[0]
+    assert token is not None, "the settings ask for the text or the id"
+    if given not in (None, token):
+        raise InputError(f"{shown} has the id {token}, but models.prm.{key}_id is {given}")
+    check_known(tokenizer, token, vocabulary, shown)
+    return token
 
 
 def check_known(tokenizer: Any, token: int, vocabulary: int, shown: str) -> None:

@@ -14,8 +14,8 @@ VALUES = st.lists(st.floats(0, 1).map(lambda value: round(value, 6)), min_size=1
 
 
 def test_by_hand() -> None:
-    found = {name: combine([0.5, 0.2, 0.8]) for name, combine in AGGREGATIONS.items()}
-    assert found == {"last": 0.8, "minimum": 0.2, "product": 0.08, "mean": 0.5}
+    found = {name: combine([0.4, 0.2, 0.9]) for name, combine in AGGREGATIONS.items()}
+    assert found == {"last": 0.9, "minimum": 0.2, "product": 0.072, "mean": 0.5}
 
 
 def test_every_name_has_a_function() -> None:

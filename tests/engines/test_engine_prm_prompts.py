@@ -6,6 +6,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from engine_models import merging_tokenizer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prm_models import (
@@ -22,8 +23,10 @@ from prm_models import (
 from restmcts.engines.prm_prompt import StepPrompts, occurrences
 from restmcts.engines.settings import PrmSettings
 from restmcts.errors import EngineError, InputError
+from restmcts.prompts import encode_after
 
 BYTES, CHAT, PIECES = byte_tokenizer(), chat_tokenizer(), sentencepiece_tokenizer()
+MERGING = merging_tokenizer()
 
 TEXTS = st.lists(
     st.sampled_from(

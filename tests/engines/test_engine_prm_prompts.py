@@ -148,6 +148,14 @@ def test_texts_are_encoded_once() -> None:
     assert tokenizer.call_count > calls
 
 
+@settings(deadline=None)
+@given(before=st.text("\nab. ", max_size=3), text=st.text("\nab. ", max_size=5))
+def test_a_text_after_another_one_keeps_its_own(before: str, text: str) -> None:
+    """Also where a token would hold a part of both."""
+    assert MERGING.decode(encode_after(MERGING, before, text)) == text
+
+
+@settings(deadline=None)
 @given(
     tag=st.lists(st.integers(0, 1), min_size=1, max_size=3), tokens=st.lists(st.integers(0, 1), max_size=9)
 )

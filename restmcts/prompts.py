@@ -81,7 +81,11 @@ def _plain_tokens(tokenizer: Any, problem: str, template: str, instruction: str)
     parts = {"{problem}": problem, "{instruction}": instruction}
     # One pass, so that braces inside a problem are never taken for a placeholder.
     text = re.sub(r"\{problem\}|\{instruction\}", lambda found: parts[found.group()], template)
-    tokens = encode(tokenizer, text)
+    return with_start(tokenizer, encode(tokenizer, text))
+
+
+def with_start(tokenizer: Any, tokens: tuple[int, ...]) -> tuple[int, ...]:
+    """``tokens`` of a plain text after the start token, where this tokenizer begins every text with it."""
     start = tokenizer.bos_token_id
     if start is None:
         return tokens
@@ -89,9 +93,26 @@ def _plain_tokens(tokenizer: Any, problem: str, template: str, instruction: str)
     return (start, *tokens) if adds_start and tokens[:1] != (start,) else tokens
 
 
-def encode(tokenizer: Any, text: str) -> tuple[int, ...]:
-    """The token ids of ``text`` alone, without special tokens around it."""
-    return tuple(int(token) for token in tokenizer(text, add_special_tokens=False)["input_ids"])
+def encode(tokenizer: Any, text: str, *, parse_special: bool = True) -> tuple[int, ...]:
+    """The token ids of ``text`` alone, without special tokens around it.
+
+    With ``parse_special`` off, the name of a special token in ``text`` is text like any other.
+    """
+    options = {} if parse_special else {"split_special_tokens": True}
+    return tuple(int(token) for token in tokenizer(text, add_special_tokens=False, **options)["input_ids"])
+
+
+def encode_after(tokenizer: Any, before: str, text: str, *, parse_special: bool = True) -> tuple[int, ...]:
+    """The token ids of ``text`` where it stands after ``before``, whose tokens are left out.
+
+    SentencePiece tokenizers put a space before every text that is encoded alone; this one has none. Where a
+    token would hold the end of ``before`` and the beginning of ``text``, ``text`` is encoded alone.
+    """
+    start = encode(tokenizer, before, parse_special=parse_special)
+    whole = encode(tokenizer, before + text, parse_special=parse_special)
+    if whole[: len(start)] == start:
+        return whole[len(start) :]
+    return encode(tokenizer, text, parse_special=parse_special)
 
 
 def decode(tokenizer: Any, tokens: Sequence[int]) -> str:

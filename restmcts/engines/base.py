@@ -88,12 +88,20 @@ class ValueModel(Protocol):
     context: int
 
     def prompt(self, problem: str) -> Tokens:
-        """The token ids of a problem, to which the token ids of the steps are appended."""
+        """The token ids of a problem, to which the token ids of the steps are appended.
+
+        Raises:
+            InputError: this model cannot read the problem.
+        """
         ...
 
     def tokens(self, step: Step) -> Tokens:
         """The token ids of a step in a prompt: the sampled ones, where policy and value model share a
-        vocabulary."""
+        vocabulary.
+
+        Raises:
+            EngineError: this model cannot read the step.
+        """
         ...
 
     async def score(self, prompts: Sequence[Tokens]) -> list[float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from restmcts.engines.base import Policy, ValueModel
 from restmcts.engines.cpu import freeze_libraries, prepare_cpu
@@ -36,22 +37,29 @@ def open_policy(folder: Path, models: ModelSettings, *, name: str) -> Policy:
 
 
 def open_value(folder: Path, models: ModelSettings, *, name: str) -> ValueModel:
-    """The value model in ``folder``, ready to use; see :func:`open_policy`."""
+    """The value model in ``folder``, a PRM where ``models.prm`` says so, ready to use.
+
+    See :func:`open_policy`.
+    """
     prepare(models)
-    if models.engine == "vllm":
+    if models.engine == "vllm" and models.prm is None:
         from restmcts.engines.vllm_value import VllmValueModel
 
         return VllmValueModel(folder, models, name=name)
+    options: dict[str, Any] = {
+        "device": models.device,
+        "dtype": models.dtype,
+        "name": name,
+        "cache_tokens": models.cache_tokens,
+        "reproducible": models.reproducible,
+    }
+    if models.prm is not None:
+        from restmcts.engines.transformers_prm import TransformersPrm
+
+        return TransformersPrm(folder, models.prm, **options)
     from restmcts.engines.transformers_value import TransformersValueModel
 
-    return TransformersValueModel(
-        folder,
-        device=models.device,
-        dtype=models.dtype,
-        name=name,
-        cache_tokens=models.cache_tokens,
-        reproducible=models.reproducible,
-    )
+    return TransformersValueModel(folder, **options)
 
 
 def prepare(models: ModelSettings) -> None:

@@ -68,11 +68,18 @@ class CachedModel:
         wanted = sum(piece.last for piece in pieces)
         return logits[:wanted] if self._keeps else logits[batch.wanted[:wanted]]
 
-    def hidden(self, pieces: Sequence[Piece]) -> torch.Tensor:
-        """The last layer's states ``[wanted pieces, size]`` after the last tokens."""
+    def hidden(self, pieces: Sequence[Piece], layers: torch.nn.Module | None = None) -> torch.Tensor:
+        """The last layer's states ``[wanted pieces, size]`` after the last tokens, passed through more
+        ``layers`` where some are given."""
         batch = self._batch(pieces)
         states: torch.Tensor = self._run(self.model.base_model, batch, {}).last_hidden_state[0]
-        return states[batch.wanted[: sum(piece.last for piece in pieces)]]
+        wanted = sum(piece.last for piece in pieces)
+        if layers is None:
+            return states[batch.wanted[:wanted]]
+        with torch.inference_mode():
+            # All rows of the batch, padding too: their number decides how a product is rounded.
+            further: torch.Tensor = layers(states[batch.wanted])
+        return further[:wanted]
 
     def _batch(self, pieces: Sequence[Piece]) -> Batch:
         return build_batch(

@@ -20,6 +20,12 @@ Device = str
 
 DType = Literal["float32", "bfloat16", "float16"]
 
+QWEN2_PRM: Final = "Qwen2ForProcessRewardModel"
+"""What the config.json of Qwen2.5-Math-PRM calls its architecture."""
+
+CLASSIFIERS: Final = ("ForSequenceClassification", "ForTokenClassification", "ForProcessRewardModel")
+"""How the names of architectures end that have labels instead of next tokens."""
+
 TOKENIZER_FILES: Final = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
 
 
@@ -49,6 +55,61 @@ def load_value_model(folder: Path, *, device: Device = "cpu", dtype: DType = "fl
             f"this one has {config.num_labels}"
         )
     return _load(AutoModelForSequenceClassification, folder, device, dtype), load_tokenizer(folder)
+
+
+def load_reward_language_model(
+    folder: Path, *, device: Device = "cpu", dtype: DType = "float32"
+) -> tuple[Any, Any]:
+    """The causal language model that judges steps by its next token, and the tokenizer, of a folder.
+
+    Raises:
+        InputError: the folder is not a usable model folder, or holds a classifier.
+    """
+    names = architectures(folder)
+    if any(name.endswith(CLASSIFIERS) for name in names):
+        raise InputError(
+            f"{folder}: holds a classifier ({', '.join(names)}), but models.prm.style good-bad-token needs a "
+            "causal language model"
+        )
+    return load_policy(folder, device=device, dtype=dtype)
+
+
+def load_step_classifier(
+    folder: Path, *, device: Device = "cpu", dtype: DType = "float32"
+) -> tuple[Any, Any]:
+    """The token classifier with two labels, and the tokenizer, of a folder.
+
+    That is any ``…ForTokenClassification``, or a model with the weights of Qwen2.5-Math-PRM, whose own code
+    is not run.
+
+    Raises:
+        InputError: the folder is not a usable model folder, or holds another kind of model.
+    """
+    from transformers import AutoModelForTokenClassification
+
+    names = architectures(folder)
+    kind: Any = AutoModelForTokenClassification
+    if QWEN2_PRM in names:
+        from restmcts.engines.step_classifier import Qwen2StepClassifier
+
+        kind = Qwen2StepClassifier
+    elif not any(name.endswith("ForTokenClassification") for name in names):
+        raise InputError(
+            f"{folder}: holds {', '.join(names) or 'a model without architectures'} by its config.json; "
+            f"models.prm.style step-classifier needs …ForTokenClassification or {QWEN2_PRM}"
+        )
+    elif (labels := load_config(folder).num_labels) != 2:
+        raise InputError(f"{folder}: a step classifier has two labels, this one {labels}")
+    return _load(kind, folder, device, dtype), load_tokenizer(folder)
+
+
+def architectures(folder: Path) -> list[str]:
+    """The classes that the configuration of a model folder names.
+
+    Raises:
+        InputError: there is no such folder, or no model configuration in it.
+    """
+    return list(load_config(folder).architectures or ())
 
 
 def load_config(folder: Path) -> Any:

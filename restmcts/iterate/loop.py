@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
-from restmcts.errors import PhaseError
+from restmcts.config import Recipe
+from restmcts.errors import InputError, PhaseError
 from restmcts.iterate.context import Context, Summary
 from restmcts.iterate.evaluating import GREEDY, evaluate_phase
 from restmcts.iterate.labelling import BOOTSTRAP, label_phase, select_phase
@@ -52,9 +53,11 @@ def run_loop(context: Context) -> Summary:
     """Run everything that is not done yet; returns the summary of the final evaluation.
 
     Raises:
+        InputError: the value model cannot be trained further.
         PhaseError: a phase kept nothing or missed its target; what was done before is stored.
     """
     recipe = context.recipe
+    check_loop(recipe)
     base = base_policy(context)
     start = context.phase("0.validate", "search", 0, lambda: validate(context, "0.validate", base))
     check_base(context, start["accuracy"])
@@ -66,6 +69,19 @@ def run_loop(context: Context) -> Summary:
         searches = [*searches, f"{iteration}.search"]
         measure(context, iteration, models, start["trace_tokens"])
     return final_evaluation(context, models, start["trace_tokens"])
+
+
+def check_loop(recipe: Recipe) -> None:
+    """Refuse a recipe whose value model cannot be trained further.
+
+    Raises:
+        InputError: it is a published process reward model.
+    """
+    if recipe.models.prm is not None:
+        raise InputError(
+            "models.prm: a published process reward model cannot be trained further, which the loop does; use"
+            " it with `restmcts search`"
+        )
 
 
 def base_policy(context: Context) -> str:

@@ -55,7 +55,7 @@ def check_lengths(problems: Sequence[Problem], engines: Engines) -> None:
     """Refuse problems that leave no room for a solution, before anything is searched.
 
     Raises:
-        InputError: names the first such problem and the lengths.
+        InputError: names the first such problem and the lengths; or a value model refuses a problem.
     """
     models: list[tuple[str, Policy | ValueModel]] = [("policy", engines.policy)]
     if engines.value is not None:

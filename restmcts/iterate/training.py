@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
+from restmcts.aggregations import AGGREGATIONS
 from restmcts.engines.factory import prepare
 from restmcts.errors import PhaseError
 from restmcts.iterate.context import Context, Summary
@@ -20,7 +21,6 @@ from restmcts.iterate.labelling import (
 )
 from restmcts.labels import any_correct, first_error
 from restmcts.problems.base import Problem
-from restmcts.search.driver import AGGREGATIONS
 from restmcts.seeds import derive_seed
 from restmcts.training.settings import PolicyTraining, ValueTraining
 from store.records import Checkpoint, CheckpointKind, Metric, PolicySample, ValueSample

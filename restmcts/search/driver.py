@@ -6,10 +6,10 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
-from math import prod
 from random import Random
 from typing import Any, Literal
 
+from restmcts.aggregations import AGGREGATIONS, Aggregation
 from restmcts.engines.base import Policy, Sample, Sampling, Tokens, ValueModel
 from restmcts.errors import EngineError, InputError
 from restmcts.problems.base import Problem
@@ -26,13 +26,6 @@ from store.tree import fold
 
 Critic = Callable[[Sequence[Step]], Verdict]
 """Decides by rule whether a partial solution is finished, and finds its answer."""
-
-AGGREGATIONS: dict[str, Callable[[Sequence[float]], float]] = {
-    "last": lambda values: values[-1],
-    "minimum": min,
-    "product": lambda values: round(prod(values), 6),
-}
-"""From the values at the ends of the steps, first to last, to the value of the partial solution."""
 
 Grade = Callable[[Problem, Sequence[str]], list[bool]]
 """Compares answers with the oracle answer of a problem."""
@@ -70,7 +63,7 @@ class Engines:
     critic: Critic
     sampling: Sampling
     drop_repeats: bool = True
-    aggregation: Literal["last", "minimum", "product"] = "last"
+    aggregation: Aggregation = "last"
 
 
 async def run_search(task: SearchTask, engines: Engines) -> SearchRecord:

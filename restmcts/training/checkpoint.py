@@ -42,12 +42,27 @@ def is_value_model(config: Any) -> bool:
     return any(name.endswith("ForSequenceClassification") for name in config.architectures or ())
 
 
+def check_trainable(source: Path) -> None:
+    """Refuse a published process reward model: a value model cannot start from it.
+
+    Raises:
+        InputError: it is a token classifier.
+    """
+    names = loading.architectures(source)
+    if any(name.endswith(("ForTokenClassification", "ForProcessRewardModel")) for name in names):
+        raise InputError(
+            f"{source}: holds a process reward model ({', '.join(names)}); training starts from a policy, or "
+            "from a value model with one regression label"
+        )
+
+
 def load_policy(source: Path) -> Any:
     """The causal language model of a folder, in float32.
 
     Raises:
         InputError: the folder does not hold one.
     """
+    check_trainable(source)
     if is_value_model(loading.load_config(source)):
         raise InputError(f"{source}: holds a value model, but a policy (a causal language model) is needed")
     with quiet():

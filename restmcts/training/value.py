@@ -16,6 +16,7 @@ from restmcts.engines.loading import find_device, load_config
 from restmcts.errors import InputError
 from restmcts.training.batches import UNLABELLED, Batch, Example, collate
 from restmcts.training.checkpoint import (
+    check_trainable,
     classifier_from_policy,
     is_value_model,
     load_value_model,
@@ -124,6 +125,7 @@ def value_model(source: Path, extra_layers: int = 0, fresh_layers: int = 0) -> A
     Raises:
         InputError: ``source`` holds neither, or extra layers are not possible for its architecture.
     """
+    check_trainable(source)
     config = load_config(source)
     if is_value_model(config):
         return load_value_model(source)

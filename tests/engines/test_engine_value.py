@@ -77,11 +77,13 @@ async def test_children_reuse_their_parent() -> None:
 
 async def test_values_are_clamped_and_not_a_number_is_an_error() -> None:
     model = value_llama()
+    model.score.weight.data *= 1e4
     engine = TransformersValueModel((model, word_tokenizer()), name="prm")
-    engine._scorer._weight *= 1e4
     values = await engine.score(make_prompts(20))
+    engine.close()
     assert set(values) == {0.0, 1.0}
-    engine._scorer._weight *= float("nan")
+    model.score.weight.data *= float("nan")
+    engine = TransformersValueModel((model, word_tokenizer()), name="prm")
     with pytest.raises(EngineError, match="prm: the value model gave something that is not a number"):
         await engine.score([(5, 6)])
     engine.close()

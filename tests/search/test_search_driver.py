@@ -8,13 +8,14 @@ from dataclasses import replace
 from functools import reduce
 from math import prod
 from operator import add
+from statistics import fmean
 from typing import Any
 
 import pytest
 from search_engines import LIMITED, PROMPT, Gate, Judge, Writer, engines, run, run_many, task
 
-from restmcts.engines.base import Sampling
-from restmcts.errors import InputError
+from restmcts.engines.base import Sampling, Tokens
+from restmcts.errors import EngineError, InputError
 from restmcts.search.driver import run_searches
 from restmcts.search.methods import METHODS
 from restmcts.search.settings import (
@@ -22,7 +23,7 @@ from restmcts.search.settings import (
     Mcts,
     SelfConsistency,
 )
-from store.trace import FREE, Cost, SearchRecord, Stopped
+from store.trace import FREE, Cost, SearchRecord, Step, Stopped
 from store.tree import fold
 
 
@@ -327,7 +328,7 @@ def test_endless_searches_use_their_budget(method: str) -> None:
     assert record.result.cost.generated == 300
 
 
-@pytest.mark.parametrize("aggregation, combine", [("minimum", min), ("product", prod)])
+@pytest.mark.parametrize("aggregation, combine", [("minimum", min), ("product", prod), ("mean", fmean)])
 def test_a_partial_solution_is_valued_by_all_its_steps(aggregation: str, combine: Any) -> None:
     """What the tree holds is the aggregate of what the value model says along the path."""
     settings = {"branch": 2, "rounds": 6, "rollout_steps": 0}
@@ -342,3 +343,17 @@ def test_a_partial_solution_is_valued_by_all_its_steps(aggregation: str, combine
             deep += len(texts) > 1
             assert node.score == pytest.approx(combine([said[text] for text in texts]), abs=1e-5)
     assert deep
+
+
+def test_a_step_that_the_value_model_cannot_read_ends_its_search() -> None:
+    class Picky(Judge):
+        def tokens(self, step: Step) -> Tokens:
+            if step.text.startswith("1."):
+                raise EngineError("picky: the step tag stands in the step")
+            return step.tokens
+
+    record = run(task("mcts", Mcts(rounds=9, rollout_steps=0)), engines(Writer(), Picky()))
+    stopped = record.events[-1]
+    assert isinstance(stopped, Stopped)
+    assert (stopped.reason, stopped.message) == ("failed", "picky: the step tag stands in the step")
+    assert record.result.nodes > 1

@@ -82,12 +82,17 @@ def walk(recorder: Recorder, node: Node, settings: ImprovedMcts) -> Moves:
 
 
 def accepted_child(recorder: Recorder, node: Node, settings: ImprovedMcts) -> Moves:
-    """Draw a next step until one is good enough; returns the best one drawn, None if there is none."""
+    """Draw a next step until one is good enough; returns the best one drawn, None if there is none.
+
+    Where no step comes in as many attempts as are made, the policy has nothing to add: no more are drawn.
+    """
     drawn: list[Node] = []
     floor = settings.accept * (node.score or 0.0)
     for _ in range(settings.redraws + 1):
         steps = yield from draw_steps(Prefix(node.id), 1, settings.attempts)
+        if not steps:
+            break
         drawn += yield from grow(recorder, node, steps)
-        if drawn and (drawn[-1].score or 0.0) >= floor:
+        if (drawn[-1].score or 0.0) >= floor:
             break
     return max(drawn, key=lambda child: child.value, default=None)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from restmcts.search.methods import METHODS
-from restmcts.search.requests import Value
+from restmcts.search.requests import Propose, Value
 from restmcts.search.settings import ImprovedMcts
 from restmcts.testing import ScriptedSearch, scripted_search
 from store.trace import Selected
@@ -99,6 +99,15 @@ def test_a_walk_ends_at_the_depth_and_where_no_step_comes() -> None:
     cut = {**WORLD, "propose": {(): ["a"]}}
     found = scripted_search("mcts-improved", ImprovedMcts(rounds=1), **cut)
     assert found.node("a").finished and found.node("a").answer is None
+
+
+def test_where_nothing_comes_no_more_is_drawn() -> None:
+    """After a, and with only a refused x below it, the policy writes nothing more."""
+    world = {"propose": {(): ["a"], ("a",): ["x"]}, "value": {("a",): 1.0, ("a", "x"): 0.25}}
+    found = scripted_search("mcts-improved", ImprovedMcts(rounds=1, attempts=2), **world)
+    proposals = [request.prefix.node for request in found.asked if isinstance(request, Propose)]
+    assert proposals == [0, 1, 1, 1, 2, 2]
+    assert found.node("a", "x").finished
 
 
 def test_a_root_without_any_step_ends_the_search() -> None:

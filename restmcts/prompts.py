@@ -66,6 +66,18 @@ def problem_tokens(tokenizer: Any, problem: str, format: PromptFormat | None = N
     return tokens
 
 
+def fill_template(template: str, problem: str, instruction: str) -> str:
+    """The template with ``{problem}`` and ``{instruction}`` replaced."""
+    parts = {"{problem}": problem, "{instruction}": instruction}
+    # One pass, so that braces inside a problem are never taken for a placeholder.
+    return re.sub(r"\{problem\}|\{instruction\}", lambda found: parts[found.group()], template)
+
+
+def advised(problem: str, advice: str | None) -> str:
+    """The problem with the advice of a self-critic for the next step, where there is any."""
+    return f"{problem}\n\nAdvice for the next step: {advice}" if advice else problem
+
+
 def _chat_tokens(tokenizer: Any, problem: str, instruction: str) -> tuple[int, ...]:
     content = f"{problem}\n\n{instruction}" if instruction else problem
     turns = [{"role": "user", "content": content}]
@@ -78,10 +90,7 @@ def _chat_tokens(tokenizer: Any, problem: str, instruction: str) -> tuple[int, .
 def _plain_tokens(tokenizer: Any, problem: str, template: str, instruction: str) -> tuple[int, ...]:
     if "{problem}" not in template:
         raise InputError(f"the prompt template {template!r} must contain {{problem}}")
-    parts = {"{problem}": problem, "{instruction}": instruction}
-    # One pass, so that braces inside a problem are never taken for a placeholder.
-    text = re.sub(r"\{problem\}|\{instruction\}", lambda found: parts[found.group()], template)
-    tokens = encode(tokenizer, text)
+    tokens = encode(tokenizer, fill_template(template, problem, instruction))
     start = tokenizer.bos_token_id
     if start is None:
         return tokens

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -106,6 +106,12 @@ class TransformersPolicy:
         """The token ids of a problem, ready for the first step to follow."""
         tokens = problem_tokens(self.tokenizer, problem, self.format)
         # The prompt itself may end like a step does, but no end-of-text was decided after it.
+        self._roots.add(hash(tokens))
+        return tokens
+
+    def question(self, text: str) -> Tokens:
+        """The token ids of a question, by the model's prompt format but without its instruction."""
+        tokens = problem_tokens(self.tokenizer, text, replace(self.format, instruction=""))
         self._roots.add(hash(tokens))
         return tokens
 

@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from restmcts.engines.loading import Device, DType, context_length, load_value_m
 from restmcts.engines.prefill import FORWARD_TOKENS, Prefill
 from restmcts.engines.transformers_policy import Source
 from restmcts.errors import EngineError, InputError
-from restmcts.prompts import PromptFormat, load_format, problem_tokens
+from restmcts.prompts import PromptFormat, encode, load_format, problem_tokens
 from store.trace import Step
 
 
@@ -166,6 +166,7 @@ class TransformersValueModel:
         self.format = format or PromptFormat()
         self.context = context_length(model, self.tokenizer)
         head = find_head(model, self.name)
+        self._encoded = lru_cache(maxsize=2**14)(lambda text: encode(self.tokenizer, text))
         self._model = CachedModel(model, name=self.name, reproducible=reproducible, cache_tokens=cache_tokens)
         self._scorer = Scorer(self._model, head, self.name)
         self._worker = Worker(self._scorer, self.name)
@@ -175,8 +176,11 @@ class TransformersValueModel:
         return problem_tokens(self.tokenizer, problem, self.format)
 
     def tokens(self, step: Step) -> Tokens:
-        """The token ids of a step, as the policy sampled them: both models have one vocabulary."""
-        return step.tokens
+        """The token ids of a step, as the policy sampled them: both models have one vocabulary.
+
+        A policy behind a server has no token ids to give: then the text is encoded, each step for itself.
+        """
+        return step.tokens or self._encoded(step.text)
 
     async def score(self, prompts: Sequence[Tokens]) -> list[float]:
         """The quality value of each partial solution, clamped to [0, 1], to 6 decimals.

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from random import Random
 
-from restmcts.errors import PhaseError
+from restmcts.engines.settings import ModelSettings
+from restmcts.errors import InputError, PhaseError
 from restmcts.iterate.context import Context, Summary
 from restmcts.iterate.evaluating import GREEDY, evaluate_phase
 from restmcts.iterate.labelling import label_phase, select_phase
@@ -55,6 +55,7 @@ def run_loop(context: Context) -> Summary:
         PhaseError: a phase kept nothing or missed its target; what was done before is stored.
     """
     recipe = context.recipe
+    check_trainable(recipe.models)
     base = base_policy(context)
     start = context.phase("0.validate", "search", 0, lambda: validate(context, "0.validate", base))
     check_base(context, start["accuracy"])
@@ -68,11 +69,24 @@ def run_loop(context: Context) -> Summary:
     return final_evaluation(context, models, start["trace_tokens"])
 
 
+def check_trainable(models: ModelSettings) -> None:
+    """Refuse to train what is not here.
+
+    Raises:
+        InputError: a model is on a server.
+    """
+    if "openai" in (models.engine, models.valued_by):
+        raise InputError(
+            "models behind a server (engine openai) cannot be trained: search with them by `restmcts search`"
+            " and `restmcts eval`, or give a folder and the engine transformers"
+        )
+
+
 def base_policy(context: Context) -> str:
     """The policy that everything starts from: a given folder, or the one of the built-in task."""
-    models = context.recipe.models
-    if models.policy is not None:
-        return str(Path(models.policy).resolve())
+    given = context.recipe.models.policy_name
+    if given is not None:
+        return given
     trained = context.phase("0.train-policy", "train", 0, lambda: _base(context))
     return str(trained["checkpoint"])
 
@@ -97,9 +111,10 @@ def check_base(context: Context, accuracy: float) -> None:
 
 def first_value(context: Context, policy: str) -> tuple[str, list[str]]:
     """V_0, from unguided trees of the base policy; and the search phases that value models learn from."""
-    given = context.recipe.models.value
+    given = context.recipe.models.value_name
     if given is not None:
-        return str(Path(given).resolve()), []
+        return given, []
+    check_trainable(context.recipe.models)
     context.phase("0.search", "search", 0, lambda: bootstrap(context, "0.search", policy))
     context.phase("0.label", "label", 0, lambda: label_phase(context, "0.label", "0.search"))
     parent = policy

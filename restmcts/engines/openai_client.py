@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import os
+import re
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
@@ -25,6 +26,8 @@ NO_KEY: Final = "none"
 """What is sent to a server that wants no key; the client insists on one."""
 
 LONGEST_MESSAGE: Final = 300
+
+_ABOUT_LENGTH = re.compile(r"context|length|too long|too large|exceed", re.IGNORECASE)
 
 T = TypeVar("T")
 Work = Callable[[], Coroutine[Any, Any, T]]
@@ -169,10 +172,9 @@ class OpenAiServer:
 
     def _failure(self, error: openai.OpenAIError) -> EngineError:
         """What went wrong, in one line that holds no key."""
-        attempts = self._settings.retries + 1
+        retries = f"(after {self._settings.retries} retries)"
         if isinstance(error, openai.APITimeoutError):
-            seconds = self._settings.timeout
-            return EngineError(f"{self.name}: no reply within {seconds:g} s, {attempts} times")
+            return EngineError(f"{self.name}: no reply within {self._settings.timeout:g} s {retries}")
         if isinstance(error, openai.APIStatusError):
             return self._refusal(error)
         cause = error.__cause__ or error
@@ -193,8 +195,9 @@ class OpenAiServer:
             return RejectedError(f"{said}: check the model's name and models.openai.base_url", status, reason)
         if status == 429 or status >= 500 or status == 408:
             return EngineError(f"{said} (after {self._settings.retries} retries)")
-        hint = "; the text may be too long for the model: see models.openai.context"
-        return RejectedError(said + (hint if status in (400, 413) else ""), status, reason)
+        too_long = "; the text may be too long for the model: see models.openai.context"
+        hint = too_long if status == 413 or _ABOUT_LENGTH.search(reason) else ""
+        return RejectedError(said + hint, status, reason)
 
     def _one_line(self, text: str) -> str:
         text = " ".join(text.split())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from restmcts.engines.openai_client import Api, OpenAiServer, RejectedError
@@ -94,31 +94,37 @@ async def probe(server: OpenAiServer, wanted: Literal["auto", "completions", "ch
 
 async def _agree(server: OpenAiServer, api: Api) -> Dialect:
     """The richest request that the server takes on one interface."""
-    features = set(OPTIONAL if api == "chat" else (name for name in OPTIONAL if "message" not in name))
+    features = OPTIONAL if api == "chat" else (name for name in OPTIONAL if "message" not in name)
     dialect = Dialect(api, frozenset(features))
-    while True:
-        body = request_body(
-            dialect,
-            Turn("1 + 1 =", "\n2"),
-            n=2 if "n" in dialect.features else 1,
-            seed=1,
-            max_tokens=1,
-            temperature=1.0,
-            top_p=1.0,
-            stop=True,
-        )
-        try:
-            reply = await server.post(api, body)
-        except RejectedError as refusal:
-            dialect = _plainer(dialect, refusal)
-            continue
-        if "n" in dialect.features and len(reply.choices) < 2:
-            dialect = Dialect(api, dialect.features - {"n"}, dialect.limit)
-        return dialect
+    guesses: list[str] = []
+    while (refusal := await _refusal(server, dialect)) is not None:
+        dialect = _plainer(dialect, refusal, guesses)
+    # The last guess was right; those before it may have been wrong.
+    for name in guesses[:-1]:
+        richer = replace(dialect, features=dialect.features | {name})
+        if await _refusal(server, richer) is None:
+            dialect = richer
+    if "n" in dialect.features and len((await server.post(api, _trial(dialect))).choices) < 2:
+        dialect = replace(dialect, features=dialect.features - {"n"})
+    return dialect
 
 
-def _plainer(dialect: Dialect, refusal: RejectedError) -> Dialect:
-    """The dialect without what the server refused.
+def _trial(dialect: Dialect) -> dict[str, Any]:
+    n = 2 if "n" in dialect.features else 1
+    turn = Turn("1 + 1 =", "\n2")
+    return request_body(dialect, turn, n=n, seed=1, max_tokens=1, temperature=1.0, top_p=1.0, stop=True)
+
+
+async def _refusal(server: OpenAiServer, dialect: Dialect) -> RejectedError | None:
+    try:
+        await server.post(dialect.api, _trial(dialect))
+    except RejectedError as refusal:
+        return refusal
+    return None
+
+
+def _plainer(dialect: Dialect, refusal: RejectedError, guesses: list[str]) -> Dialect:
+    """The dialect without what the server refused; a parameter that it did not name is added to ``guesses``.
 
     Raises:
         RejectedError: nothing is left to leave out.
@@ -126,9 +132,11 @@ def _plainer(dialect: Dialect, refusal: RejectedError) -> Dialect:
     if refusal.status in ELSEWHERE:
         raise refusal
     if "max_completion_tokens" in refusal.reason and dialect.limit == "max_tokens":
-        return Dialect(dialect.api, dialect.features, "max_completion_tokens")
+        return replace(dialect, limit="max_completion_tokens")
     left = [name for name in OPTIONAL if name in dialect.features]
-    named = [name for name in left if re.search(rf"\b{name}\b", refusal.reason)]
     if not left:
         raise refusal
-    return Dialect(dialect.api, dialect.features - {(named or left)[0]}, dialect.limit)
+    named = [name for name in left if re.search(rf"\b{name}\b", refusal.reason)]
+    if not named:
+        guesses.append(left[0])
+    return replace(dialect, features=dialect.features - {(named or left)[0]})

@@ -151,7 +151,7 @@ class OpenAiPolicy:
     async def _open(self) -> tuple[int, Dialect]:
         listed = await self._server.context()
         context = min(filter(None, (self._settings.context, listed)), default=CONTEXT)
-        return context, await probe(self._server, self._settings.api)
+        return context, await probe(self._server, self._settings.api, seeds=self._settings.seeds)
 
     def _frame(self) -> str:
         """The text that is sent around a problem."""

@@ -72,30 +72,34 @@ def request_body(
     return body | {"messages": messages}
 
 
-async def probe(server: OpenAiServer, wanted: Literal["auto", "completions", "chat"]) -> Dialect:
+async def probe(
+    server: OpenAiServer, wanted: Literal["auto", "completions", "chat"], *, seeds: bool = True
+) -> Dialect:
     """Try the interfaces and the optional parameters with requests for one token each.
 
     A parameter that an error names is left out; if none is named, one after the other is. A server that
-    takes ``n`` without an error but sends one choice gets one request a sample.
+    takes ``n`` without an error but sends one choice gets one request a sample. Without ``seeds``, none is
+    ever sent.
 
     Raises:
         EngineError: no interface works; the message is the server's.
     """
     if wanted != "auto":
-        return await _agree(server, wanted)
+        return await _agree(server, wanted, seeds)
     try:
-        return await _agree(server, "completions")
+        return await _agree(server, "completions", seeds)
     except RejectedError as refusal:
         # What is wrong with the request itself would be wrong in a chat too.
         if refusal.status not in (*ELSEWHERE, 400, 422):
             raise
-    return await _agree(server, "chat")
+    return await _agree(server, "chat", seeds)
 
 
-async def _agree(server: OpenAiServer, api: Api) -> Dialect:
+async def _agree(server: OpenAiServer, api: Api, seeds: bool) -> Dialect:
     """The richest request that the server takes on one interface."""
-    features = OPTIONAL if api == "chat" else (name for name in OPTIONAL if "message" not in name)
-    dialect = Dialect(api, frozenset(features))
+    unwanted = {"seed"} if not seeds else set()
+    unwanted |= {"continue_final_message"} if api == "completions" else set()
+    dialect = Dialect(api, frozenset(OPTIONAL) - unwanted)
     guesses: list[str] = []
     while (refusal := await _refusal(server, dialect)) is not None:
         dialect = _plainer(dialect, refusal, guesses)

@@ -24,6 +24,7 @@ class OpenAiSettings(Settings):
         retries: how often a request is tried again before its search fails.
         context: tokens that the model reads; none: what the server says, otherwise 4096. The smaller one of
             what is given and what the server says counts.
+        seeds: send a seed with every request, so that servers that heed it repeat themselves.
         template: the prompt, with ``{problem}`` and ``{instruction}``; none: one for completions, and the
             user's turn of a chat.
         instruction: what the model is told to do with a problem; "" for nothing.
@@ -37,6 +38,7 @@ class OpenAiSettings(Settings):
     timeout: float = Field(default=120.0, gt=0)
     retries: int = Field(default=5, ge=0)
     context: int | None = Field(default=None, ge=1)
+    seeds: bool = True
     template: str | None = None
     instruction: str | None = None
     value_samples: int = Field(default=1, ge=1)

@@ -212,6 +212,14 @@ def test_a_parameter_that_is_refused_is_left_out(lacks: str, names: bool) -> Non
         policy.close()
 
 
+def test_seeds_are_not_sent_where_they_are_not_wanted(server: FaultServer) -> None:
+    policy = open_engine(server, seeds=False)
+    propose(policy)
+    assert policy.dialect.features == {"n", "logprobs"}
+    assert not any("seed" in seen.body for seen in server.posts)
+    policy.close()
+
+
 def test_a_server_that_overlooks_n_gets_a_request_a_sample() -> None:
     with FaultServer(ignores_n=True) as server:
         policy = open_engine(server)

@@ -64,7 +64,7 @@ def test_search_by_a_policy_that_values_itself(server: FaultServer, problems: Pa
     assert (summary["trees"], summary["failed"]) == (3, 0)
     assert summary["value_tokens"] > 0
     with StoreReader(root) as reader:
-        record = reader.tree("search-mcts", "search/0")
+        record = reader.record("search-mcts", "search/0")
     assert (record.header.policy, record.header.value) == ("org/tiny", "org/tiny")
     assert record.result.cost.critic > 0
     advice = [event.advice for event in record.events if isinstance(event, Critiqued) and event.advice]

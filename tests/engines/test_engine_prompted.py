@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from engine_models import llama, word_tokenizer
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +16,7 @@ from restmcts.engines.base import Sample, Tokens
 from restmcts.engines.byte_tokens import QUESTION_END, encode_text
 from restmcts.engines.critic import CRITIC_TOKENS, STATE_THE_ANSWER, PromptedCritic, RuleCritic
 from restmcts.engines.prompted_value import GRADE_TOKENS, PromptedValueModel, parse_grade
+from restmcts.engines.transformers_policy import TransformersPolicy
 from restmcts.errors import EngineError
 from restmcts.problems.verdicts import Verdict
 from store.trace import Cost, Step
@@ -223,3 +225,16 @@ def test_where_the_rule_decides_nobody_is_asked(
     speaker = Speaker(["DONE"], context=context)
     assert judge(speaker, *steps, most=most) == asyncio.run(RuleCritic().judge("x", steps, most))
     assert not speaker.asked
+
+
+def test_a_local_policy_can_be_asked_too() -> None:
+    """The question goes through the prompt format of the model, without the instruction to solve it."""
+    tokenizer = word_tokenizer()
+    tokenizer.chat_template = "{% for turn in messages %}{{ turn['content'] }} = {% endfor %}"
+    policy = TransformersPolicy((llama(max_position_embeddings=2048), tokenizer))
+    assert tokenizer.decode(policy.question("1 + 2")) == "1 + 2 = "
+    assert len(policy.prompt("1 + 2")) > len(policy.question("1 + 2"))
+    verdict = asyncio.run(PromptedCritic(policy).judge("1 + 2", [Step("1 + 2\n")], None))
+    assert 0 < verdict.cost.critic <= CRITIC_TOKENS
+    assert verdict.cost.prompt > 50 and not verdict.finished
+    policy.close()

@@ -67,8 +67,11 @@ class Policy(Protocol):
         """The token ids of a problem, ready for the first step to follow."""
         ...
 
-    def question(self, text: str) -> Tokens:
-        """The token ids of a question to the model, ready for the reply: no instruction to solve it."""
+    def question(self, text: str, reply: str) -> Tokens:
+        """The token ids of a question to the model, with the beginning of its reply.
+
+        The instruction to solve a problem step by step is left out.
+        """
         ...
 
     def tokens(self, step: Step) -> Tokens:

@@ -29,9 +29,11 @@ Solution so far:
 {steps}
 
 Is this solution complete, so that nothing is left to work out? If it is, reply with the one word DONE. If \
-it is not, reply with one sentence of advice for the very next step, and do not take that step.
-Reply: """
-"""What the policy is asked. Everything after the problem is the same for all problems."""
+it is not, reply with one sentence of advice for the very next step, and do not take that step."""
+"""What the policy is asked."""
+
+REPLY: Final = "Reply:"
+"""How its reply begins."""
 
 _DONE = re.compile(r"\W*done\b", re.IGNORECASE)
 
@@ -65,7 +67,7 @@ class PromptedCritic:
         if verdict.finished or not steps or (most is not None and most < CRITIC_TOKENS):
             return verdict
         text = "".join(step.text for step in steps)
-        prompt = self._policy.question(QUESTION.format(problem=problem, steps=text.strip()))
+        prompt = self._policy.question(QUESTION.format(problem=problem, steps=text.strip()), REPLY)
         if len(prompt) + CRITIC_TOKENS > self._policy.context:
             return verdict
         (sample,) = await self._policy.propose(

@@ -102,9 +102,12 @@ class OpenAiPolicy:
         """The bytes of a problem and the mark after it, ready for the first step to follow."""
         return (*encode_text(problem), PROBLEM_END)
 
-    def question(self, text: str) -> Tokens:
-        """A prompt that asks the model something else: ``text`` alone, without template and instruction."""
-        return (*encode_text(text), QUESTION_END)
+    def question(self, text: str, reply: str) -> Tokens:
+        """A prompt that asks the model something else, without template and instruction.
+
+        In a chat ``text`` is the user's turn, and ``reply`` the beginning of the assistant's.
+        """
+        return (*encode_text(text + "\n"), QUESTION_END, *encode_text(reply))
 
     def tokens(self, step: Step) -> Tokens:
         """The bytes of the text of a step."""

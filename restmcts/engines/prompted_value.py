@@ -32,9 +32,11 @@ Solution so far:
 {steps}
 
 How likely is it that these steps are right and lead to the right answer? Reply with one number between 0 \
-and 1 and nothing else: 0 if a step is certainly wrong, 1 if all are certainly right, 0.5 if you cannot tell.
-Number: """
+and 1 and nothing else: 0 if a step is certainly wrong, 1 if all are certainly right, 0.5 if you cannot tell."""
 """What the model is asked about every partial solution."""
+
+REPLY: Final = "Number:"
+"""How its reply begins."""
 
 _SCALE = re.compile(r"(?<![\d.])0(?:\.0+)?\s*(?:-|\N{EN DASH}|to|and|,|through)\s*1(?:\.0+)?(?![\d.]*\d)")
 _LABEL = re.compile(r"\W*(?:(?:number|grade|score|value|rating|probability)\W+(?:is\W+)?)?", re.IGNORECASE)
@@ -86,7 +88,7 @@ class PromptedValueModel:
         self._policy = policy
         self._samples = samples
         self.name = policy.name
-        self.context = policy.context - len(QUESTION) - GRADE_TOKENS
+        self.context = policy.context - len(QUESTION) - len(REPLY) - GRADE_TOKENS
         self.most_tokens = 2 * samples * GRADE_TOKENS
 
     def prompt(self, problem: str) -> Tokens:
@@ -120,7 +122,7 @@ class PromptedValueModel:
     async def _grade(self, prompt: Tokens) -> Grade:
         _, problem, steps = split_prompt(prompt)
         text = QUESTION.format(problem=problem, steps=steps.strip() or "(nothing yet)")
-        question = self._policy.question(text)
+        question = self._policy.question(text, REPLY)
         temperature = SPREAD_TEMPERATURE if self._samples > 1 else 0.0
         samples = await self._ask(question, range(self._samples), temperature)
         values = [parse_grade(_text(sample)) for sample in samples]

@@ -23,7 +23,7 @@ from restmcts.engines.loading import (
     load_policy,
 )
 from restmcts.errors import EngineError, InputError
-from restmcts.prompts import PromptFormat, StepEnds, decode, load_format, problem_tokens
+from restmcts.prompts import PromptFormat, StepEnds, decode, encode, load_format, problem_tokens
 from store.trace import Step
 
 Source = str | Path | tuple[Any, Any]
@@ -109,9 +109,11 @@ class TransformersPolicy:
         self._roots.add(hash(tokens))
         return tokens
 
-    def question(self, text: str) -> Tokens:
-        """The token ids of a question, by the model's prompt format but without its instruction."""
-        tokens = problem_tokens(self.tokenizer, text, replace(self.format, instruction=""))
+    def question(self, text: str, reply: str) -> Tokens:
+        """The token ids of a question, by the model's prompt format but without its instruction, and of the
+        beginning of the reply."""
+        asked = problem_tokens(self.tokenizer, text, replace(self.format, instruction=""))
+        tokens = (*asked, *encode(self.tokenizer, reply))
         self._roots.add(hash(tokens))
         return tokens
 

@@ -20,9 +20,9 @@ SOLUTION = ("Add {n} to both sides.\n", "That gives {n} + 4.\n", "The answer is 
 
 def solve(asked: str, written: str, number: int) -> str:
     """What the model goes on with; ``number`` makes samples differ. Questions get a grade and advice."""
-    if asked.rstrip().endswith("Number:"):
+    if "one number between 0" in asked:
         return f"0.{1 + len(written + asked) % 9}"
-    if asked.rstrip().endswith("Reply:"):
+    if "the one word DONE" in asked:
         return "Look at the\x1b[31m sign."
     lines = written.count("\n")
     return "".join(SOLUTION[lines:]).format(n=number % 3)

@@ -115,9 +115,9 @@ def test_a_template_and_a_question(server: FaultServer) -> None:
     policy = open_engine(server, template="Q: {problem} ({instruction})\nA:", instruction="{problem}!")
     propose(policy, " Add.\n")
     assert server.posts[-1].body["prompt"] == "Q: What is x? ({problem}!)\nA: Add.\n"
-    asked = policy.question("What now? Number:")
+    asked = policy.question("What now? Give one number between 0 and 1.", "Number:")
     (sample,) = asyncio.run(policy.propose(asked, seeds=[0], max_tokens=4, until="end", temperature=0.0))
-    assert server.posts[-1].body["prompt"] == "What now? Number:"
+    assert server.posts[-1].body["prompt"] == "What now? Give one number between 0 and 1.\nNumber:"
     assert sample.steps[0].text.startswith("0.")
     policy.close()
 

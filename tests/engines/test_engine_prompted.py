@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from restmcts.engines.base import Sample, Tokens
-from restmcts.engines.byte_tokens import QUESTION_END, encode_text
+from restmcts.engines.byte_tokens import QUESTION_END, encode_text, split_prompt
 from restmcts.engines.critic import CRITIC_TOKENS, STATE_THE_ANSWER, PromptedCritic, RuleCritic
 from restmcts.engines.prompted_value import GRADE_TOKENS, PromptedValueModel, parse_grade
 from restmcts.engines.transformers_policy import TransformersPolicy
@@ -37,14 +37,15 @@ class Speaker:
     def prompt(self, problem: str) -> Tokens:
         raise AssertionError("a question is no problem")
 
-    def question(self, text: str) -> Tokens:
-        return (*encode_text(text), QUESTION_END)
+    def question(self, text: str, reply: str) -> Tokens:
+        return (*encode_text(text), QUESTION_END, *encode_text(reply))
 
     def tokens(self, step: Step) -> Tokens:
         return encode_text(step.text)
 
     async def propose(self, prompt: Tokens, **wish: Any) -> list[Sample]:
-        self.asked.append((bytes(prompt[:-1]).decode(), wish))
+        _, text, reply = split_prompt(prompt)
+        self.asked.append((text, wish | {"reply": reply}))
         samples = []
         for _ in wish["seeds"]:
             text = self.replies[self.given % len(self.replies)]
@@ -122,7 +123,13 @@ def test_the_question_holds_problem_and_solution() -> None:
     (first, wish), (second, _) = speaker.asked
     assert "Problem:\nWhat {is} x?\n" in first and "Solution so far:\nAdd {2}.\nThen 3.\n\nHow" in first
     assert "Solution so far:\n(nothing yet)\n" in second
-    assert wish == {"seeds": range(1), "max_tokens": GRADE_TOKENS, "until": "end", "temperature": 0.0}
+    assert wish == {
+        "seeds": range(1),
+        "max_tokens": GRADE_TOKENS,
+        "until": "end",
+        "temperature": 0.0,
+        "reply": "Number:",
+    }
 
 
 def test_several_grades_are_averaged_and_counted() -> None:
@@ -206,7 +213,8 @@ def test_the_policy_is_asked_about_the_whole_solution() -> None:
     ((text, wish),) = speaker.asked
     assert "Problem:\nWhat is x?\n" in text and "so far:\nAdd {2}.\nThen 3.\n" in text
     assert (wish["until"], wish["temperature"], wish["max_tokens"]) == ("step", 0.0, CRITIC_TOKENS)
-    assert verdict.cost.prompt == len(text) + 1
+    assert wish["reply"] == "Reply:"
+    assert verdict.cost.prompt == len(text) + 1 + len("Reply:")
 
 
 @pytest.mark.parametrize(
@@ -232,8 +240,8 @@ def test_a_local_policy_can_be_asked_too() -> None:
     tokenizer = word_tokenizer()
     tokenizer.chat_template = "{% for turn in messages %}{{ turn['content'] }} = {% endfor %}"
     policy = TransformersPolicy((llama(max_position_embeddings=2048), tokenizer))
-    assert tokenizer.decode(policy.question("1 + 2")) == "1 + 2 = "
-    assert len(policy.prompt("1 + 2")) > len(policy.question("1 + 2"))
+    assert tokenizer.decode(policy.question("1 + 2", "3 ")) == "1 + 2 = 3 "
+    assert len(policy.prompt("1 + 2")) > len(policy.question("1 + 2", "3 "))
     verdict = asyncio.run(PromptedCritic(policy).judge("1 + 2", [Step("1 + 2\n")], None))
     assert 0 < verdict.cost.critic <= CRITIC_TOKENS
     assert verdict.cost.prompt > 50 and not verdict.finished

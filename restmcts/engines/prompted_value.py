@@ -32,7 +32,7 @@ Solution so far:
 {steps}
 
 How likely is it that these steps are right and lead to the right answer? Reply with one number between 0 \
-and 1 and nothing else: 0 if a step is certainly wrong, 1 if all are certainly right, 0.5 if you cannot tell."""
+and 1 and nothing else: 0 if a step is certainly wrong, 1 if all are certainly right, 0.5 if unsure."""
 """What the model is asked about every partial solution."""
 
 REPLY: Final = "Number:"

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Literal
 
 from restmcts.engines.base import Sample, Sampling, Tokens
+from restmcts.engines.critic import RuleCritic
 from restmcts.problems.base import Problem
-from restmcts.search.critic import rule_critic
 from restmcts.search.driver import Engines, SearchTask, run_searches
 from restmcts.search.settings import Mcts
 from store.codec import encode_search
@@ -141,7 +141,7 @@ class Times:
 
 
 async def search(tasks: Sequence[SearchTask], concurrency: int) -> list[SearchRecord]:
-    engines = Engines(ReadyPolicy(), ReadyValue(), rule_critic, Sampling())
+    engines = Engines(ReadyPolicy(), ReadyValue(), RuleCritic(), Sampling())
     return [record async for record in run_searches(tasks, engines, concurrency)]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -66,6 +66,23 @@ def problem_tokens(tokenizer: Any, problem: str, format: PromptFormat | None = N
     return tokens
 
 
+def question_tokens(tokenizer: Any, text: str, reply: str, format: PromptFormat) -> tuple[int, ...]:
+    """The token ids of a question, without the instruction of the format, and how the reply begins."""
+    return (*problem_tokens(tokenizer, text, replace(format, instruction="")), *encode(tokenizer, reply))
+
+
+def fill_template(template: str, problem: str, instruction: str) -> str:
+    """The template with ``{problem}`` and ``{instruction}`` replaced."""
+    parts = {"{problem}": problem, "{instruction}": instruction}
+    # One pass, so that braces inside a problem are never taken for a placeholder.
+    return re.sub(r"\{problem\}|\{instruction\}", lambda found: parts[found.group()], template)
+
+
+def advised(problem: str, advice: str | None) -> str:
+    """The problem with the advice of a self-critic for the next step, where there is any."""
+    return f"{problem}\n\nAdvice for the next step: {advice}" if advice else problem
+
+
 def _chat_tokens(tokenizer: Any, problem: str, instruction: str) -> tuple[int, ...]:
     content = f"{problem}\n\n{instruction}" if instruction else problem
     turns = [{"role": "user", "content": content}]
@@ -78,9 +95,7 @@ def _chat_tokens(tokenizer: Any, problem: str, instruction: str) -> tuple[int, .
 def _plain_tokens(tokenizer: Any, problem: str, template: str, instruction: str) -> tuple[int, ...]:
     if "{problem}" not in template:
         raise InputError(f"the prompt template {template!r} must contain {{problem}}")
-    parts = {"{problem}": problem, "{instruction}": instruction}
-    # One pass, so that braces inside a problem are never taken for a placeholder.
-    text = re.sub(r"\{problem\}|\{instruction\}", lambda found: parts[found.group()], template)
+    text = fill_template(template, problem, instruction)
     return with_start(tokenizer, encode(tokenizer, text))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-MODEL_LIBRARIES = {"torch", "transformers", "accelerate", "safetensors", "tokenizers", "vllm"}
+MODEL_LIBRARIES = {"torch", "transformers", "accelerate", "safetensors", "tokenizers", "vllm", "openai"}
 SCREENS = {"textual", "tui"}
 
 LIGHT = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,8 +23,12 @@ RULES = {
 
 def evaluate(
     run: Annotated[str | None, typer.Argument(help="A run whose models and test problems to use.")] = None,
-    policy: Annotated[Path | None, typer.Option("--policy", help="Folder of a policy, instead.")] = None,
-    value: Annotated[Path | None, typer.Option("--value", help="Folder of a value model.")] = None,
+    policy: Annotated[
+        Path | None, typer.Option("--policy", help="Folder of a policy, or a name on a server, instead.")
+    ] = None,
+    value: Annotated[
+        Path | None, typer.Option("--value", help="Folder of a value model, or a name on a server.")
+    ] = None,
     problems: Annotated[Path | None, typer.Option("--problems", help="JSON Lines file of problems.")] = None,
     iteration: Annotated[
         int | None, typer.Option("--iteration", min=0, help="Models of this iteration [default: the last].")
@@ -41,7 +46,8 @@ def evaluate(
 ) -> None:
     """Compare search methods on held-out problems: accuracy with 95 % intervals beside the tokens used.
 
-    Settings of a method are overridden by -o METHOD.KEY=VALUE, for example -o mcts.rounds=20.
+    Settings of a method are overridden by -o METHOD.KEY=VALUE, for example -o mcts.rounds=20; with --policy
+    also those of a recipe, for example -o models.engine=openai.
     """
     from restmcts.cli.console import print_json
     from restmcts.cli.session import open_run
@@ -51,9 +57,10 @@ def evaluate(
 
     if (run is None) == (policy is None):
         raise InputError("name either a run or a --policy folder to evaluate")
-    name, recipe, config = _recipe(root, run, policy, value, problems)
+    of_recipe, of_methods = _split(override or [])
+    name, recipe, config = _recipe(root, run, policy, value, problems, of_recipe)
     done = run is None or _is_done(root, run)
-    methods = _methods(method or [], override or [])
+    methods = _methods(method or [], of_methods)
     budgets = sorted(set(budget or [600]))
     sets = _problems(recipe, problems, limit)
     with open_run(root, name, recipe, sets, config=config) as context:
@@ -124,13 +131,22 @@ def _without_value(method: EvaluatedMethod) -> EvaluatedMethod:
 
 
 def _recipe(
-    root: Path, run: str | None, policy: Path | None, value: Path | None, problems: Path | None
+    root: Path,
+    run: str | None,
+    policy: Path | None,
+    value: Path | None,
+    problems: Path | None,
+    overrides: list[str],
 ) -> tuple[str, Recipe, str | None]:
     """The name of the run to write into, its recipe, and the text of its configuration if it exists."""
     from restmcts.config import override_values, stored_recipe
     from restmcts.errors import InputError
 
     if run is not None:
+        if overrides:
+            raise InputError(
+                f"-o {overrides[0]!r}: run {run!r} keeps its recipe; only methods can be changed"
+            )
         recipe, text = stored_recipe(root, run)
         return run, recipe, text
     if problems is None:
@@ -140,7 +156,17 @@ def _recipe(
         "models": {"policy": str(policy)} | ({"value": str(value)} if value else {}),
         "problems": {"train": str(problems)},
     }
-    return f"eval-{Path(str(policy)).name}", override_values(tables, [], "eval"), None
+    # A name on a server may hold anything; a run's name may not.
+    name = re.sub(r"[^A-Za-z0-9._-]", "-", Path(str(policy)).name)[:90]
+    return f"eval-{name}", override_values(tables, overrides, "eval"), None
+
+
+def _split(overrides: list[str]) -> tuple[list[str], list[str]]:
+    """The overrides of the recipe, and those of methods."""
+    from restmcts.config import Recipe, parse_override
+
+    of_recipe = [text for text in overrides if parse_override(text)[0][0] in Recipe.model_fields]
+    return of_recipe, [text for text in overrides if text not in of_recipe]
 
 
 def _methods(names: list[str], overrides: list[str]) -> list[EvaluatedMethod]:

@@ -21,12 +21,12 @@ def iterate(
     from restmcts.cli.session import open_run
     from restmcts.cli.tables import print_evaluations
     from restmcts.config import load_recipe
-    from restmcts.iterate.loop import check_loop, run_loop
+    from restmcts.iterate.loop import check_trainable, run_loop
     from restmcts.problems.sets import load_sets
     from store.reader import StoreReader
 
     settings = load_recipe(recipe, override or [])
-    check_loop(settings)
+    check_trainable(settings.models)
     name = run or settings.recipe
     with open_run(root, name, settings, load_sets(settings)) as context:
         summary: dict[str, Any] = run_loop(context)

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
 def search(
     problems: Annotated[Path, typer.Option("--problems", help="JSON Lines file of problems.")],
-    policy: Annotated[Path, typer.Option("--policy", help="Folder of the policy.")],
+    policy: Annotated[Path, typer.Option("--policy", help="Folder of the policy, or its name on a server.")],
     method: Annotated[str, typer.Option("--method", help="Search method.")] = "mcts",
-    value: Annotated[Path | None, typer.Option("--value", help="Folder of the value model.")] = None,
+    value: Annotated[
+        Path | None, typer.Option("--value", help="Folder of the value model, or a name on a server.")
+    ] = None,
     train: Annotated[
         Path | None,
         typer.Option("--train", help="Other problems, to bootstrap a value model from when none is given."),
@@ -36,7 +38,8 @@ def search(
 ) -> None:
     """Search every problem of a file and store the trees; started again, a run goes on.
 
-    Settings of the method are overridden by -o generation.settings.KEY=VALUE.
+    Settings of the method are overridden by -o generation.settings.KEY=VALUE. A policy on a server:
+    -o models.engine=openai -o models.openai.base_url=http://127.0.0.1:8000/v1
     """
     from restmcts.cli.console import print_json
     from restmcts.cli.session import open_run
@@ -72,10 +75,14 @@ def search(
 def _check_value(recipe: Recipe, sets: ProblemSets) -> None:
     """Refuse a method that needs a value model when there is none, and nothing to bootstrap one from."""
     from restmcts.errors import InputError
+    from restmcts.iterate.loop import check_trainable
     from restmcts.search.methods import needs_value
 
     method = recipe.generation.method
-    if recipe.models.value or sets.train or not needs_value(method, recipe.generation.build()):
+    if recipe.models.value_name or not needs_value(method, recipe.generation.build()):
+        return
+    if sets.train:
+        check_trainable(recipe.models)
         return
     raise InputError(
         f"method {method!r} needs a value model: give one with --value, or other problems with answers as"
@@ -91,7 +98,7 @@ def run_search(context: Context, recipe: Recipe) -> dict[str, Any]:
 
     generation = recipe.generation
     settings = generation.build()
-    policy = str(Path(recipe.models.policy or "").resolve())
+    policy = recipe.models.policy_name or ""
     value = None
     if needs_value(generation.method, settings):
         value, _ = first_value(context, policy)

@@ -41,7 +41,8 @@ def open_run(
 
 def _check_folders(recipe: Recipe) -> None:
     """Refuse model folders that are not there, before a run is made with their names in its recipe."""
-    for folder in (recipe.models.policy, recipe.models.value):
-        if folder is not None and not (Path(folder) / "config.json").is_file():
+    models = recipe.models
+    for folder, engine in ((models.policy, models.engine), (models.value, models.valued_by)):
+        if folder is not None and engine != "openai" and not (Path(folder) / "config.json").is_file():
             missing = "no config.json in it" if Path(folder).is_dir() else "no such folder"
             raise InputError(f"{folder}: {missing}; give the folder of a Hugging Face model")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
+from restmcts.problems.verdicts import Verdict
 from store.trace import Step
 
 Tokens = tuple[int, ...]
@@ -32,12 +33,27 @@ class Sample:
 
     ``steps`` holds one step for a request that stops at a step end, all steps for a whole trace; the
     last one has ``ended`` set when the policy wrote its end-of-text token. ``generated`` counts every
-    token sampled, the end-of-text token included. ``truncated``: the token limit came first.
+    token sampled, the end-of-text token included. ``truncated``: the token limit came first. ``prompt`` is
+    the length of the prompt in tokens of the model, where that is not the length of what it was given.
     """
 
     steps: tuple[Step, ...]
     generated: int
     truncated: bool
+    prompt: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """The value of a partial solution, 0 to 1, from a language model that was asked for it.
+
+    ``read`` and ``generated`` are tokens of that model, ``calls`` requests to it.
+    """
+
+    value: float
+    read: int
+    generated: int
+    calls: int = 1
 
 
 class Policy(Protocol):
@@ -49,6 +65,13 @@ class Policy(Protocol):
 
     def prompt(self, problem: str) -> Tokens:
         """The token ids of a problem, ready for the first step to follow."""
+        ...
+
+    def question(self, text: str, reply: str) -> Tokens:
+        """The token ids of a question to the model, with the beginning of its reply.
+
+        The instruction to solve a problem step by step is left out.
+        """
         ...
 
     def tokens(self, step: Step) -> Tokens:
@@ -118,4 +141,40 @@ class ValueModel(Protocol):
 
     def close(self) -> None:
         """Give back threads and memory; requests still waiting fail."""
+        ...
+
+
+@runtime_checkable
+class PromptedValue(Protocol):
+    """A value model that is a language model: what it generates counts against a token budget.
+
+    It has ``prompt``, ``tokens``, ``stats`` and ``close`` of a :class:`ValueModel` too.
+    """
+
+    most_tokens: int
+    """The most tokens that it generates for one value."""
+
+    async def grade(self, prompts: Sequence[Tokens]) -> list[Grade]:
+        """The value of each partial solution and what it took.
+
+        Raises:
+            EngineError: the model failed, or does not give a number.
+        """
+        ...
+
+
+class Critic(Protocol):
+    """A self-critic (paper, Section 3.1): is a partial solution complete, and if not, what comes next?"""
+
+    async def judge(self, problem: str, steps: Sequence[Step], most: int | None) -> Verdict:
+        """The verdict on a partial solution.
+
+        Args:
+            problem: the text of the problem.
+            steps: the partial solution, first step to last.
+            most: the most tokens that may be generated; None: no limit.
+
+        Raises:
+            EngineError: the model failed.
+        """
         ...

@@ -15,9 +15,14 @@ from restmcts.errors import InputError
 def open_policy(folder: Path, models: ModelSettings, *, name: str) -> Policy:
     """The policy in ``folder``, ready to use; ``name`` is what stored searches call it.
 
+    The engine ``openai`` needs no folder: ``name`` is the model's name on the server.
+
     Raises:
         InputError: the folder holds no usable policy, or the engine is not installed.
+        EngineError: the server cannot be reached.
     """
+    if models.engine == "openai":
+        return _open_hosted(models, name)
     prepare(models)
     if models.engine == "vllm":
         from restmcts.engines.vllm_policy import VllmPolicy
@@ -39,10 +44,14 @@ def open_policy(folder: Path, models: ModelSettings, *, name: str) -> Policy:
 def open_value(folder: Path, models: ModelSettings, *, name: str) -> ValueModel:
     """The value model in ``folder``, a PRM where ``models.prm`` says so, ready to use.
 
-    See :func:`open_policy`.
+    The engine ``openai`` asks the model that is called ``name`` on the server; see :func:`open_policy`.
     """
+    if models.valued_by == "openai":
+        from restmcts.engines.prompted_value import PromptedValueModel
+
+        return PromptedValueModel(_open_hosted(models, name), models.openai.value_samples)
     prepare(models)
-    if models.engine == "vllm" and models.prm is None:
+    if models.valued_by == "vllm":
         from restmcts.engines.vllm_value import VllmValueModel
 
         return VllmValueModel(folder, models, name=name)
@@ -60,6 +69,16 @@ def open_value(folder: Path, models: ModelSettings, *, name: str) -> ValueModel:
     from restmcts.engines.transformers_value import TransformersValueModel
 
     return TransformersValueModel(folder, **options)
+
+
+def _open_hosted(models: ModelSettings, name: str) -> Policy:
+    try:
+        import openai  # noqa: F401
+    except ImportError:
+        raise InputError('the openai engine needs a package: pip install "restmcts[openai]"') from None
+    from restmcts.engines.openai_policy import OpenAiPolicy
+
+    return OpenAiPolicy(name, models.openai)
 
 
 def prepare(models: ModelSettings) -> None:

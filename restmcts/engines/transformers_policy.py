@@ -23,7 +23,7 @@ from restmcts.engines.loading import (
     load_policy,
 )
 from restmcts.errors import EngineError, InputError
-from restmcts.prompts import PromptFormat, StepEnds, decode, load_format, problem_tokens
+from restmcts.prompts import PromptFormat, StepEnds, decode, load_format, problem_tokens, question_tokens
 from store.trace import Step
 
 Source = str | Path | tuple[Any, Any]
@@ -106,6 +106,13 @@ class TransformersPolicy:
         """The token ids of a problem, ready for the first step to follow."""
         tokens = problem_tokens(self.tokenizer, problem, self.format)
         # The prompt itself may end like a step does, but no end-of-text was decided after it.
+        self._roots.add(hash(tokens))
+        return tokens
+
+    def question(self, text: str, reply: str) -> Tokens:
+        """The token ids of a question, by the model's prompt format but without its instruction, and of the
+        beginning of the reply."""
+        tokens = question_tokens(self.tokenizer, text, reply, self.format)
         self._roots.add(hash(tokens))
         return tokens
 

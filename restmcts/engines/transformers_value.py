@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from restmcts.engines.loading import Device, DType, load_value_model
 from restmcts.engines.scoring import Read, ScoringModel
 from restmcts.engines.transformers_policy import Source
 from restmcts.errors import InputError
-from restmcts.prompts import PromptFormat, load_format, problem_tokens
+from restmcts.prompts import PromptFormat, encode, load_format, problem_tokens
 from store.trace import Step
 
 
@@ -54,6 +55,7 @@ class TransformersValueModel(ScoringModel):
             format = format or load_format(folder)
         name = name or "value"
         self.format = format or PromptFormat()
+        self._encoded = lru_cache(maxsize=2**14)(lambda text: encode(tokenizer, text))
         head = find_head(model, name)
         cached = CachedModel(model, name=name, reproducible=reproducible, cache_tokens=cache_tokens)
         super().__init__(cached, tokenizer, read_regression(cached, head), name)
@@ -63,8 +65,11 @@ class TransformersValueModel(ScoringModel):
         return problem_tokens(self.tokenizer, problem, self.format)
 
     def tokens(self, step: Step) -> Tokens:
-        """The token ids of a step, as the policy sampled them: both models have one vocabulary."""
-        return step.tokens
+        """The token ids of a step, as the policy sampled them: both models have one vocabulary.
+
+        A policy behind a server has no token ids to give: then the text is encoded, each step for itself.
+        """
+        return step.tokens or self._encoded(step.text)
 
 
 def read_regression(model: CachedModel, head: torch.nn.Linear) -> Read:

@@ -15,7 +15,7 @@ from restmcts.engines.samples import make_sample
 from restmcts.engines.settings import ModelSettings
 from restmcts.engines.vllm_engine import check_tokens, open_engine
 from restmcts.errors import EngineError
-from restmcts.prompts import PromptFormat, StepEnds, decode, load_format, problem_tokens
+from restmcts.prompts import PromptFormat, StepEnds, decode, load_format, problem_tokens, question_tokens
 from store.trace import Step
 
 HOTTEST: Final = 2.0
@@ -96,6 +96,11 @@ class VllmPolicy:
     def prompt(self, problem: str) -> Tokens:
         """The token ids of a problem, ready for the first step to follow."""
         return problem_tokens(self.tokenizer, problem, self.format)
+
+    def question(self, text: str, reply: str) -> Tokens:
+        """The token ids of a question, by the model's prompt format but without its instruction, and of the
+        beginning of the reply."""
+        return question_tokens(self.tokenizer, text, reply, self.format)
 
     def tokens(self, step: Step) -> Tokens:
         """The token ids of a step, as they were sampled."""

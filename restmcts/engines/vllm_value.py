@@ -6,6 +6,7 @@ import asyncio
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 
 from restmcts.engines.base import Tokens
@@ -13,7 +14,7 @@ from restmcts.engines.loading import context_length, load_value_model
 from restmcts.engines.settings import ModelSettings
 from restmcts.engines.vllm_engine import check_tokens, open_engine
 from restmcts.errors import EngineError
-from restmcts.prompts import PromptFormat, load_format, problem_tokens
+from restmcts.prompts import PromptFormat, encode, load_format, problem_tokens
 from store.trace import Step
 
 
@@ -43,6 +44,7 @@ class VllmValueModel:
         self.name = name or folder.name
         self.format = format or load_format(folder)
         self._vocabulary = int(model.config.get_text_config().vocab_size)
+        self._encoded = lru_cache(maxsize=2**14)(lambda text: encode(self.tokenizer, text))
         self._engine = open_engine(folder, models, runner="pooling", name=self.name, outside=outside)
         self.context = min(context_length(model, self.tokenizer), self._engine.context)
 
@@ -51,8 +53,11 @@ class VllmValueModel:
         return problem_tokens(self.tokenizer, problem, self.format)
 
     def tokens(self, step: Step) -> Tokens:
-        """The token ids of a step, as the policy sampled them: both models have one vocabulary."""
-        return step.tokens
+        """The token ids of a step, as the policy sampled them: both models have one vocabulary.
+
+        A policy behind a server has no token ids to give: then the text is encoded, each step for itself.
+        """
+        return step.tokens or self._encoded(step.text)
 
     async def score(self, prompts: Sequence[Tokens]) -> list[float]:
         """The quality value of each partial solution, clamped to [0, 1], to 6 decimals.

@@ -10,12 +10,12 @@ from typing import Any
 
 from restmcts.config import Recipe
 from restmcts.engines.base import Policy, Sampling, ValueModel
+from restmcts.engines.critic import PromptedCritic, RuleCritic
 from restmcts.engines.factory import open_policy, open_value
 from restmcts.problems.base import Problem
 from restmcts.problems.grading import Grader
 from restmcts.problems.sets import ProblemSets
 from restmcts.progress import Progress
-from restmcts.search.critic import rule_critic
 from restmcts.search.driver import Engines
 from store.writer import RunWriter
 
@@ -79,7 +79,7 @@ class Context:
             yield Engines(
                 policy=opened_policy,
                 value=opened_value,
-                critic=rule_critic,
+                critic=PromptedCritic(opened_policy) if models.critic == "prompted" else RuleCritic(),
                 sampling=Sampling(
                     sampling.temperature, sampling.top_p, sampling.step_tokens, sampling.trace_tokens
                 ),

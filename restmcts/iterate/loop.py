@@ -11,10 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from random import Random
 
-from restmcts.config import Recipe
+from restmcts.engines.settings import ModelSettings
 from restmcts.errors import InputError, PhaseError
 from restmcts.iterate.context import Context, Summary
 from restmcts.iterate.evaluating import GREEDY, evaluate_phase
@@ -57,7 +56,7 @@ def run_loop(context: Context) -> Summary:
         PhaseError: a phase kept nothing or missed its target; what was done before is stored.
     """
     recipe = context.recipe
-    check_loop(recipe)
+    check_trainable(recipe.models)
     base = base_policy(context)
     start = context.phase("0.validate", "search", 0, lambda: validate(context, "0.validate", base))
     check_base(context, start["accuracy"])
@@ -71,24 +70,29 @@ def run_loop(context: Context) -> Summary:
     return final_evaluation(context, models, start["trace_tokens"])
 
 
-def check_loop(recipe: Recipe) -> None:
-    """Refuse a recipe whose value model cannot be trained further.
+def check_trainable(models: ModelSettings) -> None:
+    """Refuse to train what is not here, or not of the kind that is trained here.
 
     Raises:
-        InputError: it is a published process reward model.
+        InputError: a model is on a server, or the value model is a published process reward model.
     """
-    if recipe.models.prm is not None:
+    if models.prm is not None:
         raise InputError(
             "models.prm: a published process reward model cannot be trained further, which the loop does; use"
             " it with `restmcts search`"
+        )
+    if "openai" in (models.engine, models.valued_by):
+        raise InputError(
+            "models behind a server (engine openai) cannot be trained: search with them by `restmcts search`"
+            " and `restmcts eval`, or give a folder and the engine transformers or vllm"
         )
 
 
 def base_policy(context: Context) -> str:
     """The policy that everything starts from: a given folder, or the one of the built-in task."""
-    models = context.recipe.models
-    if models.policy is not None:
-        return str(Path(models.policy).resolve())
+    given = context.recipe.models.policy_name
+    if given is not None:
+        return given
     trained = context.phase("0.train-policy", "train", 0, lambda: _base(context))
     return str(trained["checkpoint"])
 
@@ -113,9 +117,10 @@ def check_base(context: Context, accuracy: float) -> None:
 
 def first_value(context: Context, policy: str) -> tuple[str, list[str]]:
     """V_0, from unguided trees of the base policy; and the search phases that value models learn from."""
-    given = context.recipe.models.value
+    given = context.recipe.models.value_name
     if given is not None:
-        return str(Path(given).resolve()), []
+        return given, []
+    check_trainable(context.recipe.models)
     context.phase(BOOTSTRAP, "search", 0, lambda: bootstrap(context, BOOTSTRAP, policy))
     context.phase("0.label", "label", 0, lambda: label_phase(context, "0.label", BOOTSTRAP))
     parent = policy

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from restmcts.errors import InputError
 from restmcts.iterate.context import Context
 from store.reader import StoreReader
@@ -15,11 +13,9 @@ def models_of(context: Context, iteration: int | None) -> tuple[int, str, str | 
     Raises:
         InputError: the run has not come that far.
     """
-    recipe = context.recipe
-    base = recipe.models.policy
-    policies: dict[int, str] = {0: str(Path(base).resolve())} if base else {}
-    given = recipe.models.value
-    values: dict[int, str] = {0: str(Path(given).resolve())} if given else {}
+    base, given = context.recipe.models.policy_name, context.recipe.models.value_name
+    policies: dict[int, str] = {0: base} if base else {}
+    values: dict[int, str] = {0: given} if given else {}
     layout = context.writer.layout
     with StoreReader(layout.root) as reader:
         rows = reader.checkpoints(layout.run)

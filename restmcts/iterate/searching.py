@@ -66,7 +66,8 @@ def check_lengths(problems: Sequence[Problem], engines: Engines) -> None:
             if length >= model.context:
                 raise InputError(
                     f"problem {problem.id!r} is {length} tokens long, but the {kind} {model.name!r} reads"
-                    f" {model.context}: shorten it, leave it out, or take another model"
+                    f" {model.context} (bytes, where it is on a server): shorten it, leave it out, or take"
+                    " another model"
                 )
 
 

@@ -10,10 +10,11 @@ from random import Random
 from typing import Any, Literal
 
 from restmcts.aggregations import AGGREGATIONS, Aggregation
-from restmcts.engines.base import Policy, Sample, Sampling, Tokens, ValueModel
+from restmcts.engines.base import Critic, Policy, PromptedValue, Sample, Sampling, Tokens, ValueModel
 from restmcts.errors import EngineError, InputError
 from restmcts.problems.base import Problem
-from restmcts.search.ledger import Ledger
+from restmcts.problems.verdicts import rule_critic
+from restmcts.search.ledger import BudgetSpentError, Ledger
 from restmcts.search.methods import METHODS
 from restmcts.search.moves import Outcome
 from restmcts.search.prefixes import Reader, prefix_steps
@@ -21,11 +22,8 @@ from restmcts.search.recorder import Recorder
 from restmcts.search.requests import Critique, Prefix, Propose, Request, Trace, Value, Verdict
 from restmcts.search.settings import Method
 from store.answers import RULES
-from store.trace import Cost, Header, Result, SearchRecord, Step, Stopped, Verified
+from store.trace import FREE, Cost, Header, Result, SearchRecord, Step, Stopped, Verified
 from store.tree import fold
-
-Critic = Callable[[Sequence[Step]], Verdict]
-"""Decides by rule whether a partial solution is finished, and finds its answer."""
 
 Grade = Callable[[Problem, Sequence[str]], list[bool]]
 """Compares answers with the oracle answer of a problem."""
@@ -133,6 +131,7 @@ class Session:
         self.ledger = Ledger(task.header.budget)
         self.greedy = task.header.method == "greedy"
         self.policy = Reader(engines.policy, task.problem.text)
+        self.grader = engines.value if isinstance(engines.value, PromptedValue) else None
         self.judge = None if engines.value is None else Reader(engines.value, task.problem.text)
         self.values: dict[int, float] = {}
         self.drawn = 0
@@ -149,7 +148,11 @@ class Session:
             except StopIteration as end:
                 outcome: Outcome = end.value
                 return outcome
-            reply = await self.reply(request)
+            try:
+                reply = await self.reply(request)
+            except BudgetSpentError:
+                moves.close()
+                return Outcome("budget")
             # Only a request for samples can come back empty: the ledger grants none any more.
             if not reply and self.ledger.exhausted:
                 moves.close()
@@ -157,23 +160,28 @@ class Session:
 
     async def reply(self, request: Request) -> Any:
         if isinstance(request, Critique):
-            return self.critique(request.prefix)
+            return await self.critique(request)
         if isinstance(request, Value):
             return await self.value(request.prefixes)
         if isinstance(request, Propose):
-            samples = await self.sample(request.prefix, request.n, "step")
+            samples = await self.sample(request.prefix, request.n, "step", request.advice)
             self.recorder.spend(Cost(policy=sum(sample.generated for sample in samples)))
             earlier = self.earlier(request.prefix)
             return [self.clean(sample, earlier) for sample in samples]
-        samples = await self.sample(request.prefix, request.n, "end")
+        # What a language model generates for values has to be left in the budget after every trace.
+        n = 1 if self.grader is not None and self.ledger.budget is not None else request.n
+        samples = await self.sample(request.prefix, n, "end")
         return [Trace(sample.steps, Cost(policy=sample.generated)) for sample in samples]
 
-    async def sample(self, prefix: Prefix, n: int, until: Literal["step", "end"]) -> list[Sample]:
+    async def sample(
+        self, prefix: Prefix, n: int, until: Literal["step", "end"], advice: str | None = None
+    ) -> list[Sample]:
         """Draw ``n`` continuations; samples that the budget cut short are paid for and dropped."""
         sampling = self.engines.sampling
         steps = prefix_steps(self.recorder.tree, prefix)
-        prompt = self.policy.read(steps)
-        limit = min(sampling.step_tokens if until == "step" else sampling.trace_tokens, self.room(steps))
+        prompt = self.policy.read(steps, advice)
+        room = min(self.room(steps), self.engines.policy.context - len(prompt))
+        limit = min(sampling.step_tokens if until == "step" else sampling.trace_tokens, room)
         kept: list[Sample] = []
         if limit <= 0:
             return kept
@@ -187,7 +195,8 @@ class Session:
                 top_p=sampling.top_p,
             )
             self.ledger.spent += sum(sample.generated for sample in samples)
-            self.recorder.spend(Cost(prompt=len(prompt), calls=1))
+            read = samples[0].prompt if samples else None
+            self.recorder.spend(Cost(prompt=len(prompt) if read is None else read, calls=1))
             kept += [sample for sample in samples if not (sample.truncated and tokens < limit)]
         return kept
 
@@ -213,14 +222,38 @@ class Session:
             pairs = zip(wanted[-1], prompts, strict=True)
             unknown.update(pair for pair in pairs if pair[0] not in self.values)
         if unknown:
-            scores = await self.engines.value.score(list(unknown.values()))
+            scores = await self.score(self.engines.value, list(unknown.values()))
             self.values.update(zip(unknown, scores, strict=True))
-            self.recorder.spend(Cost(value=sum(map(len, unknown.values())), calls=1))
         combine = AGGREGATIONS[self.engines.aggregation]
         return [combine([self.values[number] for number in numbers]) for numbers in wanted]
 
-    def critique(self, prefix: Prefix) -> Verdict:
-        return self.engines.critic(prefix_steps(self.recorder.tree, prefix))
+    async def score(self, model: ValueModel, prompts: Sequence[Tokens]) -> list[float]:
+        """Values from the value model; what it generates is paid for.
+
+        Raises:
+            BudgetSpentError: what is left of the budget may not be enough.
+        """
+        if self.grader is None:
+            scores = await model.score(prompts)
+            self.recorder.spend(Cost(value=sum(map(len, prompts)), calls=1))
+            return scores
+        self.ledger.reserve(len(prompts) * self.grader.most_tokens)
+        grades = await self.grader.grade(prompts)
+        generated, read = sum(grade.generated for grade in grades), sum(grade.read for grade in grades)
+        self.ledger.spent += generated
+        self.recorder.spend(Cost(critic=generated, value=read, calls=sum(grade.calls for grade in grades)))
+        return [grade.value for grade in grades]
+
+    async def critique(self, request: Critique) -> Verdict:
+        """The critic's verdict; by rule where the method has decided already."""
+        steps = prefix_steps(self.recorder.tree, request.prefix)
+        if request.declared:
+            return rule_critic(steps)
+        verdict = await self.engines.critic.judge(self.task.problem.text, steps, self.ledger.left)
+        if verdict.cost is not FREE:
+            self.ledger.spent += verdict.cost.generated
+            self.recorder.spend(verdict.cost)
+        return verdict
 
     def clean(self, sample: Sample, earlier: set[str]) -> Step | None:
         """The step of a sample; None where it is empty or, if those are dropped, a repeat."""

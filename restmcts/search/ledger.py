@@ -6,6 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 
+class BudgetSpentError(Exception):
+    """What is left of a token budget may not pay for what comes next: the search ends here."""
+
+
 @dataclass(slots=True)
 class Ledger:
     """The token budget of one search: a hard limit on generated tokens, the same for every method.
@@ -23,6 +27,15 @@ class Ledger:
     @property
     def exhausted(self) -> bool:
         return self.left == 0
+
+    def reserve(self, tokens: int) -> None:
+        """Make sure that ``tokens`` could be spent at once.
+
+        Raises:
+            BudgetSpentError: they could not.
+        """
+        if self.left is not None and self.left < tokens:
+            raise BudgetSpentError
 
     def grants(self, samples: int, longest: int) -> Iterator[tuple[int, int]]:
         """Split a request into parts that cannot overspend; yields (samples, most tokens of each).

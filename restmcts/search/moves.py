@@ -41,7 +41,7 @@ def critique(recorder: Recorder, node: Node) -> Moves:
 
 def declare_finished(recorder: Recorder, node: Node) -> Moves:
     """Mark ``node`` finished, whatever the critic thinks, with the answer that its text has."""
-    verdict: Verdict = yield Critique(Prefix(node.id))
+    verdict: Verdict = yield Critique(Prefix(node.id), declared=True)
     recorder.emit(Critiqued(node.id, True, verdict.answer))
 
 

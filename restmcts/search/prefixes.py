@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import accumulate, chain
 
 from restmcts.engines.base import Policy, Tokens, ValueModel
+from restmcts.prompts import advised
 from restmcts.search.requests import Prefix
 from store.trace import Step
 from store.tree import Tree
@@ -23,20 +24,22 @@ class Reader:
     beginnings have equal numbers, whether they are in the tree or not.
     """
 
-    __slots__ = ("_model", "_numbers", "prompt")
+    __slots__ = ("_model", "_numbers", "_problem", "prompt")
 
     def __init__(self, model: Policy | ValueModel, problem: str) -> None:
         self._model = model
+        self._problem = problem
         self._numbers: dict[tuple[int, Tokens], int] = {}
         self.prompt = model.prompt(problem)
 
     def room(self, steps: Sequence[Step]) -> int:
-        """How many tokens may follow ``steps``."""
+        """How many tokens may follow the problem and ``steps``."""
         return self._model.context - len(self.prompt) - sum(len(self._model.tokens(step)) for step in steps)
 
-    def read(self, steps: Sequence[Step]) -> Tokens:
-        """The problem and ``steps`` as token ids."""
-        return (*self.prompt, *chain.from_iterable(map(self._model.tokens, steps)))
+    def read(self, steps: Sequence[Step], advice: str | None = None) -> Tokens:
+        """The problem, with ``advice`` for the next step if there is any, and ``steps`` as token ids."""
+        prompt = self._model.prompt(advised(self._problem, advice)) if advice else self.prompt
+        return (*prompt, *chain.from_iterable(map(self._model.tokens, steps)))
 
     def read_each(self, steps: Sequence[Step]) -> list[Tokens]:
         """The problem with the first step, with the first two, and so on; the problem alone without any."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from restmcts.problems.verdicts import Verdict
 from store.trace import FREE, Cost, Step
 
 
@@ -64,18 +65,15 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Critique:
-    """Is this partial solution a finished one? Reply: :class:`Verdict`."""
+    """Is this partial solution a finished one? Reply: :class:`~restmcts.problems.verdicts.Verdict`.
+
+    ``declared``: it counts as finished whatever the critic thinks; only its answer is looked for.
+    """
 
     prefix: Prefix
+    declared: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """``finished``: nothing is left to do; ``answer`` is the normalized answer found in the text."""
-
-    finished: bool
-    answer: str | None = None
-    advice: str | None = None
-
+__all__ = ["Complete", "Critique", "Prefix", "Propose", "Request", "Trace", "Value", "Verdict"]
 
 Request = Propose | Complete | Value | Critique

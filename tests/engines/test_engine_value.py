@@ -15,6 +15,7 @@ from transformers import GPT2ForSequenceClassification
 from restmcts.engines.base import Tokens
 from restmcts.engines.transformers_value import TransformersValueModel
 from restmcts.errors import EngineError, InputError
+from store.trace import Step
 
 
 def make_prompts(count: int = 30) -> list[Tokens]:
@@ -142,4 +143,14 @@ async def test_a_folder_gives_the_values_of_its_model(tmp_path: Path) -> None:
     assert engine.name == tmp_path.name
     assert engine.context == CONTEXT
     assert await engine.score(prompts) == pytest.approx(padded_logits(model, prompts, "right"), abs=2e-5)
+    engine.close()
+
+
+def test_a_step_without_token_ids_is_encoded() -> None:
+    """A policy behind a server gives text alone; its steps must not be read as nothing."""
+    tokenizer = word_tokenizer()
+    engine = TransformersValueModel((value_llama(), tokenizer))
+    text = "1 + 2 = 3\n"
+    assert engine.tokens(Step(text)) == tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
+    assert engine.tokens(Step(text, (7, 8))) == (7, 8)
     engine.close()

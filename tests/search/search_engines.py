@@ -14,9 +14,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from restmcts.engines.base import Sample, Sampling, Tokens
+from restmcts.engines.critic import RuleCritic
 from restmcts.errors import EngineError
 from restmcts.problems.base import Problem
-from restmcts.search.critic import rule_critic
 from restmcts.search.driver import Engines, SearchTask, run_search, run_searches
 from restmcts.search.methods import METHODS
 from restmcts.search.settings import (
@@ -192,7 +192,8 @@ def engines(policy: Any = None, value: Any = None, **more: Any) -> Engines:
     """Engines of a test; ``value`` False: there is no value model."""
     judge = None if value is False else value or Judge()
     sampling = more.pop("sampling", Sampling(temperature=0.7, step_tokens=8, trace_tokens=30))
-    return Engines(policy or Writer(), judge, rule_critic, sampling, **more)
+    critic = more.pop("critic", None) or RuleCritic()
+    return Engines(policy or Writer(), judge, critic, sampling, **more)
 
 
 def task(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from restmcts.errors import InputError
-from restmcts.search.critic import rule_critic
+from restmcts.problems.verdicts import rule_critic
 from restmcts.search.methods import METHODS, method_settings
 from restmcts.search.requests import Verdict
 from restmcts.search.settings import Mcts

@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from restmcts.problems.answers import find_answer, is_complete, normalize_answer
-from restmcts.search.requests import Verdict
-from store.trace import Step
+from store.trace import FREE, Cost, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a self-critic thinks of a partial solution.
+
+    ``finished``: nothing is left to do; ``answer`` is the normalized answer found in the text; ``advice``
+    is for the next step. ``cost`` is what it took to ask.
+    """
+
+    finished: bool
+    answer: str | None = None
+    advice: str | None = None
+    cost: Cost = FREE
 
 
 def rule_critic(steps: Sequence[Step]) -> Verdict:

@@ -1,0 +1,27 @@
+"""A policy behind the fault server."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from fault_server import FaultServer
+
+from restmcts.engines.base import Sample
+from restmcts.engines.openai_policy import OpenAiPolicy
+from restmcts.engines.settings import OpenAiSettings
+from store.trace import Step
+
+
+def settings(server: FaultServer, **changes: Any) -> OpenAiSettings:
+    return OpenAiSettings(**{"base_url": server.url, "retries": 2, "timeout": 5.0} | changes)
+
+
+def open_engine(server: FaultServer, **changes: Any) -> OpenAiPolicy:
+    return OpenAiPolicy("tiny", settings(server, **changes))
+
+
+def propose(policy: OpenAiPolicy, written: str = "", **changes: Any) -> list[Sample]:
+    wanted: dict[str, Any] = {"seeds": [0, 1], "max_tokens": 30, "until": "step", "temperature": 0.7}
+    prompt = (*policy.prompt("What is x?"), *policy.tokens(Step(written)))
+    return asyncio.run(policy.propose(prompt, **wanted | changes))

@@ -1,0 +1,133 @@
+"""`restmcts search` and `restmcts eval` with models on a server, end to end."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fault_server import FaultServer
+
+from store.reader import StoreReader
+from store.trace import Critiqued
+
+KEY = "sk-secret-0123456789"
+COMMAND = (sys.executable, "-c", "from restmcts.cli import main; main()")
+
+
+@pytest.fixture
+def server() -> Iterator[FaultServer]:
+    with FaultServer(key=KEY) as running:
+        yield running
+
+
+@pytest.fixture
+def problems(tmp_path: Path) -> Path:
+    path = tmp_path / "problems.jsonl"
+    rows = [{"id": f"p{number}", "problem": f"What is x{number}?", "answer": "1"} for number in range(3)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def restmcts(*words: object, key: str = KEY) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI")}
+    environment |= {"MY_KEY": key, "COLUMNS": "200", "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [*COMMAND, *map(str, words)], capture_output=True, text=True, env=environment, check=False
+    )
+
+
+def hosted(server: FaultServer, *more: str) -> list[str]:
+    settings = [
+        "models.engine=openai",
+        f"models.openai.base_url={server.url}",
+        "models.openai.api_key_variable=MY_KEY",
+        "models.openai.retries=1",
+        *more,
+    ]
+    return [word for setting in settings for word in ("-o", setting)]
+
+
+def test_search_by_a_policy_that_values_itself(server: FaultServer, problems: Path, tmp_path: Path) -> None:
+    root = tmp_path / "store"
+    more = ("models.critic=prompted", "generation.settings.rounds=4", "generation.settings.early_stop=false")
+    done = restmcts(
+        "search", "--problems", problems, "--policy", "org/tiny", "--root", root, "--json",
+        "--method", "mcts", *hosted(server, *more),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    assert (summary["trees"], summary["failed"]) == (3, 0)
+    assert summary["value_tokens"] > 0
+    with StoreReader(root) as reader:
+        record = reader.record("search-mcts", "search/0")
+    assert (record.header.policy, record.header.value) == ("org/tiny", "org/tiny")
+    assert record.result.cost.critic > 0
+    advice = [event.advice for event in record.events if isinstance(event, Critiqued) and event.advice]
+    assert "Look at the\x1b[31m sign." in advice
+    assert any("Advice for the next step: Look" in json.dumps(seen.body) for seen in server.posts)
+    stored = [path for path in root.rglob("*") if path.is_file()]
+    assert any(path.name == "run.toml" for path in stored)
+    assert not [path for path in stored if KEY.encode() in path.read_bytes()]
+    assert KEY not in done.stdout + done.stderr
+
+
+def test_eval_of_a_policy_on_a_server(server: FaultServer, problems: Path, tmp_path: Path) -> None:
+    done = restmcts(
+        "eval", "--policy", "org/tiny:1b", "--problems", problems, "--root", tmp_path / "store", "--json",
+        "--method", "greedy", "--method", "best-of-n", "--budget", 150, *hosted(server),
+        "-o", "best-of-n.samples=2",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    assert summary["run"] == "eval-tiny-1b"
+    rows = {row["method"]: row for row in summary["rows"]}
+    assert {"greedy", "best-of-n, last"} <= rows.keys()
+    assert 0 < rows["best-of-n, last"]["policy_tokens"] <= 150
+
+
+def test_a_stored_run_keeps_its_recipe(tmp_path: Path, server: FaultServer, problems: Path) -> None:
+    asked = ("search", "--problems", problems, "--policy", "tiny", "--root", tmp_path, "--method", "greedy")
+    assert restmcts(*asked, *hosted(server)).returncode == 0
+    done = restmcts("eval", "search-greedy", "--root", tmp_path, "-o", "models.engine=transformers")
+    assert done.returncode == 2
+    assert "keeps its recipe" in done.stderr
+
+
+@pytest.mark.parametrize("engine", ["engine", "value_engine"])
+def test_models_on_a_server_cannot_be_trained(engine: str, tmp_path: Path) -> None:
+    root = tmp_path / "store"
+    done = restmcts("iterate", "tiny", "--root", root, "-o", f"models.{engine}=openai")
+    assert done.returncode == 2
+    assert "cannot be trained" in done.stderr and done.stderr.count("\n") == 1
+    assert not root.exists()
+
+
+def test_a_value_model_cannot_be_made_from_a_policy_on_a_server(
+    server: FaultServer, problems: Path, tmp_path: Path
+) -> None:
+    done = restmcts(
+        "search", "--problems", problems, "--policy", "tiny", "--train", problems, "--root", tmp_path,
+        *hosted(server, "models.value_engine=transformers"),
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "cannot be trained" in done.stderr
+
+
+def test_a_refused_key_is_one_line_without_the_key(
+    server: FaultServer, problems: Path, tmp_path: Path
+) -> None:
+    wrong = "sk-wrong-9876543210"
+    asked = ("search", "--problems", problems, "--policy", "tiny", "--root", tmp_path, *hosted(server))
+    for debug in ((), ("--debug",)):
+        done = restmcts(*debug, *asked, key=wrong)
+        assert done.returncode == 1
+        assert "MY_KEY is missing or refused" in done.stderr
+        assert wrong not in done.stdout + done.stderr
+    assert not [
+        path for path in tmp_path.rglob("*") if path.is_file() and wrong.encode() in path.read_bytes()
+    ]

@@ -11,8 +11,6 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
-import torch
-
 from restmcts.engines.attention import Piece
 from restmcts.engines.base import Tokens
 from restmcts.engines.batching import EngineStats, Finished, Job, Worker
@@ -22,8 +20,8 @@ from restmcts.engines.loading import context_length
 from restmcts.engines.prefill import FORWARD_TOKENS, Prefill
 from restmcts.errors import EngineError
 
-Read = Callable[[Sequence[Piece]], torch.Tensor]
-"""Runs the model once; the value ``[wanted pieces]`` after the last token of each piece, in float64."""
+Read = Callable[[Sequence[Piece]], list[float]]
+"""Runs the model once; the value after the last token of each piece of which that is wanted."""
 
 
 @dataclass(slots=True, eq=False)
@@ -91,7 +89,7 @@ class Scorer:
         finished: Finished = []
         pieces, ready = self._prefill.take(FORWARD_TOKENS)
         if pieces:
-            for owner, value in zip(ready, self._read(pieces).tolist(), strict=True):
+            for owner, value in zip(ready, self._read(pieces), strict=True):
                 self._settle(owner, value, finished)
         for job, _ in finished:
             self._running.pop(id(job), None)

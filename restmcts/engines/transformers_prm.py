@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -97,9 +98,10 @@ def read_tokens(model: CachedModel, good: int, bad: int) -> Read:
     """The probability of the token ``good`` against ``bad`` as the next one (Wang et al., arXiv
     2312.08935)."""
 
-    def read(pieces: Sequence[Piece]) -> torch.Tensor:
-        logits = model.logits(pieces).double()
-        return probability(logits[:, good] - logits[:, bad])
+    def read(pieces: Sequence[Piece]) -> list[float]:
+        logits = model.logits(pieces)
+        margins = logits[:, good].double() - logits[:, bad].double()
+        return [probability(margin) for margin in margins.tolist()]
 
     return read
 
@@ -114,16 +116,18 @@ def read_labels(model: CachedModel, head: Sequence[torch.nn.Module], label: int)
     biases = torch.zeros(2) if last.bias is None else last.bias.detach().double()
     bias = float(biases[label] - biases[1 - label])
 
-    def read(pieces: Sequence[Piece]) -> torch.Tensor:
-        return probability((model.hidden(pieces, inner).double() * weight).sum(1) + bias)
+    def read(pieces: Sequence[Piece]) -> list[float]:
+        margins = (model.hidden(pieces, inner).double() * weight).sum(1) + bias
+        return [probability(margin) for margin in margins.tolist()]
 
     return read
 
 
-def probability(margin: torch.Tensor) -> torch.Tensor:
+def probability(margin: float) -> float:
     """The softmax of two logits for the first of them, from their difference; not a number where that is
     not finite."""
-    return torch.where(torch.isfinite(margin), torch.sigmoid(margin), torch.nan)
+    # Number by number: torch rounds differently in the rest of a tensor that does not fill a vector.
+    return (1 + math.tanh(margin / 2)) / 2 if math.isfinite(margin) else math.nan
 
 
 def step_head(model: Any, name: str) -> list[torch.nn.Module]:

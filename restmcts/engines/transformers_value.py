@@ -78,8 +78,9 @@ def read_regression(model: CachedModel, head: torch.nn.Linear) -> Read:
     weight = head.weight[0].detach().double()
     bias = 0.0 if head.bias is None else float(head.bias[0])
 
-    def read(pieces: Sequence[Piece]) -> torch.Tensor:
-        return (model.hidden(pieces).double() * weight).sum(1) + bias
+    def read(pieces: Sequence[Piece]) -> list[float]:
+        values: list[float] = ((model.hidden(pieces).double() * weight).sum(1) + bias).tolist()
+        return values
 
     return read
 

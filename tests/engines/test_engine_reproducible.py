@@ -10,11 +10,15 @@ from typing import Any
 import pytest
 import torch
 from engine_models import MODELS, VOCABULARY, value_llama, word_tokenizer
+from prm_models import QWEN, SHEPHERD, byte_tokenizer, chat_tokenizer, mistral_prm, sizes
+from transformers import Qwen2Config
 
-from restmcts.engines import attention, decoding, prefill, transformers_value
+from restmcts.engines import attention, decoding, prefill, scoring
 from restmcts.engines.base import Tokens
 from restmcts.engines.decoding import Decoder, Row
+from restmcts.engines.step_classifier import Qwen2StepClassifier
 from restmcts.engines.transformers_policy import TransformersPolicy
+from restmcts.engines.transformers_prm import TransformersPrm
 from restmcts.engines.transformers_value import TransformersValueModel
 
 
@@ -104,30 +108,42 @@ async def test_policy_alone_in_sevens_and_all_at_once(
 def exact_values(monkeypatch: pytest.MonkeyPatch) -> dict[Tokens, set[float]]:
     """All unrounded values that each prompt was given."""
     seen: dict[Tokens, set[float]] = {}
-    original = transformers_value.Scorer._settle
+    original = scoring.Scorer._settle
 
     def keep(self: Any, owner: Any, value: float, finished: Any) -> None:
         seen.setdefault(owner.job.prompts[owner.index], set()).add(value)
         original(self, owner, value, finished)
 
-    monkeypatch.setattr(transformers_value.Scorer, "_settle", keep)
+    monkeypatch.setattr(scoring.Scorer, "_settle", keep)
     return seen
 
 
+def open_engine(kind: str, cache_tokens: int | None) -> scoring.ScoringModel:
+    if kind == "regression":
+        return TransformersValueModel((value_llama(), word_tokenizer()), cache_tokens=cache_tokens)
+    if kind == "tokens":
+        tokenizer, settings = byte_tokenizer(), SHEPHERD
+        model = mistral_prm(len(tokenizer))
+    else:
+        tokenizer, settings = chat_tokenizer(), QWEN
+        torch.manual_seed(14)
+        model = Qwen2StepClassifier(Qwen2Config(**sizes(len(tokenizer))))
+    return TransformersPrm((model, tokenizer), settings, cache_tokens=cache_tokens)
+
+
+@pytest.mark.parametrize("kind", ["regression", "tokens", "labels"])
 @pytest.mark.parametrize("threads", [1, 2], indirect=True)
 async def test_values_alone_in_sevens_and_all_at_once(
-    threads: int, exact_values: dict[Tokens, set[float]], monkeypatch: pytest.MonkeyPatch
+    threads: int, kind: str, exact_values: dict[Tokens, set[float]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prompts = [prompt for prompt, _ in make_requests(64)]
     for variant in ({"size": 1}, {"size": 7}, {"size": 64}, {"size": 7, "cache_tokens": 150}, {"size": 64}):
-        engine = TransformersValueModel(
-            (value_llama(), word_tokenizer()), cache_tokens=variant.get("cache_tokens")
-        )
+        engine = open_engine(kind, variant.get("cache_tokens"))
         for start in range(0, len(prompts), variant["size"]):
             part = prompts[start : start + variant["size"]]
-            await asyncio.gather(*(engine.score([prompt]) for prompt in part))
-        await engine.score(prompts[::-1])
+            await asyncio.gather(*(scoring.ScoringModel.score(engine, [prompt]) for prompt in part))
+        await scoring.ScoringModel.score(engine, prompts[::-1])
         engine.close()
-        monkeypatch.setattr(transformers_value, "FORWARD_TOKENS", prefill.FORWARD_TOKENS // 512)
+        monkeypatch.setattr(scoring, "FORWARD_TOKENS", prefill.FORWARD_TOKENS // 512)
     assert len(exact_values) > 50
     assert {len(values) for values in exact_values.values()} == {1}

@@ -80,7 +80,7 @@ def described(figures: Figures) -> str:
     for name, value in figures.items():
         if value is None:
             continue
-        if name == "accuracy":
+        if name in ("accuracy", "cache hits"):
             shown = f"{value:.1%}"
         elif isinstance(value, float):
             shown = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -1,16 +1,42 @@
-"""`restmcts doctor`: what this machine has, and what is missing."""
+"""`restmcts doctor`: what this machine has, what is missing, and how fast it is."""
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from restmcts.cli.options import ROOT, AsJson, Root
+from restmcts.cli.options import ROOT, AsJson, Override, Root
+
+if TYPE_CHECKING:
+    from restmcts.speed import Speed
 
 
-def doctor(root: Root = ROOT, as_json: AsJson = False) -> None:
-    """Show versions, devices and extras, and what to install for the rest; exit code 1 on a problem."""
+def doctor(
+    root: Root = ROOT,
+    bench: Annotated[
+        bool, typer.Option("--bench", help="Measure the speed of the engines, and of a search on them.")
+    ] = False,
+    policy: Annotated[
+        Path | None,
+        typer.Option("--policy", help="With --bench: a model folder [default: random weights]."),
+    ] = None,
+    seconds: Annotated[
+        float, typer.Option("--seconds", min=1, help="With --bench: about how long it may take.")
+    ] = 30.0,
+    override: Override = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show versions, devices and extras, and what to install for the rest; exit code 1 on a problem.
+
+    Engines for --bench are set by -o models.KEY=VALUE; without models.engine, all that are installed.
+    """
+    if bench:
+        measure_speed(policy, override or [], seconds, as_json)
+        return
     from restmcts.cli.console import print_json, print_table
     from restmcts.doctor import report
 
@@ -23,3 +49,65 @@ def doctor(root: Root = ROOT, as_json: AsJson = False) -> None:
         print_table("restmcts doctor", ("what", "", "found", "what to do"), rows)
     if any(finding.ok is False for finding in findings):
         raise typer.Exit(1)
+
+
+def measure_speed(policy: Path | None, overrides: list[str], seconds: float, as_json: bool) -> None:
+    """Measure, and print what came out."""
+    from restmcts.engines.factory import prepare
+    from restmcts.engines.settings import ModelSettings
+    from restmcts.settings import checked
+    from restmcts.speed import advice, engines_here, measure_all
+
+    tables = _model_tables(overrides)
+    models = checked(ModelSettings, tables, "models")
+    engines = [models.engine] if "engine" in tables else engines_here()
+    prepare(models)
+    from restmcts.models.random_weights import write_random_policy, write_untrained_value
+
+    with tempfile.TemporaryDirectory() as folder:
+        if policy is None:
+            policy = Path(folder) / "policy"
+            write_random_policy(policy)
+        value = Path(folder) / "value"
+        write_untrained_value(policy, value, models.dtype)
+        speeds = measure_all(policy, value, models, engines, seconds)
+    _show(speeds, advice(speeds, models), as_json)
+
+
+def _model_tables(overrides: list[str]) -> dict[str, object]:
+    from restmcts.config import nested_overrides
+    from restmcts.errors import InputError
+
+    tables = nested_overrides(overrides)
+    unknown = sorted(set(tables) - {"models"})
+    if unknown:
+        raise InputError(
+            f"-o {unknown[0]}: only settings of models are measured, for example -o models.threads=2"
+        )
+    found: dict[str, object] = tables.get("models", {})
+    return found
+
+
+def _show(speeds: list[Speed], hints: list[str], as_json: bool) -> None:
+    from restmcts.cli.console import print_json, print_table
+
+    if as_json:
+        print_json({"speeds": [asdict(speed) | {"ratio": speed.ratio} for speed in speeds], "advice": hints})
+        return
+    rows = [
+        (
+            speed.engine,
+            f"{speed.alone:,.0f}",
+            f"{speed.search:,.0f}",
+            f"{speed.ratio:.2f}",
+            f"{speed.valued:,.0f}",
+            f"{speed.hits:.0%}",
+        )
+        for speed in speeds
+    ]
+    columns = ("engine", "alone", "MCTS*", "of alone", "with a value model", "cache hits")
+    print_table("generated tokens a second, 64 problems at once", columns, rows)
+    for hint in hints:
+        typer.echo(hint)
+    if not hints:
+        typer.echo("nothing seems to be set badly")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 
@@ -24,3 +25,6 @@ def freeze_libraries() -> None:
     """
     gc.collect()
     gc.freeze()
+    # What is frozen at the end of the process is reported as leaked by some libraries.
+    atexit.unregister(gc.unfreeze)
+    atexit.register(gc.unfreeze)

@@ -5,8 +5,6 @@ An engine in this process is not alone in it: another engine, a training and the
 
 from __future__ import annotations
 
-import atexit
-import gc
 import logging
 import os
 import random
@@ -55,9 +53,6 @@ def prepare_vllm(models: ModelSettings) -> None:
     Raises:
         InputError: vLLM is not installed, or cannot be imported.
     """
-    # vLLM freezes too, and what is frozen at the end of the process is reported as leaked.
-    atexit.unregister(gc.unfreeze)
-    atexit.register(gc.unfreeze)
     os.environ["VLLM_NO_USAGE_STATS"] = "1"
     os.environ["VLLM_CPU_OMP_THREADS_BIND"] = bound_cores(models)
     if not models.vllm.logs:

@@ -10,10 +10,14 @@ from restmcts.engines.base import Policy, ValueModel
 from restmcts.errors import InputError, PhaseError
 from restmcts.iterate.context import Context, Summary
 from restmcts.problems.base import Problem
-from restmcts.search.driver import Engines, SearchTask, run_searches, verified
+from restmcts.search.driver import Engines, SearchTask, run_searches
 from restmcts.search.settings import Method
 from restmcts.seeds import derive_seed
+from store.records import Metric
 from store.trace import Header, SearchRecord, Stopped
+
+ENGINE_METRICS = "engine."
+"""How the names of metrics begin that say how busy engines were; times, which differ between equal runs."""
 
 SYNC_SECONDS = 1.0
 """How often the index catches up while trees are being written, for those who watch."""
@@ -82,21 +86,20 @@ def run_search_phase(context: Context, phase: str, tasks: Sequence[SearchTask], 
     finished = context.writer.finished_trees(phase)
     waiting = [task for task in tasks if task.header.id not in finished]
     context.progress.start(phase, "search", len(tasks))
-    tally = Tally(done=len(tasks) - len(waiting))
+    tally = Tally(len(tasks) - len(waiting), engines)
     try:
         asyncio.run(_search(context, waiting, engines, tally))
     finally:
         context.writer.sync_index()
     context.writer.seal_trees(phase)
+    for name, figure in tally.engine_use().items():
+        context.writer.add_metric(Metric("", phase, None, f"{ENGINE_METRICS}{name}", figure))
     return phase_summary(context, phase)
 
 
 async def _search(context: Context, waiting: Sequence[SearchTask], engines: Engines, tally: Tally) -> None:
-    problems = {task.header.id: task.problem for task in waiting}
     synced = time.monotonic()
-    async for record in run_searches(waiting, engines, context.recipe.concurrency):
-        problem = problems[record.header.id]
-        record = await asyncio.to_thread(verified, record, problem, context.grade)
+    async for record in run_searches(waiting, engines, context.recipe.concurrency, context.grade):
         context.writer.add_tree(record)
         tally.add(record)
         context.progress.update(tally.done, tally.figures())
@@ -106,10 +109,12 @@ async def _search(context: Context, waiting: Sequence[SearchTask], engines: Engi
 
 
 class Tally:
-    """What has come out so far, for the progress line."""
+    """What has come out so far, and how busy the engines are, for the progress line and the metrics."""
 
-    def __init__(self, done: int) -> None:
+    def __init__(self, done: int, engines: Engines) -> None:
+        self.engines = engines
         self.started = time.monotonic()
+        self.before = self.stats()
         self.done = done
         self.graded = 0
         self.correct = 0
@@ -122,13 +127,43 @@ class Tally:
             self.graded += 1
             self.correct += record.result.correct
 
+    def stats(self) -> dict[str, float]:
+        """The counts of the engines so far, by ``policy.`` and ``value.`` names."""
+        models = {"policy": self.engines.policy, "value": self.engines.value}
+        return {
+            f"{kind}.{name}": figure
+            for kind, model in models.items()
+            if model is not None
+            for name, figure in model.stats().items()
+        }
+
     def figures(self) -> dict[str, float | None]:
-        seconds = max(1e-9, time.monotonic() - self.started)
+        use = self.engine_use()
+        now = self.stats()
         return {
             "accuracy": self.correct / self.graded if self.graded else None,
             "tokens": self.tokens,
-            "tokens a second": self.tokens / seconds,
+            "tokens a second": self.tokens / max(1e-9, time.monotonic() - self.started),
+            "cache hits": use.get("policy.cache_hit_rate"),
+            "running": now.get("policy.running"),
+            "waiting": now.get("policy.waiting"),
         }
+
+    def engine_use(self) -> dict[str, float]:
+        """Of this phase since its last start: the share of prompt tokens that were cached, the share of the
+        time in which the model ran, and generated tokens a second."""
+        seconds = max(1e-9, time.monotonic() - self.started)
+        spent = {name: figure - self.before[name] for name, figure in self.stats().items()}
+        use = {}
+        for kind in ("policy", "value"):
+            read, cached = spent.get(f"{kind}.prompt_tokens", 0.0), spent.get(f"{kind}.cached_tokens", 0.0)
+            if read:
+                use[f"{kind}.cache_hit_rate"] = cached / read
+            if f"{kind}.seconds" in spent:
+                use[f"{kind}.busy"] = min(1.0, spent[f"{kind}.seconds"] / seconds)
+        if "policy.generated_tokens" in spent:
+            use["policy.tokens_per_second"] = spent["policy.generated_tokens"] / seconds
+        return use
 
 
 def phase_summary(context: Context, phase: str) -> Summary:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -63,6 +65,20 @@ def test_a_changed_recipe_is_refused_with_the_difference(own_store: Path) -> Non
     assert "-updates = 8" in line
     assert "+updates = 9" in line
     assert state(own_store) == before
+
+
+def test_how_busy_the_engines_were_is_stored(store: Path) -> None:
+    with closing(sqlite3.connect(store / "index.db")) as database:
+        rows = database.execute(
+            "SELECT name, value FROM metrics WHERE phase = '1.search' AND name LIKE 'engine.%'"
+        ).fetchall()
+    use = dict(rows)
+    assert set(use) == {
+        f"engine.{kind}.{name}" for kind in ("policy", "value") for name in ("cache_hit_rate", "busy")
+    } | {"engine.policy.tokens_per_second"}
+    shares = [figure for name, figure in use.items() if not name.endswith("second")]
+    assert all(0 < share <= 1 for share in shares)
+    assert use["engine.policy.tokens_per_second"] > 0
 
 
 @pytest.mark.parametrize("concurrency", [1, 64])

@@ -1,0 +1,180 @@
+"""Our searches through the real driver, and a recording of what they asked of their engines."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from benchmarks.contenders.workload import Workload, pseudo_score
+from restmcts.engines.base import Policy, Sample, Sampling, Tokens, ValueModel
+from restmcts.search.critic import rule_critic
+from restmcts.search.driver import Engines, SearchTask, run_searches
+from restmcts.search.settings import Mcts
+from store.trace import Header, Step
+
+
+@dataclass(slots=True)
+class Asked:
+    """A request to the policy, and the samples that came back."""
+
+    prompt: Tokens
+    seeds: Sequence[int]
+    max_tokens: int
+    temperature: float
+    samples: list[Sample] = field(default_factory=list)
+
+
+@dataclass
+class Recording:
+    """All requests of a search in the order in which they were made; values by groups of prompts."""
+
+    proposals: list[Asked] = field(default_factory=list)
+    values: list[Sequence[Tokens]] = field(default_factory=list)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that were generated."""
+        return sum(sample.generated for asked in self.proposals for sample in asked.samples)
+
+    @property
+    def scored(self) -> int:
+        """Partial solutions that were scored."""
+        return sum(map(len, self.values))
+
+
+class RecordedPolicy:
+    """A policy that notes down what it is asked."""
+
+    def __init__(self, policy: Policy, recording: Recording) -> None:
+        self._policy = policy
+        self._recording = recording
+        self.name, self.context = policy.name, policy.context
+        self.prompt, self.tokens = policy.prompt, policy.tokens
+        self.stats, self.close = policy.stats, policy.close
+
+    async def propose(
+        self,
+        prompt: Tokens,
+        *,
+        seeds: Sequence[int],
+        max_tokens: int,
+        until: Literal["step", "end"],
+        temperature: float,
+        top_p: float = 1.0,
+    ) -> list[Sample]:
+        asked = Asked(prompt, seeds, max_tokens, temperature)
+        self._recording.proposals.append(asked)
+        asked.samples = await self._policy.propose(
+            prompt, seeds=seeds, max_tokens=max_tokens, until=until, temperature=temperature, top_p=top_p
+        )
+        return asked.samples
+
+
+class RecordedValue:
+    """A value model that notes down what it is asked."""
+
+    def __init__(self, value: ValueModel, recording: Recording) -> None:
+        self._value = value
+        self._recording = recording
+        self.name, self.context = value.name, value.context
+        self.prompt, self.tokens = value.prompt, value.tokens
+        self.stats, self.close = value.stats, value.close
+
+    async def score(self, prompts: Sequence[Tokens]) -> list[float]:
+        self._recording.values.append(prompts)
+        return await self._value.score(prompts)
+
+
+class FreeValue:
+    """Scores at once, by a pseudo-random number that depends on the partial solution."""
+
+    name = "free"
+
+    def __init__(self, policy: Policy) -> None:
+        self.context = policy.context
+        self.prompt = policy.prompt
+
+    def tokens(self, step: Step) -> Tokens:
+        return step.tokens
+
+    async def score(self, prompts: Sequence[Tokens]) -> list[float]:
+        return [pseudo_score(prompt) for prompt in prompts]
+
+    def stats(self) -> dict[str, float]:
+        return {}
+
+    def close(self) -> None:
+        pass
+
+
+def make_tasks(workload: Workload) -> list[SearchTask]:
+    """A search with MCTS* for every problem, which ends when its token budget is spent."""
+    settings = Mcts(branch=workload.branch, rounds=0, early_stop=False)
+    return [
+        SearchTask(
+            Header(
+                id=f"1.search/{number}",
+                phase="1.search",
+                problem=problem.id,
+                question=problem.text,
+                oracle=problem.answer,
+                method="mcts",
+                answer_by=settings.answer_by,
+                seed=workload.seed + number,
+                policy="policy",
+                value="value",
+                budget=workload.budget,
+                settings=settings.model_dump(mode="json"),
+            ),
+            problem,
+            settings,
+        )
+        for number, problem in enumerate(workload.problems)
+    ]
+
+
+def forget(engine: Any) -> None:
+    """Empty the prefix cache of one of our engines, in which nothing runs."""
+    if isinstance(engine, FreeValue):
+        return
+    if hasattr(engine, "_model"):
+        engine._model.clear()
+    else:
+        engine._engine._core.engine.reset_prefix_cache()
+
+
+def search(
+    workload: Workload, policy: Policy, value: ValueModel, recording: Recording
+) -> tuple[int, dict[str, Any]]:
+    """Run all searches; returns the tokens that they generated."""
+    sampling = Sampling(temperature=workload.temperature, step_tokens=workload.step_tokens)
+    engines = Engines(
+        RecordedPolicy(policy, recording), RecordedValue(value, recording), rule_critic, sampling
+    )
+
+    async def run() -> list[Any]:
+        tasks = make_tasks(workload)
+        return [record async for record in run_searches(tasks, engines, workload.concurrency)]
+
+    before = counted(policy), counted(value)
+    records = asyncio.run(run())
+    failed = [record for record in records if record.result.reason == "failed"]
+    if failed:
+        raise RuntimeError(f"a search failed: {failed[0].events[-1].message}")
+    computed = [now - then for now, then in zip((counted(policy), counted(value)), before, strict=True)]
+    details = {
+        "nodes": sum(record.result.nodes - 1 for record in records),
+        "requests": len(recording.proposals),
+        "scored": 0 if isinstance(value, FreeValue) else recording.scored,
+        "prompt_tokens_computed": {"policy": computed[0], "value": computed[1]},
+        "reasons": sorted({record.result.reason for record in records}),
+    }
+    return recording.tokens, details
+
+
+def counted(engine: Policy | ValueModel) -> float:
+    """Prompt tokens that the engine has computed so far, those from its cache left out."""
+    stats = engine.stats()
+    return stats.get("prompt_tokens", 0) - stats.get("cached_tokens", 0)

@@ -1,0 +1,47 @@
+"""What the benchmarks claim to measure is what they measure."""
+
+import asyncio
+
+import pytest
+
+from benchmarks.contenders.replay import grouped
+from benchmarks.contenders.searches import Asked, FreeValue, Recording, search
+from benchmarks.contenders.workload import Workload, make_problems
+from benchmarks.scaling import memory
+from benchmarks.search_overhead import PROMPT, ReadyPolicy
+from restmcts.engines.base import Sample
+
+
+def asked(lengths: list[int], seeds: list[int]) -> Asked:
+    return Asked((1,), seeds, 64, 1.0, [Sample((), length, False) for length in lengths])
+
+
+@pytest.mark.parametrize(
+    ("lengths", "seeds", "groups"),
+    [
+        ([5, 5, 5], [1, 2, 3], [(0, 3)]),
+        ([5, 5, 7], [1, 2, 3], [(0, 2), (2, 1)]),
+        ([5, 7, 5], [1, 2, 3], [(0, 1), (1, 1), (2, 1)]),
+        ([5, 5], [1, 9], [(0, 1), (1, 1)]),
+        ([4], [3], [(0, 1)]),
+    ],
+)
+def test_samples_of_equal_length_and_following_seeds_are_one_request(lengths, seeds, groups):
+    assert list(grouped(asked(lengths, seeds))) == groups
+
+
+def test_a_recording_has_all_that_a_search_paid_for():
+    policy, recording = ReadyPolicy(), Recording()
+    problems = make_problems(3)
+    workload = Workload(problems, [PROMPT] * 3, 2, 240, 3, 64, 0.7, frozenset(), frozenset())
+    tokens, details = search(workload, policy, FreeValue(policy), recording)
+    # Every sample of this policy has twelve tokens, and a budget is spent as far as it goes.
+    assert tokens == recording.tokens == 3 * 240
+    assert details["requests"] == len(recording.proposals)
+    assert recording.scored > details["nodes"]
+
+
+def test_the_driver_holds_less_than_the_aim_beside_the_text():
+    held, nodes, _ = asyncio.run(memory(trees=4, nodes=100))
+    assert 400 <= nodes <= 440
+    assert 0 < held / nodes < 2048

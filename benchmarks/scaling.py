@@ -24,7 +24,7 @@ from typing import Any
 
 from benchmarks.search_overhead import STEP_TOKENS, ReadyPolicy, ReadyValue, make_tasks, search
 from restmcts.engines.base import Sample, Sampling, Tokens
-from restmcts.search.critic import rule_critic
+from restmcts.engines.critic import RuleCritic
 from restmcts.search.driver import Engines, SearchTask, Session, run_searches
 from restmcts.search.settings import Mcts
 from store.trace import SearchRecord, Step
@@ -100,7 +100,7 @@ async def memory(trees: int, nodes: int) -> tuple[int, int, list[str]]:
     """Bytes and nodes when all searches are as large as wanted, and the lines that hold most."""
     policy = HeldPolicy(trees, nodes)
     tasks = held_tasks(trees)
-    engines = Engines(policy, HeldValue(policy), rule_critic, Sampling())
+    engines = Engines(policy, HeldValue(policy), RuleCritic(), Sampling())
 
     async def run() -> list[SearchRecord]:
         return [record async for record in run_searches(tasks, engines, trees)]

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from benchmarks.contenders.workload import Workload, pseudo_score
 from restmcts.engines.base import Policy, Sample, Sampling, Tokens, ValueModel
-from restmcts.search.critic import rule_critic
+from restmcts.engines.critic import RuleCritic
 from restmcts.search.driver import Engines, SearchTask, run_searches
 from restmcts.search.settings import Mcts
 from store.trace import Header, Step
@@ -151,7 +151,7 @@ def search(
     """Run all searches; returns the tokens that they generated."""
     sampling = Sampling(temperature=workload.temperature, step_tokens=workload.step_tokens)
     engines = Engines(
-        RecordedPolicy(policy, recording), RecordedValue(value, recording), rule_critic, sampling
+        RecordedPolicy(policy, recording), RecordedValue(value, recording), RuleCritic(), sampling
     )
 
     async def run() -> list[Any]:

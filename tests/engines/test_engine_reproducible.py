@@ -44,14 +44,14 @@ def make_requests(count: int) -> list[tuple[Tokens, dict[str, Any]]]:
 def exact_logprobs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Tokens, int, tuple[float, ...]]]:
     """The unrounded log-probabilities of every continuation, as the engine finishes it."""
     seen: list[tuple[Tokens, int, tuple[float, ...]]] = []
-    original = Decoder._to_sample
+    original = Decoder._finish
 
-    def keep(self: Decoder, row: Row) -> Any:
+    def keep(self: Decoder, row: Row, finished: Any) -> None:
         job = row.owner.job
         seen.append((job.prompt, job.seeds[row.index], tuple(row.logprobs)))
-        return original(self, row)
+        original(self, row, finished)
 
-    monkeypatch.setattr(decoding.Decoder, "_to_sample", keep)
+    monkeypatch.setattr(decoding.Decoder, "_finish", keep)
     return seen
 
 

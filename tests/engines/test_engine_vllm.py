@@ -25,6 +25,7 @@ from test_engine_value import padded_logits
 from vllm_support import INSTALLED, MODELS, needs_vllm, save
 
 from restmcts.engines.base import Policy, Sample, Sampling, Tokens, ValueModel
+from restmcts.engines.critic import RuleCritic
 from restmcts.engines.factory import open_policy, open_value
 from restmcts.engines.transformers_policy import TransformersPolicy
 from restmcts.engines.transformers_value import TransformersValueModel
@@ -33,7 +34,6 @@ from restmcts.engines.vllm_value import VllmValueModel
 from restmcts.errors import EngineError
 from restmcts.problems.base import Problem
 from restmcts.prompts import StepEnds
-from restmcts.search.critic import rule_critic
 from restmcts.search.driver import Engines, SearchTask, run_search
 from restmcts.search.methods import METHODS
 from restmcts.search.settings import Mcts, Method, TreeOfThought
@@ -371,7 +371,7 @@ async def test_a_greedy_search_has_the_tree_of_the_transformers_engine(
         records = []
         for one, judge in pairs:
             sampling = Sampling(temperature=0, step_tokens=12, trace_tokens=60)
-            records.append(await run_search(task, Engines(one, judge, rule_critic, sampling)))
+            records.append(await run_search(task, Engines(one, judge, RuleCritic(), sampling)))
         found, expected = (fold(record.events) for record in records)
         assert [type(event) for event in records[0].events] == [type(event) for event in records[1].events]
         assert list(map(shape, found.nodes[1:])) == list(map(shape, expected.nodes[1:]))

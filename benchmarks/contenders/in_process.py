@@ -1,25 +1,35 @@
 """Peers that call a function for new steps: treequest and llm-reasoners, on vLLM in this process.
 
-Both get all that the engine has: prompts as token ids, ``branch`` samples in one request, the prefix cache,
-one thread for each problem at once, whose requests share every forward pass.
+Both get the engine alone, with prompts as token ids and the prefix cache, and ask for neither seeds nor
+log-probabilities. Each is driven as its documentation has it, and once more as fast as its interface allows:
 
-- treequest: ``StandardMCTS`` through ``ask_batch`` and ``tell``, as its README shows for batches;
-  ``samples_per_action`` is ``branch``. Its README answers the trials of a batch one after another; here those
-  of one parent are one request.
-- llm-reasoners: ``Reasoner`` with its ``MCTS`` (defaults: depth 5), a world model and a search configuration
-  as its README has them. Its own way to many problems is one after another; threads go beyond it. Its
-  ``HFModel`` is not used: it sets the ids of the tokens that begin, end and pad a text to those of Llama 1,
-  so that with other models texts end at the wrong place.
+- ``treequest``: ``StandardMCTS`` (``samples_per_action`` is ``branch``) by ``step`` with a generation
+  function, which gives one state a call; a thread for each problem at once, whose requests share forward
+  passes.
+- ``treequest-batched``: the same by ``ask_batch`` and ``tell``; its README answers the trials of a batch one
+  after another, here those of one parent are one request.
+- ``llm-reasoners``: ``Reasoner`` with its ``MCTS`` (defaults: depth 5), a world model and a search
+  configuration that asks for ``branch`` actions in one request; one problem after the other, as in its
+  evaluators, and only ``ALONE`` of them, since more would not change the speed.
+- ``llm-reasoners-threads``: the same with a thread for each problem at once.
+
+The ``HFModel`` of llm-reasoners is not used: it sets the ids of the tokens that begin, end and pad a text to
+those of Llama 1, so that with other models texts end at the wrong place. A search may exceed its budget by
+its last request; ours does not, and ends with smaller ones.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.contenders.raw_vllm import RawEngine, step_sampling
 from benchmarks.contenders.workload import Workload, pseudo_score
 from restmcts.engines.base import Tokens
+
+ALONE = 8
+"""Problems that are searched one after the other, at most."""
 
 
 @dataclass(frozen=True)
@@ -55,21 +65,40 @@ class Steps:
         ]
 
 
-def run_in_process(search: Any, engine: RawEngine, workload: Workload) -> tuple[int, dict[str, Any]]:
-    """Let ``search(steps, workload)`` loose on every problem; returns the tokens generated."""
+def run_in_process(
+    search: Callable[[Steps, Workload], None], threaded: bool, engine: RawEngine, workload: Workload
+) -> tuple[int, dict[str, Any]]:
+    """Let ``search`` loose on the problems; returns the tokens generated."""
     engine.forget()
-    steps = [Steps(engine, workload, prompt) for prompt in workload.prompts]
-    engine.serve(lambda place: search(steps[place], workload), len(steps), workload.concurrency)
-    return sum(each.tokens for each in steps), {}
+    prompts = workload.prompts if threaded else workload.prompts[:ALONE]
+    steps = [Steps(engine, workload, prompt) for prompt in prompts]
+    threads = workload.concurrency if threaded else 1
+    engine.serve(lambda place: search(steps[place], workload), len(steps), threads)
+    return sum(each.tokens for each in steps), {"problems": len(steps)}
 
 
 def search_treequest(steps: Steps, workload: Workload) -> None:
-    """One search of treequest, up to the budget."""
+    """One search of treequest by single steps, up to the budget."""
     import treequest
+
+    def generate(parent: Partial | None) -> tuple[Partial, float]:
+        return scored(steps.after(parent or steps.root, 1)[0])
 
     algorithm = treequest.StandardMCTS(samples_per_action=workload.branch)
     tree = algorithm.init_tree()
     # A tree of ended texts alone asks for nothing more.
+    for _ in range(workload.budget):
+        if steps.spent:
+            return
+        tree = algorithm.step(tree, {"step": generate})
+
+
+def search_treequest_batched(steps: Steps, workload: Workload) -> None:
+    """One search of treequest by batches, up to the budget."""
+    import treequest
+
+    algorithm = treequest.StandardMCTS(samples_per_action=workload.branch)
+    tree = algorithm.init_tree()
     for _ in range(workload.budget):
         if steps.spent:
             return
@@ -80,8 +109,12 @@ def search_treequest(steps: Steps, workload: Workload) -> None:
             parents.setdefault(id(parent), (parent, []))[1].append(trial)
         for parent, asked in parents.values():
             for trial, found in zip(asked, steps.after(parent, len(asked)), strict=True):
-                score = 0.0 if found.ended else pseudo_score(found.tokens)
-                tree = algorithm.tell(tree, trial.trial_id, (found, score))
+                tree = algorithm.tell(tree, trial.trial_id, scored(found))
+
+
+def scored(found: Partial) -> tuple[Partial, float]:
+    """A partial solution and its score; one that has ended is not worth going on from."""
+    return found, 0.0 if found.ended else pseudo_score(found.tokens)
 
 
 def search_reasoners(steps: Steps, workload: Workload) -> None:
@@ -112,3 +145,12 @@ def search_reasoners(steps: Steps, workload: Workload) -> None:
     # Once the budget is spent, an iteration costs nothing.
     algorithm = MCTS(n_iters=max(10, workload.budget // workload.step_tokens))
     Reasoner(Solutions(), Config(), algorithm)("")
+
+
+SEARCHES = {
+    "treequest": (search_treequest, True),
+    "treequest-batched": (search_treequest_batched, True),
+    "llm-reasoners": (search_reasoners, False),
+    "llm-reasoners-threads": (search_reasoners, True),
+}
+"""The search of each peer, and whether many run at once."""

@@ -30,7 +30,9 @@ PEERS = {
     "its-hub-beam": "its_hub",
     "its-hub-particles": "its_hub",
     "treequest": "treequest",
+    "treequest-batched": "treequest",
     "llm-reasoners": "reasoners",
+    "llm-reasoners-threads": "reasoners",
 }
 """Peers, and what they are imported as."""
 
@@ -191,17 +193,16 @@ class Lineup:
         return replay_transformers(policy, value, workload, recording)
 
     def _peers(self, engine: Any, raw: str, longest: int) -> Iterator[Contender]:
-        from benchmarks.contenders.in_process import run_in_process, search_reasoners, search_treequest
+        from benchmarks.contenders.in_process import SEARCHES, run_in_process
         from benchmarks.contenders.its_hub_peer import run_its_hub
 
-        searches = {"treequest": search_treequest, "llm-reasoners": search_reasoners}
         server: Any = None
         for peer in self._options.peers:
             missing = [name for name in needed(peer) if find_spec(name) is None]
             if missing:
                 yield Contender(peer, peer, None, note=f"not installed ({', '.join(missing)})")
-            elif peer in searches:
-                run = partial(run_in_process, searches[peer], engine)
+            elif peer in SEARCHES:
+                run = partial(run_in_process, *SEARCHES[peer], engine)
                 yield Contender(peer, f"{peer} on vllm", run, raw=raw)
             else:
                 server = server or self._serve(longest)

@@ -27,12 +27,25 @@ PACKAGES = (
 WIDTH = 120
 
 
-def ratio(runs: Runs, one: str, other: str | None) -> float | None:
+Speed = Callable[[Measured], float]
+
+
+def by_wall(measured: Measured) -> float:
+    """Tokens a second of wall time."""
+    return measured.speed
+
+
+def by_cpu(measured: Measured) -> float:
+    """Tokens a second of CPU time, of a server too."""
+    return measured.tokens / (measured.cpu_seconds + measured.details.get("server_cpu_seconds", 0.0))
+
+
+def ratio(runs: Runs, one: str, other: str | None, speed: Speed = by_wall) -> float | None:
     """How fast ``one`` is beside ``other``: the median over the repeats, each within itself."""
     if other is None or not runs.get(one) or not runs.get(other):
         return None
     pairs = zip(runs[one], runs[other], strict=True)
-    return statistics.median(left.speed / right.speed for left, right in pairs)
+    return statistics.median(speed(left) / speed(right) for left, right in pairs)
 
 
 def ours(runs: Runs) -> str | None:
@@ -42,28 +55,29 @@ def ours(runs: Runs) -> str | None:
     )
 
 
-def per_cpu_second(measured: Measured) -> float:
-    """Tokens a second of CPU time, of a server too."""
-    return measured.tokens / (measured.cpu_seconds + measured.details.get("server_cpu_seconds", 0.0))
-
-
 def print_table(contenders: Sequence[Contender], runs: Runs, concurrency: int) -> None:
     """What one number of problems at once gave."""
     table = Table(title=f"problems at once: {concurrency}", title_justify="left")
     table.add_column("", no_wrap=True)
-    for name in ("tokens/s", "min–max", "per CPU s", "/ alone", "/ limit", "/ ours"):
+    for name in ("tokens/s", "min–max", "per CPU s", "/ alone", "/ limit", "by CPU", "/ ours"):
         table.add_column(name, justify="right", no_wrap=True)
     for contender in contenders:
         measured = runs.get(contender.key)
         if not measured:
             continue
         speeds = [each.speed for each in measured]
-        ratios = [ratio(runs, contender.key, other) for other in (contender.raw, contender.limit, ours(runs))]
+        key, limit = contender.key, contender.limit
+        ratios = [
+            ratio(runs, key, contender.raw),
+            ratio(runs, key, limit),
+            ratio(runs, key, limit, by_cpu),
+            ratio(runs, key, ours(runs)),
+        ]
         table.add_row(
             contender.title,
             f"{statistics.median(speeds):,.0f}",
             f"{min(speeds):,.0f}–{max(speeds):,.0f}",
-            f"{statistics.median(map(per_cpu_second, measured)):,.0f}",
+            f"{statistics.median(map(by_cpu, measured)):,.0f}",
             *("" if found is None else f"{found:.2f}" for found in ratios),
         )
     console = Console(width=WIDTH, highlight=False, markup=False)
@@ -112,6 +126,7 @@ def as_rows(
             "note": contender.note,
             "of_raw": ratio(runs, contender.key, contender.raw),
             "of_limit": ratio(runs, contender.key, contender.limit),
+            "of_limit_by_cpu": ratio(runs, contender.key, contender.limit, by_cpu),
             "of_ours": ratio(runs, contender.key, ours(runs)),
             "runs": list(map(describe, runs.get(contender.key, []))),
         }

@@ -24,13 +24,13 @@ class Verdict:
 
 
 def rule_critic(steps: Sequence[Step]) -> Verdict:
-    """Finished when the policy ended its text or the text states an answer (boxed, "answer is").
-
-    The answer is looked for whether or not the solution is finished.
-    """
+    """Finished when the policy ended its text or the text states an answer (boxed, "answer is")."""
     text = "".join(step.text for step in steps)
     finished = bool(steps) and (steps[-1].ended or is_complete(text))
-    if not finished:
-        return Verdict(False)
-    answer = find_answer(text)
-    return Verdict(finished, None if answer is None else normalize_answer(answer))
+    return declared_finished(steps) if finished else Verdict(False)
+
+
+def declared_finished(steps: Sequence[Step]) -> Verdict:
+    """The verdict on a solution that a search takes for finished, whatever it says: with the answer in it."""
+    answer = find_answer("".join(step.text for step in steps))
+    return Verdict(True, None if answer is None else normalize_answer(answer))

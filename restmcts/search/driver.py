@@ -13,7 +13,7 @@ from restmcts.aggregations import AGGREGATIONS, Aggregation
 from restmcts.engines.base import Critic, Policy, PromptedValue, Sample, Sampling, Tokens, ValueModel
 from restmcts.errors import EngineError, InputError
 from restmcts.problems.base import Problem
-from restmcts.problems.verdicts import rule_critic
+from restmcts.problems.verdicts import declared_finished
 from restmcts.search.ledger import BudgetSpentError, Ledger
 from restmcts.search.methods import METHODS
 from restmcts.search.moves import Outcome
@@ -256,7 +256,7 @@ class Session:
         """The critic's verdict; by rule where the method has decided already."""
         steps = prefix_steps(self.recorder.tree, request.prefix)
         if request.declared:
-            return rule_critic(steps)
+            return declared_finished(steps)
         verdict = await self.engines.critic.judge(self.task.problem.text, steps, self.ledger.left)
         if verdict.cost is not FREE:
             self.ledger.spent += verdict.cost.generated

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 import sqlite3
@@ -65,6 +66,23 @@ def test_a_changed_recipe_is_refused_with_the_difference(own_store: Path) -> Non
     assert "-updates = 8" in line
     assert "+updates = 9" in line
     assert state(own_store) == before
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    importlib.util.find_spec("vllm") is None and not os.environ.get("CI"), reason="vLLM is not installed"
+)
+def test_the_whole_loop_runs_on_vllm(tmp_path: Path) -> None:
+    """Engines give way to trainings and come back with new weights; solutions that just end are graded."""
+    restmcts("iterate", SMALL, "--root", tmp_path, "-o", "models.engine=vllm")
+    with closing(sqlite3.connect(tmp_path / "index.db")) as database:
+        solved = dict(database.execute("SELECT phase, sum(correct) FROM trees GROUP BY phase"))
+        policies = database.execute(
+            "SELECT DISTINCT policy FROM trees WHERE phase IN ('1.search', '1.validate')"
+        ).fetchall()
+    assert solved["1.search"] > 0
+    assert len(policies) == 2
+    assert check(tmp_path) == []
 
 
 def test_how_busy_the_engines_were_is_stored(store: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from search_engines import LIMITED, PROMPT, Gate, Judge, Writer, engines, run, run_many, task
 
-from restmcts.engines.base import Sampling, Tokens
+from restmcts.engines.base import Sample, Sampling, Tokens
 from restmcts.errors import EngineError, InputError
 from restmcts.search.driver import run_searches
 from restmcts.search.methods import METHODS
@@ -357,3 +357,19 @@ def test_a_step_that_the_value_model_cannot_read_ends_its_search() -> None:
     assert isinstance(stopped, Stopped)
     assert (stopped.reason, stopped.message) == ("failed", "picky: the step tag stands in the step")
     assert record.result.nodes > 1
+
+
+def test_a_text_that_ends_without_a_word_is_graded_by_its_answer() -> None:
+    """The policy writes one step that does not say that it is the last, then nothing more."""
+
+    class Terse(Writer):
+        def write(self, prompt: Tokens, seed: int, most: int, until: str, temperature: float) -> Sample:
+            if 9 in prompt:
+                return Sample((), 1, False)
+            return Sample((Step("2 + 3 = 5\n", (5, 9), -0.5),), 2, False)
+
+    for method in ("mcts", "mcts-improved"):
+        record = run(task(method, LIMITED[method], budget=60, oracle="5"), engines(Terse()))
+        tree = fold(record.events)
+        assert [(node.finished, node.answer) for node in tree.nodes] == [(False, None), (True, "5")]
+        assert record.result.answer == "5"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from restmcts.errors import InputError
-from restmcts.problems.verdicts import rule_critic
+from restmcts.problems.verdicts import declared_finished, rule_critic
 from restmcts.search.methods import METHODS, method_settings
 from restmcts.search.requests import Verdict
 from restmcts.search.settings import Mcts
@@ -27,6 +27,16 @@ from store.trace import Step
 )
 def test_the_critic_by_rule(steps: list[Step], verdict: Verdict) -> None:
     assert rule_critic(steps) == verdict
+
+
+@pytest.mark.parametrize(
+    ("steps", "answer"),
+    [([], None), ([Step("2 + 3 = 5\n")], "5"), ([Step("no number here\n")], None)],
+)
+def test_what_a_search_declares_finished_has_the_answer_in_its_text(
+    steps: list[Step], answer: str | None
+) -> None:
+    assert declared_finished(steps) == Verdict(True, answer)
 
 
 def test_answers_are_normalized_so_that_votes_count_equal_ones_together() -> None:

@@ -143,6 +143,7 @@ class Session:
         self.judge = None if engines.value is None else Reader(engines.value, task.problem.text)
         self.values: dict[int, float] = {}
         self.drawn = 0
+        self.cut = False
 
     async def play(self) -> Outcome:
         """Answer the method's requests until it returns or the budget is spent."""
@@ -161,8 +162,9 @@ class Session:
             except BudgetSpentError:
                 moves.close()
                 return Outcome("budget")
-            # Only a request for samples can come back empty: the ledger grants none any more.
-            if not reply and self.ledger.exhausted:
+            # Only a request for samples can come back empty: the ledger grants none any more, or it cut
+            # them short. What is left then pays for no step, and says nothing about the text.
+            if not reply and (self.ledger.exhausted or self.cut):
                 moves.close()
                 return Outcome("budget")
 
@@ -205,7 +207,9 @@ class Session:
             self.ledger.spent += sum(sample.generated for sample in samples)
             read = samples[0].prompt if samples else None
             self.recorder.spend(Cost(prompt=len(prompt) if read is None else read, calls=1))
-            kept += [sample for sample in samples if not (sample.truncated and tokens < limit)]
+            whole = [sample for sample in samples if not (sample.truncated and tokens < limit)]
+            self.cut = self.cut or len(whole) < len(samples)
+            kept += whole
         return kept
 
     def room(self, steps: Sequence[Step]) -> int:

@@ -359,6 +359,23 @@ def test_a_step_that_the_value_model_cannot_read_ends_its_search() -> None:
     assert record.result.nodes > 1
 
 
+@pytest.mark.parametrize("method", ["mcts", "mcts-improved", "tot-bfs", "tot-dfs"])
+def test_what_the_budget_cuts_short_finishes_no_solution(method: str) -> None:
+    """A step is cut off and one token is left: the search ends; its last node is not a solution for that."""
+
+    class Wordy(Writer):
+        def write(self, prompt: Tokens, seed: int, most: int, until: str, temperature: float) -> Sample:
+            if most < 6:
+                return Sample((), most - 1, True)
+            return Sample((Step(f"{seed}\n", (5, 6, 7, 8, seed % 50 + 10, 9), -0.5),), 6, False)
+
+    record = run(task(method, budget=50, oracle="5"), engines(Wordy()))
+    assert record.result.reason == "budget"
+    assert record.result.cost.policy == 49
+    assert record.result.finished == 0
+    assert record.result.answer is None
+
+
 def test_a_text_that_ends_without_a_word_is_graded_by_its_answer() -> None:
     """The policy writes one step that does not say that it is the last, then nothing more."""
 

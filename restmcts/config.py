@@ -315,12 +315,13 @@ def shipped_recipes() -> dict[str, str]:
 
 def _recipe_text(name_or_path: str) -> tuple[str, str]:
     path = Path(name_or_path)
-    if path.suffix == ".toml" or path.exists():
+    recipes = shipped_recipes()
+    # A folder may well have the name of a recipe: that of its model, for example.
+    if path.suffix == ".toml" or path.is_file() or (path.exists() and name_or_path not in recipes):
         try:
             return path.read_text("utf-8"), str(path)
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{path}: cannot read the recipe: {error}") from None
-    recipes = shipped_recipes()
     if name_or_path not in recipes:
         known = ", ".join(sorted(recipes))
         raise InputError(f"no recipe {name_or_path!r}: give a .toml file or one of: {known}")

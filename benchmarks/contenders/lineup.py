@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks.contenders.raw_transformers import RawModel, batched_steps, single_steps
 from benchmarks.contenders.replay import replay_transformers, replay_vllm
-from benchmarks.contenders.searches import FreeValue, Recording, forget, search
+from benchmarks.contenders.searches import Recording, forget, search
 from benchmarks.contenders.workload import Workload, make_problems
 from restmcts.engines.base import Policy, ValueModel
 from restmcts.engines.factory import open_policy, open_value
@@ -23,6 +23,7 @@ from restmcts.engines.settings import ModelSettings
 from restmcts.errors import InputError
 from restmcts.problems.loading import load_problems
 from restmcts.prompts import StepEnds, load_format, problem_tokens
+from restmcts.speed import FreeValues
 
 Run = Callable[[Workload], tuple[int, dict[str, Any]]]
 
@@ -165,7 +166,7 @@ class Lineup:
         self, engine: str, raw: str, policy: Policy, value: ValueModel, free_limit: Any, full_limit: Any
     ) -> Iterator[Contender]:
         """Our searches, each with its limit after it, which replays the search of the same repeat."""
-        kinds = [("policy only", FreeValue(policy), free_limit), ("with values", value, full_limit)]
+        kinds = [("policy only", FreeValues(policy), free_limit), ("with values", value, full_limit)]
         for kind, judge, replay in kinds:
             key, limit = f"{engine} search {kind}", f"{engine} limit {kind}"
             run = partial(self._search, key, policy, judge)

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from benchmarks.contenders.workload import Workload, pseudo_score
+from benchmarks.contenders.workload import Workload
 from restmcts.engines.base import Policy, Sample, Sampling, Tokens, ValueModel
 from restmcts.engines.critic import RuleCritic
 from restmcts.search.driver import Engines, SearchTask, run_searches
 from restmcts.search.settings import Mcts
-from store.trace import Header, Step
+from restmcts.speed import FreeValues
+from store.trace import Header
 
 
 @dataclass(slots=True)
@@ -87,28 +88,6 @@ class RecordedValue:
         return await self._value.score(prompts)
 
 
-class FreeValue:
-    """Scores at once, by a pseudo-random number that depends on the partial solution."""
-
-    name = "free"
-
-    def __init__(self, policy: Policy) -> None:
-        self.context = policy.context
-        self.prompt = policy.prompt
-
-    def tokens(self, step: Step) -> Tokens:
-        return step.tokens
-
-    async def score(self, prompts: Sequence[Tokens]) -> list[float]:
-        return [pseudo_score(prompt) for prompt in prompts]
-
-    def stats(self) -> dict[str, float]:
-        return {}
-
-    def close(self) -> None:
-        pass
-
-
 def make_tasks(workload: Workload) -> list[SearchTask]:
     """A search with MCTS* for every problem, which ends when its token budget is spent."""
     settings = Mcts(branch=workload.branch, rounds=0, early_stop=False)
@@ -137,7 +116,7 @@ def make_tasks(workload: Workload) -> list[SearchTask]:
 
 def forget(engine: Any) -> None:
     """Empty the prefix cache of one of our engines, in which nothing runs."""
-    if isinstance(engine, FreeValue):
+    if isinstance(engine, FreeValues):
         return
     if hasattr(engine, "_model"):
         engine._model.clear()
@@ -167,7 +146,7 @@ def search(
     details = {
         "nodes": sum(record.result.nodes - 1 for record in records),
         "requests": len(recording.proposals),
-        "scored": 0 if isinstance(value, FreeValue) else recording.scored,
+        "scored": 0 if isinstance(value, FreeValues) else recording.scored,
         "prompt_tokens_computed": {"policy": computed[0], "value": computed[1]},
         "reasons": sorted({record.result.reason for record in records}),
     }

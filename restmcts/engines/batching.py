@@ -83,16 +83,19 @@ class Worker:
         *,
         start: Callable[[], None] = _nothing,
         stop: Callable[[], None] = _nothing,
+        gather: Callable[[], None] = _nothing,
     ) -> None:
         """Start the thread.
 
         ``start`` and ``stop`` are the first and the last that it does, for what has to be made and undone
-        in the thread that uses it. What ``start`` raises is raised here.
+        in the thread that uses it. What ``start`` raises is raised here. ``gather`` is called before each
+        step and may wait: jobs that come meanwhile take part in that step.
         """
         self._core = core
         self._name = name
         self._start = start
         self._stop = stop
+        self._gather = gather
         self._inbox: queue.SimpleQueue[list[Job] | None] = queue.SimpleQueue()
         self._pending: list[Job] = []
         self._collecting: asyncio.AbstractEventLoop | None = None
@@ -152,6 +155,9 @@ class Worker:
         while self._receive():
             if not self._core.busy:
                 continue
+            self._gather()
+            if not self._receive():
+                break
             try:
                 finished = self._core.step()
             except Exception as error:  # a failure of any kind belongs to those who wait

@@ -11,7 +11,7 @@ from store.trace import Step
 
 def make_sample(
     tokens: Sequence[int],
-    logprobs: Sequence[float],
+    logprobs: Sequence[float] | None,
     *,
     ends: StepEnds,
     decode: Callable[[Tokens], str],
@@ -21,7 +21,7 @@ def make_sample(
     """Cut sampled tokens into steps.
 
     ``logprobs`` has one more than ``tokens`` when the end-of-text token was sampled (``ended``): the last
-    step takes it along.
+    step takes it along. Without any, steps have none.
     """
     steps: list[Step] = []
     place = 0
@@ -29,7 +29,8 @@ def make_sample(
     for part in split:
         end = place + len(part)
         last = len(steps) == len(split) - 1
-        logprob = sum(logprobs[place:] if last else logprobs[place:end])
-        steps.append(Step(decode(part), part, round(logprob, 6), ended and last))
+        own = None if logprobs is None else logprobs[place:] if last else logprobs[place:end]
+        logprob = None if own is None else round(sum(own), 6)
+        steps.append(Step(decode(part), part, logprob, ended and last))
         place = end
     return Sample(tuple(steps), len(tokens) + ended, truncated)

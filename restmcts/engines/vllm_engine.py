@@ -66,9 +66,8 @@ def open_engine(
         return LLMEngine.from_engine_args(EngineArgs(**arguments))
 
     try:
-        if outside:
-            return OutsideEngine(make, models, name, pooling=runner == "pooling")
-        return InsideEngine(make, models, name)
+        pooling = runner == "pooling"
+        return (OutsideEngine if outside else InsideEngine)(make, models, name, pooling=pooling)
     except Exception as error:  # vLLM raises what its parts raise, of any kind
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise InputError(

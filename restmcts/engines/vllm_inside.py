@@ -6,14 +6,28 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
-from typing import Any
+from typing import Any, Final
 
 from restmcts.engines.base import Tokens
 from restmcts.engines.batching import EngineStats, Finished, Job, Worker
 from restmcts.engines.settings import ModelSettings
-from restmcts.engines.vllm_process import collect_engine, start_engine, stop_engine, turn
+from restmcts.engines.vllm_process import (
+    collect_engine,
+    note_generation,
+    start_engine,
+    stop_engine,
+    turn,
+    wait_for_generation,
+)
 from restmcts.errors import EngineError
+
+SCORING_AFTER: Final = 4
+"""Forward passes of generating engines between two of a scoring one, where ``MANY`` requests run. A pass has
+a cost of its own: scoring what several passes of the policy bring at once saves more than it delays."""
+
+MANY: Final = 24
 
 
 @dataclass(slots=True, eq=False)
@@ -47,6 +61,7 @@ class VllmCore:
     make: Callable[[], Any]
     models: ModelSettings
     name: str
+    generates: bool = True
     engine: Any = None
     tally: Tally = field(default_factory=Tally)
     steps: int = 0
@@ -62,6 +77,7 @@ class VllmCore:
 
     def stop(self) -> None:
         """Free the engine."""
+        note_generation(id(self), 0)
         stop_engine(self.engine, self.models)
         self.engine = None
         collect_engine()
@@ -79,11 +95,14 @@ class VllmCore:
         self._lost += self._running
         self._waiting.clear()
         self._running.clear()
+        note_generation(id(self), 0)
         return jobs
 
     def step(self) -> Finished:
         """Hand over what has come, and run the model once."""
         begun = time.perf_counter()
+        if self.generates:
+            note_generation(id(self), len(self._waiting) + len(self._running))
         with turn():
             self._abort()
             finished = self._admit()
@@ -94,6 +113,8 @@ class VllmCore:
             if job is not None:
                 self.tally.count(output)
                 finished.append((job, output))
+        if self.generates:
+            note_generation(id(self), len(self._running), step=True)
         self.steps += 1
         self.seconds += time.perf_counter() - begun
         return finished
@@ -139,10 +160,11 @@ class VllmCore:
 class InsideEngine:
     """Requests to an engine in this process."""
 
-    def __init__(self, make: Callable[[], Any], models: ModelSettings, name: str) -> None:
+    def __init__(self, make: Callable[[], Any], models: ModelSettings, name: str, *, pooling: bool) -> None:
         """``make`` makes vLLM's ``LLMEngine``; what it raises is raised here."""
-        self._core = VllmCore(make, models, name)
-        self._worker = Worker(self._core, name, start=self._core.start, stop=self._core.stop)
+        self._core = core = VllmCore(make, models, name, generates=not pooling)
+        gather = {"gather": partial(wait_for_generation, SCORING_AFTER, MANY)} if pooling else {}
+        self._worker = Worker(core, name, start=core.start, stop=core.stop, **gather)
         self.context: int = self._core.engine.vllm_config.model_config.max_model_len
 
     async def run(self, prompt: Tokens, parameters: Any) -> Any:

@@ -27,10 +27,13 @@ SEED_STEP: Final = 0x9E3779B97F4A7C15
 
 @dataclass(slots=True)
 class Draft:
-    """A continuation as far as it is sampled. ``full``: the token limit came first."""
+    """A continuation as far as it is sampled. ``full``: the token limit came first.
+
+    ``logprobs`` stays None where they are not asked for.
+    """
 
     tokens: list[int] = field(default_factory=list)
-    logprobs: list[float] = field(default_factory=list)
+    logprobs: list[float] | None = None
     ended: bool = False
     full: bool = False
 
@@ -90,6 +93,7 @@ class VllmPolicy:
         separators = [token for token, separates in enumerate(self._ends.separates) if separates]
         self._stops = {"end": sorted(self._last), "step": sorted(self._last.union(separators))}
         self._decode = lru_cache(maxsize=2**16)(lambda tokens: decode(self.tokenizer, tokens))
+        self._logprobs = models.vllm.logprobs
         self._engine = open_engine(folder, models, runner="generate", name=self.name, outside=outside)
         self.context = min(context_length(model, self.tokenizer), self._engine.context)
 
@@ -173,7 +177,8 @@ class VllmPolicy:
 
     def _take(self, draft: Draft, part: Any) -> None:
         draft.tokens += part.token_ids
-        draft.logprobs += part.logprobs.logprobs
+        if part.logprobs is not None:
+            draft.logprobs = [*(draft.logprobs or ()), *part.logprobs.logprobs]
         draft.full = part.finish_reason == "length"
         if draft.tokens[-1] in self._last:
             draft.tokens.pop()
@@ -200,8 +205,8 @@ class VllmPolicy:
             max_tokens=max_tokens,
             stop_token_ids=self._stops[wanted.until],
             # Of the sampled token alone, at temperature 1, in one flat list.
-            logprobs=0,
-            flat_logprobs=True,
+            logprobs=0 if self._logprobs else None,
+            flat_logprobs=self._logprobs,
             detokenize=False,
             output_kind=RequestOutputKind.FINAL_ONLY,
             skip_clone=True,

@@ -5,11 +5,12 @@ import asyncio
 import pytest
 
 from benchmarks.contenders.replay import grouped
-from benchmarks.contenders.searches import Asked, FreeValue, Recording, search
+from benchmarks.contenders.searches import Asked, Recording, search
 from benchmarks.contenders.workload import Workload, make_problems
 from benchmarks.scaling import memory
 from benchmarks.search_overhead import PROMPT, ReadyPolicy
 from restmcts.engines.base import Sample
+from restmcts.speed import FreeValues
 
 
 def asked(lengths: list[int], seeds: list[int]) -> Asked:
@@ -34,7 +35,7 @@ def test_a_recording_has_all_that_a_search_paid_for():
     policy, recording = ReadyPolicy(), Recording()
     problems = make_problems(3)
     workload = Workload(problems, [PROMPT] * 3, 2, 240, 3, 64, 0.7, frozenset(), frozenset())
-    tokens, details = search(workload, policy, FreeValue(policy), recording)
+    tokens, details = search(workload, policy, FreeValues(policy), recording)
     # Every sample of this policy has twelve tokens, and a budget is spent as far as it goes.
     assert tokens == recording.tokens == 3 * 240
     assert details["requests"] == len(recording.proposals)

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from commands import SMALL, refused, restmcts
 
+from restmcts.config import load_recipe, shipped_recipes
+from restmcts.errors import InputError
 from store.check import check
 
 COMMANDS = [
@@ -204,3 +206,19 @@ def test_overrides_reach_the_recipe(tmp_path: Path) -> None:
     line = refused("iterate", SMALL, "--root", tmp_path, "-o", "tiny.problems.modulus=2")
     assert "modulus 2: use 3 or more" in line
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", sorted(shipped_recipes()))
+def test_a_shipped_recipe_is_valid(name: str) -> None:
+    assert load_recipe(name).recipe == name
+
+
+def test_a_folder_with_the_name_of_a_recipe_does_not_hide_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny").mkdir()
+    (tmp_path / "mine").mkdir()
+    assert load_recipe("tiny") == load_recipe(str(Path(__file__).parents[2] / "configs" / "tiny.toml"))
+    with pytest.raises(InputError, match="mine: cannot read the recipe"):
+        load_recipe("mine")

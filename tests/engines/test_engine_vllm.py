@@ -79,6 +79,19 @@ async def test_greedy_is_that_of_the_transformers_engine(
     plain.close()
 
 
+@needs_vllm
+async def test_without_logprobs_the_samples_are_the_same(policy: VllmPolicy, tmp_path: Path) -> None:
+    models = MODELS.model_copy(update={"vllm": MODELS.vllm.model_copy(update={"logprobs": False})})
+    bare = open_policy(save(llama(), tmp_path), models, name="bare")
+    for prompt in make_prompts(4):
+        how: dict[str, Any] = {"seeds": [5, 6], "max_tokens": 30, "until": "end", "temperature": 0.7}
+        expected, found = await policy.propose(prompt, **how), await bare.propose(prompt, **how)
+        assert [tokens_of(sample) for sample in found] == [tokens_of(sample) for sample in expected]
+        assert {step.logprob for sample in found for step in sample.steps} == {None}
+        assert all(step.logprob is not None for sample in expected for step in sample.steps)
+    bare.close()
+
+
 def before_newline() -> Tokens:
     """The prompt of two tokens after which the model most likes to write a newline."""
     prompts = torch.tensor([[1, token] for token in range(5, VOCABULARY)])

@@ -65,6 +65,7 @@ from benchmarks.contenders.workload import (
     make_value_model,
     timed,
 )
+from restmcts.engines.compute import release_pool
 from restmcts.engines.factory import prepare
 from restmcts.engines.settings import ModelSettings, VllmSettings
 
@@ -160,6 +161,7 @@ def main() -> None:
         began = time.perf_counter()
         longest = min(LONGEST, problems.context)
         contenders = Lineup(policy, value, models, given, stack).contenders(longest)
+        release_pool()
         contenders = list(warm_up(contenders, problems, given))
         print(f"ready after {time.perf_counter() - began:.0f} s", file=sys.stderr)
         rows: list[dict[str, Any]] = []

@@ -17,6 +17,7 @@ from benchmarks.contenders.replay import replay_transformers, replay_vllm
 from benchmarks.contenders.searches import Recording, forget, search
 from benchmarks.contenders.workload import Workload, make_problems
 from restmcts.engines.base import Policy, ValueModel
+from restmcts.engines.compute import COMPUTE
 from restmcts.engines.factory import open_policy, open_value
 from restmcts.engines.loading import context_length, end_tokens, load_policy
 from restmcts.engines.settings import ModelSettings
@@ -155,9 +156,11 @@ class Lineup:
             bare._worker.close()  # type: ignore[attr-defined]
         raw = RawModel(self._folder, models.dtype)
         batch = "transformers batch"
-        yield Contender(batch, "transformers generate, a batch", partial(batched_steps, raw))
+        yield Contender(batch, "transformers generate, a batch", partial(COMPUTE.call, batched_steps, raw))
         yield Contender(
-            "transformers node", "transformers generate, one node at a time", partial(single_steps, raw)
+            "transformers node",
+            "transformers generate, one node at a time",
+            partial(COMPUTE.call, single_steps, raw),
         )
         limits = partial(self._core, bare_policy, None), partial(self._core, bare_policy, bare_value)
         yield from self._searches("transformers", batch, policy, value, *limits)

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from benchmarks.contenders.workload import Workload
 from restmcts.engines.base import Tokens
+from restmcts.engines.compute import COMPUTE
 from restmcts.engines.settings import ModelSettings
 from restmcts.engines.vllm_engine import engine_arguments
 from restmcts.engines.vllm_process import prepare_vllm, runs_on_cpu, start_engine, stop_engine
@@ -34,8 +35,9 @@ class RawEngine:
         self._stopping = False
         self._numbers = count()
         self._inbox: queue.SimpleQueue[tuple[Request, Future[Any]] | None] = queue.SimpleQueue()
-        self._owner = ThreadPoolExecutor(1, f"raw-{runner}")
-        self._engine = self._owner.submit(self._start, arguments).result()
+        # The thread in which our own engines compute: with one of its own, everyone would be slower.
+        COMPUTE.enter()
+        self._engine = COMPUTE.call(self._start, arguments)
 
     def _start(self, arguments: dict[str, Any]) -> Any:
         from vllm.engine.arg_utils import EngineArgs
@@ -48,16 +50,16 @@ class RawEngine:
     def close(self) -> None:
         """Free it; what still runs is dropped."""
         self._stopping = True
-        self._owner.submit(stop_engine, self._engine, self._models).result()
-        self._owner.shutdown()
+        COMPUTE.call(stop_engine, self._engine, self._models)
+        COMPUTE.leave()
 
     def forget(self) -> None:
         """Empty the prefix cache."""
-        self._owner.submit(self._engine.reset_prefix_cache).result()
+        COMPUTE.call(self._engine.reset_prefix_cache)
 
     def drive(self, chains: Iterable[Chain], concurrency: int) -> None:
         """Run the chains to their ends, ``concurrency`` at a time, in their order."""
-        self._owner.submit(self._drive, iter(chains), concurrency).result()
+        COMPUTE.call(self._drive, iter(chains), concurrency)
 
     def _drive(self, chains: Iterator[Chain], concurrency: int) -> None:
         asked: dict[str, tuple[int, int]] = {}
@@ -102,7 +104,7 @@ class RawEngine:
     def serve(self, work: Callable[[int], None], number: int, threads: int) -> None:
         """Run ``work(0)`` to ``work(number - 1)``, each in one of ``threads`` that share this engine."""
         done = threading.Event()
-        serving = self._owner.submit(self._serve, done)
+        serving = COMPUTE.submit(self._serve, done)
         try:
             with ThreadPoolExecutor(threads) as pool:
                 try:

@@ -12,6 +12,7 @@ from benchmarks.contenders.searches import Asked, Recording
 from benchmarks.contenders.workload import Workload
 from restmcts.engines.base import Sample
 from restmcts.engines.batching import Core, Finished, Job
+from restmcts.engines.compute import COMPUTE
 
 
 def replay_vllm(
@@ -101,10 +102,12 @@ def replay_transformers(
             open=policy._is_open(asked.prompt),
         )
 
-    drive_core(policy._decoder, map(propose, recording.proposals), workload.concurrency, finished.extend)
+    COMPUTE.call(
+        drive_core, policy._decoder, map(propose, recording.proposals), workload.concurrency, finished.extend
+    )
     if value is not None:
         jobs = (Scoring(loop.create_future(), loop, tuple(prompts)) for prompts in recording.values)
-        drive_core(value._scorer, jobs, workload.concurrency, lambda _: None)
+        COMPUTE.call(drive_core, value._scorer, jobs, workload.concurrency, lambda _: None)
     loop.close()
     samples = [sample for _, part in finished for sample in part]
     return sum(sample.generated for sample in samples), {"recorded_tokens": recording.tokens}

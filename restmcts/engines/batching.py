@@ -9,9 +9,12 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
+from restmcts.engines.compute import COMPUTE
 from restmcts.errors import EngineError
+
+Result = TypeVar("Result")
 
 
 @dataclass(slots=True, eq=False)
@@ -84,26 +87,35 @@ class Worker:
         start: Callable[[], None] = _nothing,
         stop: Callable[[], None] = _nothing,
         gather: Callable[[], None] = _nothing,
+        shared: bool = False,
     ) -> None:
         """Start the thread.
 
         ``start`` and ``stop`` are the first and the last that it does, for what has to be made and undone
         in the thread that uses it. What ``start`` raises is raised here. ``gather`` is called before each
-        step and may wait: jobs that come meanwhile take part in that step.
+        step and may wait: jobs that come meanwhile take part in that step. With ``shared``, steps, ``start``
+        and ``stop`` are done in the thread in which all engines compute on a CPU.
         """
         self._core = core
         self._name = name
         self._start = start
         self._stop = stop
         self._gather = gather
+        self._shared = shared
         self._inbox: queue.SimpleQueue[list[Job] | None] = queue.SimpleQueue()
         self._pending: list[Job] = []
         self._collecting: asyncio.AbstractEventLoop | None = None
         self._closed = False
+        if shared:
+            COMPUTE.enter()
         started: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, args=(started,), name=name, daemon=True)
         self._thread.start()
-        started.result()
+        try:
+            started.result()
+        except BaseException:
+            self._thread.join()
+            raise
 
     def submit(self, job: Job) -> None:
         """Hand a job over, together with all others that the event loop still has in store.
@@ -141,7 +153,14 @@ class Worker:
 
     def _run(self, started: Future[None]) -> None:
         try:
-            self._start()
+            self._live(started)
+        finally:
+            if self._shared:
+                COMPUTE.leave()
+
+    def _live(self, started: Future[None]) -> None:
+        try:
+            self._compute(self._start)
         except BaseException as error:  # whatever it is, it belongs to the thread that waits for the start
             started.set_exception(error)
             return
@@ -149,7 +168,10 @@ class Worker:
         try:
             self._work()
         finally:
-            self._stop()
+            self._compute(self._stop)
+
+    def _compute(self, work: Callable[[], Result]) -> Result:
+        return COMPUTE.call(work) if self._shared else work()
 
     def _work(self) -> None:
         while self._receive():
@@ -159,7 +181,7 @@ class Worker:
             if not self._receive():
                 break
             try:
-                finished = self._core.step()
+                finished = self._compute(self._core.step)
             except Exception as error:  # a failure of any kind belongs to those who wait
                 failure = EngineError(f"{self._name}: {type(error).__name__}: {_first_line(error)}")
                 failure.__cause__ = error

@@ -138,7 +138,7 @@ class ScoringModel:
         self.context = context_length(model.model, tokenizer)
         self._model = model
         self._scorer = Scorer(model, read, name)
-        self._worker = Worker(self._scorer, name)
+        self._worker = Worker(self._scorer, name, shared=model.model.device.type == "cpu")
 
     async def score(self, prompts: Sequence[Tokens]) -> list[float]:
         """The quality value of each partial solution, clamped to [0, 1], to 6 decimals.

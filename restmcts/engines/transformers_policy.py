@@ -100,7 +100,7 @@ class TransformersPolicy:
             max_batch=max_batch,
             peek_end=peek_end,
         )
-        self._worker = Worker(self._decoder, self.name)
+        self._worker = Worker(self._decoder, self.name, shared=model.device.type == "cpu")
 
     def prompt(self, problem: str) -> Tokens:
         """The token ids of a problem, ready for the first step to follow."""

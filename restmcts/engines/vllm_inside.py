@@ -1,4 +1,8 @@
-"""An engine of vLLM in this process, stepped by a thread that owns it."""
+"""An engine of vLLM in this process.
+
+One thread steps all of them, also because vLLM keeps what belongs to the forward pass that runs in a global
+variable.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,6 @@ from restmcts.engines.vllm_process import (
     note_generation,
     start_engine,
     stop_engine,
-    turn,
     wait_for_generation,
 )
 from restmcts.errors import EngineError
@@ -103,10 +106,9 @@ class VllmCore:
         begun = time.perf_counter()
         if self.generates:
             note_generation(id(self), len(self._waiting) + len(self._running))
-        with turn():
-            self._abort()
-            finished = self._admit()
-            outputs = self.engine.step() if self._running else []
+        self._abort()
+        finished = self._admit()
+        outputs = self.engine.step() if self._running else []
         for output in outputs:
             job = self._running.pop(output.request_id, None)
             # What was aborted may still come out.
@@ -164,7 +166,7 @@ class InsideEngine:
         """``make`` makes vLLM's ``LLMEngine``; what it raises is raised here."""
         self._core = core = VllmCore(make, models, name, generates=not pooling)
         gather = {"gather": partial(wait_for_generation, SCORING_AFTER, MANY)} if pooling else {}
-        self._worker = Worker(core, name, start=core.start, stop=core.stop, **gather)
+        self._worker = Worker(core, name, start=core.start, stop=core.stop, shared=True, **gather)
         self.context: int = self._core.engine.vllm_config.model_config.max_model_len
 
     async def run(self, prompt: Tokens, parameters: Any) -> Any:

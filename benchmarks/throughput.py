@@ -89,6 +89,7 @@ def options() -> argparse.Namespace:
     engines = ["vllm", "transformers"]
     parser.add_argument("--engines", nargs="*", default=engines, choices=engines)
     parser.add_argument("--peers", nargs="*", default=list(PEERS), choices=list(PEERS))
+    parser.add_argument("--only", nargs="+", metavar="KEY", help="keys of contenders, as in the JSON")
     parser.add_argument("--json", type=Path, help="write all figures to this file")
     return parser.parse_args()
 
@@ -116,6 +117,17 @@ def measure(contender: Contender, workload: Workload, when: str) -> Measured:
     line = f"{measured.tokens:,} tokens, {measured.seconds:.1f} s"
     print(f"{when}: {contender.key}: {line}", file=sys.stderr, flush=True)
     return measured
+
+
+def chosen(contenders: list[Contender], keys: list[str] | None) -> list[Contender]:
+    """The contenders with these keys, all of them by default; searches and their limits go together."""
+    if keys is None:
+        return contenders
+    known = {contender.key for contender in contenders}
+    if unknown := set(keys) - known:
+        sys.exit(f"--only: no contender {', '.join(sorted(unknown))}; there are: {', '.join(sorted(known))}")
+    limits = {contender.limit for contender in contenders if contender.key in keys}
+    return [each for each in contenders if each.key in limits or not {each.key, each.limit}.isdisjoint(keys)]
 
 
 def warm_up(
@@ -160,7 +172,7 @@ def main() -> None:
         problems = Problems(policy, given)
         began = time.perf_counter()
         longest = min(LONGEST, problems.context)
-        contenders = Lineup(policy, value, models, given, stack).contenders(longest)
+        contenders = chosen(Lineup(policy, value, models, given, stack).contenders(longest), given.only)
         release_pool()
         contenders = list(warm_up(contenders, problems, given))
         print(f"ready after {time.perf_counter() - began:.0f} s", file=sys.stderr)

@@ -2,10 +2,11 @@
 
 As its documentation has it: ``StepGeneration`` with a step token, ``OpenAICompatibleLanguageModel`` on
 ``vllm serve``, a process reward model of one's own, ``ainfer`` for many problems at once. The longest step
-is the default ``max_completion_tokens`` of the language model. Beams and particles are ``branch`` squared:
-``branch`` paths are kept, and each goes on ``branch`` times. It counts levels and not tokens; the levels are
-those that spend about the budget. A path whose text has ended is asked again until the last level, as
-its ``stop_token`` does not see the end-of-text token. The server counts the tokens.
+is the default ``max_completion_tokens`` of the language model. Beams are ``branch`` squared: ``branch``
+paths are kept, and each goes on ``branch`` times. Particles are ``branch``, as many as an expansion has
+samples, or as many as there are beams (``its-hub-particles-squared``). It counts levels and not tokens; the
+levels are those that spend about the budget. A path whose text has ended is asked again until the last
+level, as its ``stop_token`` does not see the end-of-text token. The server counts the tokens.
 """
 
 from __future__ import annotations
@@ -36,22 +37,29 @@ def make_reward_model() -> Any:
     return FreeRewards()
 
 
-def make_algorithm(kind: Literal["beam", "particles"], workload: Workload) -> Any:
+Kind = Literal["beam", "particles", "particles-squared"]
+
+
+def paths(kind: Kind, workload: Workload) -> int:
+    """Paths of a problem that go on side by side."""
+    return workload.branch if kind == "particles" else workload.branch**2
+
+
+def make_algorithm(kind: Kind, workload: Workload) -> Any:
+    """Beam search or a particle filter, as deep as the budget lasts."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         from its_hub import StepGeneration
         from its_hub.algorithms import BeamSearch, ParticleFiltering
     # A path stops one level after as many steps as it may have.
-    levels = max(2, round(workload.budget / (workload.branch**2 * LIKELY_STEP)))
+    levels = max(2, round(workload.budget / (paths(kind, workload) * LIKELY_STEP)))
     generation = StepGeneration(levels - 1, step_token="\n", temperature=workload.temperature)
     if kind == "beam":
         return BeamSearch(generation, make_reward_model(), beam_width=workload.branch)
     return ParticleFiltering(generation, make_reward_model())
 
 
-def run_its_hub(
-    server: Server, kind: Literal["beam", "particles"], workload: Workload
-) -> tuple[int, dict[str, Any]]:
+def run_its_hub(server: Server, kind: Kind, workload: Workload) -> tuple[int, dict[str, Any]]:
     """Search all problems; returns the tokens generated."""
     from its_hub import OpenAICompatibleLanguageModel
 
@@ -70,7 +78,7 @@ def run_its_hub(
 
         async def solve(text: str) -> None:
             async with places:
-                await algorithm.ainfer(model, f"{text}\n\n{INSTRUCTION}", budget=workload.branch**2)
+                await algorithm.ainfer(model, f"{text}\n\n{INSTRUCTION}", budget=paths(kind, workload))
 
         await asyncio.gather(*(solve(problem.text) for problem in workload.problems))
         await model.close()

@@ -31,6 +31,7 @@ Run = Callable[[Workload], tuple[int, dict[str, Any]]]
 PEERS = {
     "its-hub-beam": "its_hub",
     "its-hub-particles": "its_hub",
+    "its-hub-particles-squared": "its_hub",
     "treequest": "treequest",
     "treequest-batched": "treequest",
     "llm-reasoners": "reasoners",

@@ -114,6 +114,7 @@ class Worker:
         try:
             started.result()
         except BaseException:
+            # Whoever sees the failure finds no thread left, and the shared one given back.
             self._thread.join()
             raise
 

@@ -1,4 +1,4 @@
-"""The one thread in which the engines of this process compute on a CPU.
+"""How the engines of this process share the cores of a CPU: one thread computes for all, in turns.
 
 Every thread that computes with torch gets a pool of threads (OpenMP). As soon as all pools together have more
 threads than there are cores, the GNU implementation lets threads sleep between parallel regions instead of
@@ -87,3 +87,34 @@ class ComputeThread:
 
 
 COMPUTE = ComputeThread()
+
+
+class Generation:
+    """What the engines that generate are doing, for engines that score to wait for."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._running: dict[object, int] = {}
+        self._passes = 0
+
+    def note(self, engine: object, running: int, *, forward_pass: bool = False) -> None:
+        """Tell those who wait how many requests ``engine`` has, and whether it made a forward pass."""
+        with self._changed:
+            self._passes += forward_pass
+            self._running[engine] = running
+            self._changed.notify_all()
+
+    def leave(self, engine: object) -> None:
+        """Forget an engine."""
+        with self._changed:
+            self._running.pop(engine, None)
+            self._changed.notify_all()
+
+    def wait(self, passes: int, running: int) -> None:
+        """Return after so many more forward passes, or when fewer than so many requests are ``running``."""
+        with self._changed:
+            enough = self._passes + passes
+            self._changed.wait_for(lambda: self._passes >= enough or sum(self._running.values()) < running)
+
+
+GENERATION = Generation()

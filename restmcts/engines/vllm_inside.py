@@ -16,14 +16,9 @@ from typing import Any, Final
 
 from restmcts.engines.base import Tokens
 from restmcts.engines.batching import EngineStats, Finished, Job, Worker
+from restmcts.engines.compute import GENERATION
 from restmcts.engines.settings import ModelSettings
-from restmcts.engines.vllm_process import (
-    collect_engine,
-    note_generation,
-    start_engine,
-    stop_engine,
-    wait_for_generation,
-)
+from restmcts.engines.vllm_process import collect_engine, start_engine, stop_engine
 from restmcts.errors import EngineError
 
 SCORING_AFTER: Final = 4
@@ -80,7 +75,7 @@ class VllmCore:
 
     def stop(self) -> None:
         """Free the engine."""
-        note_generation(id(self), 0)
+        GENERATION.leave(id(self))
         stop_engine(self.engine, self.models)
         self.engine = None
         collect_engine()
@@ -98,14 +93,14 @@ class VllmCore:
         self._lost += self._running
         self._waiting.clear()
         self._running.clear()
-        note_generation(id(self), 0)
+        GENERATION.leave(id(self))
         return jobs
 
     def step(self) -> Finished:
         """Hand over what has come, and run the model once."""
         begun = time.perf_counter()
         if self.generates:
-            note_generation(id(self), len(self._waiting) + len(self._running))
+            GENERATION.note(id(self), len(self._waiting) + len(self._running))
         self._abort()
         finished = self._admit()
         outputs = self.engine.step() if self._running else []
@@ -116,7 +111,7 @@ class VllmCore:
                 self.tally.count(output)
                 finished.append((job, output))
         if self.generates:
-            note_generation(id(self), len(self._running), step=True)
+            GENERATION.note(id(self), len(self._running), forward_pass=True)
         self.steps += 1
         self.seconds += time.perf_counter() - begun
         return finished
@@ -165,7 +160,7 @@ class InsideEngine:
     def __init__(self, make: Callable[[], Any], models: ModelSettings, name: str, *, pooling: bool) -> None:
         """``make`` makes vLLM's ``LLMEngine``; what it raises is raised here."""
         self._core = core = VllmCore(make, models, name, generates=not pooling)
-        gather = {"gather": partial(wait_for_generation, SCORING_AFTER, MANY)} if pooling else {}
+        gather = {"gather": partial(GENERATION.wait, SCORING_AFTER, MANY)} if pooling else {}
         self._worker = Worker(core, name, start=core.start, stop=core.stop, shared=True, **gather)
         self.context: int = self._core.engine.vllm_config.model_config.max_model_len
 

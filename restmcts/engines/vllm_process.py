@@ -28,30 +28,8 @@ INSTALL: Final = (
 )
 
 _starting = threading.Lock()
-
-_generation = threading.Condition()
-_generating: dict[int, int] = {}
-_generated = 0
 _engines = 0
 _environment: dict[str, str | None] = {}
-
-
-def note_generation(engine: int, running: int, *, step: bool = False) -> None:
-    """Tell those who wait how many requests an engine, known by a number of its own, has ``running``, and
-    whether it has just made a ``step``."""
-    global _generated
-    with _generation:
-        _generated += step
-        _generating[engine] = running
-        _generation.notify_all()
-
-
-def wait_for_generation(steps: int, running: int) -> None:
-    """Return after so many more forward passes of the engines that generate, or when they have fewer than
-    so many requests ``running``."""
-    with _generation:
-        enough = _generated + steps
-        _generation.wait_for(lambda: _generated >= enough or sum(_generating.values()) < running)
 
 
 def prepare_vllm(models: ModelSettings) -> None:

@@ -178,6 +178,12 @@ def search_id(row: Any) -> str | None:
     return found if type(found) is str else None
 
 
+def search_failed(row: Any) -> bool:
+    """Whether the JSON object of a line is a search that an engine ended."""
+    result = row.get("result") if type(row) is dict else None
+    return type(result) is dict and result.get("reason") == "failed"
+
+
 def _search(row: dict[str, Any]) -> SearchRecord:
     header, events, result = (row.pop(name, None) for name in ("header", "events", "result"))
     if row or type(events) is not list:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from store.codec import encode_search, search_from, search_id
+from store.codec import encode_search, search_failed, search_from, search_id
 from store.config import write_config, write_environment
 from store.errors import StoreError
 from store.files import make_folder, replace_file
@@ -37,7 +37,7 @@ from store.rows import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from store.records import Checkpoint, Evaluation, Metric, Sample
@@ -164,8 +164,8 @@ class RunWriter:
     def start_phase(self, name: str, kind: str, iteration: int | None) -> None:
         """Start a phase, or start an unfinished one again.
 
-        Again, its searches are kept; what it had written to the metrics, evaluations and checkpoints is
-        dropped, as it will be measured again.
+        Again, its searches are kept, but for those that failed: they can be run once more. What it had
+        written to the metrics, evaluations and checkpoints is dropped, as it will be measured again.
 
         Raises:
             StoreError: the phase is done.
@@ -174,7 +174,9 @@ class RunWriter:
             if self.phase_status(check_phase(name)) == "done":
                 raise StoreError(f"phase {name!r} of run {self.layout.run!r} is done; start another one")
             for path in (self.layout.metrics, self.layout.evaluations, self.layout.checkpoints):
-                self._drop_rows(path, name)
+                self._drop_rows(path, lambda row: type(row) is dict and row.get("phase") == name)
+            self._drop_rows(self.layout.trees(name), search_failed)
+            self._finished.pop(name, None)
             self._note(entry("started", phase=name, kind=kind, iteration=iteration))
             self._started_at[name] = time.monotonic()
 
@@ -198,17 +200,11 @@ class RunWriter:
         if self.phase_status(name) != "running" or name not in self._started_at:
             raise StoreError(f"phase {name!r} of run {self.layout.run!r} is not open; start it first")
 
-    def _drop_rows(self, path: Path, phase: str) -> None:
-        """Take the rows of a phase out of a file."""
-        kept, dropped = [], False
-        for line, row in read_rows(path):
-            if type(row) is dict and row.get("phase") == phase:
-                dropped = True
-            else:
-                kept.append(line.data + b"\n")
-        if dropped:
+    def _drop_rows(self, path: Path, unwanted: Callable[[Any], bool]) -> None:
+        """Take rows out of a file."""
+        if any(unwanted(row) for _, row in read_rows(path)):
             self._close_file(path)
-            replace_file(path, kept)
+            replace_file(path, (line.data + b"\n" for line, row in read_rows(path) if not unwanted(row)))
 
     def _note(self, row: dict[str, Any]) -> None:
         data = encode_entry(row)

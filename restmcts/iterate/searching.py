@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import aclosing
 
 from restmcts.engines.base import Policy, ValueModel
 from restmcts.errors import InputError, PhaseError
@@ -18,6 +19,9 @@ from store.trace import Header, SearchRecord, Stopped
 
 ENGINE_METRICS = "engine."
 """How the names of metrics begin that say how busy engines were; times, which differ between equal runs."""
+
+GIVE_UP_AFTER = 20
+"""Failed searches one after the other, after which an engine counts as out of order."""
 
 SYNC_SECONDS = 1.0
 """How often the index catches up while trees are being written, for those who watch."""
@@ -79,7 +83,8 @@ def run_search_phase(context: Context, phase: str, tasks: Sequence[SearchTask], 
     """Run the searches that are not finished yet, grade and store each, and seal the file.
 
     Raises:
-        PhaseError: every search failed.
+        PhaseError: every search failed, or ``GIVE_UP_AFTER`` one after the other did; when the phase is
+            started again, they are run once more.
         InputError: a problem is too long for a model.
     """
     check_lengths([task.problem for task in tasks], engines)
@@ -99,13 +104,28 @@ def run_search_phase(context: Context, phase: str, tasks: Sequence[SearchTask], 
 
 async def _search(context: Context, waiting: Sequence[SearchTask], engines: Engines, tally: Tally) -> None:
     synced = time.monotonic()
-    async for record in run_searches(waiting, engines, context.recipe.concurrency, context.grade):
-        context.writer.add_tree(record)
-        tally.add(record)
-        context.progress.update(tally.done, tally.figures())
-        if time.monotonic() - synced > SYNC_SECONDS:
-            context.writer.sync_index()
-            synced = time.monotonic()
+    searches = run_searches(waiting, engines, context.recipe.concurrency, context.grade)
+    async with aclosing(searches):
+        async for record in searches:
+            context.writer.add_tree(record)
+            tally.add(record)
+            context.progress.update(tally.done, tally.figures())
+            if tally.failed_in_a_row == GIVE_UP_AFTER:
+                raise failed(record.header.phase, f"{GIVE_UP_AFTER} searches one after the other", record)
+            if time.monotonic() - synced > SYNC_SECONDS:
+                context.writer.sync_index()
+                synced = time.monotonic()
+
+
+def failed(phase: str, which: str, last: SearchRecord) -> PhaseError:
+    """The error that ends a phase whose engine is out of order."""
+    advice = "mend that and start the run again: failed searches are run once more"
+    return PhaseError(f"{phase}: {which} failed, the last one with: {message_of(last)}; {advice}")
+
+
+def message_of(record: SearchRecord) -> str | None:
+    """Why a search failed."""
+    return next(event.message for event in record.events if isinstance(event, Stopped))
 
 
 class Tally:
@@ -119,10 +139,12 @@ class Tally:
         self.graded = 0
         self.correct = 0
         self.tokens = 0
+        self.failed_in_a_row = 0
 
     def add(self, record: SearchRecord) -> None:
         self.done += 1
         self.tokens += record.result.cost.generated
+        self.failed_in_a_row = self.failed_in_a_row + 1 if record.result.reason == "failed" else 0
         if record.result.correct is not None:
             self.graded += 1
             self.correct += record.result.correct
@@ -168,8 +190,8 @@ class Tally:
 
 def phase_summary(context: Context, phase: str) -> Summary:
     """The outcome of a search phase, from its file, so that it is the same however often it was resumed."""
-    trees = solved = failed = finished = tokens = value_tokens = 0
-    message = None
+    trees = solved = failures = finished = tokens = value_tokens = 0
+    lost: SearchRecord | None = None
     for record in context.writer.read_trees(phase):
         trees += 1
         solved += record.result.correct is True
@@ -177,16 +199,16 @@ def phase_summary(context: Context, phase: str) -> Summary:
         tokens += record.result.cost.generated
         value_tokens += record.result.cost.value
         if record.result.reason == "failed":
-            failed += 1
-            message = next(event.message for event in record.events if isinstance(event, Stopped))
-    if trees and failed == trees:
-        raise PhaseError(f"{phase}: all {trees} searches failed, the last one with: {message}")
-    if failed:
-        context.progress.note(f"{phase}: {failed} of {trees} searches failed, one with: {message}")
+            failures += 1
+            lost = record
+    if lost is not None and failures == trees:
+        raise failed(phase, f"all {trees} searches", lost)
+    if lost is not None:
+        context.progress.note(f"{phase}: {failures} of {trees} searches failed, one with: {message_of(lost)}")
     return {
         "trees": trees,
         "solved": solved,
-        "failed": failed,
+        "failed": failures,
         "answers": finished,
         "policy_tokens": tokens,
         "value_tokens": value_tokens,

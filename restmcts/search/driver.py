@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Generator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, Literal
@@ -82,7 +82,7 @@ async def run_search(task: SearchTask, engines: Engines) -> SearchRecord:
 
 async def run_searches(
     tasks: Iterable[SearchTask], engines: Engines, concurrency: int, grade: Grade | None = None
-) -> AsyncIterator[SearchRecord]:
+) -> AsyncGenerator[SearchRecord]:
     """Run searches side by side, ``concurrency`` at a time; yields each as it ends.
 
     With ``grade``, records come verified. It runs in threads, so that grading one search holds no other up.

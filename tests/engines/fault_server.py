@@ -92,6 +92,10 @@ class FaultServer:
         """Add faults for the next requests."""
         self._faults.extend(faults)
 
+    def mend(self) -> None:
+        """Fail no more."""
+        self._faults.clear()
+
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         self._talks: dict[asyncio.Task[None], asyncio.StreamWriter] = {}

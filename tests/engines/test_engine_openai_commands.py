@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from fault_server import FaultServer
 
+from store.check import check
 from store.reader import StoreReader
 from store.trace import Critiqued
 
@@ -27,8 +28,12 @@ def server() -> Iterator[FaultServer]:
 
 @pytest.fixture
 def problems(tmp_path: Path) -> Path:
-    path = tmp_path / "problems.jsonl"
-    rows = [{"id": f"p{number}", "problem": f"What is x{number}?", "answer": "1"} for number in range(3)]
+    return write_problems(tmp_path, 3)
+
+
+def write_problems(folder: Path, number: int) -> Path:
+    path = folder / f"problems-{number}.jsonl"
+    rows = [{"id": f"p{place}", "problem": f"What is x{place}?", "answer": "1"} for place in range(number)]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
 
@@ -88,6 +93,40 @@ def test_eval_of_a_policy_on_a_server(server: FaultServer, problems: Path, tmp_p
     rows = {row["method"]: row for row in summary["rows"]}
     assert {"greedy", "best-of-n, last"} <= rows.keys()
     assert 0 < rows["best-of-n, last"]["policy_tokens"] <= 150
+
+
+@pytest.mark.parametrize(
+    ("number", "fine", "said"),
+    [(3, 0, "all 3 searches failed"), (30, 4, "20 searches one after the other failed")],
+)
+def test_searches_that_failed_are_run_again(
+    server: FaultServer, tmp_path: Path, number: int, fine: int, said: str
+) -> None:
+    asked = (
+        "search", "--problems", write_problems(tmp_path, number), "--policy", "tiny", "--json",
+        "--method", "greedy", *hosted(server, "concurrency=1", "models.openai.concurrency=1"),
+    )  # fmt: skip
+    calm = restmcts(*asked, "--root", tmp_path / "calm")
+    assert calm.returncode == 0, calm.stderr
+    # The first requests find out what the server can do.
+    server.fail(*["fine"] * (len(server.posts) - number + fine), *[500] * 1000)
+    broken = restmcts(*asked, "--root", tmp_path / "shaken")
+    assert broken.returncode == 1
+    assert said in broken.stderr and "no luck" in broken.stderr and "are run once more" in broken.stderr
+    server.mend()
+    posts = len(server.posts)
+    mended = restmcts(*asked, "--root", tmp_path / "shaken")
+    assert mended.returncode == 0, mended.stderr
+    assert len(server.posts) - posts < 2 * number
+    assert answers(tmp_path / "shaken") == answers(tmp_path / "calm")
+    assert check(tmp_path / "shaken") == []
+
+
+def answers(root: Path) -> list[tuple[str, str | None, bool | None]]:
+    """What became of every search of a store."""
+    with StoreReader(root) as reader:
+        trees = reader.trees("search-greedy")
+    return [(tree.id, tree.answer, tree.correct) for tree in trees]
 
 
 def test_a_stored_run_keeps_its_recipe(tmp_path: Path, server: FaultServer, problems: Path) -> None:

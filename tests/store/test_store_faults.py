@@ -85,7 +85,9 @@ def test_a_broken_line_in_the_middle(tmp_path: Path) -> None:
         path = writer.layout.trees(PHASE)
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(lines[0] + b"{broken}\n" + lines[2])
-    with started(tmp_path) as writer:
+    with open_run(tmp_path) as writer:
+        with pytest.raises(StoreError, match=r"1\.search\.jsonl:2: not JSON"):
+            writer.start_phase(PHASE, "search", 1)
         with pytest.raises(StoreError, match=r"1\.search\.jsonl:2: not JSON"):
             list(writer.read_trees(PHASE))
         with pytest.raises(StoreError, match=r"1\.search\.jsonl:2"):

@@ -30,6 +30,7 @@ from strategies import many_searches
 from store.check import check, rebuild
 from store.errors import InputError, StoreError
 from store.records import Metric
+from store.trace import Stopped
 from store.writer import RunWriter
 
 if TYPE_CHECKING:
@@ -203,6 +204,51 @@ def test_an_unfinished_phase_keeps_its_trees_and_drops_its_measurements(tmp_path
     assert len(found["trees"]) == 1
 
 
+def failed(number: int) -> SearchRecord:
+    """A search that an engine ended."""
+    whole = record(number)
+    events = (*whole.events[:-1], Stopped("failed", message="no luck"))
+    return replace(whole, events=events, result=replace(whole.result, answer=None, reason="failed"))
+
+
+def test_failed_searches_of_an_unfinished_phase_are_run_again(tmp_path: Path) -> None:
+    with started(tmp_path) as writer:
+        for search in (record(0), failed(1), record(2), failed(3)):
+            writer.add_tree(search)
+        assert len(writer.finished_trees(PHASE)) == 4
+        writer.fail_phase(PHASE, "no luck")
+    with started(tmp_path) as writer:
+        assert writer.finished_trees(PHASE) == {f"{PHASE}/0", f"{PHASE}/2"}
+        writer.sync_index()
+        assert len(tables(tmp_path)["trees"]) == 2
+        for number in (3, 1):
+            writer.add_tree(record(number))
+        writer.seal_trees(PHASE)
+        assert list(writer.read_trees(PHASE)) == [record(number) for number in range(4)]
+        writer.finish_phase(PHASE, {})
+        writer.finish_run()
+    assert check(tmp_path) == []
+    before = tables(tmp_path)
+    rebuild(tmp_path)
+    assert tables(tmp_path) == before
+
+
+def test_a_failed_search_in_the_same_process_can_be_written_again(tmp_path: Path) -> None:
+    with started(tmp_path) as writer:
+        writer.add_tree(failed(0))
+        writer.start_phase(PHASE, "search", 1)
+        writer.add_tree(record(0))
+        assert list(writer.read_trees(PHASE)) == [record(0)]
+
+
+def test_failed_searches_of_a_finished_phase_stay(tmp_path: Path) -> None:
+    with started(tmp_path) as writer:
+        writer.add_tree(failed(0))
+        writer.finish_phase(PHASE, {})
+    with open_run(tmp_path) as writer:
+        assert writer.finished_trees(PHASE) == {f"{PHASE}/0"}
+
+
 def test_a_resumed_run_ends_with_the_same_files(tmp_path: Path) -> None:
     with open_run(tmp_path / "whole") as writer:
         fill(writer)
@@ -259,7 +305,10 @@ def test_any_searches_come_back_and_resume(searches: list[SearchRecord]) -> None
             for search in searches[:half]:
                 writer.add_tree(search)
         with started(root) as writer:
-            for search in searches[half:]:
+            kept = [search for search in searches[:half] if search.result.reason != "failed"]
+            assert writer.finished_trees(PHASE) == {search.header.id for search in kept}
+            searches = [*kept, *searches[half:]]
+            for search in searches[len(kept) :]:
                 writer.add_tree(search)
             writer.seal_trees(PHASE)
             found = list(writer.read_trees(PHASE))

@@ -111,13 +111,13 @@ async def _search(context: Context, waiting: Sequence[SearchTask], engines: Engi
             tally.add(record)
             context.progress.update(tally.done, tally.figures())
             if tally.failed_in_a_row == GIVE_UP_AFTER:
-                raise failed(record.header.phase, f"{GIVE_UP_AFTER} searches one after the other", record)
+                raise failure(record.header.phase, f"{GIVE_UP_AFTER} searches one after the other", record)
             if time.monotonic() - synced > SYNC_SECONDS:
                 context.writer.sync_index()
                 synced = time.monotonic()
 
 
-def failed(phase: str, which: str, last: SearchRecord) -> PhaseError:
+def failure(phase: str, which: str, last: SearchRecord) -> PhaseError:
     """The error that ends a phase whose engine is out of order."""
     advice = "mend that and start the run again: failed searches are run once more"
     return PhaseError(f"{phase}: {which} failed, the last one with: {message_of(last)}; {advice}")
@@ -202,7 +202,7 @@ def phase_summary(context: Context, phase: str) -> Summary:
             failures += 1
             lost = record
     if lost is not None and failures == trees:
-        raise failed(phase, f"all {trees} searches", lost)
+        raise failure(phase, f"all {trees} searches", lost)
     if lost is not None:
         context.progress.note(f"{phase}: {failures} of {trees} searches failed, one with: {message_of(lost)}")
     return {

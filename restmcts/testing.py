@@ -23,7 +23,7 @@ from typing import Any
 from restmcts.search.methods import METHODS
 from restmcts.search.moves import Outcome
 from restmcts.search.recorder import Recorder
-from restmcts.search.requests import Complete, Prefix, Propose, Request, Trace, Value, Verdict
+from restmcts.search.requests import Complete, Prefix, Proposals, Propose, Request, Trace, Value, Verdict
 from restmcts.search.settings import Method
 from store.answers import RULES
 from store.trace import Event, Step
@@ -95,6 +95,8 @@ class Script:
             path = self.path(request.prefix)
             texts = [self.draw(path) for _ in range(request.n)]
             return [Step(text) if text else None for text in texts]
+        if isinstance(request, Proposals):
+            return [self.reply(part) for part in request.requests]
         if isinstance(request, Complete):
             path = self.path(request.prefix)
             traces = (self.complete(path) for _ in range(request.n))

@@ -25,6 +25,7 @@ class Asked:
     max_tokens: int
     temperature: float
     samples: list[Sample] = field(default_factory=list)
+    together: int | None = None
 
 
 @dataclass
@@ -64,11 +65,18 @@ class RecordedPolicy:
         until: Literal["step", "end"],
         temperature: float,
         top_p: float = 1.0,
+        together: int | None = None,
     ) -> list[Sample]:
-        asked = Asked(prompt, seeds, max_tokens, temperature)
+        asked = Asked(prompt, seeds, max_tokens, temperature, together=together)
         self._recording.proposals.append(asked)
         asked.samples = await self._policy.propose(
-            prompt, seeds=seeds, max_tokens=max_tokens, until=until, temperature=temperature, top_p=top_p
+            prompt,
+            seeds=seeds,
+            max_tokens=max_tokens,
+            until=until,
+            temperature=temperature,
+            top_p=top_p,
+            together=together,
         )
         return asked.samples
 

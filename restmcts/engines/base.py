@@ -35,12 +35,14 @@ class Sample:
     last one has ``ended`` set when the policy wrote its end-of-text token. ``generated`` counts every
     token sampled, the end-of-text token included. ``truncated``: the token limit came first. ``prompt`` is
     the length of the prompt in tokens of the model, where that is not the length of what it was given.
+    ``cut``: what all samples of the request may take together came first.
     """
 
     steps: tuple[Step, ...]
     generated: int
     truncated: bool
     prompt: int | None = None
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +89,15 @@ class Policy(Protocol):
         until: Literal["step", "end"],
         temperature: float,
         top_p: float = 1.0,
+        together: int | None = None,
     ) -> list[Sample]:
         """Sample one continuation a seed, up to the end of a step or of the text.
 
+        ``max_tokens`` is for each of them, ``together`` for all of them: those that are unfinished when less
+        than a token each is left of it come back as they are, marked as ``cut``.
+
         Raises:
-            EngineError: the model failed.
+            EngineError: the model failed, or ``together`` is less than a token a sample.
         """
         ...
 

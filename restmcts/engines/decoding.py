@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,7 +25,11 @@ from restmcts.prompts import StepEnds
 
 @dataclass(slots=True, eq=False)
 class Proposal(Job):
-    """A request for continuations. ``open``: the text is known not to end right after the prompt."""
+    """A request for continuations.
+
+    ``open``: the text is known not to end right after the prompt. ``left``: tokens that its continuations may
+    still take together, if that is limited. ``reserved``: cache slots that are kept free for them.
+    """
 
     prompt: Tokens
     seeds: Sequence[int]
@@ -34,12 +38,20 @@ class Proposal(Job):
     temperature: float
     top_p: float
     open: bool
+    left: int | None = None
+    reserved: int = 0
     samples: dict[int, Sample] = field(default_factory=dict)
 
     @property
-    def room(self) -> int:
-        """Cache slots that it may come to need."""
-        return len(self.prompt) + len(self.seeds) * self.max_tokens
+    def most(self) -> int:
+        """Cache slots that its continuations may come to need."""
+        return most_tokens(len(self.seeds), self.max_tokens, self.left)
+
+
+def most_tokens(samples: int, max_tokens: int, together: int | None) -> int:
+    """The most tokens that samples can have, each and together."""
+    most = samples * max_tokens
+    return most if together is None else min(most, together)
 
 
 @dataclass(slots=True, eq=False)
@@ -69,6 +81,7 @@ class Row:
     peeking: bool = False
     ended: bool = False
     truncated: bool = False
+    cut: bool = False
 
 
 class Decoder:
@@ -136,6 +149,7 @@ class Decoder:
         begun = time.perf_counter()
         finished: Finished = []
         self._rows = [row for row in self._rows if not self._cancelled(row, finished)]
+        self._cut(finished)
         self._admit()
         pieces = self._next_pieces()
         prompts, ready = self._prefill.take(max(FORWARD_TOKENS - len(pieces), 1))
@@ -153,6 +167,19 @@ class Decoder:
         self._seconds += time.perf_counter() - begun
         return finished
 
+    def _cut(self, finished: Finished) -> None:
+        """End continuations for whose next tokens too little is left."""
+        live = Counter(id(row.owner.job) for row in self._rows)
+        going = []
+        for row in self._rows:
+            job = row.owner.job
+            row.cut = job.left is not None and job.left < live[id(job)]
+            if row.cut:
+                self._finish(row, finished)
+            else:
+                going.append(row)
+        self._rows = going
+
     def _admit(self) -> None:
         while self._waiting:
             job = self._waiting[0]
@@ -160,11 +187,12 @@ class Decoder:
                 self._active.pop(id(job))
             else:
                 full = self._taken + len(job.seeds) > self._max_batch and self._taken > 0
-                if full or self._cache.available - self._reserved < job.room:
+                if full or self._cache.available - self._reserved < len(job.prompt) + job.most:
                     return
                 self._prefill.add(job.prompt, partial(Prompted, job))
                 self._taken += len(job.seeds)
-                self._reserved += len(job.seeds) * job.max_tokens
+                job.reserved = job.most
+                self._reserved += job.reserved
             self._waiting.popleft()
 
     def _next_pieces(self) -> list[Piece]:
@@ -176,6 +204,7 @@ class Decoder:
             position = len(row.owner.job.prompt) + row.computed
             row.slots[position] = slot
             row.computed += 1
+            row.owner.job.reserved -= 1
             pieces.append(Piece(row.tokens[-1:], position, row.slots))
         return pieces
 
@@ -183,7 +212,7 @@ class Decoder:
         job = owner.job
         rows = []
         for index in range(len(job.seeds)):
-            slots = np.zeros(job.room - (len(job.seeds) - 1) * job.max_tokens, np.int64)
+            slots = np.zeros(len(job.prompt) + job.max_tokens, np.int64)
             slots[: len(owner.slots)] = owner.slots
             rows.append(Row(owner, index, slots))
         return [row for row in rows if not self._cancelled(row, finished)]
@@ -209,6 +238,9 @@ class Decoder:
 
     def _accept(self, row: Row, token: int, logprob: float) -> bool:
         """Take a sampled token. True: the continuation is complete."""
+        job = row.owner.job
+        if job.left is not None and not (row.peeking and token not in self._end_tokens):
+            job.left -= 1
         if token in self._end_tokens:
             row.logprobs.append(logprob)
             row.ended, row.truncated = True, False
@@ -217,7 +249,6 @@ class Decoder:
             return True
         row.tokens.append(token)
         row.logprobs.append(logprob)
-        job = row.owner.job
         step_ends = self._ends.ends(token, row.begun)
         row.begun = not step_ends and (row.begun or self._ends.visible[token])
         # With peeking, one token of the limit is kept for the end of the text.
@@ -242,7 +273,8 @@ class Decoder:
             self._cache.adopt(
                 owner.segment, row.tokens[: row.computed], row.slots[start : start + row.computed]
             )
-        self._reserved -= job.max_tokens - row.computed
+        if job.left is None:
+            self._release(job, job.max_tokens - row.computed)
         self._taken -= 1
         sample = make_sample(
             row.tokens,
@@ -250,10 +282,16 @@ class Decoder:
             ends=self._ends,
             decode=self._decode,
             ended=row.ended,
-            truncated=row.truncated,
+            truncated=row.truncated or row.cut,
+            cut=row.cut,
         )
         self._generated += sample.generated
         job.samples[row.index] = sample
         if len(job.samples) == len(job.seeds):
+            self._release(job, job.reserved)
             self._cache.unlock(owner.segment)
             finished.append((job, [job.samples[index] for index in range(len(job.seeds))]))
+
+    def _release(self, job: Proposal, slots: int) -> None:
+        job.reserved -= slots
+        self._reserved -= slots

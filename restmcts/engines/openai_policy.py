@@ -17,6 +17,7 @@ from restmcts.engines.byte_tokens import (
     estimate_tokens,
     split_prompt,
 )
+from restmcts.engines.in_turns import check_together, draw_in_turns
 from restmcts.engines.openai_client import OpenAiServer
 from restmcts.engines.openai_probe import Dialect, Turn, probe, request_body
 from restmcts.engines.openai_replies import (
@@ -122,20 +123,33 @@ class OpenAiPolicy:
         until: Literal["step", "end"],
         temperature: float,
         top_p: float = 1.0,
+        together: int | None = None,
     ) -> list[Sample]:
         """Sample one continuation a seed, up to the end of a step or of the text.
 
         A step begins with the first visible character: where a continuation is only a blank line, it is
-        asked for again without a stop string, which is counted too.
+        asked for again without a stop string, which is counted too. Samples that might take more than
+        ``together`` are drawn one after the other.
 
         Raises:
-            EngineError: the server failed, or the text is too long for the model.
+            EngineError: the server failed, the text is too long for the model, or ``together`` is less than
+                a token a sample.
         """
+        check_together(together, len(seeds), self.name)
         turn = self._turn(prompt)
         room = self._context_tokens - sum(map(estimate_tokens, (turn.user, turn.steps, self._frame())))
         wish = Wish(turn, max(1, min(max_tokens, room)), until, temperature, top_p)
+        if together is None:
+            return await self._at_once(wish, seeds)
+
+        async def some(seeds: Sequence[int], longest: int) -> list[Sample]:
+            return await self._at_once(replace(wish, max_tokens=longest), seeds)
+
+        return await draw_in_turns(some, seeds, wish.max_tokens, together)
+
+    async def _at_once(self, wish: Wish, seeds: Sequence[int]) -> list[Sample]:
         # At temperature 0 servers refuse more than one sample.
-        size = MOST_SAMPLES if "n" in self.dialect.features and temperature > 0 else 1
+        size = MOST_SAMPLES if "n" in self.dialect.features and wish.temperature > 0 else 1
         parts = [seeds[first : first + size] for first in range(0, len(seeds), size)]
         work = [self._server.run(lambda part=part: self._sample(wish, part)) for part in parts]  # type: ignore[misc]
         return [sample for samples in await asyncio.gather(*work) for sample in samples]

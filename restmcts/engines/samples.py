@@ -17,6 +17,7 @@ def make_sample(
     decode: Callable[[Tokens], str],
     ended: bool,
     truncated: bool,
+    cut: bool = False,
 ) -> Sample:
     """Cut sampled tokens into steps.
 
@@ -33,4 +34,4 @@ def make_sample(
         logprob = None if own is None else round(sum(own), 6)
         steps.append(Step(decode(part), part, logprob, ended and last))
         place = end
-    return Sample(tuple(steps), len(tokens) + ended, truncated)
+    return Sample(tuple(steps), len(tokens) + ended, truncated, cut=cut)

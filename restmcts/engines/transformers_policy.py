@@ -12,8 +12,9 @@ from typing import Any, Literal
 from restmcts.engines.base import Sample, Tokens
 from restmcts.engines.batching import Worker
 from restmcts.engines.cpu import prepare_cpu
-from restmcts.engines.decoding import Decoder, Proposal
+from restmcts.engines.decoding import Decoder, Proposal, most_tokens
 from restmcts.engines.forward import CachedModel
+from restmcts.engines.in_turns import NOTHING, check_together
 from restmcts.engines.loading import (
     Device,
     DType,
@@ -129,35 +130,49 @@ class TransformersPolicy:
         until: Literal["step", "end"],
         temperature: float,
         top_p: float = 1.0,
+        together: int | None = None,
     ) -> list[Sample]:
         """Sample one continuation a seed, up to the end of a step or of the text.
 
-        A policy that ends the text at once gives a sample without steps.
+        A policy that ends the text at once gives a sample without steps. Samples are cut where each of them
+        has got as many tokens as the others: where that is depends on their lengths alone.
 
         Raises:
-            EngineError: the prompt does not fit the model, or the model failed.
+            EngineError: the prompt does not fit the model, the model failed, or ``together`` is less than a
+                token a sample.
         """
         room = min(max_tokens, self.context - len(prompt))
-        self._check(prompt, len(seeds), room, max_tokens)
+        check_together(together, len(seeds), self.name)
+        most = most_tokens(min(len(seeds), self._max_batch), room, together)
+        self._check(prompt, most, room, max_tokens)
         loop = asyncio.get_running_loop()
-        jobs = [
-            Proposal(
+
+        async def ask(seeds: Sequence[int], left: int | None) -> list[Sample]:
+            job = Proposal(
                 future=loop.create_future(),
                 loop=loop,
                 prompt=tuple(prompt),
-                seeds=tuple(seeds[first : first + self._max_batch]),
+                seeds=tuple(seeds),
                 max_tokens=room,
                 until=until,
                 temperature=temperature,
                 top_p=top_p,
                 open=self._is_open(tuple(prompt)),
+                left=left,
             )
-            for first in range(0, len(seeds), self._max_batch)
-        ]
-        for job in jobs:
             self._worker.submit(job)
-        parts: list[list[Sample]] = await asyncio.gather(*(job.future for job in jobs))
-        return [sample for part in parts for sample in part]
+            samples: list[Sample] = await job.future
+            return samples
+
+        parts = [seeds[first : first + self._max_batch] for first in range(0, len(seeds), self._max_batch)]
+        if together is None:
+            drawn = await asyncio.gather(*(ask(part, None) for part in parts))
+            return [sample for part in drawn for sample in part]
+        samples: list[Sample] = []
+        for part in parts:
+            left = together - sum(sample.generated for sample in samples)
+            samples += await ask(part, left) if left >= len(part) else [NOTHING] * len(part)
+        return samples
 
     def stats(self) -> dict[str, float]:
         """What the engine has done so far: the fields of :class:`restmcts.engines.batching.EngineStats`."""
@@ -172,7 +187,7 @@ class TransformersPolicy:
         """Has it been decided already that the text does not end after this prompt?"""
         return self._peek_end and self._ends.separates[prompt[-1]] and hash(prompt) not in self._roots
 
-    def _check(self, prompt: Tokens, seeds: int, room: int, max_tokens: int) -> None:
+    def _check(self, prompt: Tokens, most: int, room: int, max_tokens: int) -> None:
         if not prompt:
             raise EngineError(f"{self.name}: an empty prompt")
         if max_tokens < 1:
@@ -181,7 +196,7 @@ class TransformersPolicy:
             raise EngineError(
                 f"{self.name}: the prompt has {len(prompt)} tokens, the model takes {self.context} in all"
             )
-        needed = len(prompt) + min(seeds, self._max_batch) * room
+        needed = len(prompt) + most
         if needed > self._model.cache.capacity:
             raise EngineError(
                 f"{self.name}: a request may need {needed} cached tokens, the cache holds "

@@ -11,6 +11,7 @@ from restmcts.engines.settings import ModelSettings
 from restmcts.engines.vllm_inside import InsideEngine
 from restmcts.engines.vllm_outside import OutsideEngine
 from restmcts.engines.vllm_process import prepare_vllm, runs_on_cpu
+from restmcts.engines.vllm_requests import Allowance
 from restmcts.errors import EngineError, InputError
 
 GIB: Final = 2**30
@@ -22,8 +23,11 @@ class VllmEngine(Protocol):
     context: int
     """The longest prompt and continuation together, in tokens, for which there is a cache."""
 
-    async def run(self, prompt: Tokens, parameters: Any) -> Any:
-        """vLLM's output for a prompt."""
+    counts_tokens: bool
+    """Whether requests may have an allowance."""
+
+    async def run(self, prompt: Tokens, parameters: Any, allowance: Allowance | None = None) -> Any:
+        """vLLM's output for a prompt; see :class:`restmcts.engines.vllm_requests.Request`."""
         ...
 
     def stats(self) -> EngineStats: ...

@@ -15,10 +15,11 @@ from itertools import count
 from typing import Any, Final
 
 from restmcts.engines.base import Tokens
-from restmcts.engines.batching import EngineStats, Finished, Job, Worker
+from restmcts.engines.batching import EngineStats, Finished, Worker
 from restmcts.engines.compute import GENERATION
 from restmcts.engines.settings import ModelSettings
 from restmcts.engines.vllm_process import collect_engine, start_engine, stop_engine
+from restmcts.engines.vllm_requests import Allowance, Request, Tally
 from restmcts.errors import EngineError
 
 SCORING_AFTER: Final = 4
@@ -26,30 +27,6 @@ SCORING_AFTER: Final = 4
 a cost of its own: scoring what several passes of the policy bring at once saves more than it delays."""
 
 MANY: Final = 24
-
-
-@dataclass(slots=True, eq=False)
-class Request(Job):
-    """A prompt with vLLM's parameters for it; its result is vLLM's output."""
-
-    prompt: Tokens
-    parameters: Any
-
-
-@dataclass(slots=True)
-class Tally:
-    """Tokens of finished requests."""
-
-    prompt_tokens: int = 0
-    cached_tokens: int = 0
-    generated_tokens: int = 0
-
-    def count(self, output: Any) -> None:
-        """Add an output of vLLM, of sampling or of pooling."""
-        self.prompt_tokens += len(output.prompt_token_ids)
-        self.cached_tokens += output.num_cached_tokens or 0
-        if isinstance(output.outputs, list):
-            self.generated_tokens += sum(len(part.token_ids) for part in output.outputs)
 
 
 @dataclass(slots=True)
@@ -103,13 +80,11 @@ class VllmCore:
             GENERATION.note(id(self), len(self._waiting) + len(self._running))
         self._abort()
         finished = self._admit()
-        outputs = self.engine.step() if self._running else []
-        for output in outputs:
-            job = self._running.pop(output.request_id, None)
+        finished += self._cut()
+        for output in self.engine.step() if self._running else []:
             # What was aborted may still come out.
-            if job is not None:
-                self.tally.count(output)
-                finished.append((job, output))
+            if (job := self._running.get(output.request_id)) is not None:
+                finished += self._take(output, job)
         if self.generates:
             GENERATION.note(id(self), len(self._running), forward_pass=True)
         self.steps += 1
@@ -128,6 +103,30 @@ class VllmCore:
             running=len(self._running),
         )
 
+    def _take(self, output: Any, job: Request) -> Finished:
+        """What is finished with an output of vLLM."""
+        result = output
+        if job.allowance is not None:
+            job.take(output)
+            result = job
+        if not output.finished:
+            return []
+        del self._running[output.request_id]
+        self.tally.count(result)
+        return [(job, result)]
+
+    def _cut(self) -> Finished:
+        """End the requests whose allowance is spent; what they have is their result."""
+        cut = {number: job for number, job in self._running.items() if job.allowance and job.allowance.spent}
+        if not cut:
+            return []
+        self.engine.abort_request(list(cut))
+        for number, job in cut.items():
+            del self._running[number]
+            job.leave()
+            self.tally.count(job)
+        return [(job, job) for job in cut.values()]
+
     def _admit(self) -> Finished:
         refused: Finished = []
         for job in self._waiting:
@@ -142,6 +141,7 @@ class VllmCore:
                 refused.append((job, EngineError(f"{self.name}: {error}")))
             else:
                 self._running[number] = job
+                job.begin()
         self._waiting.clear()
         return refused
 
@@ -150,12 +150,15 @@ class VllmCore:
         if self._lost:
             lost, self._lost = self._lost, []
             for number in lost:
-                self._running.pop(number, None)
+                if (job := self._running.pop(number, None)) is not None:
+                    job.leave()
             self.engine.abort_request(lost)
 
 
 class InsideEngine:
     """Requests to an engine in this process."""
+
+    counts_tokens = True
 
     def __init__(self, make: Callable[[], Any], models: ModelSettings, name: str, *, pooling: bool) -> None:
         """``make`` makes vLLM's ``LLMEngine``; what it raises is raised here."""
@@ -164,14 +167,14 @@ class InsideEngine:
         self._worker = Worker(core, name, start=core.start, stop=core.stop, shared=True, **gather)
         self.context: int = self._core.engine.vllm_config.model_config.max_model_len
 
-    async def run(self, prompt: Tokens, parameters: Any) -> Any:
-        """vLLM's output for a prompt.
+    async def run(self, prompt: Tokens, parameters: Any, allowance: Allowance | None = None) -> Any:
+        """vLLM's output for a prompt; see :class:`restmcts.engines.vllm_requests.Request`.
 
         Raises:
             EngineError: vLLM refused the request, failed, or was closed.
         """
         loop = asyncio.get_running_loop()
-        job = Request(loop.create_future(), loop, prompt, parameters)
+        job = Request(loop.create_future(), loop, prompt, parameters, allowance)
         self._worker.submit(job)
         return await job.future
 

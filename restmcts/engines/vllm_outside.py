@@ -12,8 +12,8 @@ from typing import Any
 from restmcts.engines.base import Tokens
 from restmcts.engines.batching import EngineStats
 from restmcts.engines.settings import ModelSettings
-from restmcts.engines.vllm_inside import Tally
 from restmcts.engines.vllm_process import collect_engine, quiet, start_engine
+from restmcts.engines.vllm_requests import Allowance, Tally
 from restmcts.errors import EngineError
 
 
@@ -23,6 +23,8 @@ class OutsideEngine:
     It belongs to the event loop that it is first used in, and a run has several, one after another: it
     gets a thread with a loop of its own.
     """
+
+    counts_tokens = False
 
     def __init__(self, make: Callable[[], Any], models: ModelSettings, name: str, *, pooling: bool) -> None:
         """``make`` makes the ``AsyncLLM``; what it raises is raised here."""
@@ -45,12 +47,13 @@ class OutsideEngine:
             raise
         self.context: int = self._engine.vllm_config.model_config.max_model_len
 
-    async def run(self, prompt: Tokens, parameters: Any) -> Any:
-        """vLLM's output for a prompt.
+    async def run(self, prompt: Tokens, parameters: Any, allowance: Allowance | None = None) -> Any:
+        """vLLM's output for a prompt; without an allowance, as tokens are counted in another process.
 
         Raises:
             EngineError: vLLM refused the request, failed, or was closed.
         """
+        assert allowance is None
         if self._closed:
             raise EngineError(f"{self._name}: the engine is closed")
         return await asyncio.wrap_future(

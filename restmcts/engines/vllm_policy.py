@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from restmcts.engines.base import Sample, Tokens
+from restmcts.engines.in_turns import check_together, draw_in_turns
 from restmcts.engines.loading import context_length, end_tokens, load_policy
 from restmcts.engines.samples import make_sample
 from restmcts.engines.settings import ModelSettings
 from restmcts.engines.vllm_engine import check_tokens, open_engine
+from restmcts.engines.vllm_requests import Allowance, Part
 from restmcts.errors import EngineError
 from restmcts.prompts import PromptFormat, StepEnds, decode, load_format, problem_tokens, question_tokens
 from store.trace import Step
@@ -27,15 +29,17 @@ SEED_STEP: Final = 0x9E3779B97F4A7C15
 
 @dataclass(slots=True)
 class Draft:
-    """A continuation as far as it is sampled. ``full``: the token limit came first.
+    """A continuation as far as it is sampled.
 
-    ``logprobs`` stays None where they are not asked for.
+    ``full``: the token limit came first. ``cut``: that of all samples together did. ``logprobs`` stays None
+    where they are not asked for.
     """
 
     tokens: list[int] = field(default_factory=list)
     logprobs: list[float] | None = None
     ended: bool = False
     full: bool = False
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,7 @@ class Wanted:
     until: Literal["step", "end"]
     temperature: float
     top_p: float
+    allowance: Allowance | None = None
 
 
 class VllmPolicy:
@@ -119,20 +124,25 @@ class VllmPolicy:
         until: Literal["step", "end"],
         temperature: float,
         top_p: float = 1.0,
+        together: int | None = None,
     ) -> list[Sample]:
         """Sample one continuation a seed, up to the end of a step or of the text.
 
+        Where vLLM runs in processes of its own, samples that might take more than ``together`` are drawn one
+        after the other.
+
         Raises:
-            EngineError: the prompt does not fit the model, or the model failed.
+            EngineError: the prompt does not fit the model, the model failed, or ``together`` is less than a
+                token a sample.
         """
         room = min(max_tokens, self.context - len(prompt))
         self._check(prompt, room, max_tokens, temperature)
+        check_together(together, len(seeds), self.name)
         wanted = Wanted(prompt, room, until, temperature, top_p)
         if temperature == 0:
-            return (await self._samples(wanted, seeds[0], 1)) * len(seeds)
-        asked = [self._samples(wanted, first, count) for first, count in consecutive(seeds)]
-        parts = await asyncio.gather(*asked)
-        return [sample for part in parts for sample in part]
+            each = None if together is None else together // len(seeds)
+            return (await self._draw(wanted, seeds[:1], each)) * len(seeds)
+        return await self._draw(wanted, seeds, together)
 
     def stats(self) -> dict[str, float]:
         """What the engine has done so far: the fields of :class:`restmcts.engines.batching.EngineStats`.
@@ -145,6 +155,21 @@ class VllmPolicy:
         """Free memory, threads and processes."""
         self._engine.close()
 
+    async def _draw(self, wanted: Wanted, seeds: Sequence[int], together: int | None) -> list[Sample]:
+        if together is None or together >= len(seeds) * wanted.max_tokens:
+            return await self._at_once(wanted, seeds)
+        if self._engine.counts_tokens:
+            return await self._at_once(replace(wanted, allowance=Allowance(together)), seeds)
+
+        async def some(seeds: Sequence[int], longest: int) -> list[Sample]:
+            return await self._at_once(replace(wanted, max_tokens=longest), seeds)
+
+        return await draw_in_turns(some, seeds, wanted.max_tokens, together)
+
+    async def _at_once(self, wanted: Wanted, seeds: Sequence[int]) -> list[Sample]:
+        asked = [self._samples(wanted, first, count) for first, count in consecutive(seeds)]
+        return [sample for part in await asyncio.gather(*asked) for sample in part]
+
     async def _samples(self, wanted: Wanted, seed: int, count: int) -> list[Sample]:
         """Samples with the seeds ``seed``, ``seed + 1`` and so on."""
         drafts = [Draft() for _ in range(count)]
@@ -156,7 +181,8 @@ class VllmPolicy:
                 ends=self._ends,
                 decode=self._decode,
                 ended=draft.ended,
-                truncated=draft.full,
+                truncated=draft.full or draft.cut,
+                cut=draft.cut,
             )
             for draft in drafts
         ]
@@ -165,9 +191,11 @@ class VllmPolicy:
         """Sample on after drafts that have the same tokens; ``seed`` is that of the first one."""
         written = drafts[0].tokens
         parameters = self._parameters(wanted, seed, len(drafts), wanted.max_tokens - len(written))
-        output = await self._engine.run((*wanted.prompt, *written), parameters)
+        output = await self._engine.run((*wanted.prompt, *written), parameters, wanted.allowance)
+        counted = wanted.allowance is not None
+        parts: list[Part] = output.outputs if counted else list(map(Part.of, output.outputs))
         unfinished = []
-        for number, (draft, part) in enumerate(zip(drafts, output.outputs, strict=True)):
+        for number, (draft, part) in enumerate(zip(drafts, parts, strict=True)):
             self._take(draft, part)
             if self._goes_on(wanted, draft):
                 later = (seed + number + len(draft.tokens) * SEED_STEP) % 2**63
@@ -175,18 +203,19 @@ class VllmPolicy:
         if unfinished:
             await asyncio.gather(*unfinished)
 
-    def _take(self, draft: Draft, part: Any) -> None:
+    def _take(self, draft: Draft, part: Part) -> None:
         draft.tokens += part.token_ids
         if part.logprobs is not None:
-            draft.logprobs = [*(draft.logprobs or ()), *part.logprobs.logprobs]
+            draft.logprobs = [*(draft.logprobs or ()), *part.logprobs]
         draft.full = part.finish_reason == "length"
-        if draft.tokens[-1] in self._last:
+        draft.cut = part.finish_reason is None
+        if draft.tokens and draft.tokens[-1] in self._last:
             draft.tokens.pop()
             draft.ended, draft.full = True, False
 
     def _goes_on(self, wanted: Wanted, draft: Draft) -> bool:
         """Was it stopped by a newline before which nothing visible was written?"""
-        if wanted.until == "end" or draft.ended or draft.full:
+        if wanted.until == "end" or draft.ended or draft.full or draft.cut:
             return False
         begun = any(self._ends.visible[token] for token in draft.tokens[:-1])
         if self._ends.ends(draft.tokens[-1], begun):
@@ -208,7 +237,7 @@ class VllmPolicy:
             logprobs=0 if self._logprobs else None,
             flat_logprobs=self._logprobs,
             detokenize=False,
-            output_kind=RequestOutputKind.FINAL_ONLY,
+            output_kind=RequestOutputKind.DELTA if wanted.allowance else RequestOutputKind.FINAL_ONLY,
             skip_clone=True,
         )
 

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from random import Random
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from restmcts.aggregations import AGGREGATIONS, Aggregation
 from restmcts.engines.base import Critic, Policy, PromptedValue, Sample, Sampling, Tokens, ValueModel
 from restmcts.errors import EngineError, InputError
 from restmcts.problems.base import Problem
 from restmcts.problems.verdicts import declared_finished
-from restmcts.search.ledger import BudgetSpentError, Ledger
+from restmcts.search.ledger import BudgetSpentError, Ledger, Lengths
 from restmcts.search.methods import METHODS
 from restmcts.search.moves import Outcome
 from restmcts.search.prefixes import Reader, prefix_steps
 from restmcts.search.recorder import Recorder
-from restmcts.search.requests import Critique, Prefix, Propose, Request, Trace, Value, Verdict
+from restmcts.search.requests import Critique, Prefix, Proposals, Propose, Request, Trace, Value, Verdict
 from restmcts.search.settings import Method
 from store.answers import RULES
 from store.trace import FREE, Cost, Header, Result, SearchRecord, Step, Stopped, Verified
 from store.tree import fold
+
+Reply = TypeVar("Reply")
 
 Grade = Callable[[Problem, Sequence[str]], list[bool]]
 """Compares answers with the oracle answer of a problem."""
@@ -129,6 +132,17 @@ def verified(record: SearchRecord, problem: Problem, grade: Grade) -> SearchReco
     return replace(record, events=(*record.events, event), result=result)
 
 
+async def together(work: Iterable[Coroutine[Any, Any, Reply]]) -> list[Reply]:
+    """All results in order; where one of them fails, the others are cancelled."""
+    tasks = [asyncio.ensure_future(each) for each in work]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
 class Session:
     """One search under way: its recorder, its ledger and its place in the stream of seeds."""
 
@@ -142,6 +156,7 @@ class Session:
         self.grader = engines.value if isinstance(engines.value, PromptedValue) else None
         self.judge = None if engines.value is None else Reader(engines.value, task.problem.text)
         self.values: dict[int, float] = {}
+        self.lengths = {"step": Lengths(), "end": Lengths()}
         self.drawn = 0
         self.cut = False
 
@@ -162,9 +177,7 @@ class Session:
             except BudgetSpentError:
                 moves.close()
                 return Outcome("budget")
-            # Only a request for samples can come back empty: the ledger grants none any more, or it cut
-            # them short. What is left then pays for no step, and says nothing about the text.
-            if not reply and (self.ledger.exhausted or self.cut):
+            if self.starved(reply):
                 moves.close()
                 return Outcome("budget")
 
@@ -174,19 +187,65 @@ class Session:
         if isinstance(request, Value):
             return await self.value(request.prefixes)
         if isinstance(request, Propose):
-            samples = await self.sample(request.prefix, request.n, "step", request.advice)
-            self.recorder.spend(Cost(policy=sum(sample.generated for sample in samples)))
-            earlier = self.earlier(request.prefix)
-            return [self.clean(sample, earlier) for sample in samples]
+            return await self.propose(request)
+        if isinstance(request, Proposals):
+            return await self.propose_all(request.requests)
         # What a language model generates for values has to be left in the budget after every trace.
         n = 1 if self.grader is not None and self.ledger.budget is not None else request.n
         samples = await self.sample(request.prefix, n, "end")
         return [Trace(sample.steps, Cost(policy=sample.generated)) for sample in samples]
 
+    async def propose(self, request: Propose, share: int | None = None) -> list[Step | None]:
+        """Next steps; ``share``: what they may take of the budget, which is enough to draw them at once."""
+        samples = await self.sample(request.prefix, request.n, "step", request.advice, share)
+        self.recorder.spend(Cost(policy=sum(sample.generated for sample in samples)))
+        earlier = self.earlier(request.prefix)
+        return [self.clean(sample, earlier) for sample in samples]
+
+    async def propose_all(self, requests: Sequence[Propose]) -> list[list[Step | None] | None]:
+        """Next steps after several partial solutions, at once as far as the budget is likely to pay for them.
+
+        Nothing comes back where it pays for none of them any more.
+        """
+        replies: list[list[Step | None] | None] = []
+        while len(replies) < len(requests):
+            waiting = requests[len(replies) :]
+            group = waiting[: self.affordable([request.n for request in waiting])]
+            shares: list[int | None] = [None] * len(group)
+            if (left := self.ledger.left) is not None and len(group) > 1:
+                wanted = sum(request.n for request in group)
+                shares = [left * request.n // wanted for request in group]
+            drawn = await together(map(self.propose, group, shares))
+            replies += [None if self.starved(reply) else reply for reply in drawn]
+        return replies if any(reply is not None for reply in replies) else []
+
+    def affordable(self, samples: Sequence[int]) -> int:
+        """How many of these requests for samples to make at once: as many as are likely to be paid for."""
+        if self.ledger.left is None:
+            return len(samples)
+        likely = self.lengths["step"].likely(self.engines.sampling.step_tokens)
+        return max(1, sum(total * likely <= self.ledger.left for total in accumulate(samples)))
+
+    def starved(self, reply: Any) -> bool:
+        """Is a reply empty because the budget is spent?
+
+        Only a request for samples can come back empty: the ledger grants none any more, or it cut them short.
+        What is left then pays for no step, and says nothing about the text.
+        """
+        return not reply and (self.ledger.exhausted or self.cut)
+
     async def sample(
-        self, prefix: Prefix, n: int, until: Literal["step", "end"], advice: str | None = None
+        self,
+        prefix: Prefix,
+        n: int,
+        until: Literal["step", "end"],
+        advice: str | None = None,
+        share: int | None = None,
     ) -> list[Sample]:
-        """Draw ``n`` continuations; samples that the budget cut short are paid for and dropped."""
+        """Draw ``n`` continuations; samples that the budget cut short are paid for and dropped.
+
+        As many of them share what is left of the budget as it is likely to pay for; with a ``share``, all.
+        """
         sampling = self.engines.sampling
         steps = prefix_steps(self.recorder.tree, prefix)
         prompt = self.policy.read(steps, advice)
@@ -195,21 +254,25 @@ class Session:
         kept: list[Sample] = []
         if limit <= 0:
             return kept
-        for part, tokens in self.ledger.grants(n, limit):
+        lengths = self.lengths[until]
+        for part in self.ledger.grants(n, lengths, limit) if share is None else (n,):
             samples = await self.engines.policy.propose(
                 prompt,
                 seeds=[self.seed() for _ in range(part)],
-                max_tokens=tokens,
+                max_tokens=limit,
                 until=until,
                 temperature=0.0 if self.greedy else sampling.temperature,
                 top_p=sampling.top_p,
+                together=self.ledger.left if share is None else share,
             )
             self.ledger.spent += sum(sample.generated for sample in samples)
             read = samples[0].prompt if samples else None
             self.recorder.spend(Cost(prompt=len(prompt) if read is None else read, calls=1))
-            whole = [sample for sample in samples if not (sample.truncated and tokens < limit)]
-            self.cut = self.cut or len(whole) < len(samples)
-            kept += whole
+            for sample in samples:
+                self.cut = self.cut or sample.cut
+                if not sample.cut:
+                    lengths.add(sample.generated)
+                    kept.append(sample)
         return kept
 
     def room(self, steps: Sequence[Step]) -> int:

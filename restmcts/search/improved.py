@@ -7,7 +7,10 @@ get more children as its visits grow.
 
 from __future__ import annotations
 
-from itertools import count
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from math import ceil, sqrt
 from random import Random
 
@@ -16,8 +19,17 @@ from restmcts.search.moves import Moves, Outcome, at_gate, declare_finished, dra
 from restmcts.search.recorder import Recorder
 from restmcts.search.requests import Prefix
 from restmcts.search.settings import ImprovedMcts
+from restmcts.search.side_by_side import side_by_side
 from store.trace import Selected
 from store.tree import Node, Tree, upper_confidence
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """The visits and the new children that rounds under way will bring, by node."""
+
+    visits: Counter[int] = field(default_factory=Counter)
+    children: Counter[int] = field(default_factory=Counter)
 
 
 def improved_mcts(recorder: Recorder, settings: ImprovedMcts, random: Random) -> Moves:
@@ -32,29 +44,60 @@ def improved_mcts(recorder: Recorder, settings: ImprovedMcts, random: Random) ->
         An :class:`~restmcts.search.moves.Outcome`.
     """
     closed: set[int] = set()  # ends of walks: going there again would tell nothing new
-    for _ in range(settings.rounds) if settings.rounds else count():
-        node = select(recorder.tree, settings, random, closed)
-        recorder.emit(Selected(node.id))
-        leaf: Node = yield from walk(recorder, node, settings)
-        backup(recorder, leaf)
-        if settings.early_stop and at_gate(leaf, settings):
-            return Outcome("gate", leaf.id)
-        closed.add(leaf.id)
+    left = settings.rounds or sys.maxsize
+    while left:
+        starts = select_starts(recorder.tree, settings, random, closed, min(left, settings.leaves))
+        left -= len(starts)
+        for node in starts:
+            recorder.emit(Selected(node.id))
+        ends = yield from side_by_side([walk(recorder, node, settings) for node in starts])
+        for leaf in unique(ends):
+            backup(recorder, leaf)
+            if settings.early_stop and at_gate(leaf, settings):
+                return Outcome("gate", leaf.id)
+            closed.add(leaf.id)
         if recorder.tree.root.finished:
             return Outcome("exhausted")
     return Outcome("rounds")
 
 
-def select(tree: Tree, settings: ImprovedMcts, random: Random, closed: set[int]) -> Node:
+def unique(ends: Sequence[Node | None]) -> list[Node]:
+    """The nodes that walks ended at, each once, without those that the token budget ended."""
+    return list({node.id: node for node in ends if node is not None}.values())
+
+
+def select_starts(
+    tree: Tree, settings: ImprovedMcts, random: Random, closed: set[int], number: int
+) -> list[Node]:
+    """Where the walks of rounds start that run side by side; several may start from one node.
+
+    A walk that is under way counts as a visit and, where it starts, as a child; its value is not guessed:
+    "Watch the Unobserved", Liu et al., ICLR 2020.
+    """
+    starts: list[Node] = []
+    coming = Coming()
+    for _ in range(number):
+        node = select(tree, settings, random, closed, coming)
+        starts.append(node)
+        coming.children[node.id] += 1
+        coming.visits.update(ancestor.id for ancestor in tree.ancestors(node.id))
+    return starts
+
+
+def select(tree: Tree, settings: ImprovedMcts, random: Random, closed: set[int], coming: Coming) -> Node:
     """Walk down by the most promising open child, to the first node that may have one more."""
     node = tree.root
-    while not may_widen(node, settings):
+    while not may_widen(node, settings, coming):
         children = [child for child in tree.children(node.id) if child.id not in closed]
         if not children:
             return node
         promises = [
             upper_confidence(
-                child.value, child.visits, node.visits, settings.exploration, settings.unvisited_bonus
+                child.value,
+                child.visits + coming.visits[child.id],
+                node.visits + coming.visits[node.id],
+                settings.exploration,
+                settings.unvisited_bonus,
             )
             for child in children
         ]
@@ -64,9 +107,11 @@ def select(tree: Tree, settings: ImprovedMcts, random: Random, closed: set[int])
     return node
 
 
-def may_widen(node: Node, settings: ImprovedMcts) -> bool:
+def may_widen(node: Node, settings: ImprovedMcts, coming: Coming) -> bool:
     """Whether a node may get another child: progressive widening by the root of its visits."""
-    return len(node.children) < max(1, ceil(settings.widening * sqrt(node.visits)))
+    visits = node.visits + coming.visits[node.id]
+    children = len(node.children) + coming.children[node.id]
+    return children < max(1, ceil(settings.widening * sqrt(visits)))
 
 
 def walk(recorder: Recorder, node: Node, settings: ImprovedMcts) -> Moves:

@@ -4,10 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 
 class BudgetSpentError(Exception):
     """What is left of a token budget may not pay for what comes next: the search ends here."""
+
+
+MARGIN: Final = 1.25
+"""Samples may be so much longer than their mean and still fit a budget that they share."""
+
+
+@dataclass(slots=True)
+class Lengths:
+    """How long the samples of a search have been: ``tokens`` in all ``samples``."""
+
+    samples: int = 0
+    tokens: int = 0
+
+    def add(self, tokens: int) -> None:
+        """Count a sample."""
+        self.samples += 1
+        self.tokens += tokens
+
+    def likely(self, longest: int) -> float:
+        """What to set aside for the next sample: ``longest`` tokens while nothing is known."""
+        if not self.samples:
+            return longest
+        return min(longest, max(1.0, MARGIN * self.tokens / self.samples))
 
 
 @dataclass(slots=True)
@@ -37,17 +61,16 @@ class Ledger:
         if self.left is not None and self.left < tokens:
             raise BudgetSpentError
 
-    def grants(self, samples: int, longest: int) -> Iterator[tuple[int, int]]:
-        """Split a request into parts that cannot overspend; yields (samples, most tokens of each).
+    def grants(self, samples: int, lengths: Lengths, longest: int) -> Iterator[int]:
+        """Split a request into parts, each as many samples as the rest of the budget is likely to pay for.
 
-        As many samples at once as the budget pays for at their longest; near the end one at a time,
-        the last one capped by what is left. The caller adds to ``spent`` between the parts.
+        Near the end that is one at a time. The caller adds to ``spent`` and ``lengths`` between the parts,
+        and sees to it that no part takes more than is left.
         """
         while samples > 0 and not self.exhausted:
             left = self.left
-            if left is None:
-                yield samples, longest
-                return
-            part = min(samples, max(1, left // longest))
-            yield part, min(longest, left)
+            part = samples
+            if left is not None:
+                part = min(samples, max(1, int(left / lengths.likely(longest))))
+            yield part
             samples -= part

@@ -34,6 +34,17 @@ class Propose:
 
 
 @dataclass(frozen=True, slots=True)
+class Proposals:
+    """Sample next steps after several partial solutions at once.
+
+    Reply: a list with the reply to each of ``requests``, or None where the token budget ran out before it. It
+    is never None for all of them: the search ends instead.
+    """
+
+    requests: tuple[Propose, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Complete:
     """Sample ``n`` whole traces from here to their end.
 
@@ -74,6 +85,6 @@ class Critique:
     declared: bool = False
 
 
-__all__ = ["Complete", "Critique", "Prefix", "Propose", "Request", "Trace", "Value", "Verdict"]
+__all__ = ["Complete", "Critique", "Prefix", "Proposals", "Propose", "Request", "Trace", "Value", "Verdict"]
 
-Request = Propose | Complete | Value | Critique
+Request = Propose | Proposals | Complete | Value | Critique

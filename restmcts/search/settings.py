@@ -90,6 +90,8 @@ class Mcts(Method):
 
     Attributes:
         branch: next steps sampled at an expansion (b).
+        leaves: rounds that run side by side, from different leaves. More than one keeps an engine busy with
+            few searches; not in the authors' code.
         rounds: most rounds of select, expand, rollout and backup; 0 goes on until the token budget is
             spent or nothing new comes.
         rollout_branch: samples a rollout step.
@@ -107,6 +109,7 @@ class Mcts(Method):
     """
 
     branch: int = Field(default=3, ge=1)
+    leaves: int = Field(default=1, ge=1)
     rounds: int = Field(default=50, ge=0)
     rollout_branch: int = Field(default=1, ge=1)
     rollout_steps: int = Field(default=2, ge=0)
@@ -129,6 +132,7 @@ class ImprovedMcts(Method):
     the value of that solution up.
 
     Attributes:
+        leaves: rounds that run side by side, which keeps an engine busy with few searches.
         rounds: most rounds; 0 goes on until the token budget is spent.
         exploration: weight of the exploration term (c).
         unvisited_bonus: what an unvisited child scores above its value.
@@ -141,6 +145,7 @@ class ImprovedMcts(Method):
     """
 
     answer_by: AnswerRule = "value-vote"
+    leaves: int = Field(default=1, ge=1)
     rounds: int = Field(default=0, ge=0)
     exploration: float = Field(default=0.1, ge=0)
     unvisited_bonus: float = Field(default=0.0, ge=0)

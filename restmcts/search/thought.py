@@ -8,6 +8,7 @@ from restmcts.search.moves import Moves, Outcome, at_gate, draw_steps, grow
 from restmcts.search.recorder import Recorder
 from restmcts.search.requests import Prefix
 from restmcts.search.settings import TreeOfThought
+from restmcts.search.side_by_side import side_by_side
 from store.trace import Selected
 from store.tree import Node
 
@@ -18,10 +19,9 @@ def breadth_first(recorder: Recorder, settings: TreeOfThought, random: Random) -
         size = len(recorder.tree.nodes)
         beam = [recorder.tree.root]
         for _ in range(settings.depth):
-            ranked: list[Node] = []
-            for node in beam:
-                ranked += yield from _expand(recorder, node, settings)
-            ranked = sorted({node.id: node for node in ranked}.values(), key=_by_value)
+            grown = yield from side_by_side([_expand(recorder, node, settings) for node in beam])
+            found = {node.id: node for children in grown for node in children or ()}
+            ranked = sorted(found.values(), key=_by_value)
             reached = _first_at_gate(ranked, settings)
             if reached is not None:
                 return Outcome("gate", reached.id)

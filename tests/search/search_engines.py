@@ -78,6 +78,16 @@ class Call:
     max_tokens: int
     until: str
     temperature: float
+    together: int | None = None
+
+
+def shared_passes(lengths: Sequence[int], together: int) -> int:
+    """For how long samples of these lengths can all get a token in turns, if so many are left for all."""
+    passes = 0
+    while (drawing := sum(length > passes for length in lengths)) and drawing <= together:
+        together -= drawing
+        passes += 1
+    return passes
 
 
 @dataclass
@@ -113,14 +123,20 @@ class Writer:
         until: str,
         temperature: float,
         top_p: float = 1.0,
+        together: int | None = None,
     ) -> list[Sample]:
         assert max_tokens >= 1 and len(prompt) + max_tokens <= self.context
-        self.calls.append(Call(prompt, tuple(seeds), max_tokens, until, temperature))
+        assert together is None or together >= len(seeds)
+        self.calls.append(Call(prompt, tuple(seeds), max_tokens, until, temperature, together))
         if self.gate is not None:
             await self.gate.wait()
         if self.fail_at is not None and len(self.calls) >= self.fail_at:
             raise EngineError("writer: out of ink")
         samples = [self.write(prompt, seed, max_tokens, until, temperature) for seed in seeds]
+        if together is not None:
+            passes = shared_passes([sample.generated for sample in samples], together)
+            cut = Sample((), passes, True, cut=True)
+            samples = [cut if sample.generated > passes else sample for sample in samples]
         self.generated += sum(sample.generated for sample in samples)
         return samples
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from search_engines import Writer, engines, run, task
 
 from restmcts.engines.base import Sample, Sampling
-from restmcts.search.ledger import Ledger
+from restmcts.search.ledger import Ledger, Lengths
 from restmcts.search.methods import METHODS
 from restmcts.search.settings import Mcts
 from store.trace import Expanded, Step, Stopped
@@ -23,14 +23,23 @@ from store.tree import fold
     depth=st.integers(1, 6),
     empty=st.sampled_from([0.0, 0.3, 1.0]),
     early=st.booleans(),
+    leaves=st.integers(1, 4),
     seed=st.integers(0, 2**48),
     lengths=st.tuples(st.integers(1, 9), st.integers(1, 40)),
 )
 @settings(max_examples=150, deadline=None)
 def test_no_method_ever_overspends(
-    method: str, budget: int, depth: int, empty: float, early: bool, seed: int, lengths: tuple[int, int]
+    method: str,
+    budget: int,
+    depth: int,
+    empty: float,
+    early: bool,
+    leaves: int,
+    seed: int,
+    lengths: tuple[int, int],
 ) -> None:
-    chosen = METHODS[method].settings(early_stop=early)
+    wanted = METHODS[method].settings
+    chosen = wanted(early_stop=early, **({"leaves": leaves} if "leaves" in wanted.model_fields else {}))
     policy = Writer(depth=depth, empty=empty)
     sampling = Sampling(step_tokens=lengths[0], trace_tokens=lengths[1])
     record = run(task(method, chosen, budget=budget, seed=seed), engines(policy, sampling=sampling))
@@ -38,7 +47,8 @@ def test_no_method_ever_overspends(
     assert record.result.cost.policy == policy.generated
     assert sum(event.cost.policy for event in record.events) == policy.generated
     if record.result.reason == "budget":
-        assert policy.generated == budget
+        # Samples that share what is left are cut when it is less than a token for each.
+        assert budget - policy.generated < max(len(call.seeds) for call in policy.calls) * leaves
 
 
 def test_what_the_budget_cut_short_is_paid_for_and_dropped() -> None:
@@ -46,14 +56,13 @@ def test_what_the_budget_cut_short_is_paid_for_and_dropped() -> None:
 
     class Even(Writer):
         def write(self, prompt: Any, seed: int, most: int, until: str, temperature: float) -> Sample:
-            if most < 4:
-                return Sample((Step("cut"),), most, True)
             return Sample((Step(f"{seed}\n", (1, 2, 3, 9)),), 4, False)
 
     policy = Even()
     sampling = Sampling(step_tokens=4)
     record = run(task("mcts", Mcts(branch=3), budget=10), engines(policy, sampling=sampling))
-    assert [(len(call.seeds), call.max_tokens) for call in policy.calls] == [(2, 4), (1, 2)]
+    asked = [(len(call.seeds), call.max_tokens, call.together) for call in policy.calls]
+    assert asked == [(2, 4, 10), (1, 4, 2)]
     tree = fold(record.events)
     assert len(tree.nodes) == 3
     assert all(node.score is not None for node in tree.nodes[1:])
@@ -77,22 +86,38 @@ def test_a_budget_that_is_too_small_for_anything() -> None:
     random=st.randoms(use_true_random=False),
 )
 @settings(max_examples=100, deadline=None)
-def test_grants_never_promise_more_than_is_left(
+def test_grants_are_what_the_rest_of_the_budget_is_likely_to_pay_for(
     budget: int | None, samples: int, longest: int, random: Any
 ) -> None:
-    ledger = Ledger(budget)
+    ledger, lengths = Ledger(budget), Lengths()
     granted = 0
-    for part, tokens in ledger.grants(samples, longest):
-        assert part >= 1 and 1 <= tokens <= longest
-        assert ledger.left is None or part * tokens <= ledger.left
+    for part in ledger.grants(samples, lengths, longest):
+        left = ledger.left
+        assert left is None or 1 <= part <= left
+        if left is not None and part > 1:
+            mean = lengths.tokens / lengths.samples if lengths.samples else longest
+            assert part * min(longest, 1.25 * mean) <= left
         granted += part
-        ledger.spent += sum(random.randint(1, tokens) for _ in range(part))
+        drawn = [random.randint(1, longest) for _ in range(part)]
+        for tokens in drawn:
+            lengths.add(tokens)
+        ledger.spent += sum(drawn) if left is None else min(left, sum(drawn))
     assert granted == samples or ledger.exhausted
     assert granted <= samples
 
 
 def test_grants_without_a_budget_are_one_part() -> None:
-    assert list(Ledger().grants(5, 30)) == [(5, 30)]
+    assert list(Ledger().grants(5, Lengths(), 30)) == [5]
+
+
+def test_what_is_set_aside_for_a_sample() -> None:
+    lengths = Lengths()
+    assert lengths.likely(30) == 30
+    for tokens in (8, 4, 12):
+        lengths.add(tokens)
+    assert lengths.likely(30) == 10
+    assert lengths.likely(9) == 9
+    assert Lengths(3, 0).likely(9) == 1
 
 
 @pytest.mark.parametrize(

@@ -364,9 +364,12 @@ def test_what_the_budget_cuts_short_finishes_no_solution(method: str) -> None:
     """A step is cut off and one token is left: the search ends; its last node is not a solution for that."""
 
     class Wordy(Writer):
+        async def propose(self, *args: Any, together: int | None = None, **more: Any) -> list[Sample]:
+            if together is not None and together < 6:
+                return [Sample((), together - 1, True, cut=True)]
+            return await super().propose(*args, together=together, **more)
+
         def write(self, prompt: Tokens, seed: int, most: int, until: str, temperature: float) -> Sample:
-            if most < 6:
-                return Sample((), most - 1, True)
             return Sample((Step(f"{seed}\n", (5, 6, 7, 8, seed % 50 + 10, 9), -0.5),), 6, False)
 
     record = run(task(method, budget=50, oracle="5"), engines(Wordy()))

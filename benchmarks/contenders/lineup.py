@@ -144,6 +144,10 @@ class Lineup:
             partial(replay_vllm, raw, None),
             partial(replay_vllm, raw, raw_value),
         )
+        leaves, key = self._options.leaves, "vllm search leaves"
+        run = partial(self._search, key, policy, FreeValues(policy), leaves=leaves)
+        title = f"restmcts on vllm, policy only, {leaves} leaves at once"
+        contenders.append(Contender(key, title, run, raw=several))
         return iter([*contenders, *self._peers(raw, several, longest)])
 
     def _transformers(self) -> Iterator[Contender]:
@@ -178,12 +182,12 @@ class Lineup:
             yield Contender(limit, f"… its limit, {kind}", partial(self._limit, key, replay), raw=raw)
 
     def _search(
-        self, key: str, policy: Policy, value: ValueModel, workload: Workload
+        self, key: str, policy: Policy, value: ValueModel, workload: Workload, leaves: int = 1
     ) -> tuple[int, dict[str, Any]]:
         forget(policy)
         forget(value)
         self._recordings[key] = recording = Recording()
-        return search(workload, policy, value, recording)
+        return search(workload, policy, value, recording, leaves)
 
     def _limit(self, key: str, replay: Any, workload: Workload) -> tuple[int, dict[str, Any]]:
         tokens, details = replay(workload, self._recordings[key])

@@ -96,9 +96,9 @@ class RecordedValue:
         return await self._value.score(prompts)
 
 
-def make_tasks(workload: Workload) -> list[SearchTask]:
+def make_tasks(workload: Workload, leaves: int) -> list[SearchTask]:
     """A search with MCTS* for every problem, which ends when its token budget is spent."""
-    settings = Mcts(branch=workload.branch, rounds=0, early_stop=False)
+    settings = Mcts(branch=workload.branch, rounds=0, early_stop=False, leaves=leaves)
     return [
         SearchTask(
             Header(
@@ -129,20 +129,20 @@ def forget(engine: Any) -> None:
     if hasattr(engine, "_model"):
         engine._model.clear()
     else:
-        engine._engine._core.engine.reset_prefix_cache()
+        engine._engine._core.forget()
 
 
 def search(
-    workload: Workload, policy: Policy, value: ValueModel, recording: Recording
+    workload: Workload, policy: Policy, value: ValueModel, recording: Recording, leaves: int = 1
 ) -> tuple[int, dict[str, Any]]:
-    """Run all searches; returns the tokens that they generated."""
+    """Run all searches, each with so many rounds side by side; returns the tokens that they generated."""
     sampling = Sampling(temperature=workload.temperature, step_tokens=workload.step_tokens)
     engines = Engines(
         RecordedPolicy(policy, recording), RecordedValue(value, recording), RuleCritic(), sampling
     )
 
     async def run() -> list[Any]:
-        tasks = make_tasks(workload)
+        tasks = make_tasks(workload, leaves)
         return [record async for record in run_searches(tasks, engines, workload.concurrency)]
 
     before = counted(policy), counted(value)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
 from restmcts.engines.base import Tokens
 from restmcts.engines.batching import EngineStats
 from restmcts.engines.settings import ModelSettings
-from restmcts.engines.vllm_inside import InsideEngine
+from restmcts.engines.vllm_drawing import DrawingCore
+from restmcts.engines.vllm_inside import InsideEngine, VllmCore
 from restmcts.engines.vllm_outside import OutsideEngine
 from restmcts.engines.vllm_process import prepare_vllm, runs_on_cpu
 from restmcts.engines.vllm_requests import Allowance
@@ -24,10 +26,16 @@ class VllmEngine(Protocol):
     """The longest prompt and continuation together, in tokens, for which there is a cache."""
 
     counts_tokens: bool
-    """Whether requests may have an allowance."""
+    """Whether tokens are counted here as they come, so that requests may have an allowance."""
 
-    async def run(self, prompt: Tokens, parameters: Any, allowance: Allowance | None = None) -> Any:
-        """vLLM's output for a prompt; see :class:`restmcts.engines.vllm_requests.Request`."""
+    async def run(
+        self,
+        prompt: Tokens,
+        parameters: Any,
+        allowance: Allowance | None = None,
+        last: Collection[int] | None = None,
+    ) -> Any:
+        """The result of a request; see :class:`restmcts.engines.vllm_requests.Request`."""
         ...
 
     def stats(self) -> EngineStats: ...
@@ -71,7 +79,10 @@ def open_engine(
 
     try:
         pooling = runner == "pooling"
-        return (OutsideEngine if outside else InsideEngine)(make, models, name, pooling=pooling)
+        if outside:
+            return OutsideEngine(make, models, name, pooling=pooling)
+        core = (VllmCore if pooling else DrawingCore)(make, models, name)
+        return InsideEngine(core, scores=pooling)
     except Exception as error:  # vLLM raises what its parts raise, of any kind
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise InputError(

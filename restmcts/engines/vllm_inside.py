@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
@@ -36,7 +36,6 @@ class VllmCore:
     make: Callable[[], Any]
     models: ModelSettings
     name: str
-    generates: bool = True
     engine: Any = None
     tally: Tally = field(default_factory=Tally)
     steps: int = 0
@@ -52,7 +51,6 @@ class VllmCore:
 
     def stop(self) -> None:
         """Free the engine."""
-        GENERATION.leave(id(self))
         stop_engine(self.engine, self.models)
         self.engine = None
         collect_engine()
@@ -61,35 +59,36 @@ class VllmCore:
     def busy(self) -> bool:
         return bool(self._waiting or self._running)
 
+    @property
+    def running(self) -> int:
+        """Requests that are under way."""
+        return len(set(map(id, self._running.values())))
+
     def add(self, job: Request) -> None:
         self._waiting.append(job)
 
     def drop(self) -> list[Request]:
-        jobs = [*self._waiting, *self._running.values()]
+        jobs = {id(job): job for job in (*self._waiting, *self._running.values())}
         # They are aborted with the next step: the engine may be what has failed.
         self._lost += self._running
         self._waiting.clear()
         self._running.clear()
-        GENERATION.leave(id(self))
-        return jobs
+        return list(jobs.values())
 
     def step(self) -> Finished:
         """Hand over what has come, and run the model once."""
         begun = time.perf_counter()
-        if self.generates:
-            GENERATION.note(id(self), len(self._waiting) + len(self._running))
         self._abort()
         finished = self._admit()
-        finished += self._cut()
-        for output in self.engine.step() if self._running else []:
-            # What was aborted may still come out.
-            if (job := self._running.get(output.request_id)) is not None:
-                finished += self._take(output, job)
-        if self.generates:
-            GENERATION.note(id(self), len(self._running), forward_pass=True)
+        for output in self._run():
+            finished += self._take(output)
         self.steps += 1
         self.seconds += time.perf_counter() - begun
         return finished
+
+    def forget(self) -> None:
+        """Empty the cache; for an engine in which nothing runs."""
+        self.engine.reset_prefix_cache()
 
     def stats(self) -> EngineStats:
         """What has been done so far."""
@@ -100,59 +99,51 @@ class VllmCore:
             forward_passes=self.steps,
             seconds=self.seconds,
             waiting=len(self._waiting),
-            running=len(self._running),
+            running=self.running,
         )
 
-    def _take(self, output: Any, job: Request) -> Finished:
-        """What is finished with an output of vLLM."""
-        result = output
-        if job.allowance is not None:
-            job.take(output)
-            result = job
-        if not output.finished:
-            return []
-        del self._running[output.request_id]
-        self.tally.count(result)
-        return [(job, result)]
+    def _begin(self, job: Request) -> None:
+        """Hand a job over to vLLM; raises what it has against it."""
+        number = str(next(self._numbers))
+        inputs = {"type": "token", "prompt_token_ids": list(job.prompt)}
+        self.engine.add_request(number, inputs, job.parameters)
+        self._running[number] = job
 
-    def _cut(self) -> Finished:
-        """End the requests whose allowance is spent; what they have is their result."""
-        cut = {number: job for number, job in self._running.items() if job.allowance and job.allowance.spent}
-        if not cut:
+    def _run(self) -> list[Any]:
+        outputs: list[Any] = self.engine.step() if self._running else []
+        return outputs
+
+    def _take(self, output: Any) -> Finished:
+        """The jobs that are finished with an output of vLLM."""
+        job = self._running.pop(output.request_id, None)
+        # What was aborted may still come out.
+        if job is None:
             return []
-        self.engine.abort_request(list(cut))
-        for number, job in cut.items():
-            del self._running[number]
-            job.leave()
-            self.tally.count(job)
-        return [(job, job) for job in cut.values()]
+        self.tally.count(output)
+        return [(job, output)]
 
     def _admit(self) -> Finished:
         refused: Finished = []
         for job in self._waiting:
             if job.cancelled:
                 continue
-            number = str(next(self._numbers))
             try:
-                self.engine.add_request(
-                    number, {"type": "token", "prompt_token_ids": list(job.prompt)}, job.parameters
-                )
+                self._begin(job)
             except Exception as error:  # whatever vLLM has against this request, the others go on
                 refused.append((job, EngineError(f"{self.name}: {error}")))
-            else:
-                self._running[number] = job
-                job.begin()
         self._waiting.clear()
         return refused
 
     def _abort(self) -> None:
-        self._lost += [number for number, job in self._running.items() if job.cancelled]
-        if self._lost:
-            lost, self._lost = self._lost, []
-            for number in lost:
-                if (job := self._running.pop(number, None)) is not None:
-                    job.leave()
-            self.engine.abort_request(lost)
+        lost = self._lost + [number for number, job in self._running.items() if job.cancelled]
+        self._lost = []
+        if lost:
+            self._end(lost)
+
+    def _end(self, numbers: list[str]) -> None:
+        for number in numbers:
+            self._running.pop(number, None)
+        self.engine.abort_request(numbers)
 
 
 class InsideEngine:
@@ -160,21 +151,30 @@ class InsideEngine:
 
     counts_tokens = True
 
-    def __init__(self, make: Callable[[], Any], models: ModelSettings, name: str, *, pooling: bool) -> None:
-        """``make`` makes vLLM's ``LLMEngine``; what it raises is raised here."""
-        self._core = core = VllmCore(make, models, name, generates=not pooling)
-        gather = {"gather": partial(GENERATION.wait, SCORING_AFTER, MANY)} if pooling else {}
-        self._worker = Worker(core, name, start=core.start, stop=core.stop, shared=True, **gather)
-        self.context: int = self._core.engine.vllm_config.model_config.max_model_len
+    def __init__(self, core: VllmCore, *, scores: bool) -> None:
+        """Start the engine of ``core``; what that raises is raised here.
 
-    async def run(self, prompt: Tokens, parameters: Any, allowance: Allowance | None = None) -> Any:
-        """vLLM's output for a prompt; see :class:`restmcts.engines.vllm_requests.Request`.
+        One that ``scores`` waits for those that generate.
+        """
+        self._core = core
+        gather = {"gather": partial(GENERATION.wait, SCORING_AFTER, MANY)} if scores else {}
+        self._worker = Worker(core, core.name, start=core.start, stop=core.stop, shared=True, **gather)
+        self.context: int = core.engine.vllm_config.model_config.max_model_len
+
+    async def run(
+        self,
+        prompt: Tokens,
+        parameters: Any,
+        allowance: Allowance | None = None,
+        last: Collection[int] | None = None,
+    ) -> Any:
+        """The result of a job; see :class:`restmcts.engines.vllm_requests.Request`.
 
         Raises:
             EngineError: vLLM refused the request, failed, or was closed.
         """
         loop = asyncio.get_running_loop()
-        job = Request(loop.create_future(), loop, prompt, parameters, allowance)
+        job = Request(loop.create_future(), loop, prompt, parameters, allowance, last)
         self._worker.submit(job)
         return await job.future
 

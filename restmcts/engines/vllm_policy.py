@@ -191,8 +191,9 @@ class VllmPolicy:
         """Sample on after drafts that have the same tokens; ``seed`` is that of the first one."""
         written = drafts[0].tokens
         parameters = self._parameters(wanted, seed, len(drafts), wanted.max_tokens - len(written))
-        output = await self._engine.run((*wanted.prompt, *written), parameters, wanted.allowance)
-        counted = wanted.allowance is not None
+        last = self._last if wanted.until == "step" else None
+        output = await self._engine.run((*wanted.prompt, *written), parameters, wanted.allowance, last)
+        counted = self._engine.counts_tokens
         parts: list[Part] = output.outputs if counted else list(map(Part.of, output.outputs))
         unfinished = []
         for number, (draft, part) in enumerate(zip(drafts, parts, strict=True)):
@@ -237,7 +238,7 @@ class VllmPolicy:
             logprobs=0 if self._logprobs else None,
             flat_logprobs=self._logprobs,
             detokenize=False,
-            output_kind=RequestOutputKind.DELTA if wanted.allowance else RequestOutputKind.FINAL_ONLY,
+            output_kind=getattr(RequestOutputKind, "DELTA" if self._engine.counts_tokens else "FINAL_ONLY"),
             skip_clone=True,
         )
 

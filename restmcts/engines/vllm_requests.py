@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,13 +56,15 @@ class Part:
 class Request(Job):
     """A prompt with vLLM's parameters for it.
 
-    Its result is vLLM's output; with an ``allowance``, under which vLLM hands over every token by itself, it
-    is the request: that has what :class:`Tally` and the policy read of an output.
+    Where samples are drawn, the result is the request itself with the samples in ``outputs``, which may have
+    an ``allowance`` together. ``last`` has the tokens after which nothing can follow; None: nothing will
+    follow at all. Otherwise the result is vLLM's output.
     """
 
     prompt: Tokens
     parameters: Any
     allowance: Allowance | None = None
+    last: Collection[int] | None = None
     outputs: list[Part] = field(default_factory=list)
     num_cached_tokens: int = 0
 
@@ -69,20 +72,35 @@ class Request(Job):
     def prompt_token_ids(self) -> Tokens:
         return self.prompt
 
+    @property
+    def complete(self) -> bool:
+        """Have all samples come to their ends?"""
+        return all(part.finish_reason is not None for part in self.outputs)
+
     def begin(self) -> None:
-        """Take part in the allowance."""
+        """Make room for the samples, and take part in the allowance."""
+        self.outputs = [Part() for _ in range(self.parameters.n)]
         if self.allowance is not None:
-            self.outputs = [Part() for _ in range(self.parameters.n)]
             self.allowance.drawing += len(self.outputs)
 
-    def take(self, output: Any) -> None:
-        """Add what vLLM has sampled since, and pay for it."""
-        assert self.allowance is not None
-        self.num_cached_tokens = output.num_cached_tokens or 0
-        for part in output.outputs:
-            self.outputs[part.index].add(part)
+    def take(self, index: int, part: Any, cached: int | None) -> None:
+        """Add what vLLM has sampled since, and pay for it.
+
+        ``cached`` tokens of the prompt were not computed again; what counts is that of the last sample.
+        """
+        self.outputs[index].add(part)
+        if index == len(self.outputs) - 1:
+            self.num_cached_tokens = cached or 0
+        if self.allowance is not None:
             self.allowance.left -= len(part.token_ids)
             self.allowance.drawing -= part.finish_reason is not None
+
+    def text(self, index: int) -> Tokens | None:
+        """Prompt and sample together, if more can follow."""
+        part = self.outputs[index]
+        if self.last is None or part.token_ids[-1] in self.last:
+            return None
+        return (*self.prompt, *part.token_ids)
 
     def leave(self) -> None:
         """Take no part in the allowance any more."""

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openai_engines import open_engine, propose
 from test_engine_policy import make_prompts, tokens_of
-from vllm_support import MODELS, needs_vllm, save
+from vllm_support import MODELS, assert_nothing_runs, needs_vllm, save
 
 from restmcts.engines.base import Policy, Sample
 from restmcts.engines.in_turns import draw_in_turns
@@ -146,7 +146,7 @@ async def test_a_cancelled_request_takes_nothing_with_it(tmp_path: Path) -> None
     assert sum(sample.generated for sample in found) == 30
     stats = engine.stats()
     assert (stats["running"], stats["generated_tokens"]) == (0, 30)
-    assert not engine._engine._core.engine.has_unfinished_requests()  # type: ignore[attr-defined]
+    assert_nothing_runs(engine)
     engine.close()
 
 

@@ -22,7 +22,7 @@ from engine_models import (
 )
 from test_engine_policy import make_prompts, plain_logprobs, tokens_of
 from test_engine_value import padded_logits
-from vllm_support import INSTALLED, MODELS, needs_vllm, save
+from vllm_support import INSTALLED, MODELS, assert_nothing_runs, needs_vllm, save
 
 from restmcts.engines.base import Policy, Sample, Sampling, Tokens, ValueModel
 from restmcts.engines.critic import RuleCritic
@@ -241,7 +241,7 @@ async def test_a_cancelled_request_is_dropped(policy: VllmPolicy) -> None:
     (sample,) = await policy.propose((1, 9), seeds=[0], max_tokens=2, until="step", temperature=1)
     assert sample.generated > 0
     assert policy.stats()["running"] == 0
-    assert not policy._engine._core.engine.has_unfinished_requests()  # type: ignore[attr-defined]
+    assert_nothing_runs(policy)
 
 
 @needs_vllm

@@ -24,7 +24,7 @@ from vllm_support import MODELS, needs_vllm, save
 
 from restmcts.engines import vllm_policy
 from restmcts.engines.base import Sample
-from restmcts.engines.factory import open_policy, open_value
+from restmcts.engines.factory import open_policy, open_value, prepare
 from restmcts.engines.settings import ModelSettings, VllmSettings
 from restmcts.engines.vllm_policy import VllmPolicy
 from restmcts.engines.vllm_value import VllmValueModel
@@ -36,6 +36,16 @@ PROMPTS = make_prompts(6)
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return save(llama(), tmp_path / "model")
+
+
+def own_threads() -> set[threading.Thread]:
+    """All threads but the one that progress bars share."""
+    return {thread for thread in threading.enumerate() if thread.name != "tqdm_monitor"}
+
+
+def variables() -> dict[str, str]:
+    """All variables but those in which the compiler of torch keeps notes, whoever imports it."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("_TORCHINDUCTOR")}
 
 
 def greedy(engine: VllmPolicy) -> list[Sample]:
@@ -88,8 +98,9 @@ def test_closing_gives_everything_back(folder: Path, tmp_path: Path) -> None:
     value_folder = save(value_llama(), tmp_path / "value")
     VllmPolicy(folder, MODELS).close()  # what vLLM keeps for good is there now
     process = psutil.Process()
-    environment, cores = dict(os.environ), os.sched_getaffinity(0)
-    threads, set_threads = set(threading.enumerate()), torch.set_num_threads
+    prepare(MODELS)
+    environment, cores = variables(), os.sched_getaffinity(0)
+    threads, set_threads = own_threads(), torch.set_num_threads
     descriptors, processes = process.num_fds(), len(process.children(recursive=True))
     random.seed(5)
     torch.manual_seed(5)
@@ -113,11 +124,11 @@ def test_closing_gives_everything_back(folder: Path, tmp_path: Path) -> None:
     assert list(map(tokens_of, greedy(policy))) == list(map(tokens_of, before))
     policy.close()
     policy.close()
-    assert set(threading.enumerate()) == threads
+    assert own_threads() == threads
     assert len(process.children(recursive=True)) == processes
     assert process.num_fds() <= descriptors
     assert not torch.distributed.is_initialized()
-    assert dict(os.environ) == environment
+    assert variables() == environment
     assert os.sched_getaffinity(0) == cores
     assert gc.get_freeze_count() > 0
     with pytest.raises(EngineError, match="closed"):
@@ -136,13 +147,14 @@ def test_nothing_is_written_on_the_screen(folder: Path, capfd: pytest.CaptureFix
 
 @needs_vllm
 def test_what_vllm_cannot_do_is_said_and_leaves_nothing_behind(folder: Path) -> None:
-    environment, threads = dict(os.environ), set(threading.enumerate())
+    prepare(MODELS)
+    environment, threads = variables(), own_threads()
     small = ModelSettings(engine="vllm", vllm=VllmSettings(cache_gib=1e-6))
     with pytest.raises(InputError, match=rf"{folder}: vLLM cannot run this model: .*models\.vllm\.logs"):
         open_policy(folder, small, name="policy")
     assert not torch.distributed.is_initialized()
-    assert dict(os.environ) == environment
-    assert set(threading.enumerate()) == threads
+    assert variables() == environment
+    assert own_threads() == threads
     with pytest.raises(InputError, match="device 'cuda': the vLLM that is installed is for CPUs"):
         open_policy(folder, ModelSettings(engine="vllm", device="cuda"), name="policy")
 
@@ -248,7 +260,7 @@ async def test_cancelling_and_failing_in_an_engine_of_its_own_processes(outside:
 @pytest.mark.slow
 def test_values_come_from_an_engine_of_its_own_processes_and_closing_ends_them(tmp_path: Path) -> None:
     process = psutil.Process()
-    processes, threads = set(process.children(recursive=True)), set(threading.enumerate())
+    processes, threads = set(process.children(recursive=True)), own_threads()
     preloaded = os.environ.get("LD_PRELOAD")
     engine = VllmValueModel(save(value_llama(), tmp_path), MODELS, outside=True)
     assert os.environ.get("LD_PRELOAD") == preloaded
@@ -259,6 +271,6 @@ def test_values_come_from_an_engine_of_its_own_processes_and_closing_ends_them(t
     engine.close()
     _, alive = psutil.wait_procs(started, timeout=20)
     assert [one.cmdline() for one in alive if "resource_tracker" not in " ".join(one.cmdline())] == []
-    assert set(threading.enumerate()) == threads
+    assert own_threads() == threads
     with pytest.raises(EngineError, match="closed"):
         asyncio.run(engine.score(PROMPTS))

@@ -21,3 +21,10 @@ def save(model: Any, folder: Path, tokenizer: Any = None) -> Path:
     model.save_pretrained(folder)
     (tokenizer or word_tokenizer()).save_pretrained(folder)
     return folder
+
+
+def assert_nothing_runs(policy: Any) -> None:
+    """vLLM has no request but those that are kept open on purpose."""
+    core = policy._engine._core
+    core.forget()
+    assert not core.engine.has_unfinished_requests()

@@ -145,33 +145,16 @@ class TransformersPolicy:
         check_together(together, len(seeds), self.name)
         most = most_tokens(min(len(seeds), self._max_batch), room, together)
         self._check(prompt, most, room, max_tokens)
-        loop = asyncio.get_running_loop()
-
-        async def ask(seeds: Sequence[int], left: int | None) -> list[Sample]:
-            job = Proposal(
-                future=loop.create_future(),
-                loop=loop,
-                prompt=tuple(prompt),
-                seeds=tuple(seeds),
-                max_tokens=room,
-                until=until,
-                temperature=temperature,
-                top_p=top_p,
-                open=self._is_open(tuple(prompt)),
-                left=left,
-            )
-            self._worker.submit(job)
-            samples: list[Sample] = await job.future
-            return samples
-
+        how = {"max_tokens": room, "until": until, "temperature": temperature, "top_p": top_p}
         parts = [seeds[first : first + self._max_batch] for first in range(0, len(seeds), self._max_batch)]
         if together is None:
-            drawn = await asyncio.gather(*(ask(part, None) for part in parts))
+            drawn = await asyncio.gather(*(self._submit(prompt, part, None, **how) for part in parts))
             return [sample for part in drawn for sample in part]
         samples: list[Sample] = []
         for part in parts:
             left = together - sum(sample.generated for sample in samples)
-            samples += await ask(part, left) if left >= len(part) else [NOTHING] * len(part)
+            enough = left >= len(part)
+            samples += await self._submit(prompt, part, left, **how) if enough else [NOTHING] * len(part)
         return samples
 
     def stats(self) -> dict[str, float]:
@@ -182,6 +165,24 @@ class TransformersPolicy:
         """End the thread and give a lent model its own attention back."""
         self._worker.close()
         self._model.restore()
+
+    def _submit(
+        self, prompt: Tokens, seeds: Sequence[int], left: int | None, **how: Any
+    ) -> asyncio.Future[list[Sample]]:
+        """Hand over what fits a batch."""
+        loop = asyncio.get_running_loop()
+        whole = tuple(prompt)
+        job = Proposal(
+            future=loop.create_future(),
+            loop=loop,
+            prompt=whole,
+            seeds=tuple(seeds),
+            open=self._is_open(whole),
+            left=left,
+            **how,
+        )
+        self._worker.submit(job)
+        return job.future
 
     def _is_open(self, prompt: Tokens) -> bool:
         """Has it been decided already that the text does not end after this prompt?"""

@@ -37,7 +37,6 @@ class DrawingCore(VllmCore):
     def stop(self) -> None:
         """Free the engine."""
         GENERATION.leave(id(self))
-        self._open.end_idle()
         del self._open
         super(DrawingCore, self).stop()
 
@@ -56,19 +55,19 @@ class DrawingCore(VllmCore):
     def forget(self) -> None:
         """Empty the cache; for an engine in which nothing runs."""
         self._open.end_idle()
-        self.engine.reset_prefix_cache()
+        super(DrawingCore, self).forget()
 
     def _begin(self, job: Request) -> None:
-        started: list[str] = []
+        started: dict[str, Place] = {}
         try:
             for index in range(job.parameters.n):
                 number, cached = self._open.start(job.prompt, one_sample(job.parameters, index))
-                started.append(number)
-                self._places[number] = Place(index, cached)
+                started[number] = Place(index, cached)
         except Exception:
             self._open.end(started)
             raise
-        self._running.update(dict.fromkeys(started, job))
+        self._places |= started
+        self._running |= dict.fromkeys(started, job)
         job.begin()
 
     def _admit(self) -> Finished:
@@ -106,14 +105,13 @@ class DrawingCore(VllmCore):
         return [pair for job in jobs for pair in self._finish(job)]
 
     def _finish(self, job: Request) -> Finished:
-        job.leave()
         self.tally.count(job)
         return [(job, job)]
 
     def _end(self, numbers: list[str]) -> None:
         for number in numbers:
             self._places.pop(number, None)
-            if (job := self._running.pop(number, None)) is not None and job.cancelled:
+            if (job := self._running.pop(number, None)) is not None:
                 job.leave()
         self._open.end(numbers)
 

@@ -52,7 +52,12 @@ class OpenRequests:
         """
         name = self._idle.pop(prompt, None)
         if name is not None:
-            self._go_on(name, prompt, parameters)
+            self._running[name.number] = name
+            try:
+                self._go_on(name, prompt, parameters)
+            except Exception:
+                self.end([name.number])
+                raise
             return name.number, len(prompt) - 1
         request = self._request(str(next(self._numbers)), prompt, parameters)
         self._engine.input_processor.assign_request_id(request)
@@ -101,7 +106,6 @@ class OpenRequests:
         state = runner.requests[name.inside]
         state.generator = seeded(runner.device, parameters.seed)
         self._hand_over(request)
-        self._running[name.number] = name
 
     def _request(self, number: str, prompt: Tokens, parameters: Any) -> Any:
         return self._engine.input_processor.process_inputs(

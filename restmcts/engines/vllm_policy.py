@@ -57,7 +57,8 @@ class Wanted:
 class VllmPolicy:
     """Any causal language model that vLLM runs, as a policy.
 
-    Keys and values of prompts are reused by full blocks. Every sample has the random numbers of its seed,
+    Keys and values of prompts are reused by full blocks; where vLLM runs in this process, a step that follows
+    another one reuses all of them but one. Every sample has the random numbers of its seed,
     but arithmetic depends on what else is in the batch: equal requests can give other samples.
 
     A step ends with a newline; what comes after it is not looked at. A text that ends there is seen when
@@ -227,6 +228,8 @@ class VllmPolicy:
     def _parameters(self, wanted: Wanted, seed: int, count: int, max_tokens: int) -> Any:
         from vllm.sampling_params import RequestOutputKind, SamplingParams
 
+        each_token = self._engine.counts_tokens
+
         return SamplingParams(
             n=count,
             seed=seed,
@@ -238,7 +241,7 @@ class VllmPolicy:
             logprobs=0 if self._logprobs else None,
             flat_logprobs=self._logprobs,
             detokenize=False,
-            output_kind=getattr(RequestOutputKind, "DELTA" if self._engine.counts_tokens else "FINAL_ONLY"),
+            output_kind=RequestOutputKind.DELTA if each_token else RequestOutputKind.FINAL_ONLY,
             skip_clone=True,
         )
 

@@ -48,7 +48,8 @@ class Part:
         """Add what vLLM has sampled since."""
         self.token_ids += part.token_ids
         if part.logprobs is not None:
-            self.logprobs = [*(self.logprobs or ()), *part.logprobs.logprobs]
+            self.logprobs = self.logprobs or []
+            self.logprobs += part.logprobs.logprobs
         self.finish_reason = part.finish_reason
 
 

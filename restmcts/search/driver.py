@@ -132,7 +132,7 @@ def verified(record: SearchRecord, problem: Problem, grade: Grade) -> SearchReco
     return replace(record, events=(*record.events, event), result=result)
 
 
-async def together(work: Iterable[Coroutine[Any, Any, Reply]]) -> list[Reply]:
+async def all_of(work: Iterable[Coroutine[Any, Any, Reply]]) -> list[Reply]:
     """All results in order; where one of them fails, the others are cancelled."""
     tasks = [asyncio.ensure_future(each) for each in work]
     try:
@@ -215,7 +215,7 @@ class Session:
             if (left := self.ledger.left) is not None and len(group) > 1:
                 wanted = sum(request.n for request in group)
                 shares = [left * request.n // wanted for request in group]
-            drawn = await together(map(self.propose, group, shares))
+            drawn = await all_of(map(self.propose, group, shares))
             replies += [None if self.starved(reply) else reply for reply in drawn]
         return replies if any(reply is not None for reply in replies) else []
 

@@ -98,7 +98,7 @@ def select_leaves(
     coming: Counter[int] = Counter()
     while len(leaves) < most:
         leaf = select(tree, settings, random, closed, coming)
-        if leaf in leaves:
+        if coming[leaf.id]:
             break
         leaves.append(leaf)
         coming.update(node.id for node in tree.ancestors(leaf.id))
@@ -109,8 +109,8 @@ def select(
     tree: Tree,
     settings: Mcts,
     random: Random,
-    closed: Collection[int] = (),
-    coming: Mapping[int, int] = NO_VISITS,
+    closed: Collection[int],
+    coming: Mapping[int, int],
 ) -> Node:
     """Walk down from the root by the best child until a node that is not expanded."""
     node = tree.root

@@ -175,6 +175,22 @@ async def test_after_a_failure_the_engine_goes_on(folder: Path, monkeypatch: pyt
     policy.close()
 
 
+async def test_what_vllm_refuses_does_not_stay_open(folder: Path) -> None:
+    """A request that would go on, and several samples of which the first would."""
+    from vllm.sampling_params import RequestOutputKind, SamplingParams
+
+    policy = VllmPolicy(folder, MODELS)
+    for n in (1, 3):
+        (first,) = await step(policy, (1, 9), 4)
+        wrong = SamplingParams(n=n, logprobs=1000, output_kind=RequestOutputKind.DELTA)
+        with pytest.raises(EngineError, match="logprobs"):
+            await policy._engine.run((1, 9, *tokens_of(first)), wrong)
+        assert idle(policy) == 0
+        assert policy.stats()["running"] == 0
+        assert not core_of(policy).engine.has_unfinished_requests()
+    policy.close()
+
+
 async def test_closing_ends_what_is_open(folder: Path) -> None:
     policy = VllmPolicy(folder, MODELS)
     await step(policy, (1, 9), *range(20))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Generator
+from random import Random
 from typing import Any
 
 import pytest
@@ -12,6 +14,8 @@ from hypothesis import strategies as st
 from search_engines import Gate, Judge, Writer, engines, run, run_many, task
 
 from restmcts.engines.base import Sample, Sampling
+from restmcts.search.driver import run_search
+from restmcts.search.improved import select_starts
 from restmcts.search.methods import METHODS
 from restmcts.search.requests import Critique, Prefix, Proposals, Propose, Request, Value
 from restmcts.search.settings import ImprovedMcts, Mcts, TreeOfThought
@@ -168,6 +172,42 @@ def test_a_failure_ends_the_requests_beside_it() -> None:
     record = run(task("mcts", Mcts(rounds=20, leaves=4, early_stop=False)), engines(policy))
     assert record.result.reason == "failed"
     assert record.result.cost.policy == policy.generated
+
+
+def test_a_failure_does_not_wait_for_the_requests_beside_it() -> None:
+    class Stuck(Writer):
+        """Fails in the first request that has others beside it, which are never answered."""
+
+        async def propose(self, *args: Any, **more: Any) -> list[Sample]:
+            if len(self.calls) < 2:
+                return await super().propose(*args, **more)
+            if self.fail_at is None:
+                self.fail_at = 1
+                return await super().propose(*args, **more)
+            return await asyncio.Event().wait()  # type: ignore[return-value]
+
+    async def search() -> str:
+        chosen = Mcts(rounds=9, leaves=2, rollout_steps=1, early_stop=False)
+        found = await asyncio.wait_for(run_search(task("mcts", chosen), engines(Stuck(depth=9))), 20)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        return found.result.reason
+
+    assert asyncio.run(search()) == "failed"
+
+
+def test_walks_side_by_side_count_as_children_where_they_start() -> None:
+    """The root has one child and two visits: room for one more. The second walk goes below."""
+    found = scripted_search(
+        "mcts-improved",
+        ImprovedMcts(rounds=2, early_stop=False),
+        propose={(): ["a"], ("a",): ["x", "y"]},
+        value={("a",): 0.5, ("a", "x"): 0.5, ("a", "y"): 0.5},
+        finished={("a", "x"), ("a", "y")},
+    )
+    assert (found.visits(), len(found.tree.root.children)) == (2, 1)
+    starts = select_starts(found.tree, ImprovedMcts(), Random(0), set(), 2)
+    assert starts[0].id == 0
+    assert starts[1].id != 0
 
 
 def test_requests_side_by_side_share_what_is_left_of_the_budget() -> None:

@@ -25,8 +25,10 @@ from typing import Any
 from benchmarks.search_overhead import STEP_TOKENS, ReadyPolicy, ReadyValue, make_tasks, search
 from restmcts.engines.base import Sample, Sampling, Tokens
 from restmcts.engines.critic import RuleCritic
-from restmcts.search.driver import Engines, SearchTask, Session, run_searches
+from restmcts.search.driver import run_searches
+from restmcts.search.session import Session
 from restmcts.search.settings import Mcts
+from restmcts.search.task import Engines, SearchTask
 from store.trace import SearchRecord, Step
 
 SPREAD = 0.15

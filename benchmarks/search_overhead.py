@@ -22,8 +22,9 @@ from typing import Literal
 from restmcts.engines.base import Sample, Sampling, Tokens
 from restmcts.engines.critic import RuleCritic
 from restmcts.problems.base import Problem
-from restmcts.search.driver import Engines, SearchTask, run_searches
+from restmcts.search.driver import run_searches
 from restmcts.search.settings import Mcts
+from restmcts.search.task import Engines, SearchTask
 from store.codec import encode_search
 from store.jsonl import LineWriter
 from store.trace import Header, SearchRecord, Step

@@ -22,8 +22,9 @@ from restmcts.engines.critic import RuleCritic
 from restmcts.engines.factory import open_policy, open_value
 from restmcts.engines.settings import ModelSettings
 from restmcts.problems.base import Problem
-from restmcts.search.driver import Engines, SearchTask, run_searches
+from restmcts.search.driver import run_searches
 from restmcts.search.settings import Mcts
+from restmcts.search.task import Engines, SearchTask
 from store.trace import Header, Step
 
 BRANCH = 3

@@ -14,16 +14,30 @@ Partial solutions are written as tuples of step texts; the root is ``()``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from random import Random
 from typing import Any
 
+from restmcts.search.branches import Branch
 from restmcts.search.methods import METHODS
-from restmcts.search.moves import Outcome
+from restmcts.search.moves import Moves, Outcome
 from restmcts.search.recorder import Recorder
-from restmcts.search.requests import Complete, Prefix, Proposals, Propose, Request, Trace, Value, Verdict
+from restmcts.search.requests import (
+    Begin,
+    Complete,
+    Follow,
+    Followed,
+    Prefix,
+    Propose,
+    Reached,
+    Request,
+    Trace,
+    Value,
+    Verdict,
+)
 from restmcts.search.settings import Method
 from store.answers import RULES
 from store.trace import Event, Step
@@ -84,29 +98,51 @@ class ScriptedSearch:
 class Script:
     """Answers the requests of a method as a policy, a value model and a critic would."""
 
-    tree: Tree
+    recorder: Recorder
     propose: ProposeScript
     value: ValueScript
     finished: FinishedScript
     drawn: dict[Path, int] = field(default_factory=dict)
+    asked: list[Request] = field(default_factory=list)
+    beside: list[Beside] = field(default_factory=list)
+    parts: list[tuple[int, Followed]] = field(default_factory=list)
+    number: int = 0
+
+    def play(self, moves: Moves) -> Any:
+        """What ``moves`` return."""
+        reply: Any = None
+        while True:
+            try:
+                request = moves.send(reply)
+            except StopIteration as end:
+                return end.value
+            self.asked.append(request)
+            reply = self.reply(request)
 
     def reply(self, request: Request) -> Any:
         if isinstance(request, Propose):
             path = self.path(request.prefix)
             texts = [self.draw(path) for _ in range(request.n)]
             return [Step(text) if text else None for text in texts]
-        if isinstance(request, Proposals):
-            return [self.reply(part) for part in request.requests]
         if isinstance(request, Complete):
             path = self.path(request.prefix)
             traces = (self.complete(path) for _ in range(request.n))
             return [Trace(steps) for steps in takewhile(bool, traces)]
         if isinstance(request, Value):
             return [self.score(self.path(prefix)) for prefix in request.prefixes]
+        if isinstance(request, Begin):
+            self.beside.append(Beside(self, request))
+            return len(self.beside) - 1
+        if isinstance(request, Follow):
+            first = next(beside for beside in self.beside if beside.parts)
+            return first.follow(self.recorder)
+        if isinstance(request, Reached):
+            self.parts.append((len(self.recorder.events), Followed(self.number, request.nodes, False)))
+            return None
         return self.critique(self.path(request.prefix))
 
     def path(self, prefix: Prefix) -> Path:
-        steps = [*self.tree.steps(prefix.node), *prefix.steps]
+        steps = [*self.recorder.tree.steps(prefix.node), *prefix.steps]
         return tuple(step.text for step in steps)
 
     def draw(self, path: Path) -> str:
@@ -134,6 +170,24 @@ class Script:
         return Verdict(done, path[-1] if done and path else None)
 
 
+class Beside:
+    """Moves beside a scripted search: made at once, followed part by part."""
+
+    def __init__(self, search: Script, begin: Begin) -> None:
+        self.branch = Branch(search.recorder.tree, begin.node)
+        recorder, number = self.branch.recorder, len(search.beside)
+        script = replace(search, recorder=recorder, beside=[], parts=[], number=number)
+        start = recorder.tree.nodes[self.branch.start]
+        nodes = script.play(begin.run(recorder, start, Random(number)))
+        end = (len(recorder.events), Followed(number, nodes, True))
+        self.parts = deque([*script.parts, end])
+
+    def follow(self, search: Recorder) -> Followed:
+        recorded, followed = self.parts.popleft()
+        self.branch.join(search, recorded)
+        return replace(followed, nodes=self.branch.here(followed.nodes or []))
+
+
 def scripted_search(
     method: str,
     settings: Method,
@@ -157,20 +211,10 @@ def scripted_search(
         seed: for ties.
     """
     recorder = Recorder()
-    script = Script(recorder.tree, propose, value, finished)
-    moves: Generator[Request, Any, Outcome] = METHODS[method].run(recorder, settings, Random(seed))
-    asked: list[Request] = []
-    reply: Any = None
-    while True:
-        try:
-            request = moves.send(reply)
-        except StopIteration as end:
-            outcome: Outcome = end.value
-            break
-        asked.append(request)
-        reply = script.reply(request)
+    script = Script(recorder, propose, value, finished)
+    outcome: Outcome = script.play(METHODS[method].run(recorder, settings, Random(seed)))
     answer = _answer(recorder.tree, outcome, settings)
-    return ScriptedSearch(recorder.tree, tuple(recorder.events), outcome, answer, tuple(asked))
+    return ScriptedSearch(recorder.tree, tuple(recorder.events), outcome, answer, tuple(script.asked))
 
 
 def _answer(tree: Tree, outcome: Outcome, settings: Method) -> str | None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from copy import copy
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from store.trace import (
     FREE,
@@ -99,6 +101,25 @@ class Tree:
     def finished(self) -> list[Node]:
         """The finished nodes, in the order in which they joined the tree."""
         return [node for node in self.nodes if node.finished]
+
+    def part(self, node: int) -> tuple[Tree, list[int]]:
+        """The way down to ``node`` and all below it, as a tree of its own.
+
+        Returns:
+            That tree, and for each of its nodes the number that the node has in this one.
+        """
+        numbers = [0, *(member.id for member in self.path(node))]
+        on_the_way = dict(pairwise(numbers))
+        for number in numbers:
+            numbers += [] if number in on_the_way else self.nodes[number].children
+        own = {number: place for place, number in enumerate(numbers)}
+        tree = Tree([])
+        for number in numbers:
+            copied = copy(self.nodes[number])
+            copied.id, copied.parent = own[number], None if copied.parent is None else own[copied.parent]
+            copied.children = [own[child] for child in copied.children if child in own]
+            tree.nodes.append(copied)
+        return tree, numbers
 
     def apply(self, event: Event) -> list[int]:
         """Change the tree by one event; return the nodes that it touched.

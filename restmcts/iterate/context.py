@@ -16,7 +16,7 @@ from restmcts.problems.base import Problem
 from restmcts.problems.grading import Grader
 from restmcts.problems.sets import ProblemSets
 from restmcts.progress import Progress
-from restmcts.search.driver import Engines
+from restmcts.search.task import Engines
 from store.writer import RunWriter
 
 Summary = dict[str, Any]

@@ -13,9 +13,9 @@ from restmcts.evaluation.statistics import wilson
 from restmcts.iterate.context import Context, Summary
 from restmcts.iterate.searching import run_search_phase, search_tasks
 from restmcts.problems.base import Problem
-from restmcts.search.driver import Engines, SearchTask
 from restmcts.search.methods import METHODS
 from restmcts.search.settings import Method
+from restmcts.search.task import Engines, SearchTask
 from store.records import Evaluation
 
 GREEDY = EvaluatedMethod(method="greedy")

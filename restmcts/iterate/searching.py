@@ -11,8 +11,9 @@ from restmcts.engines.base import Policy, ValueModel
 from restmcts.errors import InputError, PhaseError
 from restmcts.iterate.context import Context, Summary
 from restmcts.problems.base import Problem
-from restmcts.search.driver import Engines, SearchTask, run_searches
+from restmcts.search.driver import run_searches
 from restmcts.search.settings import Method
+from restmcts.search.task import Engines, SearchTask
 from restmcts.seeds import derive_seed
 from store.records import Metric
 from store.trace import Header, SearchRecord, Stopped

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from math import ceil, sqrt
 from random import Random
 
 from restmcts.search.mcts import backup
 from restmcts.search.moves import Moves, Outcome, at_gate, declare_finished, draw_steps, grow
 from restmcts.search.recorder import Recorder
-from restmcts.search.requests import Prefix
+from restmcts.search.requests import Begin, Follow, Followed, Prefix
 from restmcts.search.settings import ImprovedMcts
-from restmcts.search.side_by_side import side_by_side
 from store.trace import Selected
 from store.tree import Node, Tree, upper_confidence
 
@@ -43,45 +42,81 @@ def improved_mcts(recorder: Recorder, settings: ImprovedMcts, random: Random) ->
     Returns:
         An :class:`~restmcts.search.moves.Outcome`.
     """
-    closed: set[int] = set()  # ends of walks: going there again would tell nothing new
-    left = settings.rounds or sys.maxsize
-    while left:
-        starts = select_starts(recorder.tree, settings, random, closed, min(left, settings.leaves))
-        left -= len(starts)
-        for node in starts:
-            recorder.emit(Selected(node.id))
-        ends = yield from side_by_side([walk(recorder, node, settings) for node in starts])
-        for leaf in unique(ends):
-            backup(recorder, leaf)
-            if settings.early_stop and at_gate(leaf, settings):
-                return Outcome("gate", leaf.id)
-            closed.add(leaf.id)
-        if recorder.tree.root.finished:
-            return Outcome("exhausted")
-    return Outcome("rounds")
+    rounds = Rounds(recorder, settings, random)
+    while rounds.more or rounds.under_way:
+        if rounds.more and len(rounds.under_way) < settings.leaves:
+            yield from rounds.begin()
+        else:
+            yield from rounds.follow()
+    if settings.early_stop and rounds.reached is not None:
+        return Outcome("gate", rounds.reached)
+    return Outcome("exhausted" if recorder.tree.root.finished else "rounds")
 
 
-def unique(ends: Sequence[Node | None]) -> list[Node]:
-    """The nodes that walks ended at, each once, without those that the token budget ended."""
-    return list({node.id: node for node in ends if node is not None}.values())
-
-
-def select_starts(
-    tree: Tree, settings: ImprovedMcts, random: Random, closed: set[int], number: int
-) -> list[Node]:
-    """Where the walks of rounds start that run side by side; several may start from one node.
+class Rounds:
+    """The rounds of a search: what is under way, by where it started, and what came out.
 
     A walk that is under way counts as a visit and, where it starts, as a child; its value is not guessed:
     "Watch the Unobserved", Liu et al., ICLR 2020.
     """
-    starts: list[Node] = []
-    coming = Coming()
-    for _ in range(number):
-        node = select(tree, settings, random, closed, coming)
-        starts.append(node)
-        coming.children[node.id] += 1
-        coming.visits.update(ancestor.id for ancestor in tree.ancestors(node.id))
-    return starts
+
+    def __init__(self, recorder: Recorder, settings: ImprovedMcts, random: Random) -> None:
+        self.recorder = recorder
+        self.settings = settings
+        self.random = random
+        self.left = settings.rounds or sys.maxsize
+        self.closed: set[int] = set()  # ends of walks: going there again would tell nothing new
+        self.under_way: dict[int, Node] = {}
+        self.coming = Coming()
+        self.reached: int | None = None
+
+    @property
+    def more(self) -> bool:
+        """Whether further rounds are wanted."""
+        gate = self.settings.early_stop and self.reached is not None
+        return self.left > 0 and not gate and not self.recorder.tree.root.finished
+
+    def begin(self) -> Moves:
+        """Begin a round; where only one is wanted at a time, go through with it."""
+        settings = self.settings
+        node = select(self.recorder.tree, settings, self.random, self.closed, self.coming)
+        if settings.leaves == 1:
+            self.select(node)
+            (end,) = yield from walk(self.recorder, node, self.random, settings)
+            self.end(self.recorder.tree.nodes[end])
+            return
+        run = partial(walk, settings=settings)
+        moves: int | None = yield Begin(node.id, run, None, settings.leaves - len(self.under_way))
+        if moves is None:
+            yield from self.follow()
+            return
+        self.select(node)
+        self.under_way[moves] = node
+        self.coming.children[node.id] += 1
+        self.coming.visits.update(ancestor.id for ancestor in self.recorder.tree.ancestors(node.id))
+
+    def select(self, node: Node) -> None:
+        """Count a round that starts from ``node``."""
+        self.recorder.emit(Selected(node.id))
+        self.left -= 1
+
+    def follow(self) -> Moves:
+        """Let the walk that is first come further; at its end, back it up."""
+        followed: Followed = yield Follow()
+        if not followed.ended:
+            return
+        node = self.under_way.pop(followed.moves)
+        self.coming.children[node.id] -= 1
+        self.coming.visits.subtract(ancestor.id for ancestor in self.recorder.tree.ancestors(node.id))
+        if followed.nodes is not None:
+            self.end(self.recorder.tree.nodes[followed.nodes[0]])
+
+    def end(self, leaf: Node) -> None:
+        """Back a walk up that ended at ``leaf``."""
+        backup(self.recorder, leaf)
+        self.closed.add(leaf.id)
+        if self.reached is None and at_gate(leaf, self.settings):
+            self.reached = leaf.id
 
 
 def select(tree: Tree, settings: ImprovedMcts, random: Random, closed: set[int], coming: Coming) -> Node:
@@ -114,7 +149,7 @@ def may_widen(node: Node, settings: ImprovedMcts, coming: Coming) -> bool:
     return children < max(1, ceil(settings.widening * sqrt(visits)))
 
 
-def walk(recorder: Recorder, node: Node, settings: ImprovedMcts) -> Moves:
+def walk(recorder: Recorder, node: Node, random: Random, settings: ImprovedMcts) -> Moves:
     """From ``node`` step by step to a finished solution; returns the last node reached."""
     current = node
     while not current.finished and current.depth < settings.depth:
@@ -123,7 +158,7 @@ def walk(recorder: Recorder, node: Node, settings: ImprovedMcts) -> Moves:
             yield from declare_finished(recorder, current)
         else:
             current = child
-    return current
+    return [current.id]
 
 
 def accepted_child(recorder: Recorder, node: Node, settings: ImprovedMcts) -> Moves:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Collection, Mapping
-from itertools import compress
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from random import Random
 from types import MappingProxyType
 
@@ -18,10 +20,18 @@ from restmcts.search.moves import (
     grow,
 )
 from restmcts.search.recorder import Recorder
-from restmcts.search.requests import Critique, Prefix, Value, Verdict
+from restmcts.search.requests import (
+    Begin,
+    Critique,
+    Follow,
+    Followed,
+    Prefix,
+    Reached,
+    Value,
+    Verdict,
+)
 from restmcts.search.settings import Mcts
-from restmcts.search.side_by_side import side_by_side
-from store.trace import BackedUp, RolledOut, Selected, Step, StopReason
+from store.trace import BackedUp, RolledOut, Selected, Step
 from store.tree import Node, Tree, upper_confidence
 
 NO_VISITS: Mapping[int, int] = MappingProxyType({})
@@ -41,42 +51,129 @@ def mcts(recorder: Recorder, settings: Mcts, random: Random) -> Moves:
     Returns:
         An :class:`~restmcts.search.moves.Outcome`.
     """
-    closed: set[int] = set()
-    idle = 0
-    reason: StopReason = "rounds"
-    left = settings.rounds or sys.maxsize
-    while left:
-        if 0 in closed or (settings.rounds == 0 and idle >= IDLE_ROUNDS):
-            reason = "exhausted"
-            break
-        leaves = select_leaves(recorder.tree, settings, random, closed, min(left, settings.leaves))
-        left -= len(leaves)
-        for node in leaves:
-            recorder.emit(Selected(node.id))
-            if at_gate(node, settings):
-                if not node.finished:
-                    yield from declare_finished(recorder, node)
-                if settings.early_stop:
-                    return Outcome("gate", node.id)
-            idle = idle + 1 if node.finished else 0
-        done = yield from side_by_side([simulate(recorder, node, settings, random) for node in leaves])
-        for node in compress(leaves, done):
-            backup(recorder, node)
-            if settings.close_finished:
-                close(recorder.tree, node, closed)
+    rounds = Rounds(recorder, settings, random)
+    while True:
+        leaf = rounds.next_leaf()
+        if leaf is None:
+            if not rounds.under_way:
+                break
+            yield from rounds.follow()
+        elif at_gate(leaf, settings):
+            rounds.select(leaf)
+            if not leaf.finished:
+                yield from declare_finished(recorder, leaf)
+            if settings.early_stop:
+                while rounds.under_way:
+                    yield from rounds.follow()
+                return Outcome("gate", leaf.id)
+            rounds.end(leaf)
+        elif leaf.finished:
+            rounds.select(leaf)
+            rounds.end(leaf)
+        else:
+            yield from rounds.begin(leaf)
     if not settings.early_stop:
         yield from finish_gated(recorder, settings)
-    return Outcome(reason)
+    return Outcome("exhausted" if rounds.exhausted else "rounds")
 
 
-def simulate(recorder: Recorder, node: Node, settings: Mcts, random: Random) -> Moves:
-    """Expand a leaf that is not finished, and look ahead from its most promising child; returns True."""
-    if not node.finished:
-        yield from expand(recorder, node, settings)
+@dataclass(slots=True)
+class Round:
+    """A round under way: the leaf that it expands, and all that it will visit."""
+
+    leaf: Node
+    visits: list[int]
+
+
+class Rounds:
+    """The rounds of a search: what is under way, by the number of its moves, and what may still come.
+
+    When the next leaf is selected, a visit that is under way counts as one, but its value is not guessed:
+    "Watch the Unobserved", Liu et al., ICLR 2020. A node that is being expanded, or looked ahead from, is
+    passed over.
+    """
+
+    def __init__(self, recorder: Recorder, settings: Mcts, random: Random) -> None:
+        self.recorder = recorder
+        self.settings = settings
+        self.random = random
+        self.left = settings.rounds or sys.maxsize
+        self.idle = 0
+        self.closed: set[int] = set()
+        self.under_way: dict[int, Round] = {}
+        self.coming: Counter[int] = Counter()
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether nothing new is to be expected from further rounds."""
+        return 0 in self.closed or (self.settings.rounds == 0 and self.idle >= IDLE_ROUNDS)
+
+    def next_leaf(self) -> Node | None:
+        """The leaf of the next round; None if a round under way has to come further first, or all is done."""
+        if self.left == 0 or self.exhausted or len(self.under_way) == self.settings.leaves:
+            return None
+        closed = self.closed
+        if self.under_way:
+            busy = (current.visits[-1] for current in self.under_way.values())
+            closed = closed_with(self.recorder.tree, closed, busy)
+        if 0 in closed:
+            return None
+        return select(self.recorder.tree, self.settings, self.random, closed, self.coming)
+
+    def select(self, leaf: Node) -> None:
+        """Count a round that starts from ``leaf``."""
+        self.recorder.emit(Selected(leaf.id))
+        self.left -= 1
+        self.idle = self.idle + 1 if leaf.finished else 0
+
+    def begin(self, leaf: Node) -> Moves:
+        """Begin a round; where only one is wanted at a time, go through with it."""
+        settings = self.settings
+        if settings.leaves == 1:
+            self.select(leaf)
+            yield from simulate(self.recorder, leaf, self.random, settings)
+            self.end(leaf)
+            return
+        run = partial(simulate, settings=settings)
+        moves: int | None = yield Begin(leaf.id, run, settings.branch, settings.leaves - len(self.under_way))
+        if moves is None:
+            yield from self.follow()
+            return
+        self.select(leaf)
+        visits = [node.id for node in self.recorder.tree.path(leaf.id)]
+        self.under_way[moves] = Round(leaf, [0, *visits])
+        self.coming.update(self.under_way[moves].visits)
+
+    def follow(self) -> Moves:
+        """Let the round that is first come further: its leaf has children now, or it ends."""
+        followed: Followed = yield Follow()
+        self.idle = 0
+        current = self.under_way[followed.moves]
+        if not followed.ended:
+            current.visits += followed.nodes or []
+            self.coming.update(followed.nodes or [])
+            return
+        del self.under_way[followed.moves]
+        self.coming.subtract(current.visits)
+        if followed.nodes is not None:
+            self.end(current.leaf)
+
+    def end(self, leaf: Node) -> None:
+        """Back a round up."""
+        backup(self.recorder, leaf)
+        if self.settings.close_finished:
+            close(self.recorder.tree, leaf, self.closed)
+
+
+def simulate(recorder: Recorder, node: Node, random: Random, settings: Mcts) -> Moves:
+    """Expand a leaf that is not finished, and look ahead from its most promising child; returns the leaf."""
+    yield from expand(recorder, node, settings)
     if not node.finished:
         child = best_child(recorder.tree, node, settings, random)
+        rest = 0 if child.finished else settings.rollout_steps * settings.rollout_branch
+        yield Reached([child.id], rest)
         yield from rollout(recorder, child, settings)
-    return True
+    return [node.id]
 
 
 def finish_gated(recorder: Recorder, settings: Mcts) -> Moves:
@@ -84,25 +181,6 @@ def finish_gated(recorder: Recorder, settings: Mcts) -> Moves:
     for node in recorder.tree.nodes[1:]:
         if not node.expanded and not node.finished and at_gate(node, settings):
             yield from declare_finished(recorder, node)
-
-
-def select_leaves(
-    tree: Tree, settings: Mcts, random: Random, closed: Collection[int], most: int
-) -> list[Node]:
-    """The leaves of rounds that run side by side: different ones, at least one.
-
-    A visit that is under way counts as one, but its value is not guessed: "Watch the Unobserved", Liu et al.,
-    ICLR 2020. Where that leads to the same leaf again, there are fewer.
-    """
-    leaves: list[Node] = []
-    coming: Counter[int] = Counter()
-    while len(leaves) < most:
-        leaf = select(tree, settings, random, closed, coming)
-        if coming[leaf.id]:
-            break
-        leaves.append(leaf)
-        coming.update(node.id for node in tree.ancestors(leaf.id))
-    return leaves
 
 
 def select(
@@ -121,13 +199,20 @@ def select(
 
 def close(tree: Tree, node: Node, closed: set[int]) -> None:
     """Close what cannot give anything new: finished nodes, and nodes with closed children only."""
-    for child in tree.children(node.id):
-        if child.finished:
-            closed.add(child.id)
-    for current in tree.ancestors(node.id):
-        if not current.finished and not (current.expanded and closed.issuperset(current.children)):
-            break
-        closed.add(current.id)
+    finished = [each.id for each in (node, *tree.children(node.id)) if each.finished]
+    closed |= closed_with(tree, closed, finished)
+
+
+def closed_with(tree: Tree, closed: Collection[int], nodes: Iterable[int]) -> set[int]:
+    """What is closed where ``nodes`` are too: a node without an open child is as well."""
+    found = set(closed)
+    for node in nodes:
+        found.add(node)
+        for current in islice(tree.ancestors(node), 1, None):
+            if not found.issuperset(current.children):
+                break
+            found.add(current.id)
+    return found
 
 
 def best_child(

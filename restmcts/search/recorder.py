@@ -27,6 +27,11 @@ class Recorder:
         """What the search has taken so far, recorded or not yet."""
         return self.tree.cost + self._pending
 
+    @property
+    def unrecorded(self) -> Cost:
+        """What was spent since the last event."""
+        return self._pending
+
     def emit(self, event: Event) -> list[Node]:
         """Change the tree by ``event``; return the nodes that it touched."""
         if self._pending is not FREE:

@@ -6,10 +6,15 @@ engine, tests from a dictionary.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from random import Random
+from typing import Any
 
 from restmcts.problems.verdicts import Verdict
+from restmcts.search.recorder import Recorder
 from store.trace import FREE, Cost, Step
+from store.tree import Node
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +36,6 @@ class Propose:
     prefix: Prefix
     n: int
     advice: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Proposals:
-    """Sample next steps after several partial solutions at once.
-
-    Reply: a list with the reply to each of ``requests``, or None where the token budget ran out before it. It
-    is never None for all of them: the search ends instead.
-    """
-
-    requests: tuple[Propose, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +79,69 @@ class Critique:
     declared: bool = False
 
 
-__all__ = ["Complete", "Critique", "Prefix", "Proposals", "Propose", "Request", "Trace", "Value", "Verdict"]
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """Begin moves that go on by themselves, beside this search and beside others that were begun.
 
-Request = Propose | Proposals | Complete | Value | Critique
+    They have a recorder of their own, whose tree is the way down to ``node`` and all below it, and a source
+    of randomness and a share of the token budget of their own: nothing that runs beside them changes them.
+    Reply: a number for them; None where what is left of the budget is unlikely to pay for them, so that
+    others have to be followed first. When none are under way, they are begun with what is left.
+
+    Attributes:
+        run: makes the moves from their recorder, its node for ``node``, and their source of randomness. They
+            return numbers of nodes.
+        samples: how many steps they are likely to sample until they first reach something, or else to their
+            end; None where nobody knows.
+        beside: how many moves, these included, may still be begun before any of them end.
+    """
+
+    node: int
+    run: Callable[[Recorder, Node, Random], Generator[Request, Any, list[int]]]
+    samples: int | None
+    beside: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """How far moves are that were begun: who follows them need not wait for their end.
+
+    Where their share of the budget is unlikely to pay for the rest, they wait until they are followed, and
+    then get more of it if there is any. Reply: None.
+
+    ``samples``: how many steps they may still sample.
+    """
+
+    nodes: list[int]
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """Let what some moves did join this search, up to where they next reached something, or to their end.
+
+    These are the ones that come there first if every token takes the same time, so that equal seeds give
+    equal searches however fast an engine is. Reply: :class:`Followed`.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """How far moves came.
+
+    ``moves`` says which, by the number from :class:`Begin`. ``nodes`` is what they reached or returned, as
+    this search numbers it; None where their share of the token budget ended them. ``ended``: there is nothing
+    more to follow.
+    """
+
+    moves: int
+    nodes: list[int] | None
+    ended: bool
+
+
+__all__ = [
+    "Begin", "Complete", "Critique", "Follow", "Followed", "Prefix", "Propose", "Reached", "Request", "Trace",
+    "Value", "Verdict",
+]  # fmt: skip
+
+Request = Propose | Complete | Value | Critique | Begin | Reached | Follow

@@ -1,71 +1,44 @@
-"""Moves that run side by side in one search, so that an engine gets all that they ask for at once."""
+"""Moves from several nodes that run side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
+from random import Random
 from typing import Any
 
 from restmcts.search.moves import Moves
-from restmcts.search.requests import Proposals, Propose, Request, Value
+from restmcts.search.recorder import Recorder
+from restmcts.search.requests import Begin, Follow, Followed, Request
+from store.trace import Selected
+from store.tree import Node
 
 
-def side_by_side(branches: Sequence[Moves]) -> Moves:
-    """Run the moves of several branches to their ends.
-
-    All that can go on without new steps goes on first. Then the steps that all branches wait for are asked
-    for in one request, so that what happens depends on the replies alone, not on which of them comes first.
+def side_by_side(
+    recorder: Recorder,
+    nodes: Sequence[Node],
+    run: Callable[[Recorder, Node, Random], Generator[Request, Any, list[int]]],
+    samples: int,
+) -> Moves:
+    """Make moves from each of ``nodes``, which sample ``samples`` steps each.
 
     Returns:
-        What each branch returned; None where the token budget ran out before its steps.
+        A list of node numbers for each, as ``run`` returned it; None where the token budget ended it.
     """
-    if len(branches) == 1:
-        return [(yield from branches[0])]
-    running = [_Branch(moves) for moves in branches]
-    while waiting := [branch for branch in running if branch.request is not None]:
-        other = [branch for branch in waiting if not isinstance(branch.request, Propose | Value)]
-        valued = [branch for branch in waiting if isinstance(branch.request, Value)]
-        if other:
-            other[0].go_on((yield other[0].request))
-        elif valued:
-            yield from _value(valued)
-        else:
-            yield from _propose(waiting)
-    return [branch.result for branch in running]
+    places: dict[int, int] = {}
+    found: list[list[int] | None] = [None] * len(nodes)
+    for place, node in enumerate(nodes):
+        begin = Begin(node.id, run, samples, len(nodes) - place)
+        while (moves := (yield begin)) is None:
+            yield from _follow(places, found)
+        recorder.emit(Selected(node.id))
+        places[moves] = place
+    while places:
+        yield from _follow(places, found)
+    return found
 
 
-class _Branch:
-    """Moves under way: what they ask for, or, at their end, what they returned."""
-
-    def __init__(self, moves: Moves) -> None:
-        self._moves = moves
-        self.request: Any = None
-        self.result: Any = None
-        self.go_on(None)
-
-    def go_on(self, reply: Any) -> None:
-        try:
-            self.request = self._moves.send(reply)
-        except StopIteration as end:
-            self.request, self.result = None, end.value
-
-    def give_up(self) -> None:
-        self._moves.close()
-        self.request = None
-
-
-def _value(branches: Sequence[_Branch]) -> Moves:
-    parts = [branch.request.prefixes for branch in branches]
-    values: list[float] = yield Value(tuple(prefix for part in parts for prefix in part))
-    for branch, part in zip(branches, parts, strict=True):
-        own, values = values[: len(part)], values[len(part) :]
-        branch.go_on(own)
-
-
-def _propose(branches: Sequence[_Branch]) -> Moves:
-    request: Request = Proposals(tuple(branch.request for branch in branches))
-    replies: list[Any] = yield request
-    for branch, reply in zip(branches, replies, strict=True):
-        if reply is None:
-            branch.give_up()
-        else:
-            branch.go_on(reply)
+def _follow(places: dict[int, int], found: list[list[int] | None]) -> Moves:
+    followed: Followed = yield Follow()
+    found[places[followed.moves]] = followed.nodes
+    if followed.ended:
+        del places[followed.moves]

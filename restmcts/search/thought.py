@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from random import Random
 
 from restmcts.search.moves import Moves, Outcome, at_gate, draw_steps, grow
@@ -19,8 +20,9 @@ def breadth_first(recorder: Recorder, settings: TreeOfThought, random: Random) -
         size = len(recorder.tree.nodes)
         beam = [recorder.tree.root]
         for _ in range(settings.depth):
-            grown = yield from side_by_side([_expand(recorder, node, settings) for node in beam])
-            found = {node.id: node for children in grown for node in children or ()}
+            expand = partial(_expand, settings=settings)
+            grown = yield from side_by_side(recorder, beam, expand, settings.branch)
+            found = {number: recorder.tree.nodes[number] for children in grown for number in children or ()}
             ranked = sorted(found.values(), key=_by_value)
             reached = _first_at_gate(ranked, settings)
             if reached is not None:
@@ -39,7 +41,9 @@ def depth_first(recorder: Recorder, settings: TreeOfThought, random: Random) -> 
         stack = [recorder.tree.root]
         while stack:
             node = stack.pop()
-            ranked = sorted((yield from _expand(recorder, node, settings)), key=_by_value)
+            recorder.emit(Selected(node.id))
+            grown = yield from _expand(recorder, node, random, settings)
+            ranked = sorted((recorder.tree.nodes[number] for number in grown), key=_by_value)
             reached = _first_at_gate(ranked, settings)
             if reached is not None:
                 return Outcome("gate", reached.id)
@@ -62,8 +66,7 @@ def _first_at_gate(ranked: list[Node], settings: TreeOfThought) -> Node | None:
     return next((node for node in ranked if at_gate(node, settings)), None)
 
 
-def _expand(recorder: Recorder, node: Node, settings: TreeOfThought) -> Moves:
-    recorder.emit(Selected(node.id))
+def _expand(recorder: Recorder, node: Node, random: Random, settings: TreeOfThought) -> Moves:
     steps = yield from draw_steps(Prefix(node.id), settings.branch, settings.attempts)
     children: list[Node] = yield from grow(recorder, node, steps)
-    return children
+    return [child.id for child in children]

@@ -22,8 +22,9 @@ from restmcts.engines.prompted_value import PromptedValueModel
 from restmcts.engines.settings import ModelSettings, OpenAiSettings
 from restmcts.errors import EngineError, InputError
 from restmcts.problems.base import Problem
-from restmcts.search.driver import Engines, SearchTask, run_search
+from restmcts.search.driver import run_search
 from restmcts.search.settings import Mcts, SelfConsistency
+from restmcts.search.task import Engines, SearchTask
 from restmcts.settings import checked
 from store.trace import Header, SearchRecord, Step, Stopped
 

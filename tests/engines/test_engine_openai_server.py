@@ -25,8 +25,9 @@ from restmcts.engines.openai_policy import OpenAiPolicy
 from restmcts.engines.settings import OpenAiSettings
 from restmcts.errors import EngineError
 from restmcts.problems.base import Problem
-from restmcts.search.driver import Engines, SearchTask, run_searches
+from restmcts.search.driver import run_searches
 from restmcts.search.settings import SelfConsistency
+from restmcts.search.task import Engines, SearchTask
 from store.trace import Header, SearchRecord
 
 pytestmark = [

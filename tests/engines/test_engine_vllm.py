@@ -34,9 +34,10 @@ from restmcts.engines.vllm_value import VllmValueModel
 from restmcts.errors import EngineError
 from restmcts.problems.base import Problem
 from restmcts.prompts import StepEnds
-from restmcts.search.driver import Engines, SearchTask, run_search
+from restmcts.search.driver import run_search
 from restmcts.search.methods import METHODS
 from restmcts.search.settings import Mcts, Method, TreeOfThought
+from restmcts.search.task import Engines, SearchTask
 from store.trace import Header
 from store.tree import Node, fold
 

@@ -17,7 +17,7 @@ from restmcts.engines.base import Sample, Sampling, Tokens
 from restmcts.engines.critic import RuleCritic
 from restmcts.errors import EngineError
 from restmcts.problems.base import Problem
-from restmcts.search.driver import Engines, SearchTask, run_search, run_searches
+from restmcts.search.driver import run_search, run_searches
 from restmcts.search.methods import METHODS
 from restmcts.search.settings import (
     BestOfN,
@@ -28,6 +28,7 @@ from restmcts.search.settings import (
     SelfConsistency,
     TreeOfThought,
 )
+from restmcts.search.task import Engines, SearchTask
 from store.trace import Header, SearchRecord, Step
 
 LIMITED: dict[str, Method] = {

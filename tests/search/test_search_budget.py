@@ -89,34 +89,38 @@ def test_a_budget_that_is_too_small_for_anything() -> None:
 def test_grants_are_what_the_rest_of_the_budget_is_likely_to_pay_for(
     budget: int | None, samples: int, longest: int, random: Any
 ) -> None:
-    ledger, lengths = Ledger(budget), Lengths()
+    ledger = Ledger(budget)
     granted = 0
-    for part in ledger.grants(samples, lengths, longest):
+    for part in ledger.grants(samples, "step", longest):
         left = ledger.left
         assert left is None or 1 <= part <= left
         if left is not None and part > 1:
-            mean = lengths.tokens / lengths.samples if lengths.samples else longest
+            lengths = ledger.lengths.get("step")
+            mean = lengths.tokens / lengths.number if lengths else longest
             assert part * min(longest, 1.25 * mean) <= left + 1e-9
         granted += part
         drawn = [random.randint(1, longest) for _ in range(part)]
         for tokens in drawn:
-            lengths.add(tokens)
+            ledger.count("step", tokens)
         ledger.spent += sum(drawn) if left is None else min(left, sum(drawn))
     assert granted == samples or ledger.exhausted
     assert granted <= samples
 
 
 def test_grants_without_a_budget_are_one_part() -> None:
-    assert list(Ledger().grants(5, Lengths(), 30)) == [5]
+    assert list(Ledger().grants(5, "step", 30)) == [5]
 
 
 def test_what_is_set_aside_for_a_sample() -> None:
-    lengths = Lengths()
-    assert lengths.likely(30) == 30
+    ledger = Ledger()
+    assert ledger.likely("step", 30) == 30
     for tokens in (8, 4, 12):
-        lengths.add(tokens)
-    assert lengths.likely(30) == 10
-    assert lengths.likely(9) == 9
+        ledger.count("step", tokens)
+    assert ledger.likely("step", 30) == 10
+    assert ledger.likely("step", 9) == 9
+    assert ledger.likely("end", 9) == 9
+    assert ledger.enough(1, "step", 30) == 30
+    assert ledger.enough(3, "step", 30) == 50
     assert Lengths(3, 0).likely(9) == 1
 
 
@@ -127,3 +131,34 @@ def test_what_is_set_aside_for_a_sample() -> None:
 def test_what_is_left(budget: int | None, spent: int, left: int | None, exhausted: bool) -> None:
     ledger = Ledger(budget, spent)
     assert (ledger.left, ledger.exhausted) == (left, exhausted)
+
+
+def test_what_is_lent_is_not_left_until_it_comes_back() -> None:
+    """Of 100, 10 are spent and 40 lent; the moves take 25 of those, then give back all but 5, then end."""
+    ledger = Ledger(100, 10)
+    ledger.count("step", 6)
+    lent = ledger.lend(40)
+    before = lent.copy()
+    assert (ledger.left, lent.left) == (50, 40)
+    lent.spent += 25
+    lent.count("step", 25)
+    lent.budget = 30
+    ledger.settle(before, lent)
+    assert (ledger.spent, ledger.lent, ledger.left) == (35, 5, 60)
+    assert ledger.lengths == {"step": Lengths(2, 31)}
+    before, lent.budget = lent.copy(), 25
+    ledger.settle(before, lent)
+    assert (ledger.spent, ledger.lent, ledger.left) == (35, 0, 65)
+    ledger.lend_more(lent, 60)
+    ledger.lend_more(lent, 60)
+    assert (ledger.lent, ledger.left, lent.left) == (65, 0, 65)
+    assert ledger.lengths == {"step": Lengths(2, 31)}
+
+
+def test_what_is_lent_without_a_limit_has_none() -> None:
+    ledger = Ledger()
+    lent = ledger.lend(None)
+    before = lent.copy()
+    lent.spent += 7
+    ledger.settle(before, lent)
+    assert (ledger.spent, ledger.lent, ledger.left, lent.left) == (7, 0, None, None)

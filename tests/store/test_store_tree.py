@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from build import record
 from hypothesis import given
+from hypothesis import strategies as st
 from strategies import live_searches
 
 from store.trace import (
@@ -66,6 +68,37 @@ def test_cost_is_the_sum_over_the_events(search: tuple[SearchRecord, Tree]) -> N
     assert tree.cost.policy == sum(event.cost.policy for event in searched.events)
     assert tree.cost.generated == sum(event.cost.policy + event.cost.critic for event in searched.events)
     assert tree.cost.calls == sum(event.cost.calls for event in searched.events)
+
+
+@given(live_searches(), st.integers(0, 10**6))
+def test_a_part_of_a_tree_is_the_way_to_a_node_and_all_below_it(
+    search: tuple[SearchRecord, Tree], chosen: int
+) -> None:
+    tree = search[1]
+    node = chosen % len(tree.nodes)
+    part, numbers = tree.part(node)
+    way = {ancestor.id for ancestor in tree.ancestors(node)}
+    below = {each.id for each in tree.nodes if node in {up.id for up in tree.ancestors(each.id)}}
+    assert len(numbers) == len(part.nodes)
+    assert set(numbers) == way | below
+    for own, number in enumerate(numbers):
+        copied, original = part.nodes[own], tree.nodes[number]
+        assert part.steps(own) == tree.steps(number)
+        assert [numbers[child] for child in copied.children] == [
+            child for child in original.children if child in numbers
+        ]
+        same = replace(copied, id=original.id, parent=original.parent, children=original.children)
+        assert same == original
+    assert numbers[tree.nodes[node].depth] == node
+
+
+def test_a_part_of_a_tree_changes_alone() -> None:
+    tree = fold([Expanded(0, (Step("a"), Step("b")), (1, 1)), Expanded(1, (Step("c"),), (1,))])
+    part, numbers = tree.part(1)
+    assert numbers == [0, 1, 3]
+    part.apply(Expanded(1, (Step("d"),), (1,)))
+    part.apply(Valued((2,), (0.5,)))
+    assert (len(tree.nodes), tree.nodes[3].value, tree.nodes[1].children) == (4, 0.0, [3])
 
 
 def test_expansion_adds_children_with_their_sample_counts() -> None:

@@ -7,6 +7,7 @@ import pytest
 from benchmarks.contenders.replay import grouped
 from benchmarks.contenders.searches import Asked, Recording, search
 from benchmarks.contenders.workload import Workload, make_problems
+from benchmarks.in_flight import fly
 from benchmarks.scaling import memory
 from benchmarks.search_overhead import PROMPT, ReadyPolicy
 from restmcts.engines.base import Sample
@@ -46,3 +47,15 @@ def test_the_driver_holds_less_than_the_aim_beside_the_text():
     held, nodes, _ = asyncio.run(memory(trees=4, nodes=100))
     assert 400 <= nodes <= 440
     assert 0 < held / nodes < 2048
+
+
+# A round of the paper's search is three samples, then two after each other; a walk is one at a time.
+@pytest.mark.parametrize(("method", "one", "many"), [("mcts", 1.5, 3.5), ("mcts-improved", 1.0, 1.6)])
+def test_rounds_side_by_side_keep_more_samples_in_flight_and_lose_few(method, one, many):
+    alone, eight, again = (fly(method, leaves, 3000, seed=0) for leaves in (1, 8, 8))
+    assert again.record.events == eight.record.events
+    assert again.passes == eight.passes
+    assert alone.record.result.cost.policy == eight.record.result.cost.policy == 3000
+    assert alone.in_flight == pytest.approx(one, abs=0.15)
+    assert eight.in_flight > many
+    assert eight.cut < 0.1

@@ -53,16 +53,20 @@ def test_rounds_of_mcts_side_by_side_start_from_different_leaves() -> None:
 
 WIDE = {
     "mcts": Mcts(rounds=14, leaves=3, early_stop=False, rollout_steps=1),
+    "mcts with kept rollouts": Mcts(
+        rounds=14, leaves=3, early_stop=False, keep_rollouts=True, close_finished=True, rollout_branch=2
+    ),
     "mcts-improved": ImprovedMcts(rounds=14, leaves=3, early_stop=False),
     "tot-bfs": TreeOfThought(depth=5, repeat=False, early_stop=False, keep=3),
 }
 
 
-@pytest.mark.parametrize("method", WIDE)
+@pytest.mark.parametrize("name", WIDE)
 @pytest.mark.parametrize("budget", [None, 60, 150])
 @pytest.mark.parametrize("early_stop", [False, True])
-def test_a_record_depends_on_its_seed_alone(method: str, budget: int | None, early_stop: bool) -> None:
-    chosen = WIDE[method].model_copy(update={"early_stop": early_stop})
+def test_a_record_depends_on_its_seed_alone(name: str, budget: int | None, early_stop: bool) -> None:
+    method = name.partition(" ")[0]
+    chosen = WIDE[name].model_copy(update={"early_stop": early_stop})
     tasks = [task(method, chosen, budget=budget, seed=number % 5, number=number) for number in range(20)]
     alone = run_many(tasks, engines(Writer(depth=6)), 1)
     for seed in range(4):
@@ -84,8 +88,8 @@ def test_a_search_that_stops_early_has_all_that_was_begun(method: str) -> None:
     assert "gate" in reasons
 
 
-@pytest.mark.parametrize("method", WIDE)
-def test_requests_of_one_search_are_under_way_together(method: str) -> None:
+@pytest.mark.parametrize("name", WIDE)
+def test_requests_of_one_search_are_under_way_together(name: str) -> None:
     running, most = 0, 0
 
     class Counted(Writer):
@@ -97,20 +101,20 @@ def test_requests_of_one_search_are_under_way_together(method: str) -> None:
             running -= 1
             return samples
 
-    run(task(method, WIDE[method]), engines(Counted(gate=Gate(1), depth=6)))
+    run(task(name.partition(" ")[0], WIDE[name]), engines(Counted(gate=Gate(1), depth=6)))
     assert most == 3
 
 
-@pytest.mark.parametrize("method", WIDE)
-def test_costs_add_up(method: str) -> None:
+@pytest.mark.parametrize("name", WIDE)
+def test_costs_add_up(name: str) -> None:
     policy, judge = Writer(variety=2, depth=6), Judge()
-    record = run(task(method, WIDE[method]), engines(policy, judge))
+    record = run(task(name.partition(" ")[0], WIDE[name]), engines(policy, judge))
     assert record.result.cost.policy == policy.generated
     assert record.result.cost.value == sum(map(len, judge.scored))
     seeds = [seed for call in policy.calls for seed in call.seeds]
     assert len(seeds) == len(set(seeds))
     # Walks of the improved search can sample the same step at the same time.
-    assert method == "mcts-improved" or max(Counter(judge.scored).values()) == 1
+    assert name == "mcts-improved" or max(Counter(judge.scored).values()) == 1
 
 
 def test_a_failure_ends_the_requests_beside_it() -> None:

@@ -1,0 +1,193 @@
+"""How many samples of a single search are in flight, without a model.
+
+    python -m benchmarks.in_flight --budget 400 1000 3000 --leaves 1 4 8
+
+The policy is one whose engine computes a token of every sample in a pass. Steps have 27 tokens on average and
+at most 64, as those of SmolLM2 on GSM8K; the fifth ends a solution. Passes are the time of the event loop, which
+jumps to the next one that something waits for, so that results do not depend on the machine. Prints, as means
+over searches with different seeds: samples in flight, the share of the tokens in samples that the budget cut
+short, finished solutions, and rounds that were backed up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import selectors
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from random import Random
+from statistics import fmean
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.table import Table
+
+from restmcts.engines.base import Sample, Sampling, Tokens
+from restmcts.engines.critic import RuleCritic
+from restmcts.problems.base import Problem
+from restmcts.search.driver import run_search
+from restmcts.search.methods import METHODS
+from restmcts.search.task import Engines, SearchTask
+from restmcts.speed import FreeValues
+from store.trace import BackedUp, Header, SearchRecord, Step
+
+LONGEST = 64
+"""Tokens of a step."""
+STEPS = 5
+"""Steps of a solution."""
+END_OF_STEP = 0
+
+
+class JumpingSelector(selectors.DefaultSelector):
+    """Never waits: the time jumps to the next timer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        self.now += timeout or 0.0
+        return super().select(0)
+
+
+class PassLoop(asyncio.SelectorEventLoop):
+    """An event loop whose time is counted in passes."""
+
+    def __init__(self) -> None:
+        self._passes = JumpingSelector()
+        super().__init__(self._passes)
+
+    def time(self) -> float:
+        return self._passes.now
+
+
+def shared_passes(lengths: Sequence[int], together: int) -> int:
+    """For how many passes samples of these lengths get a token each, if so many are left for all."""
+    passes = 0
+    while (drawing := sum(length > passes for length in lengths)) and drawing <= together:
+        together -= drawing
+        passes += 1
+    return passes
+
+
+class PassPolicy:
+    """Writes one token of every sample in a pass."""
+
+    name = "passes"
+    context = 1_000_000
+
+    def prompt(self, problem: str) -> Tokens:
+        return (1,)
+
+    def tokens(self, step: Step) -> Tokens:
+        return step.tokens
+
+    async def propose(
+        self,
+        prompt: Tokens,
+        *,
+        seeds: Sequence[int],
+        max_tokens: int,
+        until: Literal["step", "end"],
+        temperature: float,
+        top_p: float = 1.0,
+        together: int | None = None,
+    ) -> list[Sample]:
+        ended = prompt.count(END_OF_STEP) + 1 >= STEPS
+        lengths = [min(max_tokens, 3 + int(Random(seed).gammavariate(3, 8))) for seed in seeds]
+        passes = max(lengths) if together is None else shared_passes(lengths, together)
+        await asyncio.sleep(passes)
+        return [
+            Sample((), passes, True, cut=True) if length > passes else whole(seed, length, ended)
+            for seed, length in zip(seeds, lengths, strict=True)
+        ]
+
+    def stats(self) -> dict[str, float]:
+        return {}
+
+    def close(self) -> None:
+        pass
+
+
+def whole(seed: int, length: int, ended: bool) -> Sample:
+    """A step that no budget cut short."""
+    tokens = (*[1 + seed % 997] * (length - 1), END_OF_STEP)
+    return Sample((Step(f"{seed}\n", tokens, ended=ended),), length, False)
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """A search and how long it took."""
+
+    record: SearchRecord
+    passes: float
+
+    @property
+    def in_flight(self) -> float:
+        return self.record.result.cost.policy / self.passes
+
+    @property
+    def cut(self) -> float:
+        return self.record.events[-1].cost.policy / self.record.result.cost.policy
+
+    @property
+    def rounds(self) -> int:
+        return sum(isinstance(event, BackedUp) for event in self.record.events)
+
+
+def fly(method: str, leaves: int, budget: int, seed: int) -> Flight:
+    """Run one search."""
+    settings = METHODS[method].settings.model_validate({"leaves": leaves, "rounds": 0, "early_stop": False})
+    header = Header(
+        id="1.search/0",
+        phase="1.search",
+        problem="p",
+        question="q",
+        oracle=None,
+        method=method,
+        answer_by=settings.answer_by,
+        seed=seed,
+        policy="passes",
+        value="free",
+        budget=budget,
+        settings=settings.model_dump(mode="json"),
+    )
+    policy = PassPolicy()
+    engines = Engines(policy, FreeValues(policy), RuleCritic(), Sampling(step_tokens=LONGEST))
+
+    async def search() -> Flight:
+        record = await run_search(SearchTask(header, Problem("p", "q", None), settings), engines)
+        return Flight(record, asyncio.get_running_loop().time())
+
+    return in_passes(search())
+
+
+def in_passes(work: Coroutine[Any, Any, Flight]) -> Flight:
+    with asyncio.Runner(loop_factory=PassLoop) as runner:
+        return runner.run(work)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--method", default="mcts", choices=["mcts", "mcts-improved"])
+    parser.add_argument("--budget", type=int, nargs="+", default=[400, 1000, 3000])
+    parser.add_argument("--leaves", type=int, nargs="+", default=[1, 4, 8])
+    parser.add_argument("--searches", type=int, default=20)
+    given = parser.parse_args()
+    table = Table("budget", "leaves", "in flight", "cut short, %", "finished", "rounds", title=given.method)
+    for budget in given.budget:
+        for leaves in given.leaves:
+            flights = [fly(given.method, leaves, budget, seed) for seed in range(given.searches)]
+            row = [
+                f"{fmean(flight.in_flight for flight in flights):.2f}",
+                f"{100 * fmean(flight.cut for flight in flights):.1f}",
+                f"{fmean(flight.record.result.finished for flight in flights):.1f}",
+                f"{fmean(flight.rounds for flight in flights):.1f}",
+            ]
+            table.add_row(str(budget), str(leaves), *row)
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -2,11 +2,11 @@
 
     python -m benchmarks.in_flight --budget 400 1000 3000 --leaves 1 4 8
 
-The policy is one whose engine computes a token of every sample in a pass. Steps have 27 tokens on average and
-at most 64, as those of SmolLM2 on GSM8K; the fifth ends a solution. Passes are the time of the event loop, which
-jumps to the next one that something waits for, so that results do not depend on the machine. Prints, as means
-over searches with different seeds: samples in flight, the share of the tokens in samples that the budget cut
-short, finished solutions, and rounds that were backed up.
+The policy is one whose engine computes a token of every sample in a pass. Steps have 27 tokens on
+average and at most 64, as those of SmolLM2 on GSM8K; the fifth ends a solution. Passes are the time of
+the event loop, which jumps to the next one that something waits for, so that results do not depend on
+the machine. Prints, as means over searches with different seeds: samples in flight, the share of the
+tokens in samples that the budget cut short, finished solutions, and rounds that were backed up.
 """
 
 from __future__ import annotations

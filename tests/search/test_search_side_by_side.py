@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from search_engines import Gate, Judge, Writer, engines, run, run_many, task
 
 from restmcts.engines.base import Sample, Sampling
+from restmcts.search import improved, mcts
 from restmcts.search.driver import run_search
 from restmcts.search.improved import Coming, select
 from restmcts.search.methods import METHODS
@@ -49,6 +50,26 @@ def test_rounds_of_mcts_side_by_side_start_from_different_leaves() -> None:
     assert begun == chosen
     assert not any(isinstance(request, Begin) for request in alone.asked)
     assert (found.visits(), found.visits("b"), found.visits("c")) == (3, 1, 1)
+
+
+@pytest.mark.parametrize("module", [mcts, improved])
+def test_what_was_under_way_no_longer_counts_when_it_has_ended(
+    module: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[Any] = []
+
+    class Seen(module.Rounds):  # type: ignore[misc, name-defined]
+        def __init__(self, *given: Any) -> None:
+            super().__init__(*given)
+            begun.append(self)
+
+    monkeypatch.setattr(module, "Rounds", Seen)
+    method = "mcts" if module is mcts else "mcts-improved"
+    run(task(method, WIDE[method]), engines(Writer(depth=6)))
+    (rounds,) = begun
+    coming = [rounds.coming] if module is mcts else [rounds.coming.visits, rounds.coming.children]
+    assert all(sum(counts.values()) == 0 and len(counts) > 0 for counts in coming)
+    assert not rounds.under_way
 
 
 WIDE = {

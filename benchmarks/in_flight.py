@@ -14,11 +14,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import selectors
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 from statistics import fmean
-from typing import Any, Literal
+from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -160,12 +160,8 @@ def fly(method: str, leaves: int, budget: int, seed: int) -> Flight:
         record = await run_search(SearchTask(header, Problem("p", "q", None), settings), engines)
         return Flight(record, asyncio.get_running_loop().time())
 
-    return in_passes(search())
-
-
-def in_passes(work: Coroutine[Any, Any, Flight]) -> Flight:
     with asyncio.Runner(loop_factory=PassLoop) as runner:
-        return runner.run(work)
+        return runner.run(search())
 
 
 def main() -> None:

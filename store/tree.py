@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from store.trace import (
@@ -112,14 +111,17 @@ class Tree:
         on_the_way = dict(pairwise(numbers))
         for number in numbers:
             numbers += [] if number in on_the_way else self.nodes[number].children
-        own = {number: place for place, number in enumerate(numbers)}
-        tree = Tree([])
-        for number in numbers:
-            copied = copy(self.nodes[number])
-            copied.id, copied.parent = own[number], None if copied.parent is None else own[copied.parent]
-            copied.children = [own[child] for child in copied.children if child in own]
-            tree.nodes.append(copied)
-        return tree, numbers
+        own: dict[int | None, int] = {number: place for place, number in enumerate(numbers)}
+        nodes = [
+            replace(
+                self.nodes[number],
+                id=place,
+                parent=own.get(self.nodes[number].parent),
+                children=[own[child] for child in self.nodes[number].children if child in own],
+            )
+            for place, number in enumerate(numbers)
+        ]
+        return Tree(nodes), numbers
 
     def apply(self, event: Event) -> list[int]:
         """Change the tree by one event; return the nodes that it touched.

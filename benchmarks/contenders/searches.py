@@ -157,6 +157,7 @@ def search(
         "requests": len(recording.proposals),
         "scored": 0 if isinstance(value, FreeValues) else recording.scored,
         "prompt_tokens_computed": {"policy": computed[0], "value": computed[1]},
+        "cut_short": sum(record.events[-1].cost.policy for record in records) / recording.tokens,
         "reasons": sorted({record.result.reason for record in records}),
     }
     return recording.tokens, details

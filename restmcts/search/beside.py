@@ -10,8 +10,8 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from restmcts.search.branches import Branch
-from restmcts.search.ledger import Ledger
-from restmcts.search.requests import Begin, Reached
+from restmcts.search.ledger import BudgetSpentError, Ledger
+from restmcts.search.requests import Begin, Followed, Reached
 from restmcts.seeds import derive_seed
 from store.trace import FREE, Cost
 
@@ -72,7 +72,7 @@ class Beside:
     """
 
     def __init__(self, search: Session, session: Session, request: Begin) -> None:
-        self.last = search.ledger.exhausted and not search.beside
+        self.last = search.ledger.exhausted and not search.beside.members
         self.session = session
         self.settled = session.ledger.copy()
         self.parts: deque[Part] = deque()
@@ -80,6 +80,7 @@ class Beside:
         self._more = asyncio.Event()
         self._branch = Branch(search.recorder.tree, request.node)
         session.recorder, session.within = self._branch.recorder, self
+        self.moved = search.beside.moved
         self.task = asyncio.create_task(self._run(request))
 
     @property
@@ -91,7 +92,7 @@ class Beside:
         """Let the next part join ``search``: its nodes there, and whether it was the last."""
         part = self.parts.popleft()
         # The search cannot go on before it is certain that nothing else came first.
-        running = [each for each in search.beside.values() if not each.missing]
+        running = [each for each in search.beside.members.values() if not each.missing]
         certain = max(each.session.clock.ended(part.time) for each in running)
         search.clock.advance(max(0, certain - search.clock.now))
         self._branch.join(search.recorder, part.recorded)
@@ -100,6 +101,8 @@ class Beside:
         search.values.update(part.values)
         self.settled = part.ledger
         self.missing = part.missing
+        if part.ended:
+            self.session.within = None  # or the two would keep each other in memory
         return None if part.nodes is None else self._branch.here(part.nodes), part.ended
 
     def go_on(self, search: Session) -> None:
@@ -122,7 +125,7 @@ class Beside:
                 session.ledger.budget = session.ledger.spent
             self._tell(nodes, ended=True)
         finally:
-            session.moved.set()  # who waits has to see a failure too
+            self.moved()  # who waits has to see a failure too
 
     def reached(self, reached: Reached) -> None:
         """Tell how far it is, and give back what the rest cannot take."""
@@ -154,4 +157,88 @@ class Beside:
                 values=dict(session.values),
             )
         )
-        session.moved.set()
+        self.moved()
+
+
+class Group:
+    """The moves that run beside a search, by number."""
+
+    def __init__(self) -> None:
+        self.members: dict[int, Beside] = {}
+        self._begun = 0
+        self._moved = asyncio.Event()
+
+    def begin(self, search: Session, request: Begin) -> int | None:
+        """Begin moves beside ``search``.
+
+        Raises:
+            BudgetSpentError: there is nothing left for them, and nothing else is under way.
+        """
+        left = share = search.ledger.left
+        if left is not None:
+            wanted = search.enough(request.samples)
+            waiting = any(beside.missing for beside in self.members.values())
+            if self.members and (waiting or wanted > left):
+                return None
+            if left == 0:
+                raise BudgetSpentError
+            share = min(left, max(wanted, left // request.beside))
+        self._begun += 1
+        session = search.branch_off(self._begun, share)
+        self.members[self._begun] = Beside(search, session, request)
+        return self._begun
+
+    async def follow(self, search: Session) -> Followed:
+        """Let what some moves did next join ``search``.
+
+        Raises:
+            EngineError: some moves failed.
+            BudgetSpentError: these moves had all that was left, and it was not enough.
+        """
+        number = await self._first_there()
+        beside = self.members[number]
+        nodes, ended = beside.join(search)
+        if ended:
+            del self.members[number]
+            search.ledger.count("moves", beside.session.ledger.spent)
+            if nodes is None and beside.last and not self.members:
+                raise BudgetSpentError
+        self._lend_more(search)
+        return Followed(number, nodes, ended)
+
+    def _lend_more(self, search: Session) -> None:
+        """Let moves that wait for a larger share go on, as soon as enough is left or nothing else goes on."""
+        for beside in self.members.values():
+            enough = (search.ledger.left or 0) >= beside.missing
+            if beside.missing and (enough or all(each.missing for each in self.members.values())):
+                beside.go_on(search)
+
+    async def _first_there(self) -> int:
+        """Wait until it is certain which moves come first, whatever the engines do.
+
+        Raises:
+            EngineError: some moves failed.
+        """
+        while True:
+            for beside in self.members.values():
+                if beside.task.done():
+                    beside.task.result()
+            running = {number: beside for number, beside in self.members.items() if not beside.missing}
+            number = min(running, key=lambda number: (running[number].time, number))
+            if running[number].parts:
+                return number
+            self._moved.clear()
+            await self._moved.wait()
+
+    async def close(self, search: Session) -> None:
+        """Stop the moves that still run beside ``search``; what they took is accounted for."""
+        tasks = [beside.task for beside in self.members.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for beside in self.members.values():
+            search.ledger.settle(beside.settled, beside.session.ledger)
+
+    def moved(self) -> None:
+        """Some moves came further, or ended."""
+        self._moved.set()

@@ -31,7 +31,7 @@ async def run_search(task: SearchTask, engines: Engines) -> SearchRecord:
     except EngineError as error:
         stopped = Stopped("failed", message=str(error))
     finally:
-        await session.close()
+        await session.beside.close(session)
     session.finish(stopped)
     return session.record(time.perf_counter() - started)
 

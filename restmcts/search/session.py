@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from copy import copy
 from random import Random
@@ -12,7 +11,7 @@ from restmcts.aggregations import AGGREGATIONS
 from restmcts.engines.base import PromptedValue, Sample, Tokens, ValueModel
 from restmcts.errors import EngineError
 from restmcts.problems.verdicts import declared_finished
-from restmcts.search.beside import Beside, Clock
+from restmcts.search.beside import Beside, Clock, Group
 from restmcts.search.ledger import BudgetSpentError, Ledger
 from restmcts.search.methods import METHODS
 from restmcts.search.moves import Moves, Outcome
@@ -22,7 +21,6 @@ from restmcts.search.requests import (
     Begin,
     Critique,
     Follow,
-    Followed,
     Prefix,
     Propose,
     Reached,
@@ -57,9 +55,7 @@ class Session:
         self.drawn = 0
         self.cut = False
         self.clock = Clock()
-        self.moved = asyncio.Event()
-        self.begun = 0
-        self.beside: dict[int, Beside] = {}
+        self.beside = Group()
         self.within: Beside | None = None
 
     async def play(self) -> Outcome:
@@ -94,9 +90,9 @@ class Session:
             case Critique():
                 return await self.critique(request)
             case Begin():
-                return self.begin(request)
+                return self.beside.begin(self, request)
             case Follow():
-                return await self.follow()
+                return await self.beside.follow(self)
             case Reached():
                 return self.within.reached(request) if self.within else None
         # What a language model generates for values has to be left in the budget after every trace.
@@ -104,33 +100,14 @@ class Session:
         samples = await self.sample(request.prefix, n, "end")
         return [Trace(sample.steps, Cost(policy=sample.generated)) for sample in samples]
 
-    def begin(self, request: Begin) -> int | None:
-        """Begin moves beside this search.
-
-        Raises:
-            BudgetSpentError: there is nothing left for them, and nothing else is under way.
-        """
-        left = share = self.ledger.left
-        if left is not None:
-            wanted = self.enough(request.samples)
-            waiting = any(beside.missing for beside in self.beside.values())
-            if self.beside and (waiting or wanted > left):
-                return None
-            if left == 0:
-                raise BudgetSpentError
-            share = min(left, max(wanted, left // request.beside))
-        self.begun += 1
-        self.beside[self.begun] = Beside(self, self.branch_off(share), request)
-        return self.begun
-
-    def branch_off(self, share: int | None) -> Session:
-        """A session for moves that run beside this one, with ``share`` of its budget."""
+    def branch_off(self, number: int, share: int | None) -> Session:
+        """A session for moves that run beside this one, with a ``number`` and a ``share`` of its budget."""
         other = copy(self)
         other.ledger = self.ledger.lend(share)
         other.values = dict(self.values)
-        other.seed = derive_seed(self.seed, "beside", self.begun)
+        other.seed = derive_seed(self.seed, "beside", number)
         other.drawn, other.cut = 0, False
-        other.begun, other.beside = 0, {}
+        other.beside = Group()
         other.clock = Clock(self.clock.now)
         return other
 
@@ -145,57 +122,6 @@ class Session:
     def prompted(self) -> bool:
         """Whether language models judge, which takes tokens too."""
         return self.grader is not None or self.recorder.cost.critic > 0
-
-    async def follow(self) -> Followed:
-        """Let what some moves did next join this search.
-
-        Raises:
-            EngineError: some moves beside this search failed.
-            BudgetSpentError: these moves had all that was left, and it was not enough.
-        """
-        number = await self.first_there()
-        beside = self.beside[number]
-        nodes, ended = beside.join(self)
-        if ended:
-            del self.beside[number]
-            self.ledger.count("moves", beside.session.ledger.spent)
-            if nodes is None and beside.last and not self.beside:
-                raise BudgetSpentError
-        self.lend_more()
-        return Followed(number, nodes, ended)
-
-    def lend_more(self) -> None:
-        """Let moves that wait for a larger share go on, as soon as enough is left or nothing else goes on."""
-        for beside in self.beside.values():
-            enough = (self.ledger.left or 0) >= beside.missing
-            if beside.missing and (enough or all(each.missing for each in self.beside.values())):
-                beside.go_on(self)
-
-    async def first_there(self) -> int:
-        """Wait until it is certain which moves beside this search come first, whatever the engines do.
-
-        Raises:
-            EngineError: some moves beside this search failed.
-        """
-        while True:
-            for beside in self.beside.values():
-                if beside.task.done():
-                    beside.task.result()
-            running = {number: beside for number, beside in self.beside.items() if not beside.missing}
-            number = min(running, key=lambda number: (running[number].time, number))
-            if running[number].parts:
-                return number
-            self.moved.clear()
-            await self.moved.wait()
-
-    async def close(self) -> None:
-        """Stop the moves that still run beside this search; what they took is accounted for."""
-        tasks = [beside.task for beside in self.beside.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        for beside in self.beside.values():
-            self.ledger.settle(beside.settled, beside.session.ledger)
 
     async def propose(self, request: Propose) -> list[Step | None]:
         samples = await self.sample(request.prefix, request.n, "step", request.advice)
@@ -245,7 +171,8 @@ class Session:
             )
             self.ledger.spent += sum(sample.generated for sample in samples)
             self.clock.advance(max((sample.generated for sample in samples), default=0))
-            self.moved.set()
+            if self.within is not None:
+                self.within.moved()
             read = samples[0].prompt if samples else None
             self.recorder.spend(Cost(prompt=len(prompt) if read is None else read, calls=1))
             for sample in samples:

@@ -7,9 +7,8 @@ from random import Random
 
 from restmcts.search.moves import Moves, Outcome, at_gate, draw_steps, grow
 from restmcts.search.recorder import Recorder
-from restmcts.search.requests import Prefix
+from restmcts.search.requests import Begin, Follow, Followed, Prefix
 from restmcts.search.settings import TreeOfThought
-from restmcts.search.side_by_side import side_by_side
 from store.trace import Selected
 from store.tree import Node
 
@@ -20,8 +19,7 @@ def breadth_first(recorder: Recorder, settings: TreeOfThought, random: Random) -
         size = len(recorder.tree.nodes)
         beam = [recorder.tree.root]
         for _ in range(settings.depth):
-            expand = partial(_expand, settings=settings)
-            grown = yield from side_by_side(recorder, beam, expand, settings.branch)
+            grown = yield from _expand_all(recorder, beam, settings)
             found = {number: recorder.tree.nodes[number] for children in grown for number in children or ()}
             ranked = sorted(found.values(), key=_by_value)
             reached = _first_at_gate(ranked, settings)
@@ -70,3 +68,30 @@ def _expand(recorder: Recorder, node: Node, random: Random, settings: TreeOfThou
     steps = yield from draw_steps(Prefix(node.id), settings.branch, settings.attempts)
     children: list[Node] = yield from grow(recorder, node, steps)
     return [child.id for child in children]
+
+
+def _expand_all(recorder: Recorder, beam: list[Node], settings: TreeOfThought) -> Moves:
+    """Expand the nodes of a beam side by side.
+
+    Returns:
+        The numbers of the children of each; None where the token budget ended its expansion.
+    """
+    run = partial(_expand, settings=settings)
+    places: dict[int, int] = {}
+    grown: list[list[int] | None] = [None] * len(beam)
+    for place, node in enumerate(beam):
+        begin = Begin(node.id, run, settings.branch, len(beam) - place)
+        while (moves := (yield begin)) is None:
+            yield from _follow(places, grown)
+        recorder.emit(Selected(node.id))
+        places[moves] = place
+    while places:
+        yield from _follow(places, grown)
+    return grown
+
+
+def _follow(places: dict[int, int], grown: list[list[int] | None]) -> Moves:
+    followed: Followed = yield Follow()
+    grown[places[followed.moves]] = followed.nodes
+    if followed.ended:
+        del places[followed.moves]

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from benchmarks.in_flight import shared_passes
 from restmcts.engines.base import Sample, Sampling, Tokens
 from restmcts.engines.critic import RuleCritic
 from restmcts.errors import EngineError
@@ -80,15 +81,6 @@ class Call:
     until: str
     temperature: float
     together: int | None = None
-
-
-def shared_passes(lengths: Sequence[int], together: int) -> int:
-    """For how long samples of these lengths can all get a token in turns, if so many are left for all."""
-    passes = 0
-    while (drawing := sum(length > passes for length in lengths)) and drawing <= together:
-        together -= drawing
-        passes += 1
-    return passes
 
 
 @dataclass

@@ -35,8 +35,8 @@ a repeat. Caches of prefixes are emptied before each.
   were scored go through the pooling engine, as many groups at once. Both times are added: one machine
   computes both. As a sample is not always the same when the batch is another one, some keys that the search
   had cached are computed again: ``equal_samples`` and ``prompt_tokens_computed`` in the JSON say how many.
-  The engine alone reuses full blocks of its cache only. Our engine in this process also goes on with requests
-  that it kept open (``models.vllm.keep_open``), so that a search can be faster than this limit.
+  The engine alone reuses full blocks of its cache only. Our engines also copy blocks that are filled in part
+  (``models.vllm.partial_blocks``), so that a search can be faster than this limit.
   The limit on ``transformers`` steps the cores of our own engines; there, samples end by themselves, and the
   ratio is one of speeds.
 - **peers**: see :mod:`benchmarks.contenders.its_hub_peer` and :mod:`benchmarks.contenders.in_process`.

@@ -188,7 +188,7 @@ def advice(speeds: Sequence[Speed], models: ModelSettings) -> list[str]:
         )
     if "vllm" in measured and models.vllm.block_size > 32:
         found.append(
-            f"models.vllm.block_size is {models.vllm.block_size}: only full blocks are reused, and steps are"
+            f"models.vllm.block_size is {models.vllm.block_size}: texts share full blocks only, and steps are"
             " short; try 32"
         )
     return found + [_slow(speed) for speed in speeds if speed.ratio < SLOW_SEARCH]

@@ -121,9 +121,12 @@ class Lineup:
         from restmcts.engines.vllm_policy import VllmPolicy
         from restmcts.engines.vllm_value import VllmValueModel
 
-        raw = RawEngine(self._folder, self._models, "generate")
+        plain = self._models.model_copy(
+            update={"vllm": self._models.vllm.model_copy(update={"partial_blocks": False})}
+        )
+        raw = RawEngine(self._folder, plain, "generate")
         self._stack.callback(raw.close)
-        raw_value = RawEngine(self._value, self._models, "pooling")
+        raw_value = RawEngine(self._value, plain, "pooling")
         self._stack.callback(raw_value.close)
         policy = VllmPolicy(self._folder, self._models, name="policy", outside=False)
         self._stack.callback(policy.close)

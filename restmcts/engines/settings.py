@@ -97,10 +97,10 @@ class VllmSettings(Settings):
     Attributes:
         cache_gib: memory for keys and values of each engine, in GiB; without it 1 GiB on a CPU, and on a
             GPU what is left of ``memory_share``.
-        block_size: tokens in a block of the cache. Only full blocks are reused, so that small ones suit
+        block_size: tokens in a block of the cache. Texts share full blocks only, so that small ones suit
             trees; a multiple of 32 on a CPU.
         sequences: most sequences that are computed at once.
-        keep_open: on a CPU, go on from a step without computing the last block of its text again.
+        partial_blocks: on a CPU, reuse blocks that are filled in part too, as copies.
         batched_tokens: most tokens in one forward pass; without it, what vLLM takes.
         tensor_parallel: GPUs over which each engine is split.
         data_parallel: copies of each engine.
@@ -113,7 +113,7 @@ class VllmSettings(Settings):
     cache_gib: float | None = Field(default=None, gt=0)
     block_size: int = Field(default=32, ge=1)
     sequences: int = Field(default=256, ge=1)
-    keep_open: bool = True
+    partial_blocks: bool = True
     batched_tokens: int | None = Field(default=None, ge=1)
     tensor_parallel: int = Field(default=1, ge=1)
     data_parallel: int = Field(default=1, ge=1)

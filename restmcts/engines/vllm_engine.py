@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
@@ -18,6 +17,8 @@ from restmcts.errors import EngineError, InputError
 
 GIB: Final = 2**30
 
+SCHEDULER: Final = "restmcts.engines.vllm_scheduler.TreeScheduler"
+
 
 class VllmEngine(Protocol):
     """What policy and value model need of vLLM, wherever it runs."""
@@ -28,13 +29,7 @@ class VllmEngine(Protocol):
     counts_tokens: bool
     """Whether tokens are counted here as they come, so that requests may have an allowance."""
 
-    async def run(
-        self,
-        prompt: Tokens,
-        parameters: Any,
-        allowance: Allowance | None = None,
-        last: Collection[int] | None = None,
-    ) -> Any:
+    async def run(self, prompt: Tokens, parameters: Any, allowance: Allowance | None = None) -> Any:
         """The result of a request; see :class:`restmcts.engines.vllm_requests.Request`."""
         ...
 
@@ -115,6 +110,7 @@ def engine_arguments(folder: Path, models: ModelSettings, *, runner: str, cpu: b
         "data_parallel_size": settings.data_parallel,
         # On a CPU compiling takes a minute and gains nothing.
         "enforce_eager": cpu,
+        "scheduler_cls": SCHEDULER if cpu and settings.partial_blocks else None,
         "disable_log_stats": True,
         "use_tqdm_on_load": False,
         "seed": 0,

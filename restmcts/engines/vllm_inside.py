@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
@@ -104,10 +104,14 @@ class VllmCore:
 
     def _begin(self, job: Request) -> None:
         """Hand a job over to vLLM; raises what it has against it."""
+        self._running[self._hand_over(job.prompt, job.parameters)] = job
+
+    def _hand_over(self, prompt: Tokens, parameters: Any) -> str:
+        """Ask vLLM; returns the number that its outputs will have."""
         number = str(next(self._numbers))
-        inputs = {"type": "token", "prompt_token_ids": list(job.prompt)}
-        self.engine.add_request(number, inputs, job.parameters)
-        self._running[number] = job
+        inputs = {"type": "token", "prompt_token_ids": list(prompt)}
+        self.engine.add_request(number, inputs, parameters)
+        return number
 
     def _run(self) -> list[Any]:
         outputs: list[Any] = self.engine.step() if self._running else []
@@ -161,20 +165,14 @@ class InsideEngine:
         self._worker = Worker(core, core.name, start=core.start, stop=core.stop, shared=True, **gather)
         self.context: int = core.engine.vllm_config.model_config.max_model_len
 
-    async def run(
-        self,
-        prompt: Tokens,
-        parameters: Any,
-        allowance: Allowance | None = None,
-        last: Collection[int] | None = None,
-    ) -> Any:
+    async def run(self, prompt: Tokens, parameters: Any, allowance: Allowance | None = None) -> Any:
         """The result of a job; see :class:`restmcts.engines.vllm_requests.Request`.
 
         Raises:
             EngineError: vLLM refused the request, failed, or was closed.
         """
         loop = asyncio.get_running_loop()
-        job = Request(loop.create_future(), loop, prompt, parameters, allowance, last)
+        job = Request(loop.create_future(), loop, prompt, parameters, allowance)
         self._worker.submit(job)
         return await job.future
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from itertools import count
 from typing import Any
 
@@ -47,13 +47,7 @@ class OutsideEngine:
             raise
         self.context: int = self._engine.vllm_config.model_config.max_model_len
 
-    async def run(
-        self,
-        prompt: Tokens,
-        parameters: Any,
-        allowance: Allowance | None = None,
-        last: Collection[int] | None = None,
-    ) -> Any:
+    async def run(self, prompt: Tokens, parameters: Any, allowance: Allowance | None = None) -> Any:
         """vLLM's output for a prompt; without an allowance, as tokens are counted in another process.
 
         Raises:

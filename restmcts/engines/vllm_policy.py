@@ -57,9 +57,9 @@ class Wanted:
 class VllmPolicy:
     """Any causal language model that vLLM runs, as a policy.
 
-    Keys and values of prompts are reused by full blocks; where vLLM runs in this process, a step that follows
-    another one reuses all of them but one. Every sample has the random numbers of its seed,
-    but arithmetic depends on what else is in the batch: equal requests can give other samples.
+    Keys and values of prompts are reused: on a CPU all of those that were computed before, on GPUs by full
+    blocks. Every sample has the random numbers of its seed, but arithmetic depends on what else is in the
+    batch: equal requests can give other samples.
 
     A step ends with a newline; what comes after it is not looked at. A text that ends there is seen when
     the next step is asked for: that is a sample without steps. (The ``transformers`` engine samples one
@@ -192,8 +192,7 @@ class VllmPolicy:
         """Sample on after drafts that have the same tokens; ``seed`` is that of the first one."""
         written = drafts[0].tokens
         parameters = self._parameters(wanted, seed, len(drafts), wanted.max_tokens - len(written))
-        last = self._last if wanted.until == "step" else None
-        output = await self._engine.run((*wanted.prompt, *written), parameters, wanted.allowance, last)
+        output = await self._engine.run((*wanted.prompt, *written), parameters, wanted.allowance)
         counted = self._engine.counts_tokens
         parts: list[Part] = output.outputs if counted else list(map(Part.of, output.outputs))
         unfinished = []

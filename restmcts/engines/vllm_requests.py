@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,14 +57,12 @@ class Request(Job):
     """A prompt with vLLM's parameters for it.
 
     Where samples are drawn, the result is the request itself with the samples in ``outputs``, which may have
-    an ``allowance`` together. ``last`` has the tokens after which nothing can follow; None: nothing will
-    follow at all. Otherwise the result is vLLM's output.
+    an ``allowance`` together. Otherwise the result is vLLM's output.
     """
 
     prompt: Tokens
     parameters: Any
     allowance: Allowance | None = None
-    last: Collection[int] | None = None
     outputs: list[Part] = field(default_factory=list)
     num_cached_tokens: int = 0
 
@@ -95,13 +92,6 @@ class Request(Job):
         if self.allowance is not None:
             self.allowance.left -= len(part.token_ids)
             self.allowance.drawing -= part.finish_reason is not None
-
-    def text(self, index: int) -> Tokens | None:
-        """Prompt and sample together, if more can follow."""
-        part = self.outputs[index]
-        if self.last is None or part.token_ids[-1] in self.last:
-            return None
-        return (*self.prompt, *part.token_ids)
 
     def leave(self) -> None:
         """Take no part in the allowance any more."""

@@ -22,7 +22,7 @@ class VllmValueModel:
     """A sequence classifier with one regression label that vLLM runs, as a value model.
 
     The value is read after the last token of the partial solution. Prompts that extend each other share
-    keys and values by full blocks.
+    keys and values: on a CPU all of them, on GPUs by full blocks.
     """
 
     def __init__(

@@ -24,7 +24,7 @@ def save(model: Any, folder: Path, tokenizer: Any = None) -> Path:
 
 
 def assert_nothing_runs(policy: Any) -> None:
-    """vLLM has no request but those that are kept open on purpose."""
+    """vLLM has no request left; also empties its cache."""
     core = policy._engine._core
     core.forget()
     assert not core.engine.has_unfinished_requests()

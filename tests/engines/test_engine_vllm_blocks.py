@@ -133,7 +133,7 @@ async def test_one_token_is_computed_of_a_text_that_was_written_before(
     before = policy.stats()
     await step(policy, child, 5, 6, 7)
     after = policy.stats()
-    assert [sorted(each.values()) for each in passes if len(each) == 3][0] == [1, 1, 1]
+    assert next(sorted(each.values()) for each in passes if len(each) == 3) == [1, 1, 1]
     assert after["prompt_tokens"] - before["prompt_tokens"] == len(child)
     assert after["cached_tokens"] - before["cached_tokens"] == len(child) - 1
 
@@ -157,6 +157,17 @@ async def test_children_of_siblings_are_those_without_copies(policies: tuple[Vll
             asked = [step(policy, (*prompt, *tokens_of(child)), 7, 8, 9) for child in children if child.steps]
             trees.append([list(map(tokens_of, samples)) for samples in await asyncio.gather(*asked)])
         assert trees[0] == trees[1]
+
+
+async def test_equal_blocks_after_other_texts_are_not_copied(policies: tuple[VllmPolicy, VllmPolicy]) -> None:
+    end = tuple(range(20, 38))
+    prompts = [(1, *(first for _ in range(BLOCK - 1)), *end) for first in (7, 30)]
+    found, expected = [
+        [tokens_of((await step(policy, prompt, 3, temperature=0))[0]) for prompt in prompts]
+        for policy in policies
+    ]
+    assert found == expected
+    assert found[0] != found[1]
 
 
 async def test_values_compute_what_was_not_scored_before(
@@ -230,6 +241,18 @@ async def test_kept_blocks_leave_the_cache_to_those_who_need_it(
     assert all(sample.generated for samples in found for sample in samples)
     assert_nothing_runs(policy)
     assert used(policy) == 0
+    policy.close()
+
+
+async def test_no_more_than_a_quarter_of_the_cache_is_kept(folder: Path) -> None:
+    policy = VllmPolicy(folder, settings(cache_gib=0.001))
+    blocks = scheduler_of(policy).kv_cache_manager.block_pool.num_gpu_blocks
+    most = 0
+    for place in range(blocks):
+        await step(policy, (1, 6 + place % 40, 6 + place // 40, 9), 3)
+        most = max(most, kept(policy))
+    # A request may have kept one more since room was made.
+    assert blocks // 4 <= most <= blocks // 4 + 1
     policy.close()
 
 
@@ -325,14 +348,14 @@ def test_the_longest_beginning_is_found_and_every_block_comes_back(
     partial = PartialBlocks(pool)
     begun: dict[Any, list[tuple[int, ...]]] = {}
     taken: list[Any] = []
-    for name, *given in operations:
-        if name == "keep" and given[1] and pool.get_num_free_blocks():
+    for name, *rest in operations:
+        if name == "keep" and rest[1] and pool.get_num_free_blocks():
             (block,) = pool.get_new_blocks(1)
-            partial.keep(block, *given)
+            partial.keep(block, *rest)
             pool.free_blocks([block])
-            begun.setdefault(given[0], []).append(tuple(given[1]))
-        elif name == "take" and given[0] <= pool.get_num_free_blocks():
-            taken += pool.get_new_blocks(given[0])
+            begun.setdefault(rest[0], []).append(tuple(rest[1]))
+        elif name == "take" and rest[0] <= pool.get_num_free_blocks():
+            taken += pool.get_new_blocks(rest[0])
         elif name == "give back":
             pool.free_blocks(taken)
             taken = []

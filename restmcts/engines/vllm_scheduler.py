@@ -81,11 +81,15 @@ class TreeScheduler(Scheduler):  # type: ignore[misc]
             end = request.num_tokens - 1
             begin = end - end % self.block_size
             place = self._before(request, begin), tuple(request.all_token_ids[begin:end])
-            if place in first and not self._partial.knows(*place):
+            # Full blocks are shared within a forward pass.
+            if begin < end and place in first and not self._partial.knows(*place):
                 later.append(request)
             first.add(place)
         return later
 
     def _before(self, request: Any, begin: int) -> Any:
-        """What stands for the text before a block."""
+        """What stands for the text before a block.
+
+        At the beginning of a text, nothing tells adapters or cache salts apart; there are none here.
+        """
         return request.block_hashes[begin // self.block_size - 1] if begin else None

@@ -149,6 +149,17 @@ async def test_samples_of_a_new_prompt_wait_for_the_first_of_them(
         assert [sorted(each.values()) for each in passes][:2] == computed
 
 
+async def test_samples_that_share_full_blocks_only_do_not_wait(
+    policies: tuple[VllmPolicy, VllmPolicy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = policies[0]
+    core_of(policy).forget()
+    passes = record_computed(policy, monkeypatch)
+    prompt = (1, *range(6, 6 + BLOCK))
+    await policy.propose(prompt, seeds=(1, 2, 3), max_tokens=5, until="end", temperature=0.1)
+    assert sorted(passes[0].values()) == [1, 1, BLOCK + 1]
+
+
 async def test_children_of_siblings_are_those_without_copies(policies: tuple[VllmPolicy, VllmPolicy]) -> None:
     for prompt in make_prompts(4, seed=6):
         trees = []

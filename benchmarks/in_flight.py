@@ -24,13 +24,13 @@ from rich.console import Console
 from rich.table import Table
 
 from restmcts.engines.base import Sample, Sampling, Tokens
-from restmcts.engines.critic import RuleCritic
-from restmcts.problems.base import Problem
-from restmcts.search.driver import run_search
-from restmcts.search.methods import METHODS
-from restmcts.search.task import Engines, SearchTask
-from restmcts.speed import FreeValues
-from store.trace import BackedUp, Header, SearchRecord, Step
+from restmcts.engines.prompted.critic import RuleCritic
+from restmcts.problems.problem import Problem
+from restmcts.search.registry import METHODS
+from restmcts.search.running.driver import run_search
+from restmcts.search.running.task import Engines, SearchTask
+from restmcts.tools.speed import FreeValues
+from store.events import BackedUp, Header, SearchRecord, Step
 
 LONGEST = 64
 """Tokens of a step."""

@@ -24,12 +24,12 @@ from typing import Any
 
 from benchmarks.search_overhead import STEP_TOKENS, ReadyPolicy, ReadyValue, make_tasks, search
 from restmcts.engines.base import Sample, Sampling, Tokens
-from restmcts.engines.critic import RuleCritic
-from restmcts.search.driver import run_searches
-from restmcts.search.session import Session
+from restmcts.engines.prompted.critic import RuleCritic
+from restmcts.search.running.driver import run_searches
+from restmcts.search.running.session import Session
+from restmcts.search.running.task import Engines, SearchTask
 from restmcts.search.settings import Mcts
-from restmcts.search.task import Engines, SearchTask
-from store.trace import SearchRecord, Step
+from store.events import SearchRecord, Step
 
 SPREAD = 0.15
 """Aim: how much the time of a token may differ."""

@@ -20,14 +20,14 @@ from pathlib import Path
 from typing import Literal
 
 from restmcts.engines.base import Sample, Sampling, Tokens
-from restmcts.engines.critic import RuleCritic
-from restmcts.problems.base import Problem
-from restmcts.search.driver import run_searches
+from restmcts.engines.prompted.critic import RuleCritic
+from restmcts.problems.problem import Problem
+from restmcts.search.running.driver import run_searches
+from restmcts.search.running.task import Engines, SearchTask
 from restmcts.search.settings import Mcts
-from restmcts.search.task import Engines, SearchTask
-from store.codec import encode_search
-from store.jsonl import LineWriter
-from store.trace import Header, SearchRecord, Step
+from store.encoding.searches import encode_search
+from store.events import Header, SearchRecord, Step
+from store.files.jsonl import LineWriter
 
 PHASE = "1.search"
 PROMPT = tuple(range(60))

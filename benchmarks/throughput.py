@@ -69,7 +69,7 @@ from benchmarks.contenders.workload import (
     timed,
 )
 from restmcts.engines.compute import release_pool
-from restmcts.engines.factory import prepare
+from restmcts.engines.open import prepare
 from restmcts.engines.settings import ModelSettings, VllmSettings
 
 LONGEST = 4096

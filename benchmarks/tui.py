@@ -17,8 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from store.reader import StoreReader
-from store.trace import (
+from store.events import (
     BackedUp,
     Cost,
     Event,
@@ -32,6 +31,7 @@ from store.trace import (
     Stopped,
     Valued,
 )
+from store.index.reader import StoreReader
 from store.tree import Tree
 from store.writer import RunWriter
 

@@ -21,12 +21,12 @@ from typing import Any, Literal
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from restmcts.demo.settings import TinyTask
+from restmcts.demo.tokenizer import tiny_tokenizer
 from restmcts.engines.base import Tokens
 from restmcts.engines.settings import ModelSettings
-from restmcts.engines.vllm_policy import VllmPolicy, Wanted
+from restmcts.engines.vllm.policy import VllmPolicy, Wanted
 from restmcts.errors import InputError
-from restmcts.problems.tiny_tokenizer import tiny_tokenizer
-from restmcts.tiny_settings import TinyTask
 
 SAMPLES = 3
 REPEATS = 4

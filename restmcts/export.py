@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from restmcts.errors import InputError
-from store.jsonl import read_rows
-from store.layout import RunLayout
+from store.encoding.rows import sample_from
+from store.events import SearchRecord
+from store.files.jsonl import read_rows
+from store.files.layout import RunLayout
 from store.records import Sample
-from store.rows import sample_from
-from store.trace import SearchRecord
 from store.tree import fold
 
 

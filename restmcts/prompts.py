@@ -16,7 +16,7 @@ from typing import Any, Final
 import orjson
 
 from restmcts.errors import InputError
-from store.trace import Step
+from store.events import Step
 
 SEPARATOR: Final = "\n"
 """What ends a step."""

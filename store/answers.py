@@ -115,4 +115,4 @@ RULES: dict[str, Callable[[Tree], Answer | None]] = {
     "majority": majority,
     "value-vote": value_vote,
 }
-"""The rules by the name that a :class:`store.trace.Header` gives them."""
+"""The rules by the name that a :class:`store.events.Header` gives them."""

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from store.codec import search_from
+from store.encoding.rows import checkpoint_from, evaluation_from, labels_from, metric_from, sample_from
+from store.encoding.searches import search_from
 from store.errors import InputError, StoreError
-from store.index import Index
-from store.ingest import Source, sources, tree_number
-from store.journal import Journal, take_in
-from store.jsonl import parse_lines
-from store.layout import RunLayout, check_phase, check_rule, index_path, run_names
-from store.lock import is_locked
-from store.reader import connect
-from store.rows import checkpoint_from, evaluation_from, labels_from, metric_from, sample_from
+from store.files.journal import Journal, take_in
+from store.files.jsonl import parse_lines
+from store.files.layout import RunLayout, check_phase, check_rule, index_path, run_names
+from store.files.lock import is_locked
+from store.index.index import Index
+from store.index.reader import connect
+from store.index.tables import Source, sources, tree_number
 from store.tree import Tree, fold
 
 if TYPE_CHECKING:

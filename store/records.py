@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from store.trace import Step
+    from store.events import Step
 
 RunStatus = Literal["running", "done", "failed", "stopped"]
 PhaseStatus = Literal["running", "done", "failed"]
@@ -63,7 +63,7 @@ class TreeSummary:
     """One finished search, without its tree.
 
     ``id`` is ``<phase>/<number>``. ``correct`` is None without an oracle answer. ``nodes`` counts all
-    nodes with the root, ``finished`` the finished ones. ``reason`` is a :data:`store.trace.StopReason`.
+    nodes with the root, ``finished`` the finished ones. ``reason`` is a :data:`store.events.StopReason`.
     """
 
     run: str

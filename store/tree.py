@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
-from store.trace import (
+from store.events import (
     FREE,
     BackedUp,
     Cost,

@@ -16,17 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from store.codec import encode_search, search_failed, search_from, search_id
-from store.config import write_config, write_environment
-from store.errors import StoreError
-from store.files import make_folder, replace_file
-from store.index import Index
-from store.ingest import number_of, source
-from store.journal import Journal, encode_entry, entry, take_in
-from store.jsonl import Line, LineWriter, read_at, read_rows
-from store.layout import RunLayout, check_phase
-from store.lock import RunLock
-from store.rows import (
+from store.encoding.rows import (
     encode_checkpoint,
     encode_evaluation,
     encode_labels,
@@ -35,13 +25,23 @@ from store.rows import (
     labels_from,
     sample_from,
 )
+from store.encoding.searches import encode_search, search_failed, search_from, search_id
+from store.errors import StoreError
+from store.files.atomic import make_folder, replace_file
+from store.files.config import write_config, write_environment
+from store.files.journal import Journal, encode_entry, entry, take_in
+from store.files.jsonl import Line, LineWriter, read_at, read_rows
+from store.files.layout import RunLayout, check_phase
+from store.files.lock import RunLock
+from store.index.index import Index
+from store.index.tables import number_of, source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
+    from store.events import SearchRecord
     from store.records import Checkpoint, Evaluation, Metric, Sample
-    from store.trace import SearchRecord
 
 
 class RunWriter:

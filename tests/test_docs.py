@@ -14,9 +14,9 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from restmcts.cli.app import app
-from restmcts.config import GenerationSettings, Recipe, shipped_recipes
 from restmcts.labels import LABEL_RULES
-from restmcts.search.methods import METHODS
+from restmcts.recipe import GenerationSettings, Recipe, shipped_recipes
+from restmcts.search.registry import METHODS
 from store.answers import RULES
 
 ROOT = Path(__file__).parents[1]

@@ -15,20 +15,20 @@ SCREENS = {"textual", "tui"}
 LIGHT = [
     "restmcts",
     "restmcts.cli",
-    "restmcts.config",
+    "restmcts.recipe",
     "restmcts.engines.base",
-    "restmcts.engines.factory",
+    "restmcts.engines.open",
     "restmcts.evaluation.budgets",
     "restmcts.iterate.loop",
     "restmcts.labels",
-    "restmcts.problems.grading",
+    "restmcts.grading.grader",
     "restmcts.prompts",
-    "restmcts.search.driver",
-    "restmcts.search.methods",
-    "restmcts.testing",
+    "restmcts.search.running.driver",
+    "restmcts.search.registry",
+    "restmcts.search.testing",
     "restmcts.training.report",
     "restmcts.training.settings",
-    "store.reader",
+    "store.index.reader",
     "store.writer",
     "tui",
 ]
@@ -53,7 +53,7 @@ def test_importing_a_module_loads_no_model_library_and_no_screen(module: str) ->
     assert not modules & (SCREENS - {module.partition(".")[0]})
 
 
-@pytest.mark.parametrize("module", ["store", "store.trace", "store.tree", "store.answers", "store.check"])
+@pytest.mark.parametrize("module", ["store", "store.events", "store.tree", "store.answers", "store.check"])
 def test_the_store_knows_nobody(module: str) -> None:
     assert not loaded(f"import {module}") & {"restmcts", "tui", "pydantic", "typer", "rich"}
 

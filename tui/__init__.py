@@ -20,7 +20,7 @@ def run(root: Path, run: str | None = None, tree: str | None = None) -> None:
         InputError: there is no such folder, run or tree.
         StoreError: the store cannot be read.
     """
-    from store.reader import StoreReader
+    from store.index.reader import StoreReader
     from tui.app import StoreApp
 
     if tree is not None and run is None:

@@ -19,7 +19,7 @@ from tui.screens.trees import TreesScreen
 if TYPE_CHECKING:
     from textual.command import Provider
 
-    from store.reader import StoreReader
+    from store.index.reader import StoreReader
 
 POLL_SECONDS = 1.0
 """How often the version of the store is looked at."""
@@ -27,7 +27,7 @@ POLL_SECONDS = 1.0
 
 def _go_provider() -> type[Provider]:
     # The palette and what it needs are loaded when it is opened.
-    from tui.go import GoProvider
+    from tui.palette import GoProvider
 
     return GoProvider
 

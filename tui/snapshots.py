@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tui.player import Player
+from tui.replay.player import Player
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from store.reader import StoreReader
+    from store.index.reader import StoreReader
     from store.records import Evaluation, Metric, PhaseSummary, RunSummary, TreeSummary
 
 PAGE = 200

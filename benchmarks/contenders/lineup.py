@@ -18,13 +18,13 @@ from benchmarks.contenders.searches import Recording, forget, search
 from benchmarks.contenders.workload import Workload, make_problems
 from restmcts.engines.base import Policy, ValueModel
 from restmcts.engines.compute import COMPUTE
-from restmcts.engines.factory import open_policy, open_value
 from restmcts.engines.loading import context_length, end_tokens, load_policy
+from restmcts.engines.open import open_policy, open_value
 from restmcts.engines.settings import ModelSettings
 from restmcts.errors import InputError
-from restmcts.problems.loading import load_problems
+from restmcts.problems.jsonl import load_problems
 from restmcts.prompts import StepEnds, load_format, problem_tokens
-from restmcts.speed import FreeValues
+from restmcts.tools.speed import FreeValues
 
 Run = Callable[[Workload], tuple[int, dict[str, Any]]]
 
@@ -118,8 +118,8 @@ class Lineup:
 
     def _vllm(self, longest: int) -> Iterator[Contender]:
         from benchmarks.contenders.raw_vllm import RawEngine, raw_steps
-        from restmcts.engines.vllm_policy import VllmPolicy
-        from restmcts.engines.vllm_value import VllmValueModel
+        from restmcts.engines.vllm.policy import VllmPolicy
+        from restmcts.engines.vllm.value import VllmValueModel
 
         plain = self._models.model_copy(
             update={"vllm": self._models.vllm.model_copy(update={"partial_blocks": False})}

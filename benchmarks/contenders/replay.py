@@ -83,8 +83,8 @@ def replay_transformers(
     The engines must have no threads of their own any more. Samples have the seeds that they had and end by
     themselves, so in float32 they are the same ones.
     """
-    from restmcts.engines.decoding import Proposal
-    from restmcts.engines.scoring import Scoring
+    from restmcts.engines.transformers.decoding import Proposal
+    from restmcts.engines.transformers.scoring import Scoring
 
     loop = asyncio.new_event_loop()
     finished: list[Any] = []

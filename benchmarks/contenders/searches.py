@@ -9,12 +9,12 @@ from typing import Any, Literal
 
 from benchmarks.contenders.workload import Workload
 from restmcts.engines.base import Policy, Sample, Sampling, Tokens, ValueModel
-from restmcts.engines.critic import RuleCritic
-from restmcts.search.driver import run_searches
+from restmcts.engines.prompted.critic import RuleCritic
+from restmcts.search.running.driver import run_searches
+from restmcts.search.running.task import Engines, SearchTask
 from restmcts.search.settings import Mcts
-from restmcts.search.task import Engines, SearchTask
-from restmcts.speed import FreeValues
-from store.trace import Header
+from restmcts.tools.speed import FreeValues
+from store.events import Header
 
 
 @dataclass(slots=True)

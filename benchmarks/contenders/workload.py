@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from restmcts.engines.base import Tokens
-from restmcts.problems.base import Problem
+from restmcts.problems.problem import Problem
 
 CHAT = (
     "{% for message in messages %}<|{{ message['role'] }}|>{{ message['content'] }}"

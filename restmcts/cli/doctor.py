@@ -12,7 +12,7 @@ import typer
 from restmcts.cli.options import ROOT, AsJson, Override, Root
 
 if TYPE_CHECKING:
-    from restmcts.speed import Speed
+    from restmcts.tools.speed import Speed
 
 
 def doctor(
@@ -38,7 +38,7 @@ def doctor(
         measure_speed(policy, override or [], seconds, as_json)
         return
     from restmcts.cli.console import print_json, print_table
-    from restmcts.doctor import report
+    from restmcts.tools.doctor import report
 
     findings = report(root)
     if as_json:
@@ -53,16 +53,16 @@ def doctor(
 
 def measure_speed(policy: Path | None, overrides: list[str], seconds: float, as_json: bool) -> None:
     """Measure, and print what came out."""
-    from restmcts.engines.factory import prepare
+    from restmcts.engines.open import prepare
     from restmcts.engines.settings import ModelSettings
     from restmcts.settings import checked
-    from restmcts.speed import advice, engines_here, measure_all
+    from restmcts.tools.speed import advice, engines_here, measure_all
 
     tables = _model_tables(overrides)
     models = checked(ModelSettings, tables, "models")
     engines = [models.engine] if "engine" in tables else engines_here()
     prepare(models)
-    from restmcts.models.random_weights import write_random_policy, write_untrained_value
+    from restmcts.tools.models.random_weights import write_random_policy, write_untrained_value
 
     with tempfile.TemporaryDirectory() as folder:
         if policy is None:
@@ -75,8 +75,8 @@ def measure_speed(policy: Path | None, overrides: list[str], seconds: float, as_
 
 
 def _model_tables(overrides: list[str]) -> dict[str, object]:
-    from restmcts.config import nested_overrides
     from restmcts.errors import InputError
+    from restmcts.recipe import nested_overrides
 
     tables = nested_overrides(overrides)
     unknown = sorted(set(tables) - {"models"})

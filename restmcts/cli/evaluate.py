@@ -12,8 +12,8 @@ import typer
 from restmcts.cli.options import ROOT, AsJson, Limit, Override, Root
 
 if TYPE_CHECKING:
-    from restmcts.config import EvaluatedMethod, Recipe
     from restmcts.iterate.context import Context
+    from restmcts.recipe import EvaluatedMethod, Recipe
 
 RULES = {
     "self-consistency": ["majority", "value-vote"],
@@ -53,7 +53,7 @@ def evaluate(
     from restmcts.cli.session import open_run
     from restmcts.cli.tables import print_evaluations
     from restmcts.errors import InputError
-    from store.reader import StoreReader
+    from store.index.reader import StoreReader
 
     if (run is None) == (policy is None):
         raise InputError("name either a run or a --policy folder to evaluate")
@@ -113,7 +113,7 @@ class Evaluate:
 
 def _is_done(root: Path, run: str) -> bool:
     """Whether the run has come to its end: comparing its models does not reopen it."""
-    from store.reader import StoreReader
+    from store.index.reader import StoreReader
 
     with StoreReader(root) as reader:
         return reader.run(run).status == "done"
@@ -122,7 +122,7 @@ def _is_done(root: Path, run: str) -> bool:
 def _without_value(method: EvaluatedMethod) -> EvaluatedMethod:
     """The method with the answer rules that need no value model."""
     from restmcts.errors import InputError
-    from restmcts.search.methods import needs_value
+    from restmcts.search.registry import needs_value
 
     plain = method.model_copy(update={"answers": [rule for rule in method.answers if rule == "majority"]})
     if needs_value(plain.method, plain.build()):
@@ -139,8 +139,8 @@ def _recipe(
     overrides: list[str],
 ) -> tuple[str, Recipe, str | None]:
     """The name of the run to write into, its recipe, and the text of its configuration if it exists."""
-    from restmcts.config import override_values, stored_recipe
     from restmcts.errors import InputError
+    from restmcts.recipe import override_values, stored_recipe
 
     if run is not None:
         if overrides:
@@ -163,7 +163,7 @@ def _recipe(
 
 def _split(overrides: list[str]) -> tuple[list[str], list[str]]:
     """The overrides of the recipe, and those of methods."""
-    from restmcts.config import Recipe, parse_override
+    from restmcts.recipe import Recipe, parse_override
 
     of_recipe = [text for text in overrides if parse_override(text)[0][0] in Recipe.model_fields]
     return of_recipe, [text for text in overrides if text not in of_recipe]
@@ -171,9 +171,9 @@ def _split(overrides: list[str]) -> tuple[list[str], list[str]]:
 
 def _methods(names: list[str], overrides: list[str]) -> list[EvaluatedMethod]:
     """The methods to compare, without early stop, so that every one may use its whole budget."""
-    from restmcts.config import EvaluatedMethod, parse_override
     from restmcts.errors import InputError
-    from restmcts.search.methods import METHODS
+    from restmcts.recipe import EvaluatedMethod, parse_override
+    from restmcts.search.registry import METHODS
     from restmcts.settings import checked
 
     settings: dict[str, dict[str, Any]] = {name: {} for name in names or METHODS}
@@ -198,8 +198,8 @@ def _methods(names: list[str], overrides: list[str]) -> list[EvaluatedMethod]:
 def _problems(recipe: Recipe, problems: Path | None, limit: int | None) -> Any:
     from dataclasses import replace
 
-    from restmcts.problems.loading import load_problems
-    from restmcts.problems.sets import ProblemSets, load_sets
+    from restmcts.iterate.sets import ProblemSets, load_sets
+    from restmcts.problems.jsonl import load_problems
 
     if problems is not None:
         return ProblemSets([], [], load_problems(problems, limit=limit), [])

@@ -26,7 +26,7 @@ def tree(
 
     from restmcts.errors import InputError
     from restmcts.export import tree_as_dict
-    from store.reader import StoreReader
+    from store.index.reader import StoreReader
 
     run, _, tree_id = name.partition("/")
     if not tree_id:
@@ -47,7 +47,7 @@ def samples(
     """Write the training samples of a run as JSON Lines."""
     from restmcts.errors import InputError
     from restmcts.export import read_samples, sample_files
-    from store.rows import encode_sample
+    from store.encoding.rows import encode_sample
 
     if kind not in {"policy", "value"}:
         raise InputError(f"--kind {kind!r}: choose policy or value")
@@ -56,7 +56,7 @@ def samples(
 
 
 def _write(parts: list[bytes], output: Path | None) -> None:
-    from store.files import replace_file
+    from store.files.atomic import replace_file
 
     if output is None:
         for part in parts:

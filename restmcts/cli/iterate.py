@@ -20,10 +20,10 @@ def iterate(
     from restmcts.cli.console import print_json
     from restmcts.cli.session import open_run
     from restmcts.cli.tables import print_evaluations
-    from restmcts.config import load_recipe
     from restmcts.iterate.loop import check_trainable, run_loop
-    from restmcts.problems.sets import load_sets
-    from store.reader import StoreReader
+    from restmcts.iterate.sets import load_sets
+    from restmcts.recipe import load_recipe
+    from store.index.reader import StoreReader
 
     settings = load_recipe(recipe, override or [])
     check_trainable(settings.models)

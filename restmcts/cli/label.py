@@ -20,10 +20,10 @@ def label(
 ) -> None:
     """Infer a quality value for every step of the stored trees; no model is needed."""
     from restmcts.cli.console import print_json, print_table
-    from restmcts.config import stored_text
     from restmcts.errors import InputError
     from restmcts.iterate.relabelling import relabel
     from restmcts.labels import LABEL_RULES
+    from restmcts.recipe import stored_text
     from store.writer import RunWriter
 
     if rule not in LABEL_RULES:

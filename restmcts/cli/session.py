@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from restmcts.cli.console import open_progress
-from restmcts.config import Recipe, recipe_toml
-from restmcts.environment import environment
 from restmcts.errors import InputError
+from restmcts.grading.grader import Grader
 from restmcts.iterate.context import Context
-from restmcts.problems.grading import Grader
-from restmcts.problems.sets import ProblemSets
+from restmcts.iterate.sets import ProblemSets
+from restmcts.recipe import Recipe, recipe_toml
+from restmcts.tools.environment import environment
 from store.writer import RunWriter
 
 

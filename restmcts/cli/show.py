@@ -12,15 +12,15 @@ from restmcts.cli.options import ROOT, AsJson, Root
 if TYPE_CHECKING:
     from rich.tree import Tree as Branch
 
-    from store.reader import StoreReader
-    from store.trace import SearchRecord
+    from store.events import SearchRecord
+    from store.index.reader import StoreReader
     from store.tree import Tree
 
 
 def runs(root: Root = ROOT, as_json: AsJson = False) -> None:
     """List the runs of the store."""
     from restmcts.cli.console import print_json, print_table
-    from store.reader import StoreReader
+    from store.index.reader import StoreReader
 
     with StoreReader(root) as reader:
         rows = reader.runs()
@@ -54,7 +54,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show a run, or one tree as text."""
-    from store.reader import StoreReader
+    from store.index.reader import StoreReader
 
     run, _, tree = what.partition("/")
     with StoreReader(root) as reader:
@@ -109,7 +109,7 @@ def _show_tree(reader: StoreReader, run: str, tree_id: str, as_json: bool) -> No
     from rich.console import Console
 
     from restmcts.cli.console import print_encoded, visible
-    from store.codec import encode_search
+    from store.encoding.searches import encode_search
     from store.tree import fold
 
     record = reader.record(run, tree_id)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
-from restmcts.problems.verdicts import Verdict
-from store.trace import Step
+from restmcts.grading.verdicts import Verdict
+from store.events import Step
 
 Tokens = tuple[int, ...]
 """Token ids of a prompt: the problem and all steps so far."""

@@ -90,7 +90,7 @@ def load_step_classifier(
     names = architectures(folder)
     kind: Any = AutoModelForTokenClassification
     if QWEN2_PRM in names:
-        from restmcts.engines.step_classifier import Qwen2StepClassifier
+        from restmcts.engines.transformers.step_classifier import Qwen2StepClassifier
 
         kind = Qwen2StepClassifier
     elif not any(name.endswith("ForTokenClassification") for name in names):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from restmcts.engines.base import Sample, Tokens
 from restmcts.prompts import StepEnds
-from store.trace import Step
+from store.events import Step
 
 
 def make_sample(

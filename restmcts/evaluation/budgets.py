@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from store.answers import RULES
-from store.trace import Cost, SearchRecord, Stopped, Verified
+from store.events import Cost, SearchRecord, Stopped, Verified
 from store.tree import Tree
 
 

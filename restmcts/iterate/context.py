@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from restmcts.config import Recipe
 from restmcts.engines.base import Policy, Sampling, ValueModel
-from restmcts.engines.critic import PromptedCritic, RuleCritic
-from restmcts.engines.factory import open_policy, open_value
-from restmcts.problems.base import Problem
-from restmcts.problems.grading import Grader
-from restmcts.problems.sets import ProblemSets
+from restmcts.engines.open import open_policy, open_value
+from restmcts.engines.prompted.critic import PromptedCritic, RuleCritic
+from restmcts.grading.grader import Grader
+from restmcts.iterate.sets import ProblemSets
+from restmcts.problems.problem import Problem
 from restmcts.progress import Progress
-from restmcts.search.task import Engines
+from restmcts.recipe import Recipe
+from restmcts.search.running.task import Engines
 from store.writer import RunWriter
 
 Summary = dict[str, Any]

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from statistics import fmean
 
-from restmcts.config import EvaluatedMethod
 from restmcts.evaluation.budgets import AnswerAt, answers_at
 from restmcts.evaluation.statistics import wilson
 from restmcts.iterate.context import Context, Summary
 from restmcts.iterate.searching import run_search_phase, search_tasks
-from restmcts.problems.base import Problem
-from restmcts.search.methods import METHODS
+from restmcts.problems.problem import Problem
+from restmcts.recipe import EvaluatedMethod
+from restmcts.search.registry import METHODS
+from restmcts.search.running.task import Engines, SearchTask
 from restmcts.search.settings import Method
-from restmcts.search.task import Engines, SearchTask
 from store.records import Evaluation
 
 GREEDY = EvaluatedMethod(method="greedy")

@@ -9,10 +9,10 @@ from random import Random
 from restmcts.errors import PhaseError
 from restmcts.iterate.context import Context, Summary
 from restmcts.labels import LABEL_RULES, Labels, without_rare_answers
-from restmcts.problems.base import Problem
+from restmcts.problems.problem import Problem
 from restmcts.seeds import derive_seed
+from store.events import SearchRecord, Step
 from store.records import PolicySample, ValueSample
-from store.trace import SearchRecord, Step
 from store.tree import Node, Tree, fold
 
 PAPER_RULE = "rest-mcts"

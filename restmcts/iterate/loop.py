@@ -29,7 +29,7 @@ from restmcts.iterate.training import (
     start_phase,
     value_phase,
 )
-from restmcts.problems.base import Problem
+from restmcts.problems.problem import Problem
 from restmcts.search.settings import SelfConsistency
 from restmcts.seeds import derive_seed
 from store.records import PolicySample, ValueSample
@@ -251,7 +251,7 @@ def _value(
     context: Context, number: int, searches: Sequence[str], parent: str, before: str | None
 ) -> Summary:
     """Train a value model, judge it on held-out trees, and decide whether it is carried on."""
-    from restmcts.training.value_report import value_report
+    from restmcts.evaluation.value_report import value_report
 
     samples = [
         sample

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from restmcts.errors import InputError
 from restmcts.iterate.context import Context
-from store.reader import StoreReader
+from store.index.reader import StoreReader
 
 
 def models_of(context: Context, iteration: int | None) -> tuple[int, str, str | None]:

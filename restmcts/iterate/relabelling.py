@@ -6,7 +6,7 @@ from pathlib import Path
 
 from restmcts.errors import InputError
 from restmcts.labels import LABEL_RULES
-from store.reader import StoreReader
+from store.index.reader import StoreReader
 from store.tree import fold
 from store.writer import RunWriter
 

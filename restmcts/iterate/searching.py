@@ -10,13 +10,13 @@ from contextlib import aclosing
 from restmcts.engines.base import Policy, ValueModel
 from restmcts.errors import InputError, PhaseError
 from restmcts.iterate.context import Context, Summary
-from restmcts.problems.base import Problem
-from restmcts.search.driver import run_searches
+from restmcts.problems.problem import Problem
+from restmcts.search.running.driver import run_searches
+from restmcts.search.running.task import Engines, SearchTask
 from restmcts.search.settings import Method
-from restmcts.search.task import Engines, SearchTask
 from restmcts.seeds import derive_seed
+from store.events import Header, SearchRecord, Stopped
 from store.records import Metric
-from store.trace import Header, SearchRecord, Stopped
 
 ENGINE_METRICS = "engine."
 """How the names of metrics begin that say how busy engines were; times, which differ between equal runs."""

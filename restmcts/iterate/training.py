@@ -9,7 +9,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from restmcts.aggregations import AGGREGATIONS
-from restmcts.engines.factory import prepare
+from restmcts.engines.open import prepare
 from restmcts.errors import PhaseError
 from restmcts.iterate.context import Context, Summary
 from restmcts.iterate.labelling import (
@@ -20,15 +20,15 @@ from restmcts.iterate.labelling import (
     verified_trees,
 )
 from restmcts.labels import any_correct, first_error
-from restmcts.problems.base import Problem
+from restmcts.problems.problem import Problem
 from restmcts.seeds import derive_seed
 from restmcts.training.settings import PolicyTraining, ValueTraining
+from store.events import Step
 from store.records import Checkpoint, CheckpointKind, Metric, PolicySample, ValueSample
-from store.trace import Step
 
 if TYPE_CHECKING:
+    from restmcts.evaluation.value_report import Judged
     from restmcts.training.report import TrainingProgress, TrainingReport
-    from restmcts.training.value_report import Judged
 
 
 class Watch:
@@ -53,7 +53,7 @@ class Watch:
 
 def base_phase(context: Context, phase: str) -> Summary:
     """Train the base policy of the built-in task."""
-    from restmcts.training.tiny import train_tiny_base
+    from restmcts.demo.base_policy import train_tiny_base
 
     recipe = context.recipe
     assert recipe.tiny is not None
@@ -286,8 +286,8 @@ def judge_value(context: Context, searches: Sequence[str], value: str) -> list[J
     the right steps are known, when it and all steps before are right. Where the value aggregates over the
     steps, it is compared with that, 1 or 0; otherwise with the label of the step.
     """
+    from restmcts.evaluation.value_report import Judged
     from restmcts.training.value import predict_values
-    from restmcts.training.value_report import Judged
 
     samples = [
         sample

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from restmcts.labels.estimation import any_correct, correct_share
 from restmcts.labels.first_error import first_error
-from restmcts.labels.lucky import without_rare_answers
+from restmcts.labels.rare_answers import without_rare_answers
 from restmcts.labels.rest_mcts import Labels, rest_mcts
 from store.tree import Tree
 

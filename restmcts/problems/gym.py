@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import Field
 
 from restmcts.errors import InputError
-from restmcts.problems.base import Problem
+from restmcts.problems.problem import Problem
 from restmcts.seeds import derive_seed
 from restmcts.settings import Settings
 

@@ -12,7 +12,7 @@ from typing import Any
 from restmcts.search.recorder import Recorder
 from restmcts.search.requests import Critique, Prefix, Propose, Request, Value, Verdict
 from restmcts.search.settings import Method
-from store.trace import Critiqued, Expanded, Step, StopReason, Valued
+from store.events import Critiqued, Expanded, Step, StopReason, Valued
 from store.tree import Node
 
 Moves = Generator[Request, Any, Any]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from store.trace import FREE, Cost, Event
+from store.events import FREE, Cost, Event
 from store.tree import Node, Tree
 
 

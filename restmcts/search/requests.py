@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from restmcts.problems.verdicts import Verdict
+from restmcts.grading.verdicts import Verdict
 from restmcts.search.recorder import Recorder
-from store.trace import FREE, Cost, Step
+from store.events import FREE, Cost, Step
 from store.tree import Node
 
 
@@ -70,7 +70,7 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Critique:
-    """Is this partial solution a finished one? Reply: :class:`~restmcts.problems.verdicts.Verdict`.
+    """Is this partial solution a finished one? Reply: :class:`~restmcts.grading.verdicts.Verdict`.
 
     ``declared``: it counts as finished whatever the critic thinks; only its answer is looked for.
     """

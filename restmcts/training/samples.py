@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from restmcts.prompts import encode, load_format, problem_tokens
 from restmcts.training.checkpoint import load_tokenizer
+from store.events import Step
 from store.records import PolicySample, ValueSample
-from store.trace import Step
 
 Sample = TypeVar("Sample", PolicySample, ValueSample)
 

@@ -14,6 +14,7 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from restmcts.engines.loading import find_device, load_config
 from restmcts.errors import InputError
+from restmcts.evaluation.value_report import Judged, good_steps, value_report
 from restmcts.training.batches import UNLABELLED, Batch, Example, collate
 from restmcts.training.checkpoint import (
     check_trainable,
@@ -27,7 +28,6 @@ from restmcts.training.fitting import fit, seeded
 from restmcts.training.report import OnProgress, TrainingReport
 from restmcts.training.samples import Chain, value_chains
 from restmcts.training.settings import Device, ValueTraining
-from restmcts.training.value_report import Judged, good_steps, value_report
 from store.records import ValueSample
 
 _PREDICTED_TOGETHER = 64

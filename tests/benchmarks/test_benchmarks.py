@@ -11,7 +11,7 @@ from benchmarks.in_flight import fly
 from benchmarks.scaling import memory
 from benchmarks.search_overhead import PROMPT, ReadyPolicy
 from restmcts.engines.base import Sample
-from restmcts.speed import FreeValues
+from restmcts.tools.speed import FreeValues
 
 
 def asked(lengths: list[int], seeds: list[int]) -> Asked:

@@ -6,7 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from commands import SMALL, Done, restmcts, write_lines
+
+from tests.cli.commands import SMALL, Done, restmcts, write_lines
 
 
 @pytest.fixture(scope="session")

@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
-from commands import SMALL, refused, restmcts
 
-from restmcts.config import load_recipe, shipped_recipes
 from restmcts.errors import InputError
+from restmcts.recipe import load_recipe, shipped_recipes
 from store.check import check
+from tests.cli.commands import SMALL, refused, restmcts
 
 COMMANDS = [
     (),

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from commands import SMALL, refused, restmcts, write_lines
 
 from benchmarks.kill_resume import contents
 from store.check import check
+from tests.cli.commands import SMALL, refused, restmcts, write_lines
 
 GOOD = {"problem": "Apply +1, +2 to 4", "answer": "7"}
 

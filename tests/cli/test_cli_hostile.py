@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from commands import refused, restmcts, write_lines
+
+from tests.cli.commands import refused, restmcts, write_lines
 
 HOSTILE = {
     "escapes": "\x1b[2J\x1b]0;owned\x07 Apply +1 to 2 \x9b31m",

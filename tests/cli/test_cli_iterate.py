@@ -12,10 +12,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from commands import COMMAND, ENVIRONMENT, SMALL, Done, refused, restmcts, state
 
 from benchmarks.kill_resume import contents, index_rows, problems_of
 from store.check import check, rebuild
+from tests.cli.commands import COMMAND, ENVIRONMENT, SMALL, Done, refused, restmcts, state
 
 
 def renamed(root: Path) -> dict[str, str]:
@@ -164,7 +164,7 @@ def test_control_c_says_how_to_go_on(tmp_path: Path) -> None:
 
 
 def test_two_writers_are_one_too_many(own_store: Path) -> None:
-    from store.lock import RunLock
+    from store.files.lock import RunLock
 
     lock = RunLock.take(own_store / "runs" / "small")
     try:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from fault_server import FaultServer
-
 from restmcts.engines.base import Sample
-from restmcts.engines.openai_policy import OpenAiPolicy
+from restmcts.engines.openai.policy import OpenAiPolicy
 from restmcts.engines.settings import OpenAiSettings
-from store.trace import Step
+from store.events import Step
+from tests.engines.fault_server import FaultServer
 
 
 def settings(server: FaultServer, **changes: Any) -> OpenAiSettings:

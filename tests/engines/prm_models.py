@@ -20,8 +20,8 @@ from transformers import (
 )
 
 from restmcts.engines.settings import PrmSettings
-from restmcts.search.prefixes import Reader
-from store.trace import Step
+from restmcts.search.running.prefixes import Reader
+from store.events import Step
 
 CONTEXT = 640
 TAG = "ки"

@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from restmcts.engines.kv_cache import PrefixCache, Segment
+from restmcts.engines.transformers.kv_cache import PrefixCache, Segment
 from restmcts.errors import EngineError
 
 CAPACITY = 40

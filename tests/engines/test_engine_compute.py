@@ -8,10 +8,10 @@ import sys
 import threading
 
 import pytest
-from ready_core import ReadyCore
 
 from restmcts.engines.batching import Job, Worker
 from restmcts.engines.compute import COMPUTE, ComputeThread, _openmp
+from tests.engines.ready_core import ReadyCore
 
 POOLS = """
 import os, sys, time, torch

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 import torch
-from engine_models import CONTEXT, END, llama, word_tokenizer
 from transformers import AutoModelForCausalLM, MambaConfig
 
 from restmcts.engines import loading
-from restmcts.engines.transformers_policy import TransformersPolicy
+from restmcts.engines.transformers.policy import TransformersPolicy
 from restmcts.errors import InputError
 from restmcts.prompts import PromptFormat, save_format
+from tests.engines.engine_models import CONTEXT, END, llama, word_tokenizer
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ import json
 from typing import Any
 
 import pytest
-from fault_server import FaultServer
-from openai_engines import open_engine, propose
 
-from restmcts.engines.openai_client import RejectedError
-from store.trace import Step
+from restmcts.engines.openai.client import RejectedError
+from store.events import Step
+from tests.engines.fault_server import FaultServer
+from tests.engines.openai_engines import open_engine, propose
 
 pytestmark = pytest.mark.usefixtures("own_environment")
 

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fault_server import FaultServer
 
 from store.check import check
-from store.reader import StoreReader
-from store.trace import Critiqued
+from store.events import Critiqued
+from store.index.reader import StoreReader
+from tests.engines.fault_server import FaultServer
 
 KEY = "sk-secret-0123456789"
 COMMAND = (sys.executable, "-c", "from restmcts.cli import main; main()")

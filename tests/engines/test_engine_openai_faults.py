@@ -9,24 +9,24 @@ import threading
 from typing import Any
 
 import pytest
-from fault_server import FaultServer
-from openai_engines import open_engine, propose, settings
 
 from restmcts.engines.base import Sample, Sampling
-from restmcts.engines.byte_tokens import PROBLEM_END
-from restmcts.engines.critic import RuleCritic
-from restmcts.engines.factory import open_policy, open_value
-from restmcts.engines.openai_client import is_loopback
-from restmcts.engines.openai_policy import OpenAiPolicy
-from restmcts.engines.prompted_value import PromptedValueModel
+from restmcts.engines.open import open_policy, open_value
+from restmcts.engines.openai.byte_prompts import PROBLEM_END
+from restmcts.engines.openai.client import is_loopback
+from restmcts.engines.openai.policy import OpenAiPolicy
+from restmcts.engines.prompted.critic import RuleCritic
+from restmcts.engines.prompted.value import PromptedValueModel
 from restmcts.engines.settings import ModelSettings, OpenAiSettings
 from restmcts.errors import EngineError, InputError
-from restmcts.problems.base import Problem
-from restmcts.search.driver import run_search
+from restmcts.problems.problem import Problem
+from restmcts.search.running.driver import run_search
+from restmcts.search.running.task import Engines, SearchTask
 from restmcts.search.settings import Mcts, SelfConsistency
-from restmcts.search.task import Engines, SearchTask
 from restmcts.settings import checked
-from store.trace import Header, SearchRecord, Step, Stopped
+from store.events import Header, SearchRecord, Step, Stopped
+from tests.engines.fault_server import FaultServer
+from tests.engines.openai_engines import open_engine, propose, settings
 
 KEY = "sk-secret-0123456789"
 

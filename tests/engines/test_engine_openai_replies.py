@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from restmcts.engines.byte_tokens import (
+from restmcts.engines.openai.byte_prompts import (
     PROBLEM_END,
     QUESTION_END,
     encode_text,
     estimate_tokens,
     split_prompt,
 )
-from restmcts.engines.openai_replies import (
+from restmcts.engines.openai.replies import (
     Choice,
     Reply,
     all_steps,
@@ -26,7 +26,7 @@ from restmcts.engines.openai_replies import (
     split_total,
 )
 from restmcts.errors import EngineError
-from store.trace import Step
+from store.events import Step
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=60)
 LINES = st.text(alphabet="ab \n\t\u00e9\u2028", max_size=40)

@@ -17,18 +17,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine_models import llama, merging_tokenizer
 
 from restmcts.engines.base import Sampling
-from restmcts.engines.critic import PromptedCritic
-from restmcts.engines.openai_policy import OpenAiPolicy
+from restmcts.engines.openai.policy import OpenAiPolicy
+from restmcts.engines.prompted.critic import PromptedCritic
 from restmcts.engines.settings import OpenAiSettings
 from restmcts.errors import EngineError
-from restmcts.problems.base import Problem
-from restmcts.search.driver import run_searches
+from restmcts.problems.problem import Problem
+from restmcts.search.running.driver import run_searches
+from restmcts.search.running.task import Engines, SearchTask
 from restmcts.search.settings import SelfConsistency
-from restmcts.search.task import Engines, SearchTask
-from store.trace import Header, SearchRecord
+from store.events import Header, SearchRecord
+from tests.engines.engine_models import llama, merging_tokenizer
 
 pytestmark = [
     pytest.mark.slow,

@@ -9,12 +9,21 @@ from typing import Any, Literal
 
 import pytest
 import torch
-from engine_models import CONTEXT, END, MODELS, NEWLINE, VOCABULARY, llama, merging_tokenizer, word_tokenizer
 
-from restmcts.engines import forward
 from restmcts.engines.base import Sample, Tokens
-from restmcts.engines.transformers_policy import TransformersPolicy
+from restmcts.engines.transformers import forward
+from restmcts.engines.transformers.policy import TransformersPolicy
 from restmcts.errors import EngineError
+from tests.engines.engine_models import (
+    CONTEXT,
+    END,
+    MODELS,
+    NEWLINE,
+    VOCABULARY,
+    llama,
+    merging_tokenizer,
+    word_tokenizer,
+)
 
 
 def make_prompts(count: int, *, seed: int = 0, longest: int = 90) -> list[Tokens]:

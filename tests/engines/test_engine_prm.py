@@ -9,7 +9,12 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from prm_models import (
+
+from restmcts.engines.open import open_value
+from restmcts.engines.settings import ModelSettings
+from restmcts.engines.transformers.prm import TransformersPrm
+from restmcts.errors import EngineError
+from tests.engines.prm_models import (
     QWEN,
     SHEPHERD,
     SYSTEM,
@@ -24,11 +29,6 @@ from prm_models import (
     write,
     write_published,
 )
-
-from restmcts.engines.factory import open_value
-from restmcts.engines.settings import ModelSettings
-from restmcts.engines.transformers_prm import TransformersPrm
-from restmcts.errors import EngineError
 
 PROBLEM = "Tom has 3 bags of 4 apples and eats 2. How many are left?"
 SOLUTIONS = [
@@ -191,7 +191,7 @@ async def test_a_value_does_not_depend_on_how_its_prompt_is_cut(
     """A forward pass may end within a prompt, and then has no value to give."""
     whole = engine_of(style, tmp_path)
     expected, passes = await scores(whole), whole.stats()["forward_passes"]
-    monkeypatch.setattr("restmcts.engines.scoring.FORWARD_TOKENS", 16)
+    monkeypatch.setattr("restmcts.engines.transformers.scoring.FORWARD_TOKENS", 16)
     cut = engine_of(style, tmp_path)
     assert await scores(cut) == expected
     assert cut.stats()["forward_passes"] > passes + 3
@@ -271,7 +271,7 @@ async def test_a_prompt_fits_the_model() -> None:
 
 @pytest.mark.parametrize("prm, kind", [(None, "TransformersValueModel"), (QWEN, "TransformersPrm")])
 def test_the_settings_choose_the_engine(prm: Any, kind: str, tmp_path: Path) -> None:
-    from engine_models import value_llama, word_tokenizer
+    from tests.engines.engine_models import value_llama, word_tokenizer
 
     tokenizer = chat_tokenizer()
     if prm is None:

@@ -6,10 +6,15 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from engine_models import merging_tokenizer
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from prm_models import (
+
+from restmcts.engines.settings import PrmSettings
+from restmcts.engines.transformers.prm_prompt import StepPrompts, occurrences
+from restmcts.errors import EngineError, InputError
+from restmcts.prompts import encode_after
+from tests.engines.engine_models import merging_tokenizer
+from tests.engines.prm_models import (
     BYTE_TAG,
     QWEN,
     SHEPHERD,
@@ -19,11 +24,6 @@ from prm_models import (
     chat_tokenizer,
     sentencepiece_tokenizer,
 )
-
-from restmcts.engines.prm_prompt import StepPrompts, occurrences
-from restmcts.engines.settings import PrmSettings
-from restmcts.errors import EngineError, InputError
-from restmcts.prompts import encode_after
 
 BYTES, CHAT, PIECES = byte_tokenizer(), chat_tokenizer(), sentencepiece_tokenizer()
 MERGING = merging_tokenizer()

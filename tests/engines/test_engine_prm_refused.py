@@ -7,8 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine_models import llama, value_llama, word_tokenizer
-from prm_models import (
+
+from restmcts.engines.settings import ModelSettings, PrmSettings
+from restmcts.engines.transformers.prm import TransformersPrm
+from restmcts.errors import InputError
+from restmcts.iterate.loop import check_trainable
+from restmcts.recipe import override_values, recipe_toml, stored_recipe
+from restmcts.settings import checked
+from restmcts.training.checkpoint import load_policy
+from restmcts.training.value import value_model
+from tests.engines.engine_models import llama, value_llama, word_tokenizer
+from tests.engines.prm_models import (
     CHAT,
     QWEN,
     SHEPHERD,
@@ -20,15 +29,6 @@ from prm_models import (
     write,
     write_published,
 )
-
-from restmcts.config import override_values, recipe_toml, stored_recipe
-from restmcts.engines.settings import ModelSettings, PrmSettings
-from restmcts.engines.transformers_prm import TransformersPrm
-from restmcts.errors import InputError
-from restmcts.iterate.loop import check_trainable
-from restmcts.settings import checked
-from restmcts.training.checkpoint import load_policy
-from restmcts.training.value import value_model
 
 TABLES: dict[str, Any] = {"recipe": "r", "models": {"policy": "p", "value": "v"}, "problems": {"train": "t"}}
 

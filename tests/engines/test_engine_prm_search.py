@@ -11,8 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine_models import llama, word_tokenizer
-from prm_models import (
+
+from restmcts.engines.transformers.prm import TransformersPrm
+from store.files.layout import RunLayout
+from store.index.reader import StoreReader
+from store.tree import fold
+from tests.engines.engine_models import llama, word_tokenizer
+from tests.engines.prm_models import (
     QWEN,
     SHEPHERD,
     byte_tokenizer,
@@ -23,11 +28,6 @@ from prm_models import (
     write,
     write_published,
 )
-
-from restmcts.engines.transformers_prm import TransformersPrm
-from store.layout import RunLayout
-from store.reader import StoreReader
-from store.tree import fold
 
 COMMAND = (sys.executable, "-c", "from restmcts.cli import main; main()")
 PROBLEMS = [{"problem": "3 + 4", "answer": "7"}, {"problem": "8 + 1", "answer": "9"}]

@@ -8,18 +8,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from engine_models import llama, word_tokenizer
 from hypothesis import given
 from hypothesis import strategies as st
 
 from restmcts.engines.base import Sample, Tokens
-from restmcts.engines.byte_tokens import QUESTION_END, encode_text, split_prompt
-from restmcts.engines.critic import CRITIC_TOKENS, STATE_THE_ANSWER, PromptedCritic, RuleCritic
-from restmcts.engines.prompted_value import GRADE_TOKENS, PromptedValueModel, parse_grade
-from restmcts.engines.transformers_policy import TransformersPolicy
+from restmcts.engines.openai.byte_prompts import QUESTION_END, encode_text, split_prompt
+from restmcts.engines.prompted.critic import CRITIC_TOKENS, STATE_THE_ANSWER, PromptedCritic, RuleCritic
+from restmcts.engines.prompted.value import GRADE_TOKENS, PromptedValueModel, parse_grade
+from restmcts.engines.transformers.policy import TransformersPolicy
 from restmcts.errors import EngineError
-from restmcts.problems.verdicts import Verdict
-from store.trace import Cost, Step
+from restmcts.grading.verdicts import Verdict
+from store.events import Cost, Step
+from tests.engines.engine_models import llama, word_tokenizer
 
 
 @dataclass

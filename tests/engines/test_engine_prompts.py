@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine_models import NEWLINE, VOCABULARY, merging_tokenizer, word_tokenizer
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,6 +21,7 @@ from restmcts.prompts import (
     split_steps,
     step_tokens,
 )
+from tests.engines.engine_models import NEWLINE, VOCABULARY, merging_tokenizer, word_tokenizer
 
 CHAT = (
     "{% for turn in messages %}<s>{{ turn.content }}\n</s>{% endfor %}"

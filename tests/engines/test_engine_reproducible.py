@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 import torch
-from engine_models import MODELS, VOCABULARY, value_llama, word_tokenizer
-from prm_models import QWEN, SHEPHERD, byte_tokenizer, chat_tokenizer, mistral_prm, sizes
 from transformers import Qwen2Config
 
-from restmcts.engines import attention, decoding, prefill, scoring
 from restmcts.engines.base import Tokens
-from restmcts.engines.decoding import Decoder, Row
-from restmcts.engines.step_classifier import Qwen2StepClassifier
-from restmcts.engines.transformers_policy import TransformersPolicy
-from restmcts.engines.transformers_prm import TransformersPrm
-from restmcts.engines.transformers_value import TransformersValueModel
+from restmcts.engines.transformers import attention, decoding, prefill, scoring
+from restmcts.engines.transformers.decoding import Decoder, Row
+from restmcts.engines.transformers.policy import TransformersPolicy
+from restmcts.engines.transformers.prm import TransformersPrm
+from restmcts.engines.transformers.step_classifier import Qwen2StepClassifier
+from restmcts.engines.transformers.value import TransformersValueModel
+from tests.engines.engine_models import MODELS, VOCABULARY, value_llama, word_tokenizer
+from tests.engines.prm_models import QWEN, SHEPHERD, byte_tokenizer, chat_tokenizer, mistral_prm, sizes
 
 
 def make_requests(count: int) -> list[tuple[Tokens, dict[str, Any]]]:

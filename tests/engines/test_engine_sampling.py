@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from restmcts.engines.sampling import Draw, draw_tokens, uniforms
+from restmcts.engines.transformers.sampling import Draw, draw_tokens, uniforms
 
 END = torch.tensor([2])
 

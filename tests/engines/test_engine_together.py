@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from engine_models import llama, word_tokenizer
-from fault_server import FaultServer
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from openai_engines import open_engine, propose
 from test_engine_policy import make_prompts, tokens_of
-from vllm_support import MODELS, assert_nothing_runs, needs_vllm, save
 
 from restmcts.engines.base import Policy, Sample
-from restmcts.engines.in_turns import draw_in_turns
-from restmcts.engines.transformers_policy import TransformersPolicy
-from restmcts.engines.vllm_policy import VllmPolicy
+from restmcts.engines.token_limit import draw_in_turns
+from restmcts.engines.transformers.policy import TransformersPolicy
+from restmcts.engines.vllm.policy import VllmPolicy
 from restmcts.errors import EngineError
+from tests.engines.engine_models import llama, word_tokenizer
+from tests.engines.fault_server import FaultServer
+from tests.engines.openai_engines import open_engine, propose
+from tests.engines.vllm_support import MODELS, assert_nothing_runs, needs_vllm, save
 
 SEEDS = range(40, 46)
 

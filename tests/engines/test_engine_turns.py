@@ -7,11 +7,11 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from ready_core import ReadyCore
 
 from restmcts.engines.batching import Job, Worker
 from restmcts.engines.compute import Generation
 from restmcts.errors import EngineError
+from tests.engines.ready_core import ReadyCore
 
 POLICY = "policy"
 

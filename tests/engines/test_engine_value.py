@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 import torch
-from engine_models import CONTEXT, VOCABULARY, gpt2, llama, value_llama, word_tokenizer
 from transformers import GPT2ForSequenceClassification
 
 from restmcts.engines.base import Tokens
-from restmcts.engines.transformers_value import TransformersValueModel
+from restmcts.engines.transformers.value import TransformersValueModel
 from restmcts.errors import EngineError, InputError
-from store.trace import Step
+from store.events import Step
+from tests.engines.engine_models import CONTEXT, VOCABULARY, gpt2, llama, value_llama, word_tokenizer
 
 
 def make_prompts(count: int = 30) -> list[Tokens]:

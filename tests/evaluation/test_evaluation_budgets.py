@@ -8,15 +8,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from search_engines import Writer, engines, run, task
 
 from restmcts.evaluation.budgets import AnswerAt, answers_at
-from restmcts.problems.base import Problem
-from restmcts.search.driver import verified
-from restmcts.search.methods import METHODS
+from restmcts.problems.problem import Problem
+from restmcts.search.registry import METHODS
+from restmcts.search.running.driver import verified
 from restmcts.search.settings import BestOfN, SelfConsistency
 from store.answers import RULES
-from store.trace import (
+from store.events import (
     FREE,
     Cost,
     Critiqued,
@@ -31,6 +30,7 @@ from store.trace import (
     Verified,
 )
 from store.tree import fold
+from tests.search.search_engines import Writer, engines, run, task
 
 
 def graded(record: SearchRecord, oracle: str = "1") -> SearchRecord:

@@ -7,11 +7,10 @@ from random import Random
 from types import SimpleNamespace
 from typing import Any
 
-from restmcts.config import BootstrapSettings
 from restmcts.iterate.labelling import BOOTSTRAP, correct_traces
 from restmcts.iterate.training import first_errors, mistakes, perturbed_samples
-from store.records import PolicySample, ValueSample
-from store.trace import (
+from restmcts.recipe import BootstrapSettings
+from store.events import (
     Cost,
     Critiqued,
     Event,
@@ -23,6 +22,7 @@ from store.trace import (
     Valued,
     Verified,
 )
+from store.records import PolicySample, ValueSample
 from store.tree import fold
 
 SOLVED = [

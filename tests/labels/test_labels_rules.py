@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from restmcts.labels import LABEL_RULES, any_correct, correct_share, rest_mcts
-from store.trace import Step
+from store.events import Step
 from store.tree import Node, Tree
 
 OK, BAD, OPEN = True, False, None

@@ -7,11 +7,11 @@ import sys
 
 import pytest
 
-from restmcts.config import Recipe
 from restmcts.errors import InputError
-from restmcts.problems.grading import Grader
+from restmcts.grading.grader import Grader
+from restmcts.iterate.sets import load_sets
 from restmcts.problems.gym import GymProblems, generate_gym
-from restmcts.problems.sets import load_sets
+from restmcts.recipe import Recipe
 from restmcts.settings import checked
 
 SUMS = GymProblems(task="chain_sum", settings={"max_terms": 3}, train=30, validation=5, test=10)

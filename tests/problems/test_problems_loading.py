@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from restmcts.errors import InputError
-from restmcts.problems.loading import load_problems
+from restmcts.problems.jsonl import load_problems
 
 GOOD = '{"problem": "1+1?", "answer": "2"}'
 

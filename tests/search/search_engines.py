@@ -15,11 +15,12 @@ from typing import Any
 
 from benchmarks.in_flight import shared_passes
 from restmcts.engines.base import Sample, Sampling, Tokens
-from restmcts.engines.critic import RuleCritic
+from restmcts.engines.prompted.critic import RuleCritic
 from restmcts.errors import EngineError
-from restmcts.problems.base import Problem
-from restmcts.search.driver import run_search, run_searches
-from restmcts.search.methods import METHODS
+from restmcts.problems.problem import Problem
+from restmcts.search.registry import METHODS
+from restmcts.search.running.driver import run_search, run_searches
+from restmcts.search.running.task import Engines, SearchTask
 from restmcts.search.settings import (
     BestOfN,
     Greedy,
@@ -29,8 +30,7 @@ from restmcts.search.settings import (
     SelfConsistency,
     TreeOfThought,
 )
-from restmcts.search.task import Engines, SearchTask
-from store.trace import Header, SearchRecord, Step
+from store.events import Header, SearchRecord, Step
 
 LIMITED: dict[str, Method] = {
     "greedy": Greedy(),

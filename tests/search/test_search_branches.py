@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from restmcts.search.beside import Clock
-from restmcts.search.branches import Branch
 from restmcts.search.recorder import Recorder
-from store.trace import Cost, Critiqued, Expanded, RolledOut, Selected, Step, Valued
+from restmcts.search.running.beside import Clock
+from restmcts.search.running.branches import Branch
+from store.events import Cost, Critiqued, Expanded, RolledOut, Selected, Step, Valued
 
 
 def search() -> Recorder:

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from search_engines import Writer, engines, run, task
 
 from restmcts.engines.base import Sample, Sampling
-from restmcts.search.ledger import Ledger, Lengths
-from restmcts.search.methods import METHODS
+from restmcts.search.registry import METHODS
+from restmcts.search.running.ledger import Ledger, Lengths
 from restmcts.search.settings import Mcts
-from store.trace import Expanded, Step, Stopped
+from store.events import Expanded, Step, Stopped
 from store.tree import fold
+from tests.search.search_engines import Writer, engines, run, task
 
 
 @given(

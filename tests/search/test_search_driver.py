@@ -12,19 +12,19 @@ from statistics import fmean
 from typing import Any
 
 import pytest
-from search_engines import LIMITED, PROMPT, Gate, Judge, Writer, engines, run, run_many, task
 
 from restmcts.engines.base import Sample, Sampling, Tokens
 from restmcts.errors import EngineError, InputError
-from restmcts.search.driver import run_searches
-from restmcts.search.methods import METHODS
+from restmcts.search.registry import METHODS
+from restmcts.search.running.driver import run_searches
 from restmcts.search.settings import (
     BestOfN,
     Mcts,
     SelfConsistency,
 )
-from store.trace import FREE, Cost, SearchRecord, Step, Stopped
+from store.events import FREE, Cost, SearchRecord, Step, Stopped
 from store.tree import fold
+from tests.search.search_engines import LIMITED, PROMPT, Gate, Judge, Writer, engines, run, run_many, task
 
 
 def test_every_method_is_tested_here() -> None:

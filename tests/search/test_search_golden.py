@@ -17,8 +17,8 @@ import pytest
 
 from restmcts.labels import rest_mcts
 from restmcts.search.settings import Mcts
-from restmcts.testing import ScriptedSearch, scripted_search
-from store.trace import Selected
+from restmcts.search.testing import ScriptedSearch, scripted_search
+from store.events import Selected
 
 SEARCHES: list[dict[str, Any]] = json.loads(
     (Path(__file__).parent / "golden" / "mcts_traces.json").read_text("utf-8")

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from restmcts.search.methods import METHODS
+from restmcts.search.registry import METHODS
 from restmcts.search.requests import Propose, Value
 from restmcts.search.settings import ImprovedMcts
-from restmcts.testing import ScriptedSearch, scripted_search
-from store.trace import Selected
+from restmcts.search.testing import ScriptedSearch, scripted_search
+from store.events import Selected
 
 WORLD: dict[str, Any] = {
     "propose": {(): ["a", "b"], ("a",): ["x", "y"], ("a", "x"): ["z"]},

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from restmcts.search.mcts import IDLE_ROUNDS
+from restmcts.search.methods.mcts import IDLE_ROUNDS
 from restmcts.search.requests import Propose
 from restmcts.search.settings import Mcts
-from restmcts.testing import ScriptedSearch, scripted_search
-from store.trace import Expanded, RolledOut, Selected
+from restmcts.search.testing import ScriptedSearch, scripted_search
+from store.events import Expanded, RolledOut, Selected
 
 Path = tuple[str, ...]
 

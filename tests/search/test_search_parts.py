@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from restmcts.errors import InputError
-from restmcts.problems.verdicts import declared_finished, rule_critic
-from restmcts.search.methods import METHODS, method_settings
+from restmcts.grading.verdicts import declared_finished, rule_critic
+from restmcts.search.registry import METHODS, method_settings
 from restmcts.search.requests import Verdict
 from restmcts.search.settings import Mcts
-from store.trace import Step
+from store.events import Step
 
 
 @pytest.mark.parametrize(

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from search_engines import LIMITED, Judge, Writer, dice, engines, run, task
 
 from restmcts.engines.base import Grade, Sampling, Tokens
-from restmcts.problems.verdicts import Verdict, rule_critic
-from restmcts.search.methods import METHODS
+from restmcts.grading.verdicts import Verdict, rule_critic
+from restmcts.search.registry import METHODS
 from restmcts.search.settings import BestOfN, Mcts
-from store.trace import Cost, Critiqued, SearchRecord, Step, Stopped
+from store.events import Cost, Critiqued, SearchRecord, Step, Stopped
 from store.tree import fold
+from tests.search.search_engines import LIMITED, Judge, Writer, dice, engines, run, task
 
 MOST = 6
 

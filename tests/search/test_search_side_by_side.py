@@ -10,18 +10,19 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from search_engines import Gate, Judge, Writer, engines, run, run_many, task
 
 from restmcts.engines.base import Sample, Sampling
-from restmcts.search import improved, mcts
-from restmcts.search.driver import run_search
-from restmcts.search.improved import Coming, select
-from restmcts.search.methods import METHODS
+from restmcts.search.methods import mcts
+from restmcts.search.methods import mcts_improved as improved
+from restmcts.search.methods.mcts_improved import Coming, select
+from restmcts.search.registry import METHODS
 from restmcts.search.requests import Begin
+from restmcts.search.running.driver import run_search
 from restmcts.search.settings import ImprovedMcts, Mcts, TreeOfThought
-from restmcts.testing import scripted_search
-from store.trace import BackedUp, Expanded, RolledOut, Selected
+from restmcts.search.testing import scripted_search
+from store.events import BackedUp, Expanded, RolledOut, Selected
 from store.tree import fold
+from tests.search.search_engines import Gate, Judge, Writer, engines, run, run_many, task
 
 
 def test_rounds_of_mcts_side_by_side_start_from_different_leaves() -> None:

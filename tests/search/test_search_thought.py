@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from restmcts.search.settings import TreeOfThought
-from restmcts.testing import ScriptedSearch, scripted_search
-from store.trace import Selected
+from restmcts.search.testing import ScriptedSearch, scripted_search
+from store.events import Selected
 
 # root: a .5, b .75, c .25;  a: d .875 (finished), e .25;  b: f .5 (finished), g .625
 WORLD: dict[str, Any] = {

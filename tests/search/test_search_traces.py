@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from restmcts.search.methods import needs_value
+from restmcts.search.registry import needs_value
 from restmcts.search.requests import Complete, Value
 from restmcts.search.settings import BestOfN, Greedy, Mcts, Method, SelfConsistency
-from restmcts.testing import ScriptedSearch, scripted_search
+from restmcts.search.testing import ScriptedSearch, scripted_search
 from store.answers import RULES
-from store.trace import Critiqued, Extended, Valued
+from store.events import Critiqued, Extended, Valued
 
 # Five samples give two answers: 4 three times (twice by the same steps), 5 twice.
 VOTES: dict[str, Any] = {

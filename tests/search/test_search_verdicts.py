@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from search_engines import LIMITED, Writer, engines, run, task
 
-from restmcts.problems.base import Problem
-from restmcts.search.driver import verified
-from restmcts.search.methods import METHODS
+from restmcts.problems.problem import Problem
+from restmcts.search.registry import METHODS
+from restmcts.search.running.driver import verified
 from restmcts.search.settings import Mcts, SelfConsistency
-from store.trace import Critiqued, Extended, SearchRecord, Stopped, Verified
+from store.events import Critiqued, Extended, SearchRecord, Stopped, Verified
 from store.tree import fold
+from tests.search.search_engines import LIMITED, Writer, engines, run, task
 
 
 def graded(record: SearchRecord, oracle: str | None) -> tuple[SearchRecord, list[list[str]]]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from store.records import Checkpoint, Evaluation, Metric, PolicySample, ValueSample
-from store.trace import (
+from store.events import (
     BackedUp,
     Cost,
     Critiqued,
@@ -20,6 +19,7 @@ from store.trace import (
     Valued,
     Verified,
 )
+from store.records import Checkpoint, Evaluation, Metric, PolicySample, ValueSample
 from store.writer import RunWriter
 
 if TYPE_CHECKING:
@@ -106,9 +106,9 @@ def fill(writer: RunWriter, numbers: tuple[int, ...] = (2, 0, 1)) -> None:
 
 def tables(root: Path) -> dict[str, list[tuple[Any, ...]]]:
     """Every row of every table of the index, sorted."""
-    from store.index import TABLES
-    from store.layout import index_path
-    from store.reader import connect
+    from store.files.layout import index_path
+    from store.index.index import TABLES
+    from store.index.reader import connect
 
     connection = connect(index_path(root))
     try:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, get_args
 
 from hypothesis import strategies as st
 
-from store.trace import (
+from store.events import (
     FREE,
     BackedUp,
     Cost,

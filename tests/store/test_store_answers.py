@@ -7,11 +7,11 @@ from collections import Counter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import live_searches
 
 from store.answers import RULES, sample_shares
-from store.trace import BackedUp, Critiqued, Expanded, Extended, SearchRecord, Step, Valued
+from store.events import BackedUp, Critiqued, Expanded, Extended, SearchRecord, Step, Valued
 from store.tree import Tree, fold
+from tests.store.strategies import live_searches
 
 
 def chains(*rows: tuple[str | None, tuple[float, ...], float, int]) -> Tree:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import orjson
 import pytest
-from build import PHASE, fill, open_run, record
 
 from store.check import check, rebuild
-from store.codec import encode_search
+from store.encoding.searches import encode_search
 from store.errors import InputError
-from store.layout import RunLayout
+from store.files.layout import RunLayout
+from tests.store.build import PHASE, fill, open_run, record
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,14 +9,10 @@ from typing import Any
 
 import orjson
 import pytest
-from build import CHECKPOINT, EVALUATION, METRIC, POLICY_SAMPLE, VALUE_SAMPLE, record, with_text
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import live_searches, searches
 
-from store.codec import decode_search, encode_search, search_id
-from store.errors import StoreError
-from store.rows import (
+from store.encoding.rows import (
     checkpoint_from,
     encode_checkpoint,
     encode_evaluation,
@@ -28,8 +24,12 @@ from store.rows import (
     metric_from,
     sample_from,
 )
-from store.trace import Cost, Expanded, SearchRecord, Step, Valued
+from store.encoding.searches import decode_search, encode_search, search_id
+from store.errors import StoreError
+from store.events import Cost, Expanded, SearchRecord, Step, Valued
 from store.tree import Tree, fold
+from tests.store.build import CHECKPOINT, EVALUATION, METRIC, POLICY_SAMPLE, VALUE_SAMPLE, record, with_text
+from tests.store.strategies import live_searches, searches
 
 
 @given(searches())

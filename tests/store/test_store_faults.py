@@ -14,18 +14,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from build import (
+
+from store.check import check, rebuild
+from store.encoding.searches import encode_search
+from store.errors import StoreError
+from store.files.jsonl import LineWriter, read_rows
+from tests.store.build import (
     LABELS,
     PHASE,
     open_run,
     record,
     tables,
 )
-
-from store.check import check, rebuild
-from store.codec import encode_search
-from store.errors import StoreError
-from store.jsonl import LineWriter, read_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,7 +101,7 @@ KILLED = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from build import PHASE, open_run, record
+from tests.store.build import PHASE, open_run, record
 writer = open_run(Path(sys.argv[1]))
 writer.start_phase(PHASE, "search", 1)
 done = writer.finished_trees(PHASE)
@@ -143,7 +143,7 @@ LIMITED = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from build import PHASE, open_run, record
+from tests.store.build import PHASE, open_run, record
 from store.errors import StoreError
 writer = open_run(Path(sys.argv[1]))
 writer.start_phase(PHASE, "search", 1)
@@ -255,7 +255,7 @@ READ_ONLY = """
 import os, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from build import open_run
+from tests.store.build import open_run
 from store.errors import StoreError
 if os.geteuid() == 0:
     os.setuid(65534)

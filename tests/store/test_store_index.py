@@ -10,7 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from build import (
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlite_utils import Database
+
+import store.index.index
+from store.check import rebuild
+from store.errors import StoreError
+from store.files.atomic import replace_file
+from store.files.layout import index_path
+from store.index.index import TABLES, Index
+from store.index.migrations import INDEX, migrate
+from store.index.tables import source
+from store.tree import fold
+from store.writer import RunWriter
+from tests.store.build import (
     CONFIG,
     ENVIRONMENT,
     LABELS,
@@ -23,24 +37,10 @@ from build import (
     record,
     tables,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from sqlite_utils import Database
-from strategies import many_searches
-
-import store.index
-from store.check import rebuild
-from store.errors import StoreError
-from store.files import replace_file
-from store.index import TABLES, Index
-from store.ingest import source
-from store.layout import index_path
-from store.migrations import INDEX, migrate
-from store.tree import fold
-from store.writer import RunWriter
+from tests.store.strategies import many_searches
 
 if TYPE_CHECKING:
-    from store.trace import SearchRecord
+    from store.events import SearchRecord
 
 
 def open_started(root: Path) -> RunWriter:
@@ -145,7 +145,7 @@ def test_small_batches_give_the_same_tables(tmp_path: Path, monkeypatch: pytest.
     with open_run(tmp_path) as writer:
         fill(writer)
     before = tables(tmp_path)
-    monkeypatch.setattr(store.index, "BATCH", 1)
+    monkeypatch.setattr(store.index.index, "BATCH", 1)
     rebuild(tmp_path)
     assert tables(tmp_path) == before
 

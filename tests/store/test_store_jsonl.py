@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from store.errors import InputError, StoreError
-from store.files import replace_file
-from store.jsonl import LineWriter, find_line, read_at, read_lines, read_rows
-from store.layout import RunLayout, check_name, check_phase, check_rule, run_names
-from store.lock import RunLock, is_locked
+from store.files.atomic import replace_file
+from store.files.jsonl import LineWriter, find_line, read_at, read_lines, read_rows
+from store.files.layout import RunLayout, check_name, check_phase, check_rule, run_names
+from store.files.lock import RunLock, is_locked
 
 
 def written(path: Path, *lines: bytes) -> None:
@@ -214,7 +214,7 @@ def test_a_lock_is_seen_and_released(tmp_path: Path) -> None:
 
 LOCKED = """
 import os, pathlib, sys
-from store.lock import RunLock
+from store.files.lock import RunLock
 lock = RunLock.take(pathlib.Path(sys.argv[1]))
 if os.fork() == 0:
     print("child", flush=True)

@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from build import (
+
+from store.check import rebuild
+from store.errors import InputError, StoreError
+from store.files.layout import index_path
+from store.index.reader import ORDERS, StoreReader
+from store.records import TreeSummary
+from tests.store.build import (
     CHECKPOINT,
     EVALUATION,
     LABELS,
@@ -22,12 +28,6 @@ from build import (
     open_run,
     record,
 )
-
-from store.check import rebuild
-from store.errors import InputError, StoreError
-from store.layout import index_path
-from store.reader import ORDERS, StoreReader
-from store.records import TreeSummary
 
 if TYPE_CHECKING:
     from store.writer import RunWriter
@@ -324,7 +324,7 @@ def test_looking_never_turns_a_writer_away(tmp_path: Path) -> None:
 READ = """
 import os, sys
 from pathlib import Path
-from store.reader import StoreReader
+from store.index.reader import StoreReader
 if os.geteuid() == 0:
     os.setuid(65534)
 with StoreReader(Path(sys.argv[1])) as reader:
@@ -351,7 +351,8 @@ def test_a_store_that_may_only_be_read(filled: Path) -> None:
 
 
 def test_a_reader_imports_nothing_heavy() -> None:
-    code = "import sys, store.reader; print(sorted({'torch', 'sqlite_utils', 'textual'} & set(sys.modules)))"
+    heavy = "{'torch', 'sqlite_utils', 'textual'}"
+    code = f"import sys, store.index.reader; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 

@@ -6,12 +6,10 @@ import math
 from dataclasses import replace
 
 import pytest
-from build import record
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import live_searches
 
-from store.trace import (
+from store.events import (
     BackedUp,
     Cost,
     Critiqued,
@@ -27,6 +25,8 @@ from store.trace import (
     Verified,
 )
 from store.tree import Tree, fold, upper_confidence
+from tests.store.build import record
+from tests.store.strategies import live_searches
 
 A, B, C = Step("a\n", (1,)), Step("b\n", (2,)), Step("c\n", (3,))
 

@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from build import (
+from hypothesis import given, settings
+
+from store.check import check, rebuild
+from store.errors import InputError, StoreError
+from store.events import Stopped
+from store.records import Metric
+from store.writer import RunWriter
+from tests.store.build import (
     CHECKPOINT,
     CONFIG,
     EVALUATION,
@@ -24,19 +31,12 @@ from build import (
     record,
     tables,
 )
-from hypothesis import given, settings
-from strategies import many_searches
-
-from store.check import check, rebuild
-from store.errors import InputError, StoreError
-from store.records import Metric
-from store.trace import Stopped
-from store.writer import RunWriter
+from tests.store.strategies import many_searches
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from store.trace import SearchRecord
+    from store.events import SearchRecord
 
 
 def started(root: Path) -> RunWriter:

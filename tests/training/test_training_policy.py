@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy
 import pytest
 import torch
-from training_models import TOKEN, Weights, step, sums
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
@@ -23,6 +22,7 @@ from restmcts.training.report import TrainingProgress
 from restmcts.training.samples import policy_chains
 from restmcts.training.settings import PolicyTraining
 from store.records import PolicySample
+from tests.training.training_models import TOKEN, Weights, step, sums
 
 SETTINGS = PolicyTraining(learning_rate=3e-3, batch_size=8, updates=20, seed=3)
 """Enough to see the loss go down, in a second."""

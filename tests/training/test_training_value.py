@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import torch
-from training_models import TOKEN, Weights, judged_sums, step, write_policy
 from transformers import (
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
@@ -34,6 +33,7 @@ from restmcts.training.value import (
     value_model,
 )
 from store.records import ValueSample
+from tests.training.training_models import TOKEN, Weights, judged_sums, step, write_policy
 
 SETTINGS = ValueTraining(learning_rate=3e-3, batch_size=16, updates=80, warmup_ratio=0.1, seed=3)
 

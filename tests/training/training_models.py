@@ -13,8 +13,8 @@ from tokenizers.pre_tokenizers import Split
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from restmcts.prompts import PromptFormat, save_format
+from store.events import Step
 from store.records import PolicySample, ValueSample
-from store.trace import Step
 
 WORDS = ["<pad>", "<end>", "<unknown>", "\n", " ", "+", "=", "?", *"0123456789"]
 TOKEN = {word: number for number, word in enumerate(WORDS)}

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
 import pytest
-from tui_support import Until, write_demo
 
-from store.reader import StoreReader
+from store.index.reader import StoreReader
+from tests.tui.tui_support import Until, write_demo
 from tui.app import StoreApp
 
 if TYPE_CHECKING:
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from textual.pilot import Pilot
 
 # The searches that the tests of the store draw are good ones to replay too.
-sys.path.append(str(Path(__file__).parents[1] / "store"))
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass, field
 from typing import Any
 
-from store.trace import (
+from store.events import (
     BackedUp,
     Cost,
     Critiqued,

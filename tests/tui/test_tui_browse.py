@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 from textual.geometry import Offset
 from textual.widgets import TabbedContent
-from tui_support import SEARCHES, Until
 
-from store.reader import StoreReader
+from store.index.reader import StoreReader
+from tests.tui.tui_support import SEARCHES, Until
 from tui.app import StoreApp
 from tui.messages import PageRead
 from tui.screens.help import HelpScreen

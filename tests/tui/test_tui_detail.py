@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from made_searches import custom, mcts
 
-from store.trace import (
+from store.events import (
     BackedUp,
     Cost,
     Critiqued,
@@ -22,13 +21,14 @@ from store.trace import (
     Verified,
 )
 from store.tree import upper_confidence
-from tui.detail import confidences, describe_node
-from tui.moment import Pace, bar_position, describe_moment
-from tui.player import Player
-from tui.words import describe
+from tests.tui.made_searches import custom, mcts
+from tui.replay.detail import confidences, describe_node
+from tui.replay.event_text import describe
+from tui.replay.player import Player
+from tui.replay.timeline import Pace, bar_position, describe_moment
 
 if TYPE_CHECKING:
-    from tui.lines import Line
+    from tui.styled import Line
 
 ROLLOUT = (
     Selected(0),

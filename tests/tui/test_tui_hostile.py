@@ -9,11 +9,11 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 import pytest
-from made_searches import custom, header, mcts
-from tui_support import Until, open_run
 
-from store.reader import StoreReader
-from store.trace import Critiqued, Expanded, RolledOut, Selected, Step, Stopped
+from store.events import Critiqued, Expanded, RolledOut, Selected, Step, Stopped
+from store.index.reader import StoreReader
+from tests.tui.made_searches import custom, header, mcts
+from tests.tui.tui_support import Until, open_run
 from tui.app import StoreApp
 from tui.messages import ReadFailed
 from tui.screens.problem import ProblemScreen

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from made_searches import mcts
-from tui_support import Until, open_run
 
-from store.reader import StoreReader
+from store.index.reader import StoreReader
+from tests.tui.made_searches import mcts
+from tests.tui.tui_support import Until, open_run
 from tui.app import StoreApp
 from tui.screens.problem import ProblemScreen
 from tui.screens.replay import ReplayScreen

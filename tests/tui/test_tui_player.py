@@ -7,14 +7,14 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_searches import custom, mcts, votes
-from strategies import searches
 
 from store.answers import RULES
 from store.errors import StoreError
-from store.trace import Expanded, SearchRecord, Selected, Step, Valued
+from store.events import Expanded, SearchRecord, Selected, Step, Valued
 from store.tree import fold
-from tui.player import Change, Player
+from tests.store.strategies import searches
+from tests.tui.made_searches import custom, mcts, votes
+from tui.replay.player import Change, Player
 
 MOVES = st.lists(
     st.one_of(

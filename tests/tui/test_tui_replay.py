@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from store.trace import Selected
+from store.events import Selected
 from store.tree import fold
 from tui.app import StoreApp
 from tui.screens.position import PositionScreen
@@ -19,10 +19,10 @@ from tui.widgets.tree import TreePane
 
 if TYPE_CHECKING:
     from textual.pilot import Pilot
-    from tui_support import Until
 
-    from store.reader import StoreReader
-    from tui.player import Player
+    from store.index.reader import StoreReader
+    from tests.tui.tui_support import Until
+    from tui.replay.player import Player
 
 pytestmark = pytest.mark.asyncio
 

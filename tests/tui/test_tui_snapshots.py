@@ -14,7 +14,7 @@ from tui.app import StoreApp
 if TYPE_CHECKING:
     from textual.pilot import Pilot
 
-    from store.reader import StoreReader
+    from store.index.reader import StoreReader
 
 WINDOW = {"#ff5f57", "#febc2e", "#28c840", "#c5c8c6"}
 """The buttons and the title of the window that a screenshot draws around the terminal."""

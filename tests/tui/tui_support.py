@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from made_searches import mcts, votes
 from textual.pilot import Pilot
 
 from store.records import Evaluation, Metric
 from store.writer import RunWriter
+from tests.tui.made_searches import mcts, votes
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,9 +9,9 @@ from textual.screen import Screen
 from textual.worker import get_current_worker
 
 from store.errors import RestmctsError
-from tui.lines import line
 from tui.messages import ReadFailed
 from tui.screens.problem import ProblemScreen
+from tui.styled import line
 from tui.widgets.lines import LinesBar
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.message import Message
 
-    from store.reader import StoreReader
+    from store.index.reader import StoreReader
 
 MAIN = "main"
 """The group of the reads that bring a screen up to date; a screen may have others beside it."""

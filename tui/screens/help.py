@@ -9,7 +9,7 @@ from textual.binding import ActiveBinding, Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 
-from tui.lines import Line, line
+from tui.styled import Line, line
 from tui.widgets.lines import LinesPane
 
 if TYPE_CHECKING:

@@ -9,14 +9,14 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.widgets import Footer
 
-from tui.detail import Labels, describe_node
+from tui.gc_pauses import collect_as_before, collect_rarely
 from tui.messages import LabelsRead, ReadFailed, TreeRead
-from tui.moment import Pace, bar_position, describe_moment
-from tui.player import Change, Player
+from tui.replay.detail import Labels, describe_node
+from tui.replay.player import Change, Player
+from tui.replay.timeline import Pace, bar_position, describe_moment
 from tui.screens.base import MAIN, StoreScreen
 from tui.screens.position import PositionScreen
 from tui.snapshots import read_tree
-from tui.steady import collect_as_before, collect_rarely
 from tui.widgets.lines import LinesBar, LinesPane
 from tui.widgets.tree import TreePane
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.timer import Timer
 
-    from store.reader import StoreReader
-    from tui.lines import Line
+    from store.index.reader import StoreReader
+    from tui.styled import Line
 
 _SPEEDS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 """Events a second."""

@@ -18,9 +18,9 @@ from tui.widgets.table import Column, ListTable, Row, RowTable, cell, right
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
-    from store.reader import StoreReader
+    from store.index.reader import StoreReader
     from store.records import Evaluation, PhaseSummary, RunSummary
-    from tui.lines import Style
+    from tui.styled import Style
 
 _STATUS: dict[str, Style] = {"running": "mark", "done": "good", "failed": "bad", "stopped": "dim"}
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 from textual.binding import Binding, BindingType
 from textual.widgets import Footer, Input
 
-from tui.lines import Line, Style, line
 from tui.messages import PageRead
 from tui.screens.base import MAIN, StoreScreen
 from tui.screens.replay import ReplayScreen
 from tui.snapshots import PAGE, TreePage, TreeQuery, read_page
+from tui.styled import Line, Style, line
 from tui.text import count, label, verdict
 from tui.widgets.lines import LinesBar
 from tui.widgets.table import Column, ListTable, Row, RowTable, cell, right
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rich.text import Text
     from textual.app import ComposeResult
 
-    from store.reader import StoreReader
+    from store.index.reader import StoreReader
     from store.records import TreeSummary
 
 _COLUMNS = {

@@ -17,7 +17,7 @@ from tui.text import wrap
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tui.lines import Line, Style
+    from tui.styled import Line, Style
 
 _LOW, _MIDDLE, _HIGH = (214, 72, 72), (196, 160, 50), (64, 176, 96)
 _STYLES = {

@@ -15,7 +15,7 @@ from tui.text import label
 from tui.widgets.lines import rich_style
 
 if TYPE_CHECKING:
-    from tui.lines import Style
+    from tui.styled import Style
 
 Row = tuple[str, Sequence[Text]]
 """The key of a row, unique in its table, and its cells."""

@@ -9,8 +9,8 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.strip import Strip
 
-from tui.lines import Line, Span, Style, line
-from tui.player import Change, Player
+from tui.replay.player import Change, Player
+from tui.styled import Line, Span, Style, line
 from tui.text import label
 from tui.widgets.lines import RowsView, to_strip
 

@@ -1,0 +1,1 @@
+"""The built-in task: problems, tokenizer, settings and base policy."""

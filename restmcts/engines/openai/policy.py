@@ -1,0 +1,257 @@
+"""A policy behind an OpenAI-compatible server: vLLM, SGLang, llama.cpp, Ollama, or a hosted service."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
+
+from restmcts.engines.base import Sample, Tokens
+from restmcts.engines.openai.byte_prompts import (
+    BYTES_PER_TOKEN,
+    PROBLEM_END,
+    QUESTION_END,
+    encode_text,
+    estimate_tokens,
+    split_prompt,
+)
+from restmcts.engines.openai.client import OpenAiServer
+from restmcts.engines.openai.probe import Dialect, Turn, probe, request_body
+from restmcts.engines.openai.replies import (
+    Choice,
+    Reply,
+    all_steps,
+    first_step,
+    generated_tokens,
+    total_logprob,
+)
+from restmcts.engines.settings import OpenAiSettings
+from restmcts.engines.token_limit import check_together, draw_in_turns
+from restmcts.errors import EngineError, InputError
+from restmcts.prompts import INSTRUCTION, fill_template
+from store.events import Step
+
+TEMPLATE: Final = "Problem:\n{problem}\n\n{instruction}\n\nSolution:\n"
+"""The prompt of the completions interface, unless the settings say otherwise. A chat has the problem and the
+instruction as the user's turn, and the steps as the beginning of the assistant's."""
+
+CONTEXT: Final = 4096
+"""Tokens that a model is taken to read where neither the settings nor the server say it."""
+
+MOST_SAMPLES: Final = 32
+"""Samples in one request; more are split."""
+
+SEED_MASK: Final = 2**31 - 1
+"""Some servers keep seeds in 32 bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a request asks for."""
+
+    turn: Turn
+    max_tokens: int
+    until: Literal["step", "end"]
+    temperature: float
+    top_p: float
+
+
+class OpenAiPolicy:
+    """A model on a server as a policy.
+
+    A prompt is the UTF-8 bytes of the problem, a mark, and the bytes of the steps; the template and the
+    instruction come around it when it is sent. ``context`` is in bytes too, two for every token that the
+    model reads, which leaves room: text that is even denser is refused by the server and fails its search.
+    ``generated`` and ``prompt`` of a sample are tokens as the server counts them.
+
+    Samples depend on their seeds as far as the server makes them so; most do not promise it.
+    """
+
+    def __init__(self, model: str, settings: OpenAiSettings, *, name: str | None = None) -> None:
+        """Connect, and find out what the server understands.
+
+        Args:
+            model: its name on the server.
+            settings: the address and how to talk to it.
+            name: how traces call this policy; the model's name by default.
+
+        Raises:
+            InputError: the key is missing, or the settings do not go together.
+            EngineError: the server cannot be reached, or refuses everything.
+        """
+        if settings.template is not None and "{problem}" not in settings.template:
+            raise InputError(f"models.openai.template {settings.template!r} must contain {{problem}}")
+        self.name = name or model
+        self._settings = settings
+        self._server = OpenAiServer(settings, model)
+        self._counts: Counter[str] = Counter()
+        self._tells_stop = False
+        try:
+            context, self.dialect = self._server.start(lambda: self._open()).result()
+        except BaseException:
+            self._server.close()
+            raise
+        self._context_tokens = context
+        self.context = context * BYTES_PER_TOKEN - estimate_tokens(self._frame()) * BYTES_PER_TOKEN
+        if self.context < 1:
+            self._server.close()
+            raise InputError(f"{self.name}: a context of {context} tokens holds nothing but the instruction")
+
+    def prompt(self, problem: str) -> Tokens:
+        """The bytes of a problem and the mark after it, ready for the first step to follow."""
+        return (*encode_text(problem), PROBLEM_END)
+
+    def question(self, text: str, reply: str) -> Tokens:
+        """A prompt that asks the model something else, without template and instruction.
+
+        In a chat ``text`` is the user's turn, and ``reply`` the beginning of the assistant's.
+        """
+        return (*encode_text(text + "\n"), QUESTION_END, *encode_text(reply))
+
+    def tokens(self, step: Step) -> Tokens:
+        """The bytes of the text of a step."""
+        return encode_text(step.text)
+
+    async def propose(
+        self,
+        prompt: Tokens,
+        *,
+        seeds: Sequence[int],
+        max_tokens: int,
+        until: Literal["step", "end"],
+        temperature: float,
+        top_p: float = 1.0,
+        together: int | None = None,
+    ) -> list[Sample]:
+        """Sample one continuation a seed, up to the end of a step or of the text.
+
+        A step begins with the first visible character: where a continuation is only a blank line, it is
+        asked for again without a stop string, which is counted too. Samples that might take more than
+        ``together`` are drawn one after the other.
+
+        Raises:
+            EngineError: the server failed, the text is too long for the model, or ``together`` is less than
+                a token a sample.
+        """
+        check_together(together, len(seeds), self.name)
+        turn = self._turn(prompt)
+        room = self._context_tokens - sum(map(estimate_tokens, (turn.user, turn.steps, self._frame())))
+        wish = Wish(turn, max(1, min(max_tokens, room)), until, temperature, top_p)
+        if together is None:
+            return await self._at_once(wish, seeds)
+
+        async def some(seeds: Sequence[int], longest: int) -> list[Sample]:
+            return await self._at_once(replace(wish, max_tokens=longest), seeds)
+
+        return await draw_in_turns(some, seeds, wish.max_tokens, together)
+
+    async def _at_once(self, wish: Wish, seeds: Sequence[int]) -> list[Sample]:
+        # At temperature 0 servers refuse more than one sample.
+        size = MOST_SAMPLES if "n" in self.dialect.features and wish.temperature > 0 else 1
+        parts = [seeds[first : first + size] for first in range(0, len(seeds), size)]
+        work = [self._server.run(lambda part=part: self._sample(wish, part)) for part in parts]  # type: ignore[misc]
+        return [sample for samples in await asyncio.gather(*work) for sample in samples]
+
+    def stats(self) -> dict[str, float]:
+        """Tokens generated, prompt tokens read and found in the server's cache, requests sent."""
+        names = ("prompt_tokens", "cached_tokens", "generated_tokens")
+        return {name: float(self._counts[name]) for name in names} | {
+            "requests": float(self._server.requests)
+        }
+
+    def close(self) -> None:
+        """Cancel what is under way and close the connections; requests still waiting fail."""
+        self._server.close()
+
+    async def _open(self) -> tuple[int, Dialect]:
+        listed = await self._server.context()
+        context = min(filter(None, (self._settings.context, listed)), default=CONTEXT)
+        return context, await probe(self._server, self._settings.api, seeds=self._settings.seeds)
+
+    def _frame(self) -> str:
+        """The text that is sent around a problem."""
+        return (self._settings.template or TEMPLATE) + self._instruction()
+
+    def _instruction(self) -> str:
+        given = self._settings.instruction
+        return INSTRUCTION if given is None else given
+
+    def _turn(self, prompt: Tokens) -> Turn:
+        """The text of a prompt, with what the interface needs around it."""
+        mark, text, steps = split_prompt(prompt)
+        if mark == QUESTION_END:
+            return Turn(text, steps)
+        instruction = self._instruction()
+        if self.dialect.api == "chat" and self._settings.template is None:
+            return Turn(f"{text}\n\n{instruction}" if instruction else text, steps)
+        template = self._settings.template or TEMPLATE
+        return Turn(fill_template(template, text, instruction), steps)
+
+    async def _sample(self, wish: Wish, seeds: Sequence[int]) -> list[Sample]:
+        reply = await self._ask(wish, seeds, stop=wish.until == "step")
+        counts = generated_tokens(reply, wish.max_tokens)
+        read = reply.usage.prompt_tokens if reply.usage else None
+        pairs = zip(reply.choices, counts, seeds, strict=True)
+        return list(
+            await asyncio.gather(
+                *(self._finish(wish, choice, count, seed, read) for choice, count, seed in pairs)
+            )
+        )
+
+    async def _finish(self, wish: Wish, choice: Choice, count: int, seed: int, read: int | None) -> Sample:
+        """The sample of a choice; a step that has not begun yet is asked for again."""
+        stopped = wish.until == "step"
+        self._tells_stop = self._tells_stop or choice.names_stop
+        ending = choice.ending(stopped=stopped, tells=self._tells_stop)
+        if not stopped:
+            steps = all_steps(choice.content, ending)
+            if len(steps) == 1:
+                steps = (replace(steps[0], logprob=total_logprob(choice)),)
+            return Sample(steps, count, ending == "length", read)
+        step = first_step(choice.content, ending, total_logprob(choice))
+        if step is None and ending in ("step", "unknown"):
+            return await self._ask_again(wish, count, seed, read)
+        return Sample(() if step is None else (step,), count, _cut(step, ending), read)
+
+    async def _ask_again(self, wish: Wish, count: int, seed: int, read: int | None) -> Sample:
+        """Sample past the blank line that a continuation began with."""
+        left = wish.max_tokens - count
+        if left < 1:
+            return Sample((), count, True, read)
+        wish = replace(wish, max_tokens=left)
+        reply = await self._ask(wish, [seed], stop=False)
+        choice = reply.choices[0]
+        ending = choice.ending(stopped=False, tells=True)
+        step = first_step(choice.content, ending)
+        generated = count + generated_tokens(reply, left)[0]
+        return Sample(() if step is None else (step,), generated, _cut(step, ending), read)
+
+    async def _ask(self, wish: Wish, seeds: Sequence[int], *, stop: bool) -> Reply:
+        """One request and its reply, with as many choices as seeds."""
+        body = request_body(
+            self.dialect,
+            wish.turn,
+            n=len(seeds),
+            seed=seeds[0] & SEED_MASK,
+            max_tokens=wish.max_tokens,
+            temperature=wish.temperature,
+            top_p=wish.top_p,
+            stop=stop,
+        )
+        reply = await self._server.post(self.dialect.api, body)
+        if len(reply.choices) != len(seeds):
+            raise EngineError(f"{self.name}: {len(reply.choices)} samples came back of {len(seeds)}")
+        usage: Any = reply.usage
+        if usage is not None:
+            details = usage.prompt_tokens_details
+            self._counts["prompt_tokens"] += usage.prompt_tokens
+            self._counts["cached_tokens"] += (details.cached_tokens or 0) if details else 0
+        self._counts["generated_tokens"] += sum(generated_tokens(reply, wish.max_tokens))
+        return reply
+
+
+def _cut(step: Step | None, ending: str) -> bool:
+    """Whether the limit of tokens came before the end of the step."""
+    return ending == "length" and not (step is not None and step.text.endswith("\n"))

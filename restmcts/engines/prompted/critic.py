@@ -1,0 +1,93 @@
+"""The self-critic as a search asks it: by rule, or by asking the policy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from restmcts.engines.base import Policy
+from restmcts.grading.finding import find_answer, normalize_answer
+from restmcts.grading.verdicts import Verdict, rule_critic
+from store.events import Cost, Step
+
+CRITIC_TOKENS: Final = 64
+"""The longest reply of the policy as its own critic, in tokens."""
+
+LONGEST_ADVICE: Final = 300
+"""Characters of advice that go into the next prompt."""
+
+STATE_THE_ANSWER: Final = "Everything is done: state the final answer in \\boxed{}."
+
+QUESTION: Final = """\
+Here is a problem, and a solution of it as far as it is written.
+
+Problem:
+{problem}
+
+Solution so far:
+{steps}
+
+Is this solution complete, so that nothing is left to work out? If it is, reply with the one word DONE. If \
+it is not, reply with one sentence of advice for the very next step, and do not take that step."""
+"""What the policy is asked."""
+
+REPLY: Final = "Reply:"
+"""How its reply begins."""
+
+_DONE = re.compile(r"\W*done\b", re.IGNORECASE)
+
+
+class RuleCritic:
+    """The rule (:mod:`restmcts.grading.verdicts`) as a critic; it generates nothing."""
+
+    async def judge(self, problem: str, steps: Sequence[Step], most: int | None) -> Verdict:
+        """The verdict by rule, at once."""
+        return rule_critic(steps)
+
+
+class PromptedCritic:
+    """The policy as its own critic (paper, Section 3.1).
+
+    A solution that is finished by rule is not asked about. Otherwise the policy says that it is complete, or
+    gives advice, which goes into the prompt of the next step. It is asked at temperature 0. Where too few
+    tokens are left, or the question is too long for the model, the rule alone decides.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+
+    async def judge(self, problem: str, steps: Sequence[Step], most: int | None) -> Verdict:
+        """Finished, or what to do next.
+
+        Raises:
+            EngineError: the policy failed.
+        """
+        verdict = rule_critic(steps)
+        if verdict.finished or not steps or (most is not None and most < CRITIC_TOKENS):
+            return verdict
+        text = "".join(step.text for step in steps)
+        prompt = self._policy.question(QUESTION.format(problem=problem, steps=text.strip()), REPLY)
+        if len(prompt) + CRITIC_TOKENS > self._policy.context:
+            return verdict
+        (sample,) = await self._policy.propose(
+            prompt, seeds=[0], max_tokens=CRITIC_TOKENS, until="step", temperature=0.0
+        )
+        read = len(prompt) if sample.prompt is None else sample.prompt
+        cost = Cost(critic=sample.generated, prompt=read, calls=1)
+        return read_reply("".join(step.text for step in sample.steps), text, cost)
+
+
+def read_reply(reply: str, solution: str, cost: Cost) -> Verdict:
+    """The verdict that a reply amounts to; no advice where the reply is empty.
+
+    A solution that is said to be complete but in which no answer can be found is not: then the advice is to
+    state it.
+    """
+    if not _DONE.match(reply):
+        advice = " ".join(reply.split())[:LONGEST_ADVICE]
+        return Verdict(False, advice=advice or None, cost=cost)
+    answer = find_answer(solution)
+    if answer is None:
+        return Verdict(False, advice=STATE_THE_ANSWER, cost=cost)
+    return Verdict(True, normalize_answer(answer), cost=cost)

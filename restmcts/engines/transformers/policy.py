@@ -1,0 +1,205 @@
+"""A policy on Hugging Face transformers: runs wherever torch runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+from restmcts.engines.base import Sample, Tokens
+from restmcts.engines.batching import Worker
+from restmcts.engines.cpu import prepare_cpu
+from restmcts.engines.loading import (
+    Device,
+    DType,
+    check_tokenizer,
+    context_length,
+    end_tokens,
+    load_policy,
+)
+from restmcts.engines.token_limit import NOTHING, check_together
+from restmcts.engines.transformers.decoding import Decoder, Proposal, most_tokens
+from restmcts.engines.transformers.forward import CachedModel
+from restmcts.errors import EngineError, InputError
+from restmcts.prompts import PromptFormat, StepEnds, decode, load_format, problem_tokens, question_tokens
+from store.events import Step
+
+Source = str | Path | tuple[Any, Any]
+"""A model folder, or a model and its tokenizer."""
+
+
+class TransformersPolicy:
+    """Any causal language model as a policy.
+
+    Requests that wait are batched; the keys and values of a partial solution are computed once and
+    reused by all its continuations. With ``reproducible`` on a CPU in float32, the tokens, and the
+    log-probabilities to the last bit, of a request depend on nothing but its prompt and seeds: not on
+    what else is in the batch, nor on what is cached (for an equal number of threads).
+
+    A step ends with a newline. With ``peek_end``, one token more is sampled after that: if it is the
+    end-of-text token, the step is marked as ``ended`` and the token is counted; otherwise it is thrown
+    away and not counted. So the end of the text has been decided when the next step is asked for, whose
+    first token then is never end-of-text: together that is the distribution of the model. One token of
+    ``max_tokens`` is kept for this, so that ``generated`` never exceeds it.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        device: Device = "cpu",
+        dtype: DType = "float32",
+        name: str | None = None,
+        format: PromptFormat | None = None,
+        max_batch: int = 256,
+        cache_tokens: int | None = None,
+        reproducible: bool = True,
+        peek_end: bool = True,
+    ) -> None:
+        """Load the model and start its thread.
+
+        Args:
+            source: a model folder, or a model (lent until :meth:`close`) and its tokenizer.
+            device, dtype: where and in which numbers a folder's model runs.
+            name: how traces call this policy; the folder's name by default.
+            format: how prompts look; by default what the folder says.
+            max_batch: the most continuations that are sampled at once.
+            cache_tokens: how many tokens' keys and values are kept; by default what fits in 1 GiB of
+                memory, or in 30 % of the free memory of a GPU.
+
+        Raises:
+            InputError: the folder does not hold a usable model.
+        """
+        if reproducible:
+            prepare_cpu()
+        if isinstance(source, tuple):
+            model, self.tokenizer = source
+            check_tokenizer(self.tokenizer, name or "policy")
+        else:
+            folder = Path(source)
+            model, self.tokenizer = load_policy(folder, device=device, dtype=dtype)
+            name = name or folder.name
+            format = format or load_format(folder)
+        if max_batch < 1:
+            raise InputError("max_batch must be at least 1")
+        self.name = name or "policy"
+        self.format = format or PromptFormat()
+        self.context = context_length(model, self.tokenizer)
+        self._max_batch = max_batch
+        self._peek_end = peek_end
+        self._roots: set[int] = set()
+        self._ends = StepEnds(self.tokenizer, model.config.get_text_config().vocab_size)
+        self._model = CachedModel(model, name=self.name, reproducible=reproducible, cache_tokens=cache_tokens)
+        self._decoder = Decoder(
+            self._model,
+            self._ends,
+            end_tokens(model, self.tokenizer),
+            lru_cache(maxsize=2**16)(lambda tokens: decode(self.tokenizer, tokens)),
+            max_batch=max_batch,
+            peek_end=peek_end,
+        )
+        self._worker = Worker(self._decoder, self.name, shared=model.device.type == "cpu")
+
+    def prompt(self, problem: str) -> Tokens:
+        """The token ids of a problem, ready for the first step to follow."""
+        tokens = problem_tokens(self.tokenizer, problem, self.format)
+        # The prompt itself may end like a step does, but no end-of-text was decided after it.
+        self._roots.add(hash(tokens))
+        return tokens
+
+    def question(self, text: str, reply: str) -> Tokens:
+        """The token ids of a question, by the model's prompt format but without its instruction, and of the
+        beginning of the reply."""
+        tokens = question_tokens(self.tokenizer, text, reply, self.format)
+        self._roots.add(hash(tokens))
+        return tokens
+
+    def tokens(self, step: Step) -> Tokens:
+        """The token ids of a step, as they were sampled."""
+        return step.tokens
+
+    async def propose(
+        self,
+        prompt: Tokens,
+        *,
+        seeds: Sequence[int],
+        max_tokens: int,
+        until: Literal["step", "end"],
+        temperature: float,
+        top_p: float = 1.0,
+        together: int | None = None,
+    ) -> list[Sample]:
+        """Sample one continuation a seed, up to the end of a step or of the text.
+
+        A policy that ends the text at once gives a sample without steps. Samples are cut where each of them
+        has got as many tokens as the others: where that is depends on their lengths alone.
+
+        Raises:
+            EngineError: the prompt does not fit the model, the model failed, or ``together`` is less than a
+                token a sample.
+        """
+        room = min(max_tokens, self.context - len(prompt))
+        check_together(together, len(seeds), self.name)
+        most = most_tokens(min(len(seeds), self._max_batch), room, together)
+        self._check(prompt, most, room, max_tokens)
+        how = {"max_tokens": room, "until": until, "temperature": temperature, "top_p": top_p}
+        parts = [seeds[first : first + self._max_batch] for first in range(0, len(seeds), self._max_batch)]
+        if together is None:
+            drawn = await asyncio.gather(*(self._submit(prompt, part, None, **how) for part in parts))
+            return [sample for part in drawn for sample in part]
+        samples: list[Sample] = []
+        for part in parts:
+            left = together - sum(sample.generated for sample in samples)
+            enough = left >= len(part)
+            samples += await self._submit(prompt, part, left, **how) if enough else [NOTHING] * len(part)
+        return samples
+
+    def stats(self) -> dict[str, float]:
+        """What the engine has done so far: the fields of :class:`restmcts.engines.batching.EngineStats`."""
+        return asdict(self._decoder.stats())
+
+    def close(self) -> None:
+        """End the thread and give a lent model its own attention back."""
+        self._worker.close()
+        self._model.restore()
+
+    def _submit(
+        self, prompt: Tokens, seeds: Sequence[int], left: int | None, **how: Any
+    ) -> asyncio.Future[list[Sample]]:
+        """Hand over what fits a batch."""
+        loop = asyncio.get_running_loop()
+        whole = tuple(prompt)
+        job = Proposal(
+            future=loop.create_future(),
+            loop=loop,
+            prompt=whole,
+            seeds=tuple(seeds),
+            open=self._is_open(whole),
+            left=left,
+            **how,
+        )
+        self._worker.submit(job)
+        return job.future
+
+    def _is_open(self, prompt: Tokens) -> bool:
+        """Has it been decided already that the text does not end after this prompt?"""
+        return self._peek_end and self._ends.separates[prompt[-1]] and hash(prompt) not in self._roots
+
+    def _check(self, prompt: Tokens, most: int, room: int, max_tokens: int) -> None:
+        if not prompt:
+            raise EngineError(f"{self.name}: an empty prompt")
+        if max_tokens < 1:
+            raise EngineError(f"{self.name}: max_tokens must be at least 1, not {max_tokens}")
+        if room < 1:
+            raise EngineError(
+                f"{self.name}: the prompt has {len(prompt)} tokens, the model takes {self.context} in all"
+            )
+        needed = len(prompt) + most
+        if needed > self._model.cache.capacity:
+            raise EngineError(
+                f"{self.name}: a request may need {needed} cached tokens, the cache holds "
+                f"{self._model.cache.capacity}; raise cache_tokens or lower max_tokens"
+            )

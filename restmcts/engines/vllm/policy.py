@@ -1,0 +1,267 @@
+"""A policy on vLLM."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from restmcts.engines.base import Sample, Tokens
+from restmcts.engines.loading import context_length, end_tokens, load_policy
+from restmcts.engines.samples import make_sample
+from restmcts.engines.settings import ModelSettings
+from restmcts.engines.token_limit import check_together, draw_in_turns
+from restmcts.engines.vllm.cpu.requests import Allowance, Part
+from restmcts.engines.vllm.engine import check_tokens, open_engine
+from restmcts.errors import EngineError
+from restmcts.prompts import PromptFormat, StepEnds, decode, load_format, problem_tokens, question_tokens
+from store.events import Step
+
+HOTTEST: Final = 2.0
+"""The highest temperature that vLLM takes."""
+
+SEED_STEP: Final = 0x9E3779B97F4A7C15
+"""Between the seeds of the parts of one sample; odd and large, so that no other sample has them."""
+
+
+@dataclass(slots=True)
+class Draft:
+    """A continuation as far as it is sampled.
+
+    ``full``: the token limit came first. ``cut``: that of all samples together did. ``logprobs`` stays None
+    where they are not asked for.
+    """
+
+    tokens: list[int] = field(default_factory=list)
+    logprobs: list[float] | None = None
+    ended: bool = False
+    full: bool = False
+    cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is asked for, the same for all samples of a request."""
+
+    prompt: Tokens
+    max_tokens: int
+    until: Literal["step", "end"]
+    temperature: float
+    top_p: float
+    allowance: Allowance | None = None
+
+
+class VllmPolicy:
+    """Any causal language model that vLLM runs, as a policy.
+
+    Keys and values of prompts are reused: on a CPU all of those that were computed before, on GPUs by full
+    blocks. Every sample has the random numbers of its seed, but arithmetic depends on what else is in the
+    batch: equal requests can give other samples.
+
+    A step ends with a newline; what comes after it is not looked at. A text that ends there is seen when
+    the next step is asked for: that is a sample without steps. (The ``transformers`` engine samples one
+    token more and marks the step as ``ended``, unless it is told not to.)
+
+    At temperature 0 all samples of a request are one, computed once.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        models: ModelSettings,
+        *,
+        name: str | None = None,
+        format: PromptFormat | None = None,
+        outside: bool | None = None,
+    ) -> None:
+        """Check the folder, then start vLLM.
+
+        Args:
+            folder: the model folder.
+            models: device, numbers, threads and ``vllm``.
+            name: how traces call this policy; the folder's name by default.
+            format: how prompts look; by default what the folder says.
+            outside: run vLLM in processes of its own; by default not on a CPU.
+
+        Raises:
+            InputError: the folder does not hold a usable model, or vLLM cannot run it.
+        """
+        # Without weights: they are vLLM's to load.
+        model, self.tokenizer = load_policy(folder, device="meta")
+        self.name = name or folder.name
+        self.format = format or load_format(folder)
+        self._vocabulary = int(model.config.get_text_config().vocab_size)
+        self._ends = StepEnds(self.tokenizer, self._vocabulary)
+        self._last = frozenset(end_tokens(model, self.tokenizer))
+        separators = [token for token, separates in enumerate(self._ends.separates) if separates]
+        self._stops = {"end": sorted(self._last), "step": sorted(self._last.union(separators))}
+        self._decode = lru_cache(maxsize=2**16)(lambda tokens: decode(self.tokenizer, tokens))
+        self._logprobs = models.vllm.logprobs
+        self._engine = open_engine(folder, models, runner="generate", name=self.name, outside=outside)
+        self.context = min(context_length(model, self.tokenizer), self._engine.context)
+
+    def prompt(self, problem: str) -> Tokens:
+        """The token ids of a problem, ready for the first step to follow."""
+        return problem_tokens(self.tokenizer, problem, self.format)
+
+    def question(self, text: str, reply: str) -> Tokens:
+        """The token ids of a question, by the model's prompt format but without its instruction, and of the
+        beginning of the reply."""
+        return question_tokens(self.tokenizer, text, reply, self.format)
+
+    def tokens(self, step: Step) -> Tokens:
+        """The token ids of a step, as they were sampled."""
+        return step.tokens
+
+    async def propose(
+        self,
+        prompt: Tokens,
+        *,
+        seeds: Sequence[int],
+        max_tokens: int,
+        until: Literal["step", "end"],
+        temperature: float,
+        top_p: float = 1.0,
+        together: int | None = None,
+    ) -> list[Sample]:
+        """Sample one continuation a seed, up to the end of a step or of the text.
+
+        Where vLLM runs in processes of its own, samples that might take more than ``together`` are drawn one
+        after the other.
+
+        Raises:
+            EngineError: the prompt does not fit the model, the model failed, or ``together`` is less than a
+                token a sample.
+        """
+        room = min(max_tokens, self.context - len(prompt))
+        self._check(prompt, room, max_tokens, temperature)
+        check_together(together, len(seeds), self.name)
+        wanted = Wanted(prompt, room, until, temperature, top_p)
+        if temperature == 0:
+            each = None if together is None else together // len(seeds)
+            return (await self._draw(wanted, seeds[:1], each)) * len(seeds)
+        return await self._draw(wanted, seeds, together)
+
+    def stats(self) -> dict[str, float]:
+        """What the engine has done so far: the fields of :class:`restmcts.engines.batching.EngineStats`.
+
+        Of a request for several samples, the prompt counts once, as cached as it was for the last of them.
+        """
+        return asdict(self._engine.stats())
+
+    def close(self) -> None:
+        """Free memory, threads and processes."""
+        self._engine.close()
+
+    async def _draw(self, wanted: Wanted, seeds: Sequence[int], together: int | None) -> list[Sample]:
+        if together is None or together >= len(seeds) * wanted.max_tokens:
+            return await self._at_once(wanted, seeds)
+        if self._engine.counts_tokens:
+            return await self._at_once(replace(wanted, allowance=Allowance(together)), seeds)
+
+        async def some(seeds: Sequence[int], longest: int) -> list[Sample]:
+            return await self._at_once(replace(wanted, max_tokens=longest), seeds)
+
+        return await draw_in_turns(some, seeds, wanted.max_tokens, together)
+
+    async def _at_once(self, wanted: Wanted, seeds: Sequence[int]) -> list[Sample]:
+        asked = [self._samples(wanted, first, count) for first, count in consecutive(seeds)]
+        return [sample for part in await asyncio.gather(*asked) for sample in part]
+
+    async def _samples(self, wanted: Wanted, seed: int, count: int) -> list[Sample]:
+        """Samples with the seeds ``seed``, ``seed + 1`` and so on."""
+        drafts = [Draft() for _ in range(count)]
+        await self._extend(wanted, drafts, seed)
+        return [
+            make_sample(
+                draft.tokens,
+                draft.logprobs,
+                ends=self._ends,
+                decode=self._decode,
+                ended=draft.ended,
+                truncated=draft.full or draft.cut,
+                cut=draft.cut,
+            )
+            for draft in drafts
+        ]
+
+    async def _extend(self, wanted: Wanted, drafts: Sequence[Draft], seed: int) -> None:
+        """Sample on after drafts that have the same tokens; ``seed`` is that of the first one."""
+        written = drafts[0].tokens
+        parameters = self._parameters(wanted, seed, len(drafts), wanted.max_tokens - len(written))
+        output = await self._engine.run((*wanted.prompt, *written), parameters, wanted.allowance)
+        counted = self._engine.counts_tokens
+        parts: list[Part] = output.outputs if counted else list(map(Part.of, output.outputs))
+        unfinished = []
+        for number, (draft, part) in enumerate(zip(drafts, parts, strict=True)):
+            self._take(draft, part)
+            if self._goes_on(wanted, draft):
+                later = (seed + number + len(draft.tokens) * SEED_STEP) % 2**63
+                unfinished.append(self._extend(wanted, [draft], later))
+        if unfinished:
+            await asyncio.gather(*unfinished)
+
+    def _take(self, draft: Draft, part: Part) -> None:
+        draft.tokens += part.token_ids
+        if part.logprobs is not None:
+            draft.logprobs = [*(draft.logprobs or ()), *part.logprobs]
+        draft.full = part.finish_reason == "length"
+        draft.cut = part.finish_reason is None
+        if draft.tokens and draft.tokens[-1] in self._last:
+            draft.tokens.pop()
+            draft.ended, draft.full = True, False
+
+    def _goes_on(self, wanted: Wanted, draft: Draft) -> bool:
+        """Was it stopped by a newline before which nothing visible was written?"""
+        if wanted.until == "end" or draft.ended or draft.full or draft.cut:
+            return False
+        begun = any(self._ends.visible[token] for token in draft.tokens[:-1])
+        if self._ends.ends(draft.tokens[-1], begun):
+            return False
+        draft.full = len(draft.tokens) >= wanted.max_tokens
+        return not draft.full
+
+    def _parameters(self, wanted: Wanted, seed: int, count: int, max_tokens: int) -> Any:
+        from vllm.sampling_params import RequestOutputKind, SamplingParams
+
+        each_token = self._engine.counts_tokens
+
+        return SamplingParams(
+            n=count,
+            seed=seed,
+            temperature=wanted.temperature,
+            top_p=wanted.top_p,
+            max_tokens=max_tokens,
+            stop_token_ids=self._stops[wanted.until],
+            # Of the sampled token alone, at temperature 1, in one flat list.
+            logprobs=0 if self._logprobs else None,
+            flat_logprobs=self._logprobs,
+            detokenize=False,
+            output_kind=RequestOutputKind.DELTA if each_token else RequestOutputKind.FINAL_ONLY,
+            skip_clone=True,
+        )
+
+    def _check(self, prompt: Tokens, room: int, max_tokens: int, temperature: float) -> None:
+        if not prompt:
+            raise EngineError(f"{self.name}: an empty prompt")
+        if max_tokens < 1:
+            raise EngineError(f"{self.name}: max_tokens must be at least 1, not {max_tokens}")
+        if room < 1:
+            raise EngineError(
+                f"{self.name}: the prompt has {len(prompt)} tokens, the model takes {self.context} in all"
+            )
+        check_tokens(prompt, self._vocabulary, self.name)
+        if not 0 <= temperature <= HOTTEST:
+            raise EngineError(f"{self.name}: vLLM takes temperatures from 0 to {HOTTEST}, not {temperature}")
+
+
+def consecutive(seeds: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Seeds as (first, how many): vLLM counts up from the seed of a request."""
+    start = 0
+    for place in range(1, len(seeds) + 1):
+        if place == len(seeds) or seeds[place] != seeds[place - 1] + 1:
+            yield seeds[start], place - start
+            start = place

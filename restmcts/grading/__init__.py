@@ -1,0 +1,1 @@
+"""Finding answers in solutions and comparing them with oracle answers."""

@@ -1,0 +1,148 @@
+"""Problems from JSON Lines files."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from restmcts.errors import InputError
+from restmcts.problems.problem import Problem
+
+KNOWN = ("id", "problem", "answer", "solution", "tolerance")
+
+
+def load_problems(path: Path, *, limit: int | None = None, require_answers: bool = True) -> list[Problem]:
+    """The problems of the JSON Lines file ``path``, at most the first ``limit`` of them.
+
+    A line is an object with ``problem`` (text), ``answer`` (text, or a number, which is kept as it is
+    written), and optionally ``id``, ``solution`` (text, one step a line) and ``tolerance`` (relative, for
+    numeric answers); everything else goes into ``fields``. A line without ``id`` is named after the file
+    and its line number. Blank lines are skipped.
+
+    Raises:
+        InputError: the file cannot be read, a line cannot be used, or there is no problem in it.
+    """
+    if limit is not None and limit < 1:
+        raise InputError(f"cannot load {limit} problems from {path}: the limit must be 1 or more")
+    problems: list[Problem] = []
+    lines: dict[str, int] = {}
+    for number, line in _lines(path):
+        problem = _problem(line, f"{path}:{number}", f"{path.stem}-{number:05d}", require_answers)
+        if problem.id in lines:
+            raise InputError(
+                f"{path}:{number}: the id {problem.id!r} stands on line {lines[problem.id]} already: "
+                "make the ids unique, or leave them out"
+            )
+        lines[problem.id] = number
+        problems.append(problem)
+        if len(problems) == limit:
+            break
+    if not problems:
+        raise InputError(
+            f"{path} holds no problem: write one JSON object a line, with 'problem' and 'answer'"
+        )
+    return problems
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines that are not blank, with their numbers from 1."""
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: name a JSON Lines file in it")
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if line.strip():
+                    yield number, _text(line, f"{path}:{number}", first=number == 1)
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist: check the path of the data set") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _text(line: bytes, place: str, *, first: bool) -> str:
+    try:
+        # Some editors put a byte order mark in front of the first line.
+        return line.decode("utf-8-sig" if first else "utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{place}: not UTF-8 at byte {error.start + 1}: save the file as UTF-8") from error
+
+
+def _problem(line: str, place: str, name: str, require_answers: bool) -> Problem:
+    row = _parse(line, place)
+    if not isinstance(row, dict):
+        raise InputError(f"{place}: this is no JSON object: write one object a line, like {{...}}")
+    return Problem(
+        id=_id(row, place, name),
+        text=_required(row, place),
+        answer=_answer(row, line, place, require_answers),
+        solution=_optional_text(row, "solution", place),
+        tolerance=_tolerance(row, place),
+        fields={key: value for key, value in row.items() if key not in KNOWN},
+    )
+
+
+def _parse(line: str, place: str) -> Any:
+    try:
+        row = json.loads(line, parse_constant=_refuse_constant)
+        if "\\ud" in line.lower():
+            json.dumps(row, ensure_ascii=False).encode("utf-8")
+    except json.JSONDecodeError as error:
+        raise InputError(f"{place}: broken JSON at column {error.colno}: {error.msg}") from error
+    except UnicodeEncodeError as error:
+        raise InputError(f"{place}: half of a character pair (\\ud800 to \\udfff) stands alone") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{place}: this JSON cannot be read: {error}") from error
+    return row
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _id(row: dict[str, Any], place: str, name: str) -> str:
+    given = row.get("id")
+    if given is None:
+        return name
+    if isinstance(given, bool) or not isinstance(given, str | int) or not str(given).strip():
+        raise InputError(f"{place}: 'id' must be text or a whole number: correct it, or leave it out")
+    return str(given)
+
+
+def _required(row: dict[str, Any], place: str) -> str:
+    text = _optional_text(row, "problem", place)
+    if text is None or not text.strip():
+        raise InputError(f"{place}: 'problem' is missing or empty: every line needs the text of a problem")
+    return text
+
+
+def _optional_text(row: dict[str, Any], key: str, place: str) -> str | None:
+    text = row.get(key)
+    if text is None or isinstance(text, str):
+        return text
+    raise InputError(f"{place}: {key!r} must be text, not {type(text).__name__}: put it in quotes")
+
+
+def _answer(row: dict[str, Any], line: str, place: str, required: bool) -> str | None:
+    answer = row.get("answer")
+    if isinstance(answer, bool) or not isinstance(answer, str | int | float | None):
+        raise InputError(f"{place}: 'answer' must be text or a number, not {type(answer).__name__}")
+    if isinstance(answer, int | float):
+        # Read again without conversion: 50.70 must not become 50.7, nor 1e23 become 9.999e22.
+        answer = str(json.loads(line, parse_int=str, parse_float=str)["answer"])
+    if answer is not None and answer.strip():
+        return answer
+    if required:
+        raise InputError(f"{place}: 'answer' is missing or empty: every line needs the oracle answer")
+    return None
+
+
+def _tolerance(row: dict[str, Any], place: str) -> float | None:
+    value = row.get("tolerance")
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise InputError(f"{place}: 'tolerance' must be a number from 0 up, such as 0.05 for 5 %")
+    return float(value)

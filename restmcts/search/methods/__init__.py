@@ -1,0 +1,1 @@
+"""The search methods: one file a method, pure generators of requests."""

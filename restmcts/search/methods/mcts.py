@@ -1,0 +1,342 @@
+"""MCTS*: the tree search of the paper (Algorithm 2), move for move as in its authors' code."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from random import Random
+from types import MappingProxyType
+
+from restmcts.search.moves import (
+    Moves,
+    Outcome,
+    at_gate,
+    declare_finished,
+    draw_steps,
+    grow,
+)
+from restmcts.search.recorder import Recorder
+from restmcts.search.requests import (
+    Begin,
+    Critique,
+    Follow,
+    Followed,
+    Prefix,
+    Reached,
+    Value,
+    Verdict,
+)
+from restmcts.search.settings import Mcts
+from store.events import BackedUp, RolledOut, Selected, Step
+from store.tree import Node, Tree, upper_confidence
+
+NO_VISITS: Mapping[int, int] = MappingProxyType({})
+
+IDLE_ROUNDS = 100
+"""Without a limit of rounds, a search ends after so many in a row that only met finished nodes."""
+
+
+def mcts(recorder: Recorder, settings: Mcts, random: Random) -> Moves:
+    """Search by rounds of selection, expansion, rollout and backup.
+
+    Args:
+        recorder: an empty search.
+        settings: the settings of the method.
+        random: decides between equally promising children, and nothing else.
+
+    Returns:
+        An :class:`~restmcts.search.moves.Outcome`.
+    """
+    rounds = Rounds(recorder, settings, random)
+    while True:
+        leaf = rounds.next_leaf()
+        if leaf is None:
+            if not rounds.under_way:
+                break
+            yield from rounds.follow()
+        elif at_gate(leaf, settings):
+            rounds.select(leaf)
+            if not leaf.finished:
+                yield from declare_finished(recorder, leaf)
+            if settings.early_stop:
+                while rounds.under_way:
+                    yield from rounds.follow()
+                return Outcome("gate", leaf.id)
+            rounds.end(leaf)
+        elif leaf.finished:
+            rounds.select(leaf)
+            rounds.end(leaf)
+        else:
+            yield from rounds.begin(leaf)
+    if not settings.early_stop:
+        yield from finish_gated(recorder, settings)
+    return Outcome("exhausted" if rounds.exhausted else "rounds")
+
+
+@dataclass(slots=True)
+class Round:
+    """A round under way: the leaf that it expands, and all that it will visit."""
+
+    leaf: Node
+    visits: list[int]
+
+
+class Rounds:
+    """The rounds of a search: what is under way, by the number of its moves, and what may still come.
+
+    When the next leaf is selected, a visit that is under way counts as one, but its value is not guessed:
+    "Watch the Unobserved", Liu et al., ICLR 2020. A node that is being expanded, or looked ahead from, is
+    passed over.
+    """
+
+    def __init__(self, recorder: Recorder, settings: Mcts, random: Random) -> None:
+        self.recorder = recorder
+        self.settings = settings
+        self.random = random
+        self.left = settings.rounds or sys.maxsize
+        self.idle = 0
+        self.closed: set[int] = set()
+        self.under_way: dict[int, Round] = {}
+        self.coming: Counter[int] = Counter()
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether nothing new is to be expected from further rounds."""
+        return 0 in self.closed or (self.settings.rounds == 0 and self.idle >= IDLE_ROUNDS)
+
+    def next_leaf(self) -> Node | None:
+        """The leaf of the next round; None if a round under way has to come further first, or all is done."""
+        if self.left == 0 or self.exhausted or len(self.under_way) == self.settings.leaves:
+            return None
+        closed = self.closed
+        if self.under_way:
+            busy = (current.visits[-1] for current in self.under_way.values())
+            closed = closed_with(self.recorder.tree, closed, busy)
+        if 0 in closed:
+            return None
+        return select(self.recorder.tree, self.settings, self.random, closed, self.coming)
+
+    def select(self, leaf: Node) -> None:
+        """Count a round that starts from ``leaf``."""
+        self.recorder.emit(Selected(leaf.id))
+        self.left -= 1
+        self.idle = self.idle + 1 if leaf.finished else 0
+
+    def begin(self, leaf: Node) -> Moves:
+        """Begin a round; where only one is wanted at a time, go through with it."""
+        settings = self.settings
+        if settings.leaves == 1:
+            self.select(leaf)
+            yield from simulate(self.recorder, leaf, self.random, settings)
+            self.end(leaf)
+            return
+        run = partial(simulate, settings=settings)
+        moves: int | None = yield Begin(leaf.id, run, settings.branch, settings.leaves - len(self.under_way))
+        if moves is None:
+            yield from self.follow()
+            return
+        self.select(leaf)
+        visits = [node.id for node in self.recorder.tree.path(leaf.id)]
+        self.under_way[moves] = Round(leaf, [0, *visits])
+        self.coming.update(self.under_way[moves].visits)
+
+    def follow(self) -> Moves:
+        """Let the round that is first come further: its leaf has children now, or it ends."""
+        followed: Followed = yield Follow()
+        self.idle = 0
+        current = self.under_way[followed.moves]
+        if not followed.ended:
+            current.visits += followed.nodes or []
+            self.coming.update(followed.nodes or [])
+            return
+        del self.under_way[followed.moves]
+        self.coming.subtract(current.visits)
+        if followed.nodes is not None:
+            self.end(current.leaf)
+
+    def end(self, leaf: Node) -> None:
+        """Back a round up."""
+        backup(self.recorder, leaf)
+        if self.settings.close_finished:
+            close(self.recorder.tree, leaf, self.closed)
+
+
+def simulate(recorder: Recorder, node: Node, random: Random, settings: Mcts) -> Moves:
+    """Expand a leaf that is not finished, and look ahead from its most promising child; returns the leaf."""
+    yield from expand(recorder, node, settings)
+    if not node.finished:
+        child = best_child(recorder.tree, node, settings, random)
+        rest = 0 if child.finished else settings.rollout_steps * settings.rollout_branch
+        yield Reached([child.id], rest)
+        yield from rollout(recorder, child, settings)
+    return [node.id]
+
+
+def finish_gated(recorder: Recorder, settings: Mcts) -> Moves:
+    """Count the leaves that reach the gate as finished, as the authors do before they verify."""
+    for node in recorder.tree.nodes[1:]:
+        if not node.expanded and not node.finished and at_gate(node, settings):
+            yield from declare_finished(recorder, node)
+
+
+def select(
+    tree: Tree,
+    settings: Mcts,
+    random: Random,
+    closed: Collection[int],
+    coming: Mapping[int, int],
+) -> Node:
+    """Walk down from the root by the best child until a node that is not expanded."""
+    node = tree.root
+    while node.expanded:
+        node = best_child(tree, node, settings, random, closed, coming)
+    return node
+
+
+def close(tree: Tree, node: Node, closed: set[int]) -> None:
+    """Close what cannot give anything new: finished nodes, and nodes with closed children only."""
+    finished = [each.id for each in (node, *tree.children(node.id)) if each.finished]
+    closed |= closed_with(tree, closed, finished)
+
+
+def closed_with(tree: Tree, closed: Collection[int], nodes: Iterable[int]) -> set[int]:
+    """What is closed where ``nodes`` are too: a node without an open child is as well."""
+    found = set(closed)
+    for node in nodes:
+        found.add(node)
+        for current in islice(tree.ancestors(node), 1, None):
+            if not found.issuperset(current.children):
+                break
+            found.add(current.id)
+    return found
+
+
+def best_child(
+    tree: Tree,
+    node: Node,
+    settings: Mcts,
+    random: Random,
+    closed: Collection[int] = (),
+    coming: Mapping[int, int] = NO_VISITS,
+) -> Node:
+    """The most promising child that is not closed; ties are broken at random.
+
+    ``coming`` has visits that are under way, which count too. A random number is drawn even for a single
+    candidate, as the authors' code does, so that equal seeds give equal searches.
+    """
+    best = 0.0
+    candidates: list[Node] = []
+    visits = node.visits + coming.get(node.id, 0)
+    for number in node.children:
+        if number in closed:
+            continue
+        child = tree.nodes[number]
+        promise = upper_confidence(
+            child.value,
+            child.visits + coming.get(number, 0),
+            visits,
+            settings.exploration,
+            settings.unvisited_bonus,
+        )
+        if promise > best:
+            best = promise
+            candidates = [child]
+        elif promise == best:
+            candidates.append(child)
+    return random.choice(candidates)
+
+
+def expand(recorder: Recorder, node: Node, settings: Mcts) -> Moves:
+    """Sample, value and critique the children of ``node``; without any, it is finished."""
+    steps = yield from draw_steps(Prefix(node.id), settings.branch, settings.attempts, node.advice)
+    if not steps:
+        yield from declare_finished(recorder, node)
+        return
+    yield from grow(recorder, node, steps)
+
+
+def rollout(recorder: Recorder, node: Node, settings: Mcts) -> Moves:
+    """Look ahead from ``node`` by greedy sampling and mix the best value seen into its value.
+
+    ``V ← (1 - α)·V + α·v_max`` and ``N ← N + 1``. A finished node has ``v_max = V``. The steps of the
+    rollout are recorded, but do not join the tree unless ``keep_rollouts`` asks for it.
+    """
+    steps: tuple[Step, ...] = ()
+    values: tuple[float, ...] = ()
+    best = node.value
+    if not node.finished and settings.keep_rollouts:
+        best = yield from kept_look_ahead(recorder, node, settings)
+    elif not node.finished:
+        steps, values = yield from look_ahead(node, settings)
+        best = max((0.0, *values))
+    value = node.value * (1 - settings.alpha) + best * settings.alpha
+    recorder.emit(RolledOut(node.id, steps, values, best, value, node.visits + 1))
+
+
+def look_ahead(node: Node, settings: Mcts) -> Moves:
+    """The steps of a greedy rollout and their values, until it is finished or long enough."""
+    steps: tuple[Step, ...] = ()
+    values: tuple[float, ...] = ()
+    for _ in range(settings.rollout_steps):
+        drawn = yield from draw_steps(Prefix(node.id, steps), settings.rollout_branch, settings.attempts)
+        if not drawn:
+            break
+        prefixes = tuple(Prefix(node.id, (*steps, step)) for step in drawn)
+        scores: list[float] = yield Value(prefixes)
+        best = max(range(len(scores)), key=scores.__getitem__)
+        steps, values = prefixes[best].steps, (*values, scores[best])
+        verdict: Verdict = yield Critique(prefixes[best])
+        if verdict.finished:
+            break
+    return steps, values
+
+
+def kept_look_ahead(recorder: Recorder, node: Node, settings: Mcts) -> Moves:
+    """A greedy rollout whose steps join the tree, unvisited; returns the largest value seen."""
+    best = 0.0
+    current = node
+    for _ in range(settings.rollout_steps):
+        drawn = yield from draw_steps(Prefix(current.id), settings.rollout_branch, settings.attempts)
+        if not drawn:
+            break
+        children: list[Node] = yield from grow(recorder, current, drawn)
+        current = max(children, key=lambda child: child.value)
+        best = max(best, current.value)
+        if current.finished:
+            break
+    return best
+
+
+def backup(recorder: Recorder, node: Node) -> None:
+    """Count a visit on ``node`` and every ancestor, and average the values of their children.
+
+    ``V = Σ N_c·V_c / Σ N_c`` over the children c, where any of them has been visited.
+    """
+    tree = recorder.tree
+    nodes: list[int] = []
+    visits: list[int] = []
+    values: list[float] = []
+    below: int | None = None
+    for current in tree.ancestors(node.id):
+        value = current.value
+        if current.expanded:
+            total = 0
+            weighted = 0.0
+            for number in current.children:
+                child = tree.nodes[number]
+                child_visits, child_value = child.visits, child.value
+                if number == below:
+                    child_visits, child_value = visits[-1], values[-1]
+                total += child_visits
+                weighted += child_value * child_visits
+            if total > 0:
+                value = weighted / total
+        nodes.append(current.id)
+        visits.append(current.visits + 1)
+        values.append(value)
+        below = current.id
+    recorder.emit(BackedUp(tuple(nodes), tuple(visits), tuple(values)))

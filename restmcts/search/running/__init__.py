@@ -1,0 +1,1 @@
+"""Running searches: answers the requests of methods from engines, many searches at once."""

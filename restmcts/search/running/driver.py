@@ -1,0 +1,85 @@
+"""Runs searches: answers the requests of the methods from a policy and a value model."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from dataclasses import replace
+
+from restmcts.errors import EngineError
+from restmcts.problems.problem import Problem
+from restmcts.search.running.session import Session
+from restmcts.search.running.task import Engines, SearchTask
+from store.events import SearchRecord, Stopped, Verified
+from store.tree import fold
+
+Grade = Callable[[Problem, Sequence[str]], list[bool]]
+"""Compares answers with the oracle answer of a problem."""
+
+
+async def run_search(task: SearchTask, engines: Engines) -> SearchRecord:
+    """Run one search to its end, within its budget.
+
+    A failure of an engine ends this search with the reason ``failed``; it is recorded, not raised.
+    """
+    started = time.perf_counter()
+    session = Session(task, engines)
+    try:
+        outcome = await session.play()
+        stopped = session.answer(outcome)
+    except EngineError as error:
+        stopped = Stopped("failed", message=str(error))
+    finally:
+        await session.beside.close(session)
+    session.finish(stopped)
+    return session.record(time.perf_counter() - started)
+
+
+async def run_searches(
+    tasks: Iterable[SearchTask], engines: Engines, concurrency: int, grade: Grade | None = None
+) -> AsyncGenerator[SearchRecord]:
+    """Run searches side by side, ``concurrency`` at a time; yields each as it ends.
+
+    With ``grade``, records come verified. It runs in threads, so that grading one search holds no other up.
+    """
+
+    async def run(task: SearchTask) -> SearchRecord:
+        record = await run_search(task, engines)
+        return record if grade is None else await asyncio.to_thread(verified, record, task.problem, grade)
+
+    waiting = iter(tasks)
+    running: set[asyncio.Task[SearchRecord]] = set()
+    try:
+        while True:
+            for task in waiting:
+                running.add(asyncio.ensure_future(run(task)))
+                if len(running) >= concurrency:
+                    break
+            if not running:
+                return
+            done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            for finished in done:
+                yield finished.result()
+    finally:
+        for unfinished in running:
+            unfinished.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+def verified(record: SearchRecord, problem: Problem, grade: Grade) -> SearchRecord:
+    """The record with a verdict on every finished node and on the answer, graded by the oracle answer.
+
+    A record whose problem has no oracle answer comes back unchanged.
+    """
+    if problem.answer is None:
+        return record
+    nodes = fold(record.events).finished()
+    distinct = sorted({node.answer for node in nodes if node.answer is not None})
+    if record.result.answer is not None and record.result.answer not in distinct:
+        distinct.append(record.result.answer)
+    verdicts = dict(zip(distinct, grade(problem, distinct), strict=True))
+    correct = tuple(verdicts.get(node.answer or "", False) for node in nodes)
+    event = Verified(tuple(node.id for node in nodes), correct)
+    result = replace(record.result, correct=verdicts.get(record.result.answer or "", False))
+    return replace(record, events=(*record.events, event), result=result)

@@ -1,0 +1,224 @@
+"""Drive a search from a script instead of a model: for tests, and to compare implementations.
+
+    found = scripted_search(
+        "mcts",
+        Mcts(branch=2, rounds=3, rollout_steps=1),
+        propose={(): ["a", "b"], ("a",): ["c"]},
+        value={("a",): 0.5, ("b",): 0.25, ("a", "c"): 1.0},
+        finished={("a", "c")},
+    )
+    found.visits("a"), found.value("a")
+
+Partial solutions are written as tuples of step texts; the root is ``()``.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import takewhile
+from random import Random
+from typing import Any
+
+from restmcts.search.moves import Moves, Outcome
+from restmcts.search.recorder import Recorder
+from restmcts.search.registry import METHODS
+from restmcts.search.requests import (
+    Begin,
+    Complete,
+    Follow,
+    Followed,
+    Prefix,
+    Propose,
+    Reached,
+    Request,
+    Trace,
+    Value,
+    Verdict,
+)
+from restmcts.search.running.branches import Branch
+from restmcts.search.settings import Method
+from store.answers import RULES
+from store.events import Event, Step
+from store.tree import Node, Tree
+
+Path = tuple[str, ...]
+"""A partial solution: the texts of its steps."""
+
+ProposeScript = Mapping[Path, Sequence[str]] | Callable[[Path], str]
+"""The next step after a partial solution, one draw at a time.
+
+A mapping holds the draws of each partial solution in order; when they are used up, draws are empty. A
+callable is called once a draw. An empty string is a sample that is no step, and is drawn again as often
+as the method's ``attempts`` allow; where whole traces are sampled, it ends the trace, and a trace
+without steps is the last one.
+"""
+
+ValueScript = Mapping[Path, float] | Callable[[Path], float]
+FinishedScript = Collection[Path] | Callable[[Path], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptedSearch:
+    """What a scripted search ended with."""
+
+    tree: Tree
+    events: tuple[Event, ...]
+    outcome: Outcome
+    answer: str | None
+    asked: tuple[Request, ...]
+
+    def node(self, *steps: str) -> Node:
+        """The node of a partial solution.
+
+        Raises:
+            KeyError: the tree has no such node.
+        """
+        for node in self.tree.nodes:
+            if tuple(step.text for step in self.tree.steps(node.id)) == steps:
+                return node
+        raise KeyError(steps)
+
+    def value(self, *steps: str) -> float:
+        return self.node(*steps).value
+
+    def visits(self, *steps: str) -> int:
+        return self.node(*steps).visits
+
+    def table(self) -> dict[Path, tuple[int, float]]:
+        """Visits and value of every node by its partial solution."""
+        return {
+            tuple(step.text for step in self.tree.steps(node.id)): (node.visits, node.value)
+            for node in self.tree.nodes
+        }
+
+
+@dataclass(slots=True)
+class Script:
+    """Answers the requests of a method as a policy, a value model and a critic would."""
+
+    recorder: Recorder
+    propose: ProposeScript
+    value: ValueScript
+    finished: FinishedScript
+    drawn: dict[Path, int] = field(default_factory=dict)
+    asked: list[Request] = field(default_factory=list)
+    beside: list[Beside] = field(default_factory=list)
+    parts: list[tuple[int, Followed]] = field(default_factory=list)
+    number: int = 0
+
+    def play(self, moves: Moves) -> Any:
+        """What ``moves`` return."""
+        reply: Any = None
+        while True:
+            try:
+                request = moves.send(reply)
+            except StopIteration as end:
+                return end.value
+            self.asked.append(request)
+            reply = self.reply(request)
+
+    def reply(self, request: Request) -> Any:
+        if isinstance(request, Propose):
+            path = self.path(request.prefix)
+            texts = [self.draw(path) for _ in range(request.n)]
+            return [Step(text) if text else None for text in texts]
+        if isinstance(request, Complete):
+            path = self.path(request.prefix)
+            traces = (self.complete(path) for _ in range(request.n))
+            return [Trace(steps) for steps in takewhile(bool, traces)]
+        if isinstance(request, Value):
+            return [self.score(self.path(prefix)) for prefix in request.prefixes]
+        if isinstance(request, Begin):
+            self.beside.append(Beside(self, request))
+            return len(self.beside) - 1
+        if isinstance(request, Follow):
+            first = next(beside for beside in self.beside if beside.parts)
+            return first.follow(self.recorder)
+        if isinstance(request, Reached):
+            self.parts.append((len(self.recorder.events), Followed(self.number, request.nodes, False)))
+            return None
+        return self.critique(self.path(request.prefix))
+
+    def path(self, prefix: Prefix) -> Path:
+        steps = [*self.recorder.tree.steps(prefix.node), *prefix.steps]
+        return tuple(step.text for step in steps)
+
+    def draw(self, path: Path) -> str:
+        if callable(self.propose):
+            return self.propose(path)
+        draws = self.propose.get(path, ())
+        position = self.drawn.get(path, 0)
+        self.drawn[path] = position + 1
+        return draws[position] if position < len(draws) else ""
+
+    def complete(self, path: Path) -> tuple[Step, ...]:
+        steps: list[Step] = []
+        while not self.critique((*path, *(step.text for step in steps))).finished:
+            text = self.draw((*path, *(step.text for step in steps)))
+            if not text:
+                break
+            steps.append(Step(text))
+        return tuple(steps)
+
+    def score(self, path: Path) -> float:
+        return self.value(path) if callable(self.value) else self.value[path]
+
+    def critique(self, path: Path) -> Verdict:
+        done = self.finished(path) if callable(self.finished) else path in self.finished
+        return Verdict(done, path[-1] if done and path else None)
+
+
+class Beside:
+    """Moves beside a scripted search: made at once, followed part by part."""
+
+    def __init__(self, search: Script, begin: Begin) -> None:
+        self.branch = Branch(search.recorder.tree, begin.node)
+        recorder, number = self.branch.recorder, len(search.beside)
+        script = replace(search, recorder=recorder, beside=[], parts=[], number=number)
+        start = recorder.tree.nodes[self.branch.start]
+        nodes = script.play(begin.run(recorder, start, Random(number)))
+        end = (len(recorder.events), Followed(number, nodes, True))
+        self.parts = deque([*script.parts, end])
+
+    def follow(self, search: Recorder) -> Followed:
+        recorded, followed = self.parts.popleft()
+        self.branch.join(search, recorded)
+        return replace(followed, nodes=self.branch.here(followed.nodes or []))
+
+
+def scripted_search(
+    method: str,
+    settings: Method,
+    *,
+    propose: ProposeScript,
+    value: ValueScript,
+    finished: FinishedScript = (),
+    seed: int = 0,
+) -> ScriptedSearch:
+    """Run a search method on a scripted policy, value model and critic.
+
+    The answer of a finished node is the text of its last step. Ties between equally promising nodes are
+    broken by ``random.Random(seed)``, drawn exactly where the authors' code draws.
+
+    Args:
+        method: a name of :data:`restmcts.search.registry.METHODS`.
+        settings: the settings of that method.
+        propose: the next steps; see :data:`ProposeScript`.
+        value: the value of each partial solution, 0 to 1.
+        finished: which partial solutions are finished.
+        seed: for ties.
+    """
+    recorder = Recorder()
+    script = Script(recorder, propose, value, finished)
+    outcome: Outcome = script.play(METHODS[method].run(recorder, settings, Random(seed)))
+    answer = _answer(recorder.tree, outcome, settings)
+    return ScriptedSearch(recorder.tree, tuple(recorder.events), outcome, answer, tuple(script.asked))
+
+
+def _answer(tree: Tree, outcome: Outcome, settings: Method) -> str | None:
+    if outcome.node is not None:
+        return tree.nodes[outcome.node].answer
+    found = RULES[settings.answer_by](tree)
+    return None if found is None else found[0]

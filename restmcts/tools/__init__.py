@@ -1,0 +1,1 @@
+"""Tools beside the main job: diagnosis, speed, environment and small models."""

@@ -1,0 +1,1 @@
+"""The files of a run: layout, JSON Lines, locks and the journal."""

@@ -1,0 +1,66 @@
+"""What a run was started with: its configuration and its environment, each written once."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from store.encoding.fields import plain
+from store.errors import InputError, StoreError
+from store.files.atomic import replace_file
+
+if TYPE_CHECKING:
+    from store.files.layout import RunLayout
+
+_SHOWN = 12
+
+
+def write_config(layout: RunLayout, config: str) -> None:
+    """Write ``run.toml``, or see that it is the same.
+
+    Raises:
+        InputError: it is another one; the message shows the lines that differ.
+        StoreError: it cannot be written.
+    """
+    path = layout.config
+    try:
+        tomllib.loads(config)
+        data = config.encode("utf-8")
+    except ValueError as error:
+        raise InputError(f"the configuration of run {layout.run!r} is not TOML: {error}") from error
+    if not path.exists():
+        replace_file(path, [data])
+        return
+    before = path.read_bytes().decode("utf-8", "replace")
+    if before != config:
+        raise InputError(
+            f"run {layout.run!r} was started with another configuration ({path}); "
+            f"choose another run name, or undo these changes:\n{_difference(before, config)}"
+        )
+
+
+def _difference(before: str, after: str) -> str:
+    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), "run.toml", "now", "", "", 0, "")
+    changed = [line for line in lines if not line.startswith(("---", "+++", "@@"))]
+    more = [f"… and {len(changed) - _SHOWN} more lines"] if len(changed) > _SHOWN else []
+    return "\n".join([*changed[:_SHOWN], *more])
+
+
+def write_environment(layout: RunLayout, environment: dict[str, Any]) -> bool:
+    """Write ``env.json`` if it is not there; say whether what is there is another one.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
+    path = layout.environment
+    try:
+        data = orjson.dumps(plain(environment), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    except (ValueError, TypeError) as error:
+        raise StoreError(f"{path}: the environment cannot be stored: {error}") from error
+    if path.exists():
+        return path.read_bytes() != data
+    replace_file(path, [data])
+    return False

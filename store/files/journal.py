@@ -1,0 +1,107 @@
+"""The history of a run: the lines of ``phases.jsonl`` and what they add up to.
+
+The first line says when the run was created; then each phase has lines for its starts and its end. The
+last line about a phase counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from store.encoding.fields import dump, plain
+from store.errors import StoreError
+from store.events import FORMAT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from store.records import PhaseStatus
+
+
+@dataclass(slots=True)
+class Phase:
+    """A phase as its last lines have it; ``started`` is the time of its last start."""
+
+    name: str
+    kind: str
+    iteration: int | None
+    started: str
+    status: PhaseStatus = "running"
+    seconds: float | None = None
+    summary: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Journal:
+    """What has happened in a run so far; ``phases`` are in the order of their first starts."""
+
+    created: str = ""
+    finished: bool = False
+    phases: dict[str, Phase] = field(default_factory=dict)
+    latest: Phase | None = None
+
+    @property
+    def status(self) -> str:
+        """``done``, ``failed``, or ``running`` for a run that is to go on."""
+        if self.finished:
+            return "done"
+        return "failed" if self.latest is not None and self.latest.status == "failed" else "running"
+
+    def apply(self, row: dict[str, Any]) -> None:
+        """Take in one line. Raises KeyError, TypeError or ValueError when it makes no sense."""
+        event, name = row["event"], row.get("phase")
+        if event == "created":
+            self.created = str(row["time"])
+        elif event == "finished":
+            self.finished = True
+        elif event == "started":
+            self._start(row)
+        elif event in ("done", "failed"):
+            phase = self.phases[str(name)]
+            phase.status = event
+            phase.seconds = float(row["seconds"])
+            phase.summary = dict(row["summary"])
+        elif event != "resumed":
+            raise ValueError(f"unknown event {event!r}")
+
+    def _start(self, row: dict[str, Any]) -> None:
+        name, iteration = str(row["phase"]), row["iteration"]
+        if iteration is not None and type(iteration) is not int:
+            raise ValueError(f"iteration {iteration!r} is no whole number")
+        phase = self.phases.setdefault(name, Phase(name, "", None, ""))
+        phase.kind, phase.iteration, phase.started = str(row["kind"]), iteration, str(row["time"])
+        phase.status, phase.seconds, phase.summary = "running", None, {}
+        self.latest, self.finished = phase, False
+
+
+def entry(event: str, **more: Any) -> dict[str, Any]:
+    """A line for the journal, of this moment."""
+    return {"format": FORMAT, "event": event, "time": datetime.now(UTC).isoformat(), **more}
+
+
+def encode_entry(row: dict[str, Any]) -> bytes:
+    """The line as JSON. Raises :class:`StoreError` when it holds what JSON does not have."""
+    try:
+        return dump(plain(row))
+    except ValueError as error:
+        raise StoreError(f"phase {row.get('phase')!r}: its summary cannot be stored: {error}") from error
+
+
+def take_in(journal: Journal, row: Any, where: str) -> None:
+    """Apply a line that was read from ``where``, or raise :class:`StoreError`."""
+    try:
+        if row["format"] != FORMAT:
+            raise ValueError(f"format {row['format']}, this version reads {FORMAT}")
+        journal.apply(row)
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreError(f"{where}: not a line about a phase: {error!s}") from error
+
+
+def read_journal(rows: Iterable[tuple[str, Any]]) -> Journal:
+    """What the lines, each with the place it came from, add up to."""
+    journal = Journal()
+    for where, row in rows:
+        take_in(journal, row, where)
+    return journal

@@ -1,0 +1,201 @@
+"""JSON Lines files: append-only, one writer, a torn last line is as good as not written."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from store.errors import StoreError
+from store.files.atomic import make_folder, sync_folder, writing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+SYNC_SECONDS = 2.0
+"""How long a line may lie with the operating system before it is forced to the disk."""
+
+_BLOCK = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A whole line of a file: where it starts, its number from 1, its bytes without the newline."""
+
+    offset: int
+    number: int
+    data: bytes
+
+    @property
+    def end(self) -> int:
+        """Where the next line starts."""
+        return self.offset + len(self.data) + 1
+
+
+class LineWriter:
+    """Appends lines to one file; what a crash left half-written is cut off first.
+
+    Raises:
+        StoreError: the file cannot be written. What was there stays, and the line can be tried again.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        make_folder(path.parent)
+        with writing(path):
+            new = not path.exists()
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+            self._size = _cut_torn_tail(self._descriptor)
+            if new:
+                sync_folder(path.parent)
+        self._torn = False
+        self._unsynced = False
+        self._synced_at = time.monotonic()
+
+    def append(self, data: bytes) -> None:
+        """Write one line; it survives this process at once, and a power failure a little later."""
+        line = data + b"\n"
+        with writing(self.path):
+            if self._torn:
+                self._undo()
+            try:
+                _write_all(self._descriptor, line)
+            except BaseException:
+                self._torn = True
+                with suppress(OSError):
+                    self._undo()
+                raise
+            self._size += len(line)
+            self._unsynced = True
+        if time.monotonic() - self._synced_at > SYNC_SECONDS:
+            self.sync()
+
+    def sync(self) -> None:
+        """Force everything to the disk."""
+        if self._unsynced:
+            with writing(self.path):
+                os.fsync(self._descriptor)
+        self._unsynced = False
+        self._synced_at = time.monotonic()
+
+    def close(self) -> None:
+        """Force everything to the disk and let go of the file; does nothing the second time."""
+        if self._descriptor < 0:
+            return
+        try:
+            self.sync()
+        finally:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _undo(self) -> None:
+        os.ftruncate(self._descriptor, self._size)
+        self._torn = False
+
+
+def read_lines(path: Path, offset: int = 0, number: int = 0) -> Iterator[Line]:
+    """The whole lines of ``path`` from byte ``offset`` on, which follows line ``number``.
+
+    A last line without a newline is left out; a file that is not there has no lines.
+    """
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StoreError(f"cannot read {path}: {error.strerror}") from error
+    with file:
+        file.seek(offset)
+        for data in file:
+            if not data.endswith(b"\n"):
+                return
+            number += 1
+            yield Line(offset, number, data[:-1])
+            offset += len(data)
+
+
+def read_rows(path: Path, offset: int = 0, number: int = 0) -> Iterator[tuple[Line, Any]]:
+    """The lines of ``path`` and their JSON values; a torn last line is left out.
+
+    Raises:
+        StoreError: a line before the last is not JSON.
+    """
+    for line, row in parse_lines(path, offset, number):
+        if isinstance(row, ValueError):
+            raise StoreError(f"{path}:{line.number}: not JSON ({row}); restore the file or delete the line")
+        yield line, row
+
+
+def parse_lines(path: Path, offset: int = 0, number: int = 0) -> Iterator[tuple[Line, Any]]:
+    """Like :func:`read_rows`, but a line that is not JSON comes with the error in the place of its value."""
+    broken: tuple[Line, ValueError] | None = None
+    for line in read_lines(path, offset, number):
+        if broken is not None:
+            yield broken
+            broken = None
+        try:
+            row = orjson.loads(line.data)
+        except orjson.JSONDecodeError as error:
+            broken = line, error
+        else:
+            yield line, row
+
+
+def read_at(path: Path, offset: int, length: int) -> bytes | None:
+    """``length`` bytes of ``path`` from ``offset`` on, None where the file has no such part."""
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            data = file.read(length)
+    except OSError:
+        return None
+    return data if len(data) == length else None
+
+
+def find_line(path: Path, matches: Callable[[Any], bool]) -> Line | None:
+    """The first line whose JSON value ``matches``. Raises :class:`StoreError` like :func:`read_rows`."""
+    return next((line for line, row in read_rows(path) if matches(row)), None)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _cut_torn_tail(descriptor: int) -> int:
+    """Cut off a last line that has no newline or is not JSON; return the size that remains."""
+    size = os.fstat(descriptor).st_size
+    end = _line_start(descriptor, size)
+    if end:
+        start = _line_start(descriptor, end - 1)
+        if not _is_json(os.pread(descriptor, end - start, start)):
+            end = start
+    if end < size:
+        os.ftruncate(descriptor, end)
+        os.fsync(descriptor)
+    return end
+
+
+def _line_start(descriptor: int, end: int) -> int:
+    """Where the line starts that holds the byte before ``end``, its own newline not counted."""
+    while end > 0:
+        start = max(0, end - _BLOCK)
+        found = os.pread(descriptor, end - start, start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end = start
+    return 0
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return False
+    return True

@@ -1,0 +1,252 @@
+"""From the lines of the files to the rows of the index: one function a kind of file."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from store.encoding.fields import dump
+from store.encoding.rows import checkpoint_from, evaluation_from, labels_from, metric_from, sample_from
+from store.encoding.searches import search_from
+from store.errors import StoreError
+from store.records import PolicySample
+from store.tree import Tree, fold
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Iterator
+
+    from store.events import Header, Result
+    from store.files.jsonl import Line
+    from store.files.layout import RunLayout
+
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A JSON Lines file of a run: its kind, and the phase and rule that its name holds."""
+
+    run: str
+    kind: str
+    path: Path
+    relative: str
+    phase: str = ""
+    rule: str = ""
+
+
+@dataclass(slots=True)
+class Batch:
+    """Rows that wait for their table."""
+
+    connection: sqlite3.Connection
+    iterations: dict[str, int | None] = field(default_factory=dict)
+    rows: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
+    size: int = 0
+    trees: set[str] = field(default_factory=set)
+
+    def add(self, table: str, *rows: Row) -> None:
+        self.rows[table] += rows
+        self.size += len(rows)
+
+    def is_new(self, run: str, phase: str, number: int) -> bool:
+        """Is this the first line about a tree?"""
+        sql = "SELECT 1 FROM trees WHERE run = ? AND phase = ? AND number = ?"
+        known = f"{phase}/{number}" in self.trees
+        known = known or self.connection.execute(sql, (run, phase, number)).fetchone() is not None
+        self.trees.add(f"{phase}/{number}")
+        return not known
+
+    def flush(self) -> None:
+        """Insert everything; a row takes the place of one with the same key."""
+        for table, rows in self.rows.items():
+            marks = ", ".join("?" * len(rows[0]))
+            self.connection.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", rows)
+        self.rows.clear()
+        self.size = 0
+
+
+def sources(layout: RunLayout) -> Iterator[Source]:
+    """The files of a run that exist, in the order in which they are to be read."""
+    run, folder = layout.run, layout.folder
+    if layout.phases.exists():
+        yield Source(run, "phases", layout.phases, "phases.jsonl")
+    for path in sorted((folder / "trees").glob("*.jsonl")):
+        yield Source(run, "trees", path, f"trees/{path.name}", path.stem)
+    for path in sorted((folder / "labels").glob("*.jsonl")):
+        phase, _, rule = path.stem.rpartition(".")
+        yield Source(run, "labels", path, f"labels/{path.name}", phase, rule)
+    for path in sorted((folder / "samples").glob("*.jsonl")):
+        yield Source(run, "samples", path, f"samples/{path.name}", path.stem)
+    for path in (layout.checkpoints, layout.metrics, layout.evaluations):
+        if path.exists():
+            yield Source(run, path.stem, path, path.name)
+
+
+def source(layout: RunLayout, relative: str) -> Source:
+    """A file of a run that may be gone, from its path relative to the run folder."""
+    path = Path(relative)
+    kind = path.parts[0].removesuffix(".jsonl")
+    phase, rule = (path.stem, "") if len(path.parts) > 1 else ("", "")
+    if kind == "labels":
+        phase, _, rule = phase.rpartition(".")
+    return Source(layout.run, kind, layout.folder / path, relative, phase, rule)
+
+
+def take_line(batch: Batch, source: Source, line: Line, row: Any) -> None:
+    """Add the rows for one line of a file to ``batch``.
+
+    Raises:
+        StoreError: the line makes no sense.
+    """
+    if isinstance(row, ValueError):
+        raise StoreError(f"{source.path}:{line.number}: not JSON ({row})")
+    _TAKE[source.kind](batch, source, line, row)
+
+
+def purge(connection: sqlite3.Connection, source: Source) -> None:
+    """Delete every row that came from a file."""
+    for table, condition in _PURGE[source.kind]:
+        values = {
+            "run": source.run,
+            "phase": source.phase,
+            "rule": source.rule,
+            # "0" is the character after "/": the trees of the phase lie between the two.
+            "first": f"{source.phase}/",
+            "last": f"{source.phase}0",
+        }
+        connection.execute(f"DELETE FROM {table} WHERE run = :run AND {condition}", values)
+
+
+def _take_tree(batch: Batch, source: Source, line: Line, row: Any) -> None:
+    where = f"{source.path}:{line.number}"
+    record = search_from(row, where)
+    header = record.header
+    number = tree_number(header, source.phase, where)
+    if not batch.is_new(source.run, header.phase, number):
+        raise StoreError(f"{where}: tree {header.id!r} is there twice; the first counts, delete this line")
+    try:
+        tree = fold(record.events)
+    except ValueError as error:
+        raise StoreError(f"{where}: the events do not make a tree: {error}") from error
+    problem = (source.run, header.phase, header.problem, header.question, header.oracle)
+    batch.add("problems", problem)
+    iteration = batch.iterations.get(header.phase)
+    batch.add("trees", _tree_row(source, line, header, record.result, number, iteration))
+    batch.add("nodes", *_node_rows(source.run, header.id, tree))
+
+
+def tree_number(header: Header, phase: str, where: str) -> int:
+    """The number of a tree in the file of ``phase``, or :class:`StoreError` where it does not belong."""
+    if header.phase != phase:
+        raise StoreError(f"{where}: tree {header.id!r} of phase {header.phase!r} is in the file of {phase!r}")
+    return number_of(header.id, phase, where)
+
+
+def number_of(tree: str, phase: str, where: str) -> int:
+    """The number in a tree id of ``phase``, ``<phase>/<number>``, or :class:`StoreError`."""
+    number = tree.removeprefix(f"{phase}/")
+    plain = number.isascii() and number.isdecimal() and len(number) < 19
+    if not plain or f"{phase}/{int(number)}" != tree:
+        raise StoreError(f"{where}: tree {tree!r} must be named {phase}/<number>")
+    return int(number)
+
+
+def _tree_row(
+    source: Source, line: Line, header: Header, result: Result, number: int, iteration: int | None
+) -> Row:
+    cost = result.cost
+    asked = (header.method, header.answer_by, header.budget, header.policy, header.value, header.seed)
+    ended = (result.answer, result.correct, result.reason, result.nodes, result.finished)
+    spent = (cost.policy, cost.critic, cost.prompt, cost.value, cost.calls, result.seconds)
+    place = (line.offset, len(line.data))
+    named = (source.run, header.phase, number, header.id, iteration, header.problem)
+    return (*named, *asked, *ended, *spent, *place)
+
+
+def _node_rows(run: str, tree_id: str, tree: Tree) -> list[Row]:
+    return [
+        (
+            run,
+            tree_id,
+            node.id,
+            node.parent,
+            node.depth,
+            None if node.step is None else node.step.text,
+            node.score,
+            node.value,
+            node.visits,
+            node.samples,
+            node.finished,
+            node.answer,
+            node.correct,
+        )
+        for node in tree.nodes
+    ]
+
+
+def _take_labels(batch: Batch, source: Source, line: Line, row: Any) -> None:
+    labels = labels_from(row, f"{source.path}:{line.number}")
+    key = (source.run, labels.tree, source.rule, source.phase)
+    batch.add("labels", *((*key, node, value) for node, value in enumerate(labels.values)))
+
+
+def _take_sample(batch: Batch, source: Source, line: Line, row: Any) -> None:
+    sample = sample_from(row, f"{source.path}:{line.number}")
+    text = "".join(step.text for step in sample.steps)
+    if isinstance(sample, PolicySample):
+        kind, value, labels = str(sample.kind), sample.value, None
+    else:
+        kind, value, labels = "value", None, _json(sample.labels)
+    key = (source.run, source.phase, line.number, kind, sample.problem)
+    batch.add("samples", (*key, len(sample.steps), text, value, labels, _json(sample.trees)))
+
+
+def _take_checkpoint(batch: Batch, source: Source, line: Line, row: Any) -> None:
+    phase, made = checkpoint_from(row, f"{source.path}:{line.number}", source.run)
+    key = (made.run, line.number, phase, made.iteration, made.kind)
+    batch.add("checkpoints", (*key, made.path, made.parent, made.carried, _json(made.metrics)))
+
+
+def _take_metric(batch: Batch, source: Source, line: Line, row: Any) -> None:
+    metric = metric_from(row, f"{source.path}:{line.number}", source.run)
+    key = (metric.run, line.number, metric.phase, metric.iteration)
+    batch.add("metrics", (*key, metric.name, metric.value, metric.step, _json(metric.fields)))
+
+
+def _take_evaluation(batch: Batch, source: Source, line: Line, row: Any) -> None:
+    found = evaluation_from(row, f"{source.path}:{line.number}", source.run)
+    key = (found.run, line.number, found.phase, found.iteration, found.method)
+    counts = (found.budget, found.traces, found.problems, found.correct)
+    means = (found.accuracy, found.low, found.high, found.policy_tokens, found.value_tokens)
+    batch.add("evaluations", (*key, *counts, *means))
+
+
+def _json(value: Any) -> str:
+    return dump(value).decode()
+
+
+_TAKE: dict[str, Callable[[Batch, Source, Line, Any], None]] = {
+    "trees": _take_tree,
+    "labels": _take_labels,
+    "samples": _take_sample,
+    "checkpoints": _take_checkpoint,
+    "metrics": _take_metric,
+    "evaluations": _take_evaluation,
+}
+
+_PURGE: dict[str, tuple[tuple[str, str], ...]] = {
+    "phases": (("runs", "TRUE"), ("phases", "TRUE")),
+    "trees": (
+        ("trees", "phase = :phase"),
+        ("problems", "phase = :phase"),
+        ("nodes", "tree >= :first AND tree < :last"),
+    ),
+    "labels": (("labels", "phase = :phase AND rule = :rule"),),
+    "samples": (("samples", "phase = :phase"),),
+    "checkpoints": (("checkpoints", "TRUE"),),
+    "metrics": (("metrics", "TRUE"),),
+    "evaluations": (("evaluations", "TRUE"),),
+}

@@ -1,0 +1,21 @@
+"""What tests of several packages share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.training.training_models import Weights
+
+
+@pytest.fixture
+def weights() -> Callable[[Path], Weights]:
+    """Reads the weights of a model folder."""
+    # torch is loaded by the tests that need it only.
+    from safetensors.torch import load_file
+
+    return lambda folder: load_file(folder / "model.safetensors")

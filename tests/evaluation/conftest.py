@@ -1,8 +1,0 @@
-"""The scripted engines of the search tests."""
-
-from __future__ import annotations
-
-import sys
-from pathlib import Path
-
-sys.path.append(str(Path(__file__).parents[1] / "search"))

@@ -1,0 +1,284 @@
+from __future__ import annotations
+
+import time
+from fractions import Fraction
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from restmcts.grading.finding import MAX_TEXT, find_answer, is_complete, normalize_answer
+from restmcts.grading.normalize import MAX_LENGTH, parse_number
+
+PIECES = [
+    r"\frac",
+    r"\dfrac",
+    r"\text{",
+    r"\boxed{",
+    r"\mathrm{",
+    "{",
+    "}",
+    "1",
+    "2",
+    "000",
+    "/",
+    ",",
+    " ",
+    "x",
+    "=",
+    "-",
+    "+",
+    ".",
+    r"\,",
+    r"\!",
+    "$",
+    "%",
+    "pi",
+    "sqrt(",
+    ")",
+    "(",
+    r"\ ",
+    "cm",
+    r"\left",
+    r"^\circ",
+    r"\sqrt",
+    "**",
+    "\\",
+    "{,}",
+    "and",
+    "\u03c0",
+    "\u2212",
+    r"\{",
+    r"\\",
+    "İ",
+    "#### ",
+    "answer is ",
+    "Answer: ",
+    "\n",
+]
+HOSTILE_TEXT = st.one_of(
+    st.text(max_size=60),
+    st.text(alphabet="0123456789.,-+/$%{}\\ abfrctexpi()=^_sq!~:;*'\"", max_size=60),
+    st.lists(st.sampled_from(PIECES), max_size=20).map("".join),
+)
+
+FOUND = [
+    (r"so \boxed{\frac{14}{3}}.", r"\frac{14}{3}"),
+    (r"\boxed{1} and then \boxed{2}", "2"),
+    (r"The answer is 3, no: \boxed{4}. Wait 5", "4"),
+    (r"\boxed{a} then \boxed{\text{un{fin", "a"),
+    (r"\boxed{\{1,2\}}", r"\{1,2\}"),
+    (r"\boxed{\boxed{7}}", "7"),
+    (r"{stray \boxed{3}", "3"),
+    (r"} } \boxed{3}", "3"),
+    (r"\fbox{9}", "9"),
+    (r"\boxed 5.", "5"),
+    (r"\boxed{}", None),
+    ("The answer is 42.", "42"),
+    ("the final answer is: 42", "42"),
+    ("The answer is 5 apples because 2+3=5.", "5"),
+    ("The answer is -3.", "-3"),
+    ("The answer is 3x+2.", "3x+2"),
+    ("The answer is $x = 5$. Done.", "x = 5"),
+    (r"The answer is \(\frac12\).", r"\frac12"),
+    ("The answer is 12 or 13", "12 or 13"),
+    ("The answer is New York.", "New York"),
+    ("The answer to the question is 3/4.", "3/4"),
+    ("answer is **42**", "42"),
+    ("**Answer:** 1,234.50 dollars", "1,234.50"),
+    ("Answer: 3\nAnswer: 4\n", "4"),
+    ("A = 70\n#### 72", "72"),
+    ("#### 1,000", "1,000"),
+    ("so 3+4=7 and 16-3", "3"),
+    ("x = -5", "-5"),
+    ("It costs $3.50.", "$3.50"),
+    ("in total 1,000,000.", "1,000,000"),
+    ("9 * 2 = $<<9*2=18>>18 a day", "18"),
+    (r"that is \frac{14}{3} of it", r"\frac{14}{3}"),
+    ("no number here", None),
+    ("", None),
+]
+
+
+@pytest.mark.parametrize(("text", "answer"), FOUND)
+def test_the_answer_is_found(text: str, answer: str | None) -> None:
+    assert find_answer(text) == answer
+
+
+def test_only_the_end_of_a_huge_text_is_searched() -> None:
+    assert find_answer(r"\boxed{5}" + "x" * (MAX_TEXT - 9)) == "5"
+    assert find_answer(r"\boxed{5}" + "x" * MAX_TEXT) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "complete"),
+    [
+        (r"Thus \boxed{5}", True),
+        (r"Thus \boxed{5", False),
+        ("The answer is 5", True),
+        ("#### 5", True),
+        ("The answer is", False),
+        ("We want to see what the answer is by adding up all of them", False),
+        ("The answer is not 5", False),
+        ("The sum is 5", False),
+        ("Step 1: 2 + 3 = 5", False),
+        (r"The answer is \frac{1}{2", False),
+        ("", False),
+    ],
+)
+def test_a_marked_answer_completes_a_solution(text: str, complete: bool) -> None:
+    assert is_complete(text) is complete
+    assert (find_answer(text, "marked") is not None) is complete
+
+
+def test_the_last_line_mode_looks_nowhere_else() -> None:
+    assert find_answer(" 22\n 66\n 58\n\n", "last-line") == "58"
+    assert find_answer("22\n66\nno", "last-line") is None
+    assert find_answer("", "last-line") is None
+
+
+SAME = [
+    ["1/2", r"$\frac12$", "0.50", r"\dfrac{1}{2}", ".5", r"\frac{1}{2}", "2/4", " +0.5 ", "0.5."],
+    [
+        "1234",
+        r"\$1,234.00",
+        "1,234",
+        "1{,}234",
+        r"1,\!234",
+        "$1234$",
+        "**1234**",
+        "1234 dollars",
+        r"x = 1234",
+    ],
+    ["-0.5", r"-\frac{1}{2}", r"\frac{-1}{2}", "\u22120.5", "-1/2"],
+    ["1.5", "1 1/2", r"1\frac{1}{2}", r"1\frac12", "3/2"],
+    ["90", r"90^\circ", r"90^{\circ}", "90\u00b0", "90%", r"90\%", r"90\text{ degrees}"],
+    [
+        "10",
+        r"10\text{ cm}^2",
+        "10 cm^2",
+        r"10\mathrm{~cm}",
+        "10 miles per hour",
+        r"10 \mathrm{~kJ} \mathrm{~mol}^{-1}",
+    ],
+    ["new york", r"\text{ New  York}", "New York", '"New York".'],
+    ["(a)", "(A)", r"\text{(A)}"],
+    ["(3, 4)", "(3,4)", "( 3 , 4 )", r"\left( 3, 4 \right)", r"\left(3,\ 4\right)"],
+    [r"\sqrt{2}", r"\sqrt2", r"\sqrt 2", "sqrt(2)"],
+    [r"\frac{\pi}{2}", r"\frac{ \pi }{2}", r"\tfrac{\pi}{2}"],
+    ["0", "-0", "0.0", "00", "0/7"],
+    ["5", r"\boxed{5}", "+5", "5.", "5,", "005"],
+    ["p-q", "p - q", "$p-q$"],
+]
+
+
+@pytest.mark.parametrize("spellings", SAME)
+def test_spellings_of_one_answer_become_the_same_string(spellings: list[str]) -> None:
+    assert {spelling: normalize_answer(spelling) for spelling in spellings} == dict.fromkeys(
+        spellings, normalize_answer(spellings[0])
+    )
+
+
+def test_different_answers_stay_different() -> None:
+    answers = [
+        "1",
+        "-1",
+        "10",
+        "1/3",
+        "0.3333",
+        "(1, 2)",
+        "(2, 1)",
+        "2, 100",
+        "2100",
+        "21/2",
+        "2 1/2",
+        "5!",
+        "x",
+        "2x",
+        "x^2",
+        r"\sqrt{2}",
+        "newyork",
+        "new york",
+        "1/0",
+        r"\Delta x",
+        r"\delta x",
+        "[1, 2]",
+        "1:2",
+    ]
+    assert len({normalize_answer(answer) for answer in answers}) == len(answers)
+
+
+@settings(deadline=None, max_examples=1000)
+@given(HOSTILE_TEXT)
+def test_normalizing_twice_changes_nothing(text: str) -> None:
+    once = normalize_answer(text)
+    assert normalize_answer(once) == once
+    assert len(once) <= MAX_LENGTH
+
+
+@settings(deadline=None, max_examples=500)
+@given(HOSTILE_TEXT)
+def test_finding_is_total(text: str) -> None:
+    for mode in ("any", "marked", "last-line"):
+        answer = find_answer(text, mode)
+        assert answer is None or answer.strip()
+
+
+@given(st.fractions(max_denominator=10**6))
+def test_fractions_keep_their_value(value: Fraction) -> None:
+    assert parse_number(normalize_answer(str(value))) == value
+    assert parse_number(normalize_answer(rf"\frac{{{value.numerator}}}{{{value.denominator}}}")) == value
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False, places=4, min_value=-(10**12), max_value=10**12))
+def test_decimals_keep_their_value_with_and_without_separators(value: object) -> None:
+    assert parse_number(normalize_answer(str(value))) == Fraction(str(value))
+    assert parse_number(normalize_answer(f"{value:,}")) == Fraction(str(value))
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("5.07e1", Fraction("50.7")),
+        (r"5.07\times 10^{1}", Fraction("50.7")),
+        (r"1.50 \cdot 10^{-3}", Fraction(15, 10_000)),
+        ("1e999999999", None),
+        ("1/0", None),
+        ("1.5/2", None),
+        ("x", None),
+        ("", None),
+        ("9" * 5000, None),
+    ],
+)
+def test_plain_numbers_are_read(text: str, value: Fraction | None) -> None:
+    assert parse_number(normalize_answer(text)) == value
+
+
+BOMBS = [
+    "{" * 1_000_000,
+    r"\boxed{" * 150_000,
+    "answer is " * 100_000,
+    r"\frac{" * 200_000,
+    "1," * 500_000,
+    "-" * 10**6,
+    " " * 10**6,
+    "$" * 10**6,
+    "answer to " * 100_000,
+    "1" * 10**6,
+    ("answer is " + "a" * 400 + "\n") * 2500,
+    "\\" * 10**6,
+    r"\text{" * 300,
+    "(" * 1999,
+    r"\frac1" * 330,
+    "sqrt(" * 390,
+    ("~" * 50 + r"\text{") * 30,
+]
+
+
+@pytest.mark.parametrize("number", range(len(BOMBS)))
+def test_hostile_texts_take_little_time(number: int) -> None:
+    start = time.process_time()
+    for mode in ("any", "marked", "last-line"):
+        find_answer(BOMBS[number], mode)
+    normalize_answer(BOMBS[number])
+    assert time.process_time() - start < 2.0

@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from restmcts.errors import RestmctsError
+from restmcts.grading.grader import MAX_ALGEBRA, Grader
+
+
+@pytest.fixture(scope="module")
+def grader() -> Iterator[Grader]:
+    with Grader(seconds=5) as grader:
+        yield grader
+
+
+EQUAL = [
+    ("18", "18"),
+    ("$1,234.00", "1234"),
+    (r"\frac{14}{3}", "14/3"),
+    ("x+1", "1+x"),
+    ("p - q", "-q+p"),
+    (r"\frac{\pi}{2}", "pi/2"),
+    (r"\{1,2\}", r"\{2,1\}"),
+    (r"\sqrt{8}", r"2\sqrt{2}"),
+    ("2^{10}", "1024"),
+    ("(x+1)(x-1)", "x^2-1"),
+    ("1 1/2", "1.5"),
+    (r"\left( 3, \frac{\pi}{2} \right)", r"(3,\pi/2)"),
+    (r"\begin{pmatrix}1\\2\end{pmatrix}", r"\begin{pmatrix} 1 \\ 2 \end{pmatrix}"),
+    (r"\text{Evelyn}", "evelyn"),
+    ("0.1+0.2", "0.3"),
+]
+UNEQUAL = [
+    ("17", "18"),
+    ("", "18"),
+    ("18", "19.0"),
+    ("(1,2)", "(2,1)"),
+    ("0.333333", "1/3"),
+    ("even", "neve"),
+    ("x+1", "x+2"),
+    (r"\sqrt{8}", r"2\sqrt{3}"),
+    ("Evelyn", "Carla"),
+    ("50.72", "50.7"),
+    (r"\text{no idea", "x^2"),
+]
+
+
+@pytest.mark.parametrize(("answer", "oracle"), EQUAL)
+def test_equal_answers_are_right_both_ways(grader: Grader, answer: str, oracle: str) -> None:
+    assert grader.grade_many([(answer, oracle), (oracle, answer)]) == [True, True]
+
+
+@pytest.mark.parametrize(("answer", "oracle"), UNEQUAL)
+def test_other_answers_are_wrong_both_ways(grader: Grader, answer: str, oracle: str) -> None:
+    assert grader.grade_many([(answer, oracle), (oracle, answer)]) == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("answer", "oracle", "tolerance", "correct"),
+    [
+        ("50.72", "50.7", 0.05, True),
+        (r"50.72 \text{ atm}", "50.7", 0.05, True),
+        (r"5.07\times 10^{1}", "50.7", 0.05, True),
+        (r"\sqrt{2570}", "50.7", 0.05, True),
+        ("54", "50.7", 0.05, False),
+        ("-50.7", "50.7", 0.05, False),
+        ("1.05", "1", 0.05, True),
+        ("1", "1.05", 0.05, True),
+        ("0.01", "0", 0.05, False),
+        ("0", "0.0", 0.05, True),
+        (r"\sqrt{2}", "2", 0.05, False),
+        ("1e-30", "2e-30", 0.05, False),
+        ("x", "50.7", 0.05, False),
+    ],
+)
+def test_a_tolerance_is_relative(
+    grader: Grader, answer: str, oracle: str, tolerance: float, correct: bool
+) -> None:
+    assert grader.grade(answer, oracle, tolerance=tolerance) is correct
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.fractions(max_denominator=1000), st.sampled_from(["{}", "${}$", r"\boxed{{{}}}", " {} ", "{}."]))
+def test_equal_numbers_are_right_whatever_their_spelling(grader: Grader, value: object, form: str) -> None:
+    assert grader.grade(form.format(value), str(value))
+    assert grader.grade(str(value), form.format(value))
+
+
+@settings(deadline=None)
+@given(st.fractions(max_denominator=100), st.fractions(max_denominator=100), st.none() | st.floats(0, 0.5))
+def test_grading_numbers_is_symmetric(left: object, right: object, tolerance: float | None) -> None:
+    with Grader() as grader:
+        verdicts = [grader.grade(str(left), str(right), tolerance=tolerance)]
+        verdicts.append(grader.grade(str(right), str(left), tolerance=tolerance))
+    assert verdicts in ([True, True], [False, False])
+    assert grader.stats.algebra == 0
+
+
+HOSTILE = [
+    "9^{9^{9^{9}}}",
+    "(9^9^9)!",
+    "2^{10^{10}}",
+    "{" * 900,
+    "(" * 400 + "1" + ")" * 400,
+    r"\frac{" * 150,
+    r"\frac{1}{" * 90 + "2" + "}" * 90,
+    r"\sqrt{" * 120 + "2" + "}" * 120,
+    r"\sum_{n=1}^{10^{12}} n!",
+    r"\prod_{k=1}^{10000000}k",
+    r"\binom{10^9}{10^8}",
+    "\ud800",
+    "\x00\x1b[31m\n\n",
+    "__import__('os').abort()",
+    "x" * 1_000_000,
+    r"\text{" * 100_000,
+]
+
+
+def test_hostile_answers_are_wrong_within_the_time_limit() -> None:
+    with Grader(seconds=0.5) as grader:
+        for answer in HOSTILE:
+            start = time.monotonic()
+            assert not grader.grade(answer, "42"), answer[:40]
+            assert time.monotonic() - start < 20, answer[:40]
+        assert grader.grade("x+1", "1+x")
+        assert grader.stats.graded == len(HOSTILE) + 1
+        assert grader.stats.timeouts >= 1
+        assert grader.stats.reasons["too long"] == 2
+        assert grader.stats.timeouts + grader.stats.errors == grader.stats.reasons.total()
+
+
+def test_a_time_out_is_paid_for_once() -> None:
+    with Grader(seconds=0.5) as grader:
+        assert grader.grade_many([("9^{9^{9^{9}}}", "42")] * 5) == [False] * 5
+        assert (grader.stats.graded, grader.stats.timeouts) == (5, 1)
+        start = time.monotonic()
+        assert grader.grade("x+1", "1+x"), "the reply to another question"
+        assert time.monotonic() - start < 5
+
+
+def test_long_answers_never_reach_the_algebra() -> None:
+    with Grader() as grader:
+        long = "x+" * MAX_ALGEBRA
+        assert not grader.grade(long + "1", long + "2")
+        assert not grader.grade(long + "1", long + "1")
+        assert grader.grade("1" * 500, "1" * 500)
+        assert grader.stats.algebra == 0
+
+
+def test_the_process_starts_only_when_it_is_needed_and_is_gone_afterwards() -> None:
+    grader = Grader()
+    assert grader.grade("1/2", "0.5")
+    assert grader._worker._process is None
+    with grader:
+        assert grader.grade("x+1", "1+x")
+        process = grader._worker._process
+        assert process is not None
+        assert process.poll() is None
+    assert process.returncode is not None
+    grader.close()
+    assert grader.grade("x+2", "2+x")
+    grader.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_a_crash_is_a_wrong_answer_and_the_next_one_is_graded() -> None:
+    with Grader(seconds=30) as grader:
+        assert grader.grade("x+1", "1+x")
+        process = grader._worker._process
+        assert process is not None
+        threading.Timer(0.5, process.kill).start()
+        assert not grader.grade("9^{9^{9^{9}}}", "42")
+        assert grader.stats.reasons == {"crash": 1}
+        assert grader.grade("x+2", "2+x")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_a_process_that_died_while_idle_is_replaced() -> None:
+    with Grader() as grader:
+        assert grader.grade("x+1", "1+x")
+        process = grader._worker._process
+        assert process is not None
+        os.kill(process.pid, signal.SIGKILL)
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert grader.grade("x+2", "2+x")
+        assert grader.stats.errors == 0
+
+
+def test_many_threads_share_one_grader(grader: Grader) -> None:
+    verdicts: dict[int, bool] = {}
+
+    def work(number: int) -> None:
+        verdicts[number] = grader.grade(f"x+{number}", f"{number - number % 2}+x")
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(1, 17)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert verdicts == {number: number % 2 == 0 for number in range(1, 17)}
+
+
+def test_a_process_that_cannot_start_is_an_error_of_the_user() -> None:
+    with (
+        Grader(memory=48 * 1024**2) as grader,
+        pytest.raises(RestmctsError, match="answers cannot be graded"),
+    ):
+        grader.grade("x+1", "1+x")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_the_process_ends_with_its_parent(tmp_path: Path) -> None:
+    script = (
+        "import os, signal\n"
+        "from restmcts.grading.grader import Grader\n"
+        "grader = Grader()\n"
+        "grader.grade('x+1', '1+x')\n"
+        "print(grader._worker._process.pid, flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    child = int(done.stdout)
+    deadline = time.monotonic() + 30
+    while _running(child):
+        assert time.monotonic() < deadline, "the process outlived its parent"
+        time.sleep(0.02)
+
+
+def _running(pid: int) -> bool:
+    """An orphan that nobody has collected yet is a zombie, and has ended."""
+    done = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True)
+    return bool(done.stdout.strip()) and not done.stdout.strip().startswith("Z")

@@ -1,0 +1,1 @@
+"""The replay of a search without any screen: player, timeline and texts."""

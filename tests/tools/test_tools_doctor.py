@@ -43,7 +43,7 @@ def needed(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Requirement]]:
 
 
 def test_what_is_needed_is_read_from_the_package() -> None:
-    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     expected = {"": project["dependencies"], **project["optional-dependencies"]}
     found = {
         extra: sorted(package.name for package in packages)

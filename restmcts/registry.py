@@ -1,6 +1,7 @@
 """Registries: search methods, label rules, data sets, graders, engines and loops by name.
 
-An entry comes with this package, or from an installed distribution that declares it as an entry point, for example
+An entry comes with this package, or from an installed distribution that declares it as an entry point, for
+example
 
     [project.entry-points."restmcts.search_methods"]
     dvts = "my_package.dvts:dvts"
@@ -15,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
-from typing import Generic, TypeVar, cast
+from typing import Generic, TypeVar
 
 from restmcts import __version__
 from restmcts.errors import InputError
@@ -102,7 +103,7 @@ class Registry(Generic[Entry]):
                 f"{self.kind} {name!r} of {origin}: {origin.target} is no {self._entry.__name__}, but"
                 f" {type(loaded).__name__}"
             )
-        return cast("Entry", loaded)
+        return loaded
 
 
 @cache

@@ -20,14 +20,12 @@ def label(
 ) -> None:
     """Infer a quality value for every step of the stored trees; no model is needed."""
     from restmcts.cli.console import print_json, print_table
-    from restmcts.errors import InputError
     from restmcts.iterate.relabelling import relabel
     from restmcts.labels import LABEL_RULES
     from restmcts.recipe import stored_text
     from store.writer import RunWriter
 
-    if rule not in LABEL_RULES:
-        raise InputError(f"--rule {rule!r}: choose from {', '.join(LABEL_RULES)}")
+    LABEL_RULES.origin(rule, "--rule")
     text = stored_text(root, run)
     with RunWriter.create_or_open(root, run, config=text, environment={}) as writer:
         rows = relabel(writer, root, run, rule, phase)

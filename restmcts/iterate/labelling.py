@@ -8,7 +8,7 @@ from random import Random
 
 from restmcts.errors import PhaseError
 from restmcts.iterate.context import Context, Summary
-from restmcts.labels import LABEL_RULES, Labels, without_rare_answers
+from restmcts.labels import Labels, rest_mcts, without_rare_answers
 from restmcts.problems.problem import Problem
 from restmcts.seeds import derive_seed
 from store.events import SearchRecord, Step
@@ -48,13 +48,14 @@ def label_phase(context: Context, phase: str, search: str) -> Summary:
         PhaseError: no tree has a label.
     """
     rule = context.recipe.labels.rule
+    label = context.recipe.labels.build()
     labelled: list[tuple[str, Labels]] = []
     paper: list[tuple[str, Labels]] = []
     samples: list[ValueSample] = []
     for record, tree in verified_trees(context, search):
-        labels = LABEL_RULES[rule](tree)
+        labels = label(tree)
         labelled.append((record.header.id, labels))
-        paper.append((record.header.id, LABEL_RULES[PAPER_RULE](tree)))
+        paper.append((record.header.id, rest_mcts(tree)))
         samples.extend(value_samples(record, tree, labels))
     if not samples:
         raise PhaseError(
@@ -65,8 +66,8 @@ def label_phase(context: Context, phase: str, search: str) -> Summary:
     if rule != PAPER_RULE:
         context.writer.write_labels(search, PAPER_RULE, paper)
     context.writer.write_samples(phase, samples)
-    steps = sum(label is not None for _, labels in labelled for label in labels)
-    trees = sum(any(label is not None for label in labels) for _, labels in labelled)
+    steps = sum(value is not None for _, labels in labelled for value in labels)
+    trees = sum(any(value is not None for value in labels) for _, labels in labelled)
     return {"rule": rule, "trees": trees, "labelled_steps": steps, "chains": len(samples)}
 
 

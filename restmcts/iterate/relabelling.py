@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from restmcts.errors import InputError
-from restmcts.labels import LABEL_RULES
+from restmcts.labels import label_rule
 from store.index.reader import StoreReader
 from store.tree import fold
 from store.writer import RunWriter
@@ -25,11 +25,10 @@ def relabel(
     if not wanted:
         known = ", ".join(phases) or "none"
         raise InputError(f"run {run!r} has no trees in phase {phase!r}; phases with trees: {known}")
+    label = label_rule(rule)
     counts = []
     for name in wanted:
-        rows = [
-            (record.header.id, LABEL_RULES[rule](fold(record.events))) for record in writer.read_trees(name)
-        ]
+        rows = [(record.header.id, label(fold(record.events))) for record in writer.read_trees(name)]
         writer.write_labels(name, rule, rows)
         steps = sum(label is not None for _, labels in rows for label in labels)
         counts.append((name, len(rows), steps))

@@ -15,7 +15,7 @@ TWO_CHOICES = 'evaluation.methods=[{method="mcts",settings={rounds=0}},{method="
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("choices") / "store"
-    restmcts("iterate", SMALL, "--root", root, "-o", "bootstrap.least_samples=2", "-o", TWO_CHOICES)
+    restmcts("iterate", SMALL, "--root", root, "-o", "bootstrap.least_samples=3", "-o", TWO_CHOICES)
     return root
 
 

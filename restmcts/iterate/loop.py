@@ -89,7 +89,7 @@ def check_trainable(models: ModelSettings) -> None:
 
 
 def base_policy(context: Context) -> str:
-    """The policy that everything starts from: a given folder, or the one of the built-in task."""
+    """The policy that everything starts from: a given folder, or one that the data set makes."""
     given = context.recipe.models.policy_name
     if given is not None:
         return given
@@ -104,14 +104,12 @@ def _base(context: Context) -> Summary:
 
 
 def check_base(context: Context, accuracy: float) -> None:
-    """Stop when the base policy of the built-in task leaves nothing to learn, or nothing to learn from."""
-    if context.recipe.tiny is None:
-        return
-    low, high = context.recipe.tiny.lowest_accuracy, context.recipe.tiny.highest_accuracy
-    if not low <= accuracy <= high:
+    """Stop when the data set says that such a base policy will not do."""
+    reason = context.data_set.check_policy(context.recipe.problems, accuracy)
+    if reason is not None:
         raise PhaseError(
             f"0.validate: the base policy solves {accuracy:.0%} of the validation problems by greedy"
-            f" decoding, outside {low:.0%} to {high:.0%}: change tiny.base.target or the seed"
+            f" decoding, {reason}"
         )
 
 
@@ -286,19 +284,17 @@ def _value(
 
 
 def check_value(context: Context, number: int, figures: dict[str, float]) -> None:
-    """Stop the built-in task, or at least say so, when a value model cannot tell good steps from bad ones."""
-    ranking, tiny = figures.get("auc"), context.recipe.tiny
+    """Stop where the data set says so, or make a note, when a value model ranks steps badly."""
+    ranking = figures.get("auc")
     if ranking is None:
         return
     message = (
         f"{number}.train-value: the value model ranks good above bad steps with AUC {ranking:.2f} on held-out"
         " trees"
     )
-    if tiny is not None and ranking < tiny.lowest_auc:
-        raise PhaseError(
-            f"{message}, below tiny.lowest_auc = {tiny.lowest_auc}: train it longer or on more trees"
-            " (value_training, bootstrap)"
-        )
+    reason = context.data_set.check_value(context.recipe.problems, ranking)
+    if reason is not None:
+        raise PhaseError(f"{message}, {reason}")
     if ranking <= ALMOST_CHANCE:
         context.progress.note(f"{message}, about as well as chance; searches guided by it will not help")
 

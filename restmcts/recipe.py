@@ -6,16 +6,16 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 
-from restmcts.demo.settings import TinySettings
 from restmcts.engines.settings import ModelSettings
 from restmcts.errors import InputError
+from restmcts.grading.registry import GRADERS
 from restmcts.labels import Labels, label_rule
 from restmcts.labels.registry import rule_settings
-from restmcts.problems.gym import GymProblems
+from restmcts.problems.registry import DATA_SETS, DataSetSettings, data_set_settings
 from restmcts.search.registry import method_settings
 from restmcts.search.settings import AnswerRule, Method
 from restmcts.settings import Settings, checked
@@ -23,27 +23,33 @@ from restmcts.training.settings import PolicyTraining, ValueTraining
 from store.files.layout import RunLayout
 from store.tree import Tree
 
+OLD_TINY = (
+    '[tiny] is a table of restmcts 0.1.0 before data sets had names: write data_set = "tiny" and the keys of'
+    " [tiny] and [tiny.problems] in [problems], and those of [tiny.base] in [problems.base]"
+)
+OLD_GYM = (
+    '[problems.gym] is a table of restmcts 0.1.0 before data sets had names: write data_set = "reasoning-gym"'
+    " and its keys in [problems]"
+)
+"""What is said about recipes and stored runs with the keys of earlier versions."""
 
-class ProblemSettings(Settings):
-    """The data: JSON Lines files with ``problem`` and ``answer``, or a task of reasoning-gym (``gym``).
 
-    Test problems are never trained on. ``train_limit``, ``validation_limit`` and ``test_limit`` take the
-    first so many of a file. Without a ``validation`` file, a tenth of the training problems is set aside.
-    """
+def _chosen_data_set(values: Any) -> Any:
+    """The table ``[problems]`` as the settings of its data set."""
+    if not isinstance(values, Mapping):
+        return values
+    if "gym" in values:
+        raise ValueError(OLD_GYM)
+    try:
+        settings = data_set_settings(values)
+        GRADERS.origin(settings.grader)
+    except InputError as error:
+        raise ValueError(str(error)) from None
+    return settings
 
-    train: str | None = None
-    validation: str | None = None
-    test: str | None = None
-    train_limit: int | None = Field(default=None, ge=1)
-    validation_limit: int | None = Field(default=None, ge=1)
-    test_limit: int | None = Field(default=None, ge=1)
-    gym: GymProblems | None = None
 
-    @model_validator(mode="after")
-    def _one_source(self) -> ProblemSettings:
-        if self.gym is not None and (self.train or self.validation or self.test):
-            raise ValueError("problems come from files or from problems.gym, not from both")
-        return self
+Problems = Annotated[SerializeAsAny[DataSetSettings], BeforeValidator(_chosen_data_set)]
+"""The settings of a data set; which class they have is decided by the key ``data_set``."""
 
 
 class SamplingSettings(Settings):
@@ -229,9 +235,8 @@ class Recipe(Settings):
     iterations: int = Field(default=2, ge=1)
     concurrency: int = Field(default=64, ge=1)
     control: bool = False
-    tiny: TinySettings | None = None
     models: ModelSettings = ModelSettings()
-    problems: ProblemSettings = ProblemSettings()
+    problems: Problems = Field(default_factory=dict, validate_default=True)
     sampling: SamplingSettings = SamplingSettings()
     bootstrap: BootstrapSettings = BootstrapSettings()
     generation: GenerationSettings = GenerationSettings()
@@ -243,13 +248,17 @@ class Recipe(Settings):
     value_update: ValueTraining | None = None
     evaluation: EvaluationSettings = EvaluationSettings()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _no_old_keys(cls, values: Any) -> Any:
+        if isinstance(values, Mapping) and "tiny" in values:
+            raise ValueError(OLD_TINY)
+        return values
+
     @model_validator(mode="after")
-    def _has_models_and_problems(self) -> Recipe:
-        if self.tiny is None and self.models.policy is None:
+    def _is_complete(self) -> Recipe:
+        if self.models.policy is None and DATA_SETS[self.problems.data_set].make_policy is None:
             raise ValueError("models.policy is missing: name the folder of the base policy")
-        problems = self.problems
-        if self.tiny is None and problems.train is None and problems.test is None and problems.gym is None:
-            raise ValueError("problems.train is missing: name a JSON Lines file of problems")
         if self.generation.build().endless and self.generation.budget is None:
             raise ValueError("generation.budget is missing: this method ends only by its token budget")
         return self

@@ -197,13 +197,14 @@ def _methods(names: list[str], overrides: list[str]) -> list[EvaluatedMethod]:
 def _problems(recipe: Recipe, problems: Path | None, limit: int | None) -> Any:
     from dataclasses import replace
 
-    from restmcts.iterate.sets import ProblemSets, load_sets
     from restmcts.problems.jsonl import load_problems
+    from restmcts.problems.registry import load_splits
+    from restmcts.problems.splits import Splits
 
     if problems is not None:
-        return ProblemSets([], [], load_problems(problems, limit=limit), [])
-    sets = load_sets(recipe)
-    return replace(sets, test=sets.test[:limit])
+        return Splits([], [], load_problems(problems, limit=limit), [])
+    splits = load_splits(recipe.problems, recipe.seed)
+    return replace(splits, test=splits.test[:limit])
 
 
 def _phase_name(methods: list[EvaluatedMethod], budgets: list[int], iteration: int, data: str) -> str:

@@ -22,14 +22,6 @@ PAPER_RULE = "rest-mcts"
 BOOTSTRAP = "0.search"
 """The phase of the unguided trees of the base policy."""
 
-HELD_OUT_ONE_IN = 10
-"""One training problem in so many is never used to train a value model, only to judge it."""
-
-
-def held_out(problem: str) -> bool:
-    """Whether the trees of a problem are kept to judge value models; decided by its name alone."""
-    return derive_seed("held-out", problem) % HELD_OUT_ONE_IN == 0
-
 
 def verified_trees(context: Context, search: str) -> Iterator[tuple[SearchRecord, Tree]]:
     """The searches of a phase with the trees that are learned from.

@@ -105,7 +105,7 @@ def run_search_phase(context: Context, phase: str, tasks: Sequence[SearchTask], 
 
 async def _search(context: Context, waiting: Sequence[SearchTask], engines: Engines, tally: Tally) -> None:
     synced = time.monotonic()
-    searches = run_searches(waiting, engines, context.recipe.concurrency, context.grade)
+    searches = run_searches(waiting, engines, context.recipe.concurrency, context.grader.grade)
     async with aclosing(searches):
         async for record in searches:
             context.writer.add_tree(record)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import pytest
 
 from restmcts.errors import InputError
+from restmcts.grading.finding import MathAnswers
 from restmcts.grading.verdicts import declared_finished, rule_critic
+from restmcts.problems.problem import Problem
 from restmcts.search.registry import METHODS, method_settings
 from restmcts.search.requests import Verdict
 from restmcts.search.settings import Mcts
 from store.events import Step
+
+PROBLEM = Problem("p", "2 + 3", "5")
 
 
 @pytest.mark.parametrize(
@@ -26,7 +30,7 @@ from store.events import Step
     ],
 )
 def test_the_critic_by_rule(steps: list[Step], verdict: Verdict) -> None:
-    assert rule_critic(steps) == verdict
+    assert rule_critic(PROBLEM, steps, MathAnswers()) == verdict
 
 
 @pytest.mark.parametrize(
@@ -36,13 +40,13 @@ def test_the_critic_by_rule(steps: list[Step], verdict: Verdict) -> None:
 def test_what_a_search_declares_finished_has_the_answer_in_its_text(
     steps: list[Step], answer: str | None
 ) -> None:
-    assert declared_finished(steps) == Verdict(True, answer)
+    assert declared_finished(PROBLEM, steps, MathAnswers()) == Verdict(True, answer)
 
 
 def test_answers_are_normalized_so_that_votes_count_equal_ones_together() -> None:
-    first = rule_critic([Step("The answer is 1,000.\n")]).answer
+    first = rule_critic(PROBLEM, [Step("The answer is 1,000.\n")], MathAnswers()).answer
     assert first is not None
-    assert first == rule_critic([Step("\\boxed{1000}\n")]).answer
+    assert first == rule_critic(PROBLEM, [Step("\\boxed{1000}\n")], MathAnswers()).answer
 
 
 def test_an_unknown_method_names_the_known_ones() -> None:

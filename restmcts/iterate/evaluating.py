@@ -13,9 +13,8 @@ from restmcts.iterate.context import Context, Summary
 from restmcts.iterate.searching import run_search_phase, search_tasks
 from restmcts.problems.problem import Problem
 from restmcts.recipe import EvaluatedMethod
-from restmcts.search.registry import METHODS
+from restmcts.search.registry import METHODS, row_name
 from restmcts.search.running.task import Engines, SearchTask
-from restmcts.search.settings import Method
 from store.records import Evaluation
 
 GREEDY = EvaluatedMethod(method="greedy")
@@ -48,7 +47,7 @@ def evaluate_phase(
     answer_rules: dict[int, tuple[str, list[str]]] = {}
     for choice in methods:
         settings = choice.build()
-        one_trace = choice.method == "greedy"
+        one_trace = METHODS[choice.method].one_trace
         first = len(tasks)
         tasks += search_tasks(
             context,
@@ -76,15 +75,6 @@ def budget_tokens(traces: float, trace_tokens: float) -> int:
     return max(1, round(traces * trace_tokens))
 
 
-def row_name(method: str, rule: str) -> str:
-    """How a method with an answer rule is called in tables."""
-    if method in {"self-consistency", "best-of-n"}:
-        names = {"majority": "self-consistency", "value-vote": "self-consistency, value vote"}
-        return names.get(rule, f"best-of-n, {rule.removeprefix('best-')}")
-    default: Method = METHODS[method].settings()
-    return method if rule == default.answer_by else f"{method}, {rule}"
-
-
 def _rows(
     context: Context,
     phase: str,
@@ -97,7 +87,7 @@ def _rows(
     counts: dict[int | None, float | None] = dict(budgets)
     for record in context.writer.read_trees(phase):
         method, rules = answer_rules[int(record.header.id.rpartition("/")[2])]
-        cuts: list[int | None] = [None] if method == "greedy" else [tokens for tokens, _ in budgets]
+        cuts: list[int | None] = [None] if METHODS[method].one_trace else [tokens for tokens, _ in budgets]
         for rule, answers in answers_at(record, cuts, rules).items():
             for answer in answers:
                 cells[method, rule, answer.budget].append(answer)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from restmcts.errors import InputError
-from restmcts.labels import label_rule
+from restmcts.labels import LABEL_RULES, label_rule
 from store.index.reader import StoreReader
 from store.tree import fold
 from store.writer import RunWriter
@@ -29,6 +29,7 @@ def relabel(
     counts = []
     for name in wanted:
         rows = [(record.header.id, label(fold(record.events))) for record in writer.read_trees(name)]
+        writer.note_uses(name, LABEL_RULES.plural, LABEL_RULES.origins([rule]))
         writer.write_labels(name, rule, rows)
         steps = sum(label is not None for _, labels in rows for label in labels)
         counts.append((name, len(rows), steps))

@@ -238,7 +238,8 @@ class Recipe(Settings):
     def _has_models_and_problems(self) -> Recipe:
         if self.tiny is None and self.models.policy is None:
             raise ValueError("models.policy is missing: name the folder of the base policy")
-        if self.tiny is None and self.problems.train is None and self.problems.gym is None:
+        problems = self.problems
+        if self.tiny is None and problems.train is None and problems.test is None and problems.gym is None:
             raise ValueError("problems.train is missing: name a JSON Lines file of problems")
         if self.generation.build().endless and self.generation.budget is None:
             raise ValueError("generation.budget is missing: this method ends only by its token budget")
@@ -311,6 +312,19 @@ def stored_recipe(root: Path, run: str) -> tuple[Recipe, str]:
     text = stored_text(root, run)
     where = str(RunLayout(root, run).config)
     return checked(Recipe, _parsed(text, where), where), text
+
+
+def stored_labels(root: Path, run: str, rule: str) -> LabelSettings:
+    """A label rule, with the settings that the recipe of a stored run has for it."""
+    where = str(RunLayout(root, run).config)
+    table = _parsed(stored_text(root, run), where).get("labels", {})
+    return checked(LabelSettings, table if table.get("rule") == rule else {"rule": rule}, where)
+
+
+def stored_bootstrap(root: Path, run: str) -> BootstrapSettings:
+    """The table ``[bootstrap]`` of a stored run, whatever else its recipe holds."""
+    where = str(RunLayout(root, run).config)
+    return checked(BootstrapSettings, _parsed(stored_text(root, run), where).get("bootstrap", {}), where)
 
 
 def _parsed(text: str, where: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from restmcts.errors import PhaseError
 from restmcts.iterate.context import Context, Summary
 from restmcts.labels import LABEL_RULES, Labels, rest_mcts, without_rare_answers
 from restmcts.problems.problem import Problem
+from restmcts.recipe import BootstrapSettings
 from restmcts.seeds import derive_seed
 from store.events import SearchRecord, Step
 from store.records import PolicySample, ValueSample
@@ -35,10 +36,22 @@ def verified_trees(context: Context, search: str) -> Iterator[tuple[SearchRecord
 
     Correct traces of the bootstrap count where ``bootstrap.least_samples`` samples gave them.
     """
-    least = context.recipe.bootstrap.least_samples if search == BOOTSTRAP else 1
-    for record in context.writer.read_trees(search):
+    least = least_samples(context.recipe.bootstrap, search)
+    return trees_to_learn_from(context.writer.read_trees(search), least)
+
+
+def least_samples(bootstrap: BootstrapSettings, search: str) -> int:
+    """How many samples have to give a correct trace of the phase ``search`` for it to count as correct."""
+    return bootstrap.least_samples if search == BOOTSTRAP else 1
+
+
+def trees_to_learn_from(
+    records: Iterable[SearchRecord], least_samples: int
+) -> Iterator[tuple[SearchRecord, Tree]]:
+    """Each search with its tree, in which correct traces of fewer samples count as unverified."""
+    for record in records:
         tree = fold(record.events)
-        yield record, tree if least == 1 else without_rare_answers(tree, least)
+        yield record, tree if least_samples == 1 else without_rare_answers(tree, least_samples)
 
 
 def label_phase(context: Context, phase: str, search: str) -> Summary:

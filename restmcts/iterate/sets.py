@@ -34,7 +34,7 @@ class ProblemSets:
 
 
 def load_sets(recipe: Recipe) -> ProblemSets:
-    """Generate or read the problems of a recipe.
+    """Generate or read the problems of a recipe; one without training problems has test problems alone.
 
     Raises:
         InputError: a file is missing or wrong, a problem is in two sets, a set is empty.
@@ -48,7 +48,9 @@ def load_sets(recipe: Recipe) -> ProblemSets:
     if files.gym is not None:
         sets = generate_gym(files.gym, recipe.seed)
         return ProblemSets(sets["train"], sets["validation"], sets["test"], [])
-    assert files.train is not None
+    if files.train is None:
+        assert files.test is not None
+        return ProblemSets([], [], load_problems(Path(files.test), limit=files.test_limit), [])
     train = load_problems(Path(files.train), limit=files.train_limit)
     if files.validation is not None:
         validation = load_problems(Path(files.validation), limit=files.validation_limit)

@@ -77,10 +77,12 @@ def test_the_player_replays_a_tree_without_the_distribution(searched: Path) -> N
 def test_eval_reads_budgets_and_answer_rules_off_the_trees(with_plugins: Command, own_store: Path) -> None:
     asked = ("eval", "small", "--root", own_store, "--method", "dvts", "--budget", 20, "--budget", 40)
     rows = with_plugins(*asked, "--limit", 3, "-o", "dvts.branch=2", "--json").json()["rows"]
-    assert {(row["method"], row["traces"]) for row in rows} == {
-        (name, budget) for name in ("dvts", "dvts, majority") for budget in (20.0, 40.0)
+    assert {(row["method"], row["budget"]) for row in rows} == {
+        (name, budget) for name in ("dvts", "dvts, majority") for budget in (20, 40)
     }
-    assert all(row["policy_tokens"] <= row["traces"] for row in rows)
+    assert all(0 < row["policy_tokens"] <= row["budget"] for row in rows)
+    # A guided search asks for values whatever its answers are read by.
+    assert all(row["value_tokens"] > 0 for row in rows)
     assert journal(own_store, "small")[-1] == {"search_methods": {"dvts": ORIGIN}}
     assert check(own_store) == []
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +21,8 @@ from tui.replay.player import Player
 
 ORIGIN = "restmcts-example 0.3"
 
+LABELS = ("-o", "labels.rule=discounted", "-o", "labels.settings.discount=0.5")
+
 Command = Callable[..., Done]
 
 
@@ -31,7 +37,7 @@ def searched(
     problems.write_bytes(b"\n".join(orjson.dumps(row) for row in rows))
     root = folder / "store"
     models = ("--policy", policy, "--value", value)
-    with_plugins("search", "--problems", problems, *models, "--method", "dvts", "--root", root)
+    with_plugins("search", "--problems", problems, *models, "--method", "dvts", "--root", root, *LABELS)
     return root
 
 
@@ -44,6 +50,13 @@ def journal(root: Path, run: str) -> list[dict[str, Any]]:
 def test_a_method_is_one_short_file() -> None:
     for name in ("dvts", "discounted"):
         assert len((SOURCE / "restmcts_example" / f"{name}.py").read_text("utf-8").splitlines()) < 80
+
+
+def test_the_method_passes_its_own_checks(installed: Path) -> None:
+    words = [sys.executable, "-m", "pytest", "-q", "-c", os.devnull, SOURCE / "checks" / "dvts.py"]
+    path = os.pathsep.join([str(installed), str(SOURCE.parents[2])])
+    done = subprocess.run(words, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": path})
+    assert done.returncode == 0, done.stdout
 
 
 def test_methods_lists_what_is_installed(with_plugins: Command) -> None:
@@ -93,6 +106,17 @@ def test_label_applies_a_rule(with_plugins: Command, own_store: Path) -> None:
     assert row["labelled"] > 0
     assert journal(own_store, "small")[-1] == {"label_rules": {"discounted": ORIGIN}}
     assert check(own_store) == []
+
+
+def test_label_takes_the_settings_of_the_recipe(
+    with_plugins: Command, searched: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "store"
+    shutil.copytree(searched, root)
+    with_plugins("label", "search-dvts", "--root", root, "--rule", "discounted")
+    lines = (root / "runs" / "search-dvts" / "labels" / "search.discounted.jsonl").read_bytes().splitlines()
+    values = {value for line in lines for value in orjson.loads(line)["values"]}
+    assert {1.0, 0.5} <= values <= {None, 0.0, *(0.5**power for power in range(20))}
 
 
 def test_the_settings_of_a_rule_are_checked(with_plugins: Command, tmp_path: Path) -> None:

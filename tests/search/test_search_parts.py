@@ -7,7 +7,7 @@ import pytest
 from restmcts.errors import InputError
 from restmcts.grading.verdicts import declared_finished, rule_critic
 from restmcts.search.methods.mcts import Mcts
-from restmcts.search.registry import METHODS, method_settings
+from restmcts.search.registry import METHODS, method_settings, row_name
 from restmcts.search.requests import Verdict
 from store.answers import RULES
 from store.events import Step
@@ -85,6 +85,23 @@ def test_a_wrong_value_is_one_line_that_names_its_key(
     message = str(caught.value)
     assert message.startswith(f"here: {named}: ") and "\n" not in message
     assert repr(values[named]) in message
+
+
+@pytest.mark.parametrize(
+    ("method", "rule", "name"),
+    [
+        ("greedy", "first", "greedy"),
+        ("self-consistency", "majority", "self-consistency"),
+        ("best-of-n", "majority", "self-consistency"),
+        ("best-of-n", "value-vote", "self-consistency, value vote"),
+        ("self-consistency", "best-minimum", "best-of-n, minimum"),
+        ("best-of-n", "best-last", "best-of-n, last"),
+        ("mcts", "best-value", "mcts"),
+        ("mcts", "majority", "mcts, majority"),
+    ],
+)
+def test_rows_of_an_evaluation_are_called_after_method_and_rule(method: str, rule: str, name: str) -> None:
+    assert row_name(method, rule) == name
 
 
 @pytest.mark.parametrize("values", [{"answer_by": "worst"}, {"read_by": ["majority", "worst"]}])

@@ -26,7 +26,7 @@ class Asked:
     max_tokens: int
     temperature: float
     samples: list[Sample] = field(default_factory=list)
-    together: int | None = None
+    total_tokens: int | None = None
 
 
 @dataclass
@@ -66,9 +66,9 @@ class RecordedPolicy:
         until: Literal["step", "end"],
         temperature: float,
         top_p: float = 1.0,
-        together: int | None = None,
+        total_tokens: int | None = None,
     ) -> list[Sample]:
-        asked = Asked(prompt, seeds, max_tokens, temperature, together=together)
+        asked = Asked(prompt, seeds, max_tokens, temperature, total_tokens=total_tokens)
         self._recording.proposals.append(asked)
         asked.samples = await self._policy.propose(
             prompt,
@@ -77,7 +77,7 @@ class RecordedPolicy:
             until=until,
             temperature=temperature,
             top_p=top_p,
-            together=together,
+            total_tokens=total_tokens,
         )
         return asked.samples
 

@@ -90,8 +90,8 @@ class Mcts(Method):
 
     Attributes:
         branch: next steps sampled at an expansion (b).
-        leaves: rounds that run side by side, from different leaves. More than one keeps an engine busy with
-            few searches; not in the authors' code.
+        parallel_rounds: the most rounds that run at the same time, from different leaves. More than one
+            keeps an engine busy with few searches. Not in the authors' code.
         rounds: most rounds of select, expand, rollout and backup; 0 goes on until the token budget is
             spent or nothing new comes.
         rollout_branch: samples a rollout step.
@@ -104,12 +104,12 @@ class Mcts(Method):
             goes on.
         keep_rollouts: the steps of a rollout join the tree, so an answer that it reaches counts. Not in
             the authors' code.
-        close_finished: a finished node, or one with closed children only, is not selected again. Not in
+        close_finished: a finished node, or one with exhausted children only, is not selected again. Not in
             the authors' code.
     """
 
     branch: int = Field(default=3, ge=1)
-    leaves: int = Field(default=1, ge=1)
+    parallel_rounds: int = Field(default=1, ge=1)
     rounds: int = Field(default=50, ge=0)
     rollout_branch: int = Field(default=1, ge=1)
     rollout_steps: int = Field(default=2, ge=0)
@@ -132,7 +132,8 @@ class ImprovedMcts(Method):
     the value of that solution up.
 
     Attributes:
-        leaves: rounds that run side by side, which keeps an engine busy with few searches.
+        parallel_rounds: the most rounds that run at the same time. More than one keeps an engine busy with
+            few searches.
         rounds: most rounds; 0 goes on until the token budget is spent.
         exploration: weight of the exploration term (c).
         unvisited_bonus: what an unvisited child scores above its value.
@@ -145,7 +146,7 @@ class ImprovedMcts(Method):
     """
 
     answer_by: AnswerRule = "value-vote"
-    leaves: int = Field(default=1, ge=1)
+    parallel_rounds: int = Field(default=1, ge=1)
     rounds: int = Field(default=0, ge=0)
     exploration: float = Field(default=0.1, ge=0)
     unvisited_bonus: float = Field(default=0.0, ge=0)

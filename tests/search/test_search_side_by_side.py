@@ -198,7 +198,7 @@ class Even(Writer):
 
 def asked(policy: Writer) -> list[tuple[int, int | None]]:
     """How many samples were asked for at once, and what was left for them, in order."""
-    return [(len(call.seeds), call.together) for call in policy.calls]
+    return [(len(call.seeds), call.total_tokens) for call in policy.calls]
 
 
 def test_rounds_side_by_side_share_the_budget() -> None:

@@ -75,9 +75,9 @@ FREE = Cost()
 class Selected:
     """The search went down from the root to ``node``.
 
-    ``running``: the nodes from which running rounds started, once a round; the selection counted one pending
-    visit on each of these nodes and on its ancestors. ``exhausted``: the siblings of the nodes on the way down
-    that were passed over. :func:`store.selection.candidates` computes what the selection compared.
+    ``running``: the nodes from which running rounds started, once a round; the selection counted a pending
+    visit on each of these nodes and on its ancestors. ``exhausted``: the siblings of the nodes on the way
+    that were passed over. :func:`store.selection.candidates` computes from them what was compared.
     """
 
     node: int

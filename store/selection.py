@@ -23,6 +23,14 @@ def upper_confidence(
     return value + exploration * math.sqrt(2 * math.log(parent_visits) / visits)
 
 
+def allowed_children(visits: int, widening: float) -> int:
+    """How many children a node with ``visits`` may have: ``widening·sqrt(N)``, and at least one.
+
+    Progressive widening. A walk down ends at the first node that has fewer.
+    """
+    return max(1, math.ceil(widening * math.sqrt(visits)))
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A child as a selection sees it.

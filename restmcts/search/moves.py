@@ -45,7 +45,9 @@ def declare_finished(recorder: Recorder, node: Node) -> Moves:
     recorder.emit(Critiqued(node.id, True, verdict.answer))
 
 
-def draw_steps(prefix: Prefix, n: int, attempts: int, advice: str | None = None) -> Moves:
+def draw_steps(
+    prefix: Prefix, n: int, attempts: int, advice: str | None = None
+) -> Generator[Propose, list[Step | None], list[Step]]:
     """Sample ``n`` next steps; one that comes back empty is drawn again, ``attempts`` times in all.
 
     Draws are taken in the order of the authors' code, which asks for one step at a time: the first is
@@ -63,7 +65,7 @@ def draw_steps(prefix: Prefix, n: int, attempts: int, advice: str | None = None)
     misses = 0
     while done < n:
         asked = n - done
-        replies: list[Step | None] = yield Propose(prefix, asked, advice)
+        replies = yield Propose(prefix, asked, advice)
         for step in replies:
             misses = misses + 1 if step is None else 0
             if step is not None:

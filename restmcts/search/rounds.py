@@ -54,8 +54,8 @@ class Rounds:
     def begin(self, node: Node, exhausted: Collection[int], run: Round, samples: int) -> Moves:
         """Start a round from ``node``, or wait for the oldest one where the budget may not pay for both.
 
-        A search that runs one round at a time makes the round itself, with its own seeds, as the authors' code
-        does.
+        A search that runs one round at a time makes the round itself, with its own seeds, as the code of the
+        authors does.
 
         Returns:
             The node that a round returned if one has ended.

@@ -8,7 +8,6 @@ get more children as its visits grow.
 from __future__ import annotations
 
 from functools import partial
-from math import ceil, sqrt
 from random import Random
 
 from restmcts.search.methods.mcts import backup
@@ -17,9 +16,8 @@ from restmcts.search.recorder import Recorder
 from restmcts.search.requests import Prefix
 from restmcts.search.rounds import Rounds
 from restmcts.search.settings import ImprovedMcts
-from store.selection import upper_confidence
+from store.selection import allowed_children, upper_confidence
 from store.tree import Node, Tree
-
 
 WALK_STEPS = 5
 """How many steps a walk is expected to sample while none has ended."""
@@ -91,7 +89,7 @@ def may_widen(node: Node, settings: ImprovedMcts, rounds: Rounds) -> bool:
     """
     visits = node.visits + rounds.pending_visits[node.id]
     children = len(node.children) + rounds.running.count(node.id)
-    return children < max(1, ceil(settings.widening * sqrt(visits)))
+    return children < allowed_children(visits, settings.widening)
 
 
 def walk(recorder: Recorder, node: Node, random: Random, settings: ImprovedMcts) -> Moves:

@@ -15,7 +15,7 @@ class BudgetSpentError(Exception):
 
 MARGIN: Final = 1.25
 """Safety factor on the mean length of samples."""
-JOB_MARGIN: Final = 1.5
+JOB_MARGIN: Final = 1.15
 """Safety factor on the mean number of tokens that a job takes."""
 
 Kind = Literal["step", "end", "job"]
@@ -78,9 +78,9 @@ class Ledger:
     def job_share(self, samples: int, longest: int, prompted: bool) -> int | None:
         """How many tokens to set aside for a job that is expected to sample ``samples`` steps.
 
-        The share is the mean of the jobs so far with a safety factor. It follows from the length of a step, at
-        most ``longest`` tokens, while no job has joined. It is all that is left where language models judge
-        (``prompted``), as what they will take is not known then. None without a budget.
+        The share is the mean of the jobs so far with a safety factor. While no job has joined, it follows from
+        the length of a step, at most ``longest`` tokens; where language models judge (``prompted``), which
+        take an unknown number of tokens, it is all that is left. None without a budget.
         """
         left, jobs = self.left, self.lengths.get("job")
         if left is None:

@@ -1,6 +1,6 @@
 """How many samples of a single search are in flight, without a model.
 
-    python -m benchmarks.in_flight --budget 400 1000 3000 --leaves 1 4 8
+    python -m benchmarks.in_flight --budget 400 1000 3000 --parallel-rounds 1 4 8
 
 The policy is one whose engine computes a token of every sample in a pass. Steps have 27 tokens on
 average and at most 64, as those of SmolLM2 on GSM8K; the fifth ends a solution. Passes are the time of
@@ -62,11 +62,11 @@ class PassLoop(asyncio.SelectorEventLoop):
         return self._passes.now
 
 
-def shared_passes(lengths: Sequence[int], together: int) -> int:
+def shared_passes(lengths: Sequence[int], total_tokens: int) -> int:
     """For how many passes samples of these lengths get a token each, if so many are left for all."""
     passes = 0
-    while (drawing := sum(length > passes for length in lengths)) and drawing <= together:
-        together -= drawing
+    while (drawing := sum(length > passes for length in lengths)) and drawing <= total_tokens:
+        total_tokens -= drawing
         passes += 1
     return passes
 
@@ -92,11 +92,11 @@ class PassPolicy:
         until: Literal["step", "end"],
         temperature: float,
         top_p: float = 1.0,
-        together: int | None = None,
+        total_tokens: int | None = None,
     ) -> list[Sample]:
         ended = prompt.count(END_OF_STEP) + 1 >= STEPS
         lengths = [min(max_tokens, 3 + int(Random(seed).gammavariate(3, 8))) for seed in seeds]
-        passes = max(lengths) if together is None else shared_passes(lengths, together)
+        passes = max(lengths) if total_tokens is None else shared_passes(lengths, total_tokens)
         await asyncio.sleep(passes)
         return [
             Sample((), passes, True, cut=True) if length > passes else whole(seed, length, ended)
@@ -136,9 +136,11 @@ class Flight:
         return sum(isinstance(event, BackedUp) for event in self.record.events)
 
 
-def fly(method: str, leaves: int, budget: int, seed: int) -> Flight:
+def fly(method: str, parallel: int, budget: int, seed: int) -> Flight:
     """Run one search."""
-    settings = METHODS[method].settings.model_validate({"leaves": leaves, "rounds": 0, "early_stop": False})
+    settings = METHODS[method].settings.model_validate(
+        {"parallel_rounds": parallel, "rounds": 0, "early_stop": False}
+    )
     header = Header(
         id="1.search/0",
         phase="1.search",
@@ -168,20 +170,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--method", default="mcts", choices=["mcts", "mcts-improved"])
     parser.add_argument("--budget", type=int, nargs="+", default=[400, 1000, 3000])
-    parser.add_argument("--leaves", type=int, nargs="+", default=[1, 4, 8])
+    parser.add_argument("--parallel-rounds", type=int, nargs="+", default=[1, 4, 8])
     parser.add_argument("--searches", type=int, default=20)
     given = parser.parse_args()
-    table = Table("budget", "leaves", "in flight", "cut short, %", "finished", "rounds", title=given.method)
+    table = Table(
+        "budget", "parallel rounds", "in flight", "cut short, %", "finished", "rounds", title=given.method
+    )
     for budget in given.budget:
-        for leaves in given.leaves:
-            flights = [fly(given.method, leaves, budget, seed) for seed in range(given.searches)]
+        for parallel in given.parallel_rounds:
+            flights = [fly(given.method, parallel, budget, seed) for seed in range(given.searches)]
             row = [
                 f"{fmean(flight.in_flight for flight in flights):.2f}",
                 f"{100 * fmean(flight.cut for flight in flights):.1f}",
                 f"{fmean(flight.record.result.finished for flight in flights):.1f}",
                 f"{fmean(flight.rounds for flight in flights):.1f}",
             ]
-            table.add_row(str(budget), str(leaves), *row)
+            table.add_row(str(budget), str(parallel), *row)
     Console().print(table)
 
 

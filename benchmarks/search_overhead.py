@@ -62,7 +62,7 @@ class ReadyPolicy:
         until: Literal["step", "end"],
         temperature: float,
         top_p: float = 1.0,
-        together: int | None = None,
+        total_tokens: int | None = None,
     ) -> list[Sample]:
         depth = (len(prompt) - len(PROMPT)) // STEP_TOKENS
         pool = self._last if depth + 1 >= LONGEST else self._steps

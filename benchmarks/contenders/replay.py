@@ -100,7 +100,7 @@ def replay_transformers(
             temperature=asked.temperature,
             top_p=1.0,
             open=policy._is_open(asked.prompt),
-            left=asked.together,
+            left=asked.total_tokens,
         )
 
     COMPUTE.call(

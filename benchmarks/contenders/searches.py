@@ -26,7 +26,7 @@ class Asked:
     max_tokens: int
     temperature: float
     samples: list[Sample] = field(default_factory=list)
-    together: int | None = None
+    total_tokens: int | None = None
 
 
 @dataclass
@@ -66,9 +66,9 @@ class RecordedPolicy:
         until: Literal["step", "end"],
         temperature: float,
         top_p: float = 1.0,
-        together: int | None = None,
+        total_tokens: int | None = None,
     ) -> list[Sample]:
-        asked = Asked(prompt, seeds, max_tokens, temperature, together=together)
+        asked = Asked(prompt, seeds, max_tokens, temperature, total_tokens=total_tokens)
         self._recording.proposals.append(asked)
         asked.samples = await self._policy.propose(
             prompt,
@@ -77,7 +77,7 @@ class RecordedPolicy:
             until=until,
             temperature=temperature,
             top_p=top_p,
-            together=together,
+            total_tokens=total_tokens,
         )
         return asked.samples
 
@@ -97,9 +97,9 @@ class RecordedValue:
         return await self._value.score(prompts)
 
 
-def make_tasks(workload: Workload, leaves: int) -> list[SearchTask]:
+def make_tasks(workload: Workload, parallel: int) -> list[SearchTask]:
     """A search with MCTS* for every problem, which ends when its token budget is spent."""
-    settings = Mcts(branch=workload.branch, rounds=0, early_stop=False, leaves=leaves)
+    settings = Mcts(branch=workload.branch, rounds=0, early_stop=False, parallel_rounds=parallel)
     return [
         SearchTask(
             Header(
@@ -134,7 +134,7 @@ def forget(engine: Any) -> None:
 
 
 def search(
-    workload: Workload, policy: Policy, value: ValueModel, recording: Recording, leaves: int = 1
+    workload: Workload, policy: Policy, value: ValueModel, recording: Recording, parallel: int = 1
 ) -> tuple[int, dict[str, Any]]:
     """Run all searches, each with so many rounds side by side; returns the tokens that they generated."""
     sampling = Sampling(temperature=workload.temperature, step_tokens=workload.step_tokens)
@@ -143,7 +143,7 @@ def search(
     )
 
     async def run() -> list[Any]:
-        tasks = make_tasks(workload, leaves)
+        tasks = make_tasks(workload, parallel)
         return [record async for record in run_searches(tasks, engines, workload.concurrency)]
 
     before = counted(policy), counted(value)

@@ -90,15 +90,15 @@ class Policy(Protocol):
         until: Literal["step", "end"],
         temperature: float,
         top_p: float = 1.0,
-        together: int | None = None,
+        total_tokens: int | None = None,
     ) -> list[Sample]:
         """Sample one continuation a seed, up to the end of a step or of the text.
 
-        ``max_tokens`` is for each of them, ``together`` for all of them: those that are unfinished when less
-        than a token each is left of it come back as they are, marked as ``cut``.
+        ``max_tokens`` is for each of them, ``total_tokens`` for all of them: those that are unfinished when
+        less than a token each is left of it come back as they are, marked as ``cut``.
 
         Raises:
-            EngineError: the model failed, or ``together`` is less than a token a sample.
+            EngineError: the model failed, or ``total_tokens`` is less than a token a sample.
         """
         ...
 

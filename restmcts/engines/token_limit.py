@@ -16,15 +16,15 @@ NOTHING: Final = Sample((), 0, True, cut=True)
 """A sample for which nothing was left."""
 
 
-async def draw_in_turns(draw: Draw, seeds: Sequence[int], max_tokens: int, together: int) -> list[Sample]:
-    """Draw samples that take at most ``together`` tokens: as many at once as fit at their longest.
+async def draw_in_turns(draw: Draw, seeds: Sequence[int], max_tokens: int, total_tokens: int) -> list[Sample]:
+    """Draw samples that take at most ``total_tokens`` tokens: as many at once as fit at their longest.
 
     Near the end of it that is one after the other, the last one with what is left; those for which nothing is
-    left have no tokens. See ``together`` of :meth:`restmcts.engines.base.Policy.propose`.
+    left have no tokens. See ``total_tokens`` of :meth:`restmcts.engines.base.Policy.propose`.
     """
     samples: list[Sample] = []
     while len(samples) < len(seeds):
-        left = together - sum(sample.generated for sample in samples)
+        left = total_tokens - sum(sample.generated for sample in samples)
         if left < 1:
             return [*samples, *[NOTHING] * (len(seeds) - len(samples))]
         longest = min(max_tokens, left)
@@ -35,11 +35,11 @@ async def draw_in_turns(draw: Draw, seeds: Sequence[int], max_tokens: int, toget
     return samples
 
 
-def check_together(together: int | None, samples: int, name: str) -> None:
+def check_total_tokens(total_tokens: int | None, samples: int, name: str) -> None:
     """Refuse a limit that leaves some of the samples without a token.
 
     Raises:
-        EngineError: ``together`` is less than a token a sample.
+        EngineError: ``total_tokens`` is less than a token a sample.
     """
-    if together is not None and together < samples:
-        raise EngineError(f"{name}: {samples} samples cannot take {together} tokens together")
+    if total_tokens is not None and total_tokens < samples:
+        raise EngineError(f"{name}: {samples} samples cannot take {total_tokens} tokens together")

@@ -74,7 +74,7 @@ class Call:
     max_tokens: int
     until: str
     temperature: float
-    together: int | None = None
+    total_tokens: int | None = None
 
 
 @dataclass
@@ -110,18 +110,18 @@ class Writer:
         until: str,
         temperature: float,
         top_p: float = 1.0,
-        together: int | None = None,
+        total_tokens: int | None = None,
     ) -> list[Sample]:
         assert max_tokens >= 1 and len(prompt) + max_tokens <= self.context
-        assert together is None or together >= len(seeds)
-        self.calls.append(Call(prompt, tuple(seeds), max_tokens, until, temperature, together))
+        assert total_tokens is None or total_tokens >= len(seeds)
+        self.calls.append(Call(prompt, tuple(seeds), max_tokens, until, temperature, total_tokens))
         if self.gate is not None:
             await self.gate.wait()
         if self.fail_at is not None and len(self.calls) >= self.fail_at:
             raise EngineError("writer: out of ink")
         samples = [self.write(prompt, seed, max_tokens, until, temperature) for seed in seeds]
-        if together is not None:
-            passes = shared_passes([sample.generated for sample in samples], together)
+        if total_tokens is not None:
+            passes = shared_passes([sample.generated for sample in samples], total_tokens)
             cut = Sample((), passes, True, cut=True)
             samples = [cut if sample.generated > passes else sample for sample in samples]
         self.generated += sum(sample.generated for sample in samples)

@@ -365,10 +365,10 @@ def test_what_the_budget_cuts_short_finishes_no_solution(method: str) -> None:
     """A step is cut off and one token is left: the search ends; its last node is not a solution for that."""
 
     class Wordy(Writer):
-        async def propose(self, *args: Any, together: int | None = None, **more: Any) -> list[Sample]:
-            if together is not None and together < 6:
-                return [Sample((), together - 1, True, cut=True)]
-            return await super().propose(*args, together=together, **more)
+        async def propose(self, *args: Any, total_tokens: int | None = None, **more: Any) -> list[Sample]:
+            if total_tokens is not None and total_tokens < 6:
+                return [Sample((), total_tokens - 1, True, cut=True)]
+            return await super().propose(*args, total_tokens=total_tokens, **more)
 
         def write(self, prompt: Tokens, seed: int, most: int, until: str, temperature: float) -> Sample:
             return Sample((Step(f"{seed}\n", (5, 6, 7, 8, seed % 50 + 10, 9), -0.5),), 6, False)

@@ -20,9 +20,9 @@ from store.events import (
     Valued,
     Verified,
 )
-from store.tree import upper_confidence
+from store.selection import upper_confidence
 from tests.tui.made_searches import custom, mcts
-from tui.replay.detail import confidences, describe_node
+from tui.replay.detail import compared, describe_node
 from tui.replay.event_text import describe
 from tui.replay.player import Player
 from tui.replay.timeline import Pace, bar_position, describe_moment
@@ -51,16 +51,16 @@ def text(lines: list[Line]) -> str:
 
 def test_terms_of_the_upper_confidence() -> None:
     player = at(5, *ROLLOUT)
-    visited, unvisited = confidences(player, 1)
+    visited, unvisited = compared(player, 1)
     assert visited.total == upper_confidence(0.625, 1, 1, 0.4, 0.8)
     assert visited.extra == pytest.approx(0.0)  # ln 1 = 0
     assert (unvisited.extra, unvisited.total) == (pytest.approx(0.8), pytest.approx(1.05))
-    assert confidences(player, 0) == []
+    assert compared(player, 0) == []
 
 
 def test_no_term_before_the_parent_has_a_visit_or_without_settings() -> None:
-    assert [row.total for row in confidences(at(4, *ROLLOUT), 2)] == [None, pytest.approx(1.05)]
-    assert [row.extra for row in confidences(at(5, *ROLLOUT, settings={}), 1)] == [None, None]
+    assert [row.total for row in compared(at(4, *ROLLOUT), 2)] == [None, pytest.approx(1.05)]
+    assert [row.extra for row in compared(at(5, *ROLLOUT, settings={}), 1)] == [None, None]
 
 
 def test_a_node_in_full() -> None:

@@ -28,7 +28,7 @@ from restmcts.engines.openai.replies import (
     total_logprob,
 )
 from restmcts.engines.settings import OpenAiSettings
-from restmcts.engines.token_limit import check_together, draw_in_turns
+from restmcts.engines.token_limit import check_total_tokens, draw_in_turns
 from restmcts.errors import EngineError, InputError
 from restmcts.prompts import INSTRUCTION, fill_template
 from store.events import Step
@@ -123,29 +123,29 @@ class OpenAiPolicy:
         until: Literal["step", "end"],
         temperature: float,
         top_p: float = 1.0,
-        together: int | None = None,
+        total_tokens: int | None = None,
     ) -> list[Sample]:
         """Sample one continuation a seed, up to the end of a step or of the text.
 
         A step begins with the first visible character: where a continuation is only a blank line, it is
         asked for again without a stop string, which is counted too. Samples that might take more than
-        ``together`` are drawn one after the other.
+        ``total_tokens`` are drawn one after the other.
 
         Raises:
-            EngineError: the server failed, the text is too long for the model, or ``together`` is less than
-                a token a sample.
+            EngineError: the server failed, the text is too long for the model, or ``total_tokens`` is less
+            than a token a sample.
         """
-        check_together(together, len(seeds), self.name)
+        check_total_tokens(total_tokens, len(seeds), self.name)
         turn = self._turn(prompt)
         room = self._context_tokens - sum(map(estimate_tokens, (turn.user, turn.steps, self._frame())))
         wish = Wish(turn, max(1, min(max_tokens, room)), until, temperature, top_p)
-        if together is None:
+        if total_tokens is None:
             return await self._at_once(wish, seeds)
 
         async def some(seeds: Sequence[int], longest: int) -> list[Sample]:
             return await self._at_once(replace(wish, max_tokens=longest), seeds)
 
-        return await draw_in_turns(some, seeds, wish.max_tokens, together)
+        return await draw_in_turns(some, seeds, wish.max_tokens, total_tokens)
 
     async def _at_once(self, wish: Wish, seeds: Sequence[int]) -> list[Sample]:
         # At temperature 0 servers refuse more than one sample.

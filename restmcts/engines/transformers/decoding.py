@@ -48,10 +48,10 @@ class Proposal(Job):
         return most_tokens(len(self.seeds), self.max_tokens, self.left)
 
 
-def most_tokens(samples: int, max_tokens: int, together: int | None) -> int:
+def most_tokens(samples: int, max_tokens: int, total_tokens: int | None) -> int:
     """The most tokens that samples can have, each and together."""
     most = samples * max_tokens
-    return most if together is None else min(most, together)
+    return most if total_tokens is None else min(most, total_tokens)
 
 
 @dataclass(slots=True, eq=False)

@@ -20,7 +20,7 @@ from restmcts.engines.loading import (
     end_tokens,
     load_policy,
 )
-from restmcts.engines.token_limit import NOTHING, check_together
+from restmcts.engines.token_limit import NOTHING, check_total_tokens
 from restmcts.engines.transformers.decoding import Decoder, Proposal, most_tokens
 from restmcts.engines.transformers.forward import CachedModel
 from restmcts.errors import EngineError, InputError
@@ -130,7 +130,7 @@ class TransformersPolicy:
         until: Literal["step", "end"],
         temperature: float,
         top_p: float = 1.0,
-        together: int | None = None,
+        total_tokens: int | None = None,
     ) -> list[Sample]:
         """Sample one continuation a seed, up to the end of a step or of the text.
 
@@ -138,21 +138,21 @@ class TransformersPolicy:
         has got as many tokens as the others: where that is depends on their lengths alone.
 
         Raises:
-            EngineError: the prompt does not fit the model, the model failed, or ``together`` is less than a
-                token a sample.
+            EngineError: the prompt does not fit the model, the model failed, or ``total_tokens`` is less than
+            a token a sample.
         """
         room = min(max_tokens, self.context - len(prompt))
-        check_together(together, len(seeds), self.name)
-        most = most_tokens(min(len(seeds), self._max_batch), room, together)
+        check_total_tokens(total_tokens, len(seeds), self.name)
+        most = most_tokens(min(len(seeds), self._max_batch), room, total_tokens)
         self._check(prompt, most, room, max_tokens)
         how = {"max_tokens": room, "until": until, "temperature": temperature, "top_p": top_p}
         parts = [seeds[first : first + self._max_batch] for first in range(0, len(seeds), self._max_batch)]
-        if together is None:
+        if total_tokens is None:
             drawn = await asyncio.gather(*(self._submit(prompt, part, None, **how) for part in parts))
             return [sample for part in drawn for sample in part]
         samples: list[Sample] = []
         for part in parts:
-            left = together - sum(sample.generated for sample in samples)
+            left = total_tokens - sum(sample.generated for sample in samples)
             enough = left >= len(part)
             samples += await self._submit(prompt, part, left, **how) if enough else [NOTHING] * len(part)
         return samples

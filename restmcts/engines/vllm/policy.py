@@ -13,7 +13,7 @@ from restmcts.engines.base import Sample, Tokens
 from restmcts.engines.loading import context_length, end_tokens, load_policy
 from restmcts.engines.samples import make_sample
 from restmcts.engines.settings import ModelSettings
-from restmcts.engines.token_limit import check_together, draw_in_turns
+from restmcts.engines.token_limit import check_total_tokens, draw_in_turns
 from restmcts.engines.vllm.cpu.requests import Allowance, Part
 from restmcts.engines.vllm.engine import check_tokens, open_engine
 from restmcts.errors import EngineError
@@ -125,25 +125,25 @@ class VllmPolicy:
         until: Literal["step", "end"],
         temperature: float,
         top_p: float = 1.0,
-        together: int | None = None,
+        total_tokens: int | None = None,
     ) -> list[Sample]:
         """Sample one continuation a seed, up to the end of a step or of the text.
 
-        Where vLLM runs in processes of its own, samples that might take more than ``together`` are drawn one
-        after the other.
+        Where vLLM runs in processes of its own, samples that might take more than ``total_tokens`` are drawn
+        one after the other.
 
         Raises:
-            EngineError: the prompt does not fit the model, the model failed, or ``together`` is less than a
-                token a sample.
+            EngineError: the prompt does not fit the model, the model failed, or ``total_tokens`` is less than
+            a token a sample.
         """
         room = min(max_tokens, self.context - len(prompt))
         self._check(prompt, room, max_tokens, temperature)
-        check_together(together, len(seeds), self.name)
+        check_total_tokens(total_tokens, len(seeds), self.name)
         wanted = Wanted(prompt, room, until, temperature, top_p)
         if temperature == 0:
-            each = None if together is None else together // len(seeds)
+            each = None if total_tokens is None else total_tokens // len(seeds)
             return (await self._draw(wanted, seeds[:1], each)) * len(seeds)
-        return await self._draw(wanted, seeds, together)
+        return await self._draw(wanted, seeds, total_tokens)
 
     def stats(self) -> dict[str, float]:
         """What the engine has done so far: the fields of :class:`restmcts.engines.batching.EngineStats`.
@@ -156,16 +156,16 @@ class VllmPolicy:
         """Free memory, threads and processes."""
         self._engine.close()
 
-    async def _draw(self, wanted: Wanted, seeds: Sequence[int], together: int | None) -> list[Sample]:
-        if together is None or together >= len(seeds) * wanted.max_tokens:
+    async def _draw(self, wanted: Wanted, seeds: Sequence[int], total_tokens: int | None) -> list[Sample]:
+        if total_tokens is None or total_tokens >= len(seeds) * wanted.max_tokens:
             return await self._at_once(wanted, seeds)
         if self._engine.counts_tokens:
-            return await self._at_once(replace(wanted, allowance=Allowance(together)), seeds)
+            return await self._at_once(replace(wanted, allowance=Allowance(total_tokens)), seeds)
 
         async def some(seeds: Sequence[int], longest: int) -> list[Sample]:
             return await self._at_once(replace(wanted, max_tokens=longest), seeds)
 
-        return await draw_in_turns(some, seeds, wanted.max_tokens, together)
+        return await draw_in_turns(some, seeds, wanted.max_tokens, total_tokens)
 
     async def _at_once(self, wanted: Wanted, seeds: Sequence[int]) -> list[Sample]:
         asked = [self._samples(wanted, first, count) for first, count in consecutive(seeds)]

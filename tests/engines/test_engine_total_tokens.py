@@ -38,11 +38,11 @@ def policy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     engine.close()
 
 
-def until_cut(lengths: Sequence[int], together: int) -> int:
+def until_cut(lengths: Sequence[int], total_tokens: int) -> int:
     """The tokens that each sample of these lengths can have, if all get one in turns."""
     each = 0
-    while (drawing := sum(length > each for length in lengths)) and drawing <= together:
-        together -= drawing
+    while (drawing := sum(length > each for length in lengths)) and drawing <= total_tokens:
+        total_tokens -= drawing
         each += 1
     return each
 
@@ -56,23 +56,23 @@ async def test_samples_are_those_without_the_limit_up_to_where_it_cuts(
     for prompt in make_prompts(3, seed=5):
         whole = await policy.propose(prompt, **how)
         total = sum(sample.generated for sample in whole)
-        for together in {len(SEEDS), 9, 20, total // 2, total - 1, total, total + 7, 6 * 24}:
-            if together < len(SEEDS):
+        for total_tokens in {len(SEEDS), 9, 20, total // 2, total - 1, total, total + 7, 6 * 24}:
+            if total_tokens < len(SEEDS):
                 continue
-            found = await policy.propose(prompt, **how, together=together)
+            found = await policy.propose(prompt, **how, total_tokens=total_tokens)
             taken = sum(sample.generated for sample in found)
             cut = [sample for sample in found if sample.cut]
             cuts += len(cut)
-            assert taken <= together
+            assert taken <= total_tokens
             assert all(sample.truncated for sample in cut)
             # What is left is less than a token for each of those that were being drawn.
-            assert not cut or together - taken < len(cut)
+            assert not cut or total_tokens - taken < len(cut)
             for sample, expected in zip(found, whole, strict=True):
                 if sample.cut:
                     assert tokens_of(sample) == tokens_of(expected)[: len(tokens_of(sample))]
                 else:
                     assert sample == expected
-            if together >= total + len(SEEDS):
+            if total_tokens >= total + len(SEEDS):
                 assert not cut
     assert cuts > 20
 
@@ -81,15 +81,15 @@ async def test_where_a_limit_cuts_depends_on_the_lengths_alone() -> None:
     """Alone and beside other requests, in the same place."""
     engine = TransformersPolicy((llama(), word_tokenizer()), cache_tokens=20_000, peek_end=False)
     how: dict[str, Any] = {"seeds": SEEDS, "max_tokens": 30, "until": "step", "temperature": 1.6}
-    for together in (10, 31, 60):
-        prompts = make_prompts(5, seed=together)
+    for total_tokens in (10, 31, 60):
+        prompts = make_prompts(5, seed=total_tokens)
         wholes = [await engine.propose(prompt, **how) for prompt in prompts]
-        alone = [await engine.propose(prompt, **how, together=together) for prompt in prompts]
-        asked = [engine.propose(prompt, **how, together=together) for prompt in prompts]
+        alone = [await engine.propose(prompt, **how, total_tokens=total_tokens) for prompt in prompts]
+        asked = [engine.propose(prompt, **how, total_tokens=total_tokens) for prompt in prompts]
         assert await asyncio.gather(*asked) == alone
         for whole, found in zip(wholes, alone, strict=True):
             lengths = [sample.generated for sample in whole]
-            each = until_cut(lengths, together)
+            each = until_cut(lengths, total_tokens)
             assert [sample.generated for sample in found] == [min(each, length) for length in lengths]
             assert [sample.cut for sample in found] == [length > each for length in lengths]
     engine.close()
@@ -102,7 +102,7 @@ async def test_the_cache_is_kept_free_for_what_a_limit_allows_and_no_more() -> N
     with pytest.raises(EngineError, match="may need 2002 cached tokens"):
         await engine.propose((1, 9), **how)
     for _ in range(3):
-        asked = [engine.propose((1, number), **how, together=300) for number in (9, 10, 11)]
+        asked = [engine.propose((1, number), **how, total_tokens=300) for number in (9, 10, 11)]
         for found in await asyncio.gather(*asked):
             assert sum(sample.generated for sample in found) <= 300
     cache = engine._model.cache
@@ -114,7 +114,7 @@ async def test_the_cache_is_kept_free_for_what_a_limit_allows_and_no_more() -> N
 async def test_batches_of_a_request_share_the_limit() -> None:
     engine = TransformersPolicy((llama(), word_tokenizer()), max_batch=4, peek_end=False)
     how: dict[str, Any] = {"seeds": range(10), "max_tokens": 20, "until": "end", "temperature": 0.01}
-    found = await engine.propose((1, 9), **how, together=84)
+    found = await engine.propose((1, 9), **how, total_tokens=84)
     engine.close()
     assert [sample.generated for sample in found] == [20] * 4 + [1] * 4 + [0, 0]
     assert [sample.cut for sample in found] == [False] * 4 + [True] * 6
@@ -126,7 +126,7 @@ async def test_at_temperature_zero_one_sample_counts_for_all(tmp_path: Path) -> 
     how: dict[str, Any] = {"max_tokens": 30, "until": "end", "temperature": 0}
     (whole,) = await engine.propose((1, 9), seeds=[0], **how)
     assert whole.generated > 8
-    found = await engine.propose((1, 9), seeds=[0, 1, 2], **how, together=20)
+    found = await engine.propose((1, 9), seeds=[0, 1, 2], **how, total_tokens=20)
     assert [(sample.generated, sample.cut) for sample in found] == [(6, True)] * 3
     engine.close()
 
@@ -135,14 +135,14 @@ async def test_at_temperature_zero_one_sample_counts_for_all(tmp_path: Path) -> 
 async def test_a_cancelled_request_takes_nothing_with_it(tmp_path: Path) -> None:
     engine = VllmPolicy(save(llama(), tmp_path), MODELS)
     how: dict[str, Any] = {"seeds": SEEDS, "until": "end", "temperature": 0.5}
-    long = asyncio.create_task(engine.propose((1, 9), max_tokens=150, together=600, **how))
+    long = asyncio.create_task(engine.propose((1, 9), max_tokens=150, total_tokens=600, **how))
     start = engine.stats()["forward_passes"]
     while engine.stats()["forward_passes"] < start + 3:
         await asyncio.sleep(0)
     long.cancel()
     with pytest.raises(asyncio.CancelledError):
         await long
-    found = await engine.propose((1, 9), max_tokens=20, together=30, **how)
+    found = await engine.propose((1, 9), max_tokens=20, total_tokens=30, **how)
     assert sum(sample.generated for sample in found) == 30
     stats = engine.stats()
     assert (stats["running"], stats["generated_tokens"]) == (0, 30)
@@ -152,7 +152,7 @@ async def test_a_cancelled_request_takes_nothing_with_it(tmp_path: Path) -> None
 
 async def test_less_than_a_token_each_is_refused(policy: Policy) -> None:
     with pytest.raises(EngineError, match="6 samples cannot take 5 tokens together"):
-        await policy.propose((1, 9), seeds=SEEDS, max_tokens=9, until="end", temperature=1, together=5)
+        await policy.propose((1, 9), seeds=SEEDS, max_tokens=9, until="end", temperature=1, total_tokens=5)
 
 
 @given(
@@ -164,17 +164,17 @@ async def test_less_than_a_token_each_is_refused(policy: Policy) -> None:
 def test_in_turns_nothing_is_overspent_and_what_fits_is_drawn_at_once(
     lengths: list[int], most: int, spare: int
 ) -> None:
-    together = len(lengths) + spare
+    total_tokens = len(lengths) + spare
     asked: list[int] = []
 
     async def draw(seeds: Sequence[int], longest: int) -> list[Sample]:
         asked.append(len(seeds))
         return [Sample((), min(lengths[seed], longest), lengths[seed] > longest) for seed in seeds]
 
-    found = asyncio.run(draw_in_turns(draw, range(len(lengths)), most, together))
+    found = asyncio.run(draw_in_turns(draw, range(len(lengths)), most, total_tokens))
     assert len(found) == len(lengths)
-    assert sum(sample.generated for sample in found) <= together
-    if together >= most * len(lengths):
+    assert sum(sample.generated for sample in found) <= total_tokens
+    if total_tokens >= most * len(lengths):
         assert asked == [len(lengths)]
     for sample, length in zip(found, lengths, strict=True):
         assert sample.cut == (sample.generated < min(length, most))
@@ -186,14 +186,14 @@ def test_a_server_is_asked_one_by_one_near_the_limit(server: FaultServer) -> Non
     """Steps of 6 tokens. 40 pay for one of up to 30 at once, then 34, 28, 22 are left."""
     policy = open_engine(server)
     before = len(server.posts)
-    found = propose(policy, seeds=[0, 1, 2, 3], max_tokens=30, together=40)
+    found = propose(policy, seeds=[0, 1, 2, 3], max_tokens=30, total_tokens=40)
     bodies = [post.body for post in server.posts[before:]]
     assert [body["max_tokens"] for body in bodies] == [30, 30, 28, 22]
     assert [sample.generated for sample in found] == [6] * 4
     assert not any(sample.cut for sample in found)
     before = len(server.posts)
-    propose(policy, seeds=[0, 1], max_tokens=20, together=40)
+    propose(policy, seeds=[0, 1], max_tokens=20, total_tokens=40)
     assert [post.body["n"] for post in server.posts[before:]] == [2]
     with pytest.raises(EngineError, match="2 samples cannot take 1 tokens together"):
-        propose(policy, together=1)
+        propose(policy, total_tokens=1)
     policy.close()

@@ -67,6 +67,7 @@ def test_methods_lists_what_is_installed(with_plugins: Command) -> None:
         ("label rule", "discounted", "0.3"),
     ]
     assert all(row["summary"] for row in rows)
+    assert {row["kind"] for row in rows} == {"search method", "label rule", "data set", "grader"}
     shown = with_plugins("methods").output
     assert ORIGIN in shown and "independent subtrees" in shown
 

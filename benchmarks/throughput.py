@@ -86,7 +86,9 @@ def options() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--budget", type=int, default=100, help="tokens generated for each problem")
     parser.add_argument("--branch", type=int, default=3)
-    parser.add_argument("--parallel-rounds", type=int, default=4, help="parallel rounds, where they are measured")
+    parser.add_argument(
+        "--parallel-rounds", type=int, default=4, help="parallel rounds, where they are measured"
+    )
     parser.add_argument("--step-tokens", type=int, default=64)
     parser.add_argument("--temperature", type=float, default=0.7)
     parser.add_argument("--cache-gib", type=float, default=1.0, help="of each engine on vLLM")

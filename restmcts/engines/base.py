@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
 from restmcts.grading.verdicts import Verdict
+from restmcts.problems.problem import Problem
 from store.events import Step
 
 Tokens = tuple[int, ...]
@@ -35,7 +36,7 @@ class Sample:
     last one has ``ended`` set when the policy wrote its end-of-text token. ``generated`` counts every
     token sampled, the end-of-text token included. ``truncated``: the token limit came first. ``prompt`` is
     the length of the prompt in tokens of the model, where that is not the length of what it was given.
-    ``cut``: what all samples of the request may take together came first.
+    ``cut``: the limit of all samples of the request came first.
     """
 
     steps: tuple[Step, ...]
@@ -93,8 +94,8 @@ class Policy(Protocol):
     ) -> list[Sample]:
         """Sample one continuation a seed, up to the end of a step or of the text.
 
-        ``max_tokens`` is for each of them, ``total_tokens`` for all of them: those that are unfinished when less
-        than a token each is left of it come back as they are, marked as ``cut``.
+        ``max_tokens`` is the limit of each sample, ``total_tokens`` that of all samples. Samples that are
+        unfinished when less than a token for each is left of it come back as they are, marked as ``cut``.
 
         Raises:
             EngineError: the model failed, or ``total_tokens`` is less than a token a sample.
@@ -172,15 +173,19 @@ class PromptedValue(Protocol):
 class Critic(Protocol):
     """A self-critic (paper, Section 3.1): is a partial solution complete, and if not, what comes next?"""
 
-    async def judge(self, problem: str, steps: Sequence[Step], most: int | None) -> Verdict:
+    async def judge(self, problem: Problem, steps: Sequence[Step], most: int | None) -> Verdict:
         """The verdict on a partial solution.
 
         Args:
-            problem: the text of the problem.
+            problem: the problem.
             steps: the partial solution, first step to last.
             most: the most tokens that may be generated; None: no limit.
 
         Raises:
             EngineError: the model failed.
         """
+        ...
+
+    def declared(self, problem: Problem, steps: Sequence[Step]) -> Verdict:
+        """The verdict on a solution that the search takes for finished: finished, with its answer."""
         ...

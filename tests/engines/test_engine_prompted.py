@@ -18,6 +18,7 @@ from restmcts.engines.prompted.value import GRADE_TOKENS, PromptedValueModel, pa
 from restmcts.engines.transformers.policy import TransformersPolicy
 from restmcts.errors import EngineError
 from restmcts.grading.verdicts import Verdict
+from restmcts.problems.problem import Problem
 from store.events import Cost, Step
 from tests.engines.engine_models import llama, word_tokenizer
 
@@ -176,7 +177,7 @@ def test_the_model_is_closed_and_counted_through() -> None:
 
 
 def judge(speaker: Speaker, *steps: Step, most: int | None = None) -> Verdict:
-    return asyncio.run(PromptedCritic(speaker).judge("What is x?", steps, most))
+    return asyncio.run(PromptedCritic(speaker).judge(Problem("p", "What is x?"), steps, most))
 
 
 @pytest.mark.parametrize("reply", ["DONE", " done.", '"Done"', "DONE: nothing is left"])
@@ -231,7 +232,9 @@ def test_where_the_rule_decides_nobody_is_asked(
     steps: tuple[Step, ...], most: int | None, context: int
 ) -> None:
     speaker = Speaker(["DONE"], context=context)
-    assert judge(speaker, *steps, most=most) == asyncio.run(RuleCritic().judge("x", steps, most))
+    assert judge(speaker, *steps, most=most) == asyncio.run(
+        RuleCritic().judge(Problem("p", "x"), steps, most)
+    )
     assert not speaker.asked
 
 
@@ -242,7 +245,7 @@ def test_a_local_policy_can_be_asked_too() -> None:
     policy = TransformersPolicy((llama(max_position_embeddings=2048), tokenizer))
     assert tokenizer.decode(policy.question("1 + 2", "3 ")) == "1 + 2 = 3 "
     assert len(policy.prompt("1 + 2")) > len(policy.question("1 + 2", "3 "))
-    verdict = asyncio.run(PromptedCritic(policy).judge("1 + 2", [Step("1 + 2\n")], None))
+    verdict = asyncio.run(PromptedCritic(policy).judge(Problem("p", "1 + 2"), [Step("1 + 2\n")], None))
     assert 0 < verdict.cost.critic <= CRITIC_TOKENS
     assert verdict.cost.prompt > 50 and not verdict.finished
     policy.close()

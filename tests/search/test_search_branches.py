@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from restmcts.search.recorder import Recorder
 from restmcts.search.branch import Branch
+from restmcts.search.recorder import Recorder
 from store.events import Cost, Critiqued, Expanded, RolledOut, Selected, Step, Valued
 
 

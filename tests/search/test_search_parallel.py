@@ -14,15 +14,16 @@ from hypothesis import strategies as st
 from restmcts.engines.base import Sample, Sampling
 from restmcts.search.methods import mcts
 from restmcts.search.methods import mcts_improved as improved
-from restmcts.search.methods.mcts_improved import select
+from restmcts.search.methods.mcts import Mcts
+from restmcts.search.methods.mcts_improved import ImprovedMcts, select
+from restmcts.search.methods.tree_of_thought import TreeOfThought
 from restmcts.search.recorder import Recorder
 from restmcts.search.registry import METHODS
 from restmcts.search.requests import Start
 from restmcts.search.rounds import Rounds
 from restmcts.search.running.driver import run_search
-from restmcts.search.settings import ImprovedMcts, Mcts, TreeOfThought
 from restmcts.search.testing import scripted_search
-from store.events import BackedUp, Expanded, RolledOut, Selected
+from store.events import BackedUp, Expanded, Selected
 from store.selection import candidates
 from store.tree import Tree, fold
 from tests.search.search_engines import Gate, Judge, Writer, engines, run, run_many, task
@@ -139,7 +140,8 @@ def test_requests_of_one_search_run_at_the_same_time(name: str) -> None:
     for seed in range(5):
         policy = Counted(gate=Gate(seed), depth=9, variety=9)
         run(task(name.partition(" ")[0], WIDE[name]), engines(policy))
-    assert most == 3
+    # A round of MCTS* that has ended waits for older ones.
+    assert most == 3 or (name == "mcts" and most == 2)
 
 
 @pytest.mark.parametrize("name", WIDE)

@@ -132,8 +132,8 @@ class OpenAiPolicy:
         ``total_tokens`` are drawn one after the other.
 
         Raises:
-            EngineError: the server failed, the text is too long for the model, or ``total_tokens`` is less than
-                a token a sample.
+            EngineError: the server failed, the text is too long for the model, or ``total_tokens`` is less
+                than a token a sample.
         """
         check_total_tokens(total_tokens, len(seeds), self.name)
         turn = self._turn(prompt)

@@ -129,12 +129,12 @@ class VllmPolicy:
     ) -> list[Sample]:
         """Sample one continuation a seed, up to the end of a step or of the text.
 
-        Where vLLM runs in processes of its own, samples that might take more than ``total_tokens`` are drawn one
-        after the other.
+        Where vLLM runs in processes of its own, samples that might take more than ``total_tokens`` are drawn
+        one after the other.
 
         Raises:
-            EngineError: the prompt does not fit the model, the model failed, or ``total_tokens`` is less than a
-                token a sample.
+            EngineError: the prompt does not fit the model, the model failed, or ``total_tokens`` is less
+                than a token a sample.
         """
         room = min(max_tokens, self.context - len(prompt))
         self._check(prompt, room, max_tokens, temperature)

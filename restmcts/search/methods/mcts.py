@@ -8,6 +8,8 @@ from itertools import islice
 from random import Random
 from types import MappingProxyType
 
+from pydantic import Field
+
 from restmcts.search.moves import (
     Moves,
     Outcome,
@@ -17,9 +19,10 @@ from restmcts.search.moves import (
     grow,
 )
 from restmcts.search.recorder import Recorder
+from restmcts.search.registry import SearchMethod
 from restmcts.search.requests import Critique, Prefix, Value, Verdict
 from restmcts.search.rounds import Rounds
-from restmcts.search.settings import Mcts
+from restmcts.search.settings import Method
 from store.events import BackedUp, RolledOut, Step
 from store.selection import upper_confidence
 from store.tree import Node, Tree
@@ -28,6 +31,46 @@ NO_VISITS: Mapping[int, int] = MappingProxyType({})
 
 IDLE_ROUNDS = 100
 """Without a limit of rounds, a search ends after so many in a row that only met finished nodes."""
+
+
+class Mcts(Method):
+    """MCTS* as in the authors' code; the defaults are its evaluation settings.
+
+    Attributes:
+        branch: next steps sampled at an expansion (b).
+        parallel_rounds: the most rounds that run at the same time, from different leaves. More than one
+            keeps an engine busy with few searches. Not in the authors' code.
+        rounds: most rounds of select, expand, rollout and backup; 0 goes on until the token budget is
+            spent or nothing new comes.
+        rollout_branch: samples a rollout step.
+        rollout_steps: most steps of a rollout (m); it ends at the end of the solution.
+        exploration: weight of the exploration term (c).
+        unvisited_bonus: what an unvisited child scores above its value.
+        alpha: share of the rollout's best value in the child's new value.
+        attempts: how often an empty proposal is asked for again.
+        early_stop: False to sample training data: a node at the gate is marked finished, the search
+            goes on.
+        keep_rollouts: the steps of a rollout join the tree, so an answer that it reaches counts. Not in
+            the authors' code.
+        close_finished: a finished node, or one with exhausted children only, is not selected again. Not in
+            the authors' code.
+    """
+
+    branch: int = Field(default=3, ge=1)
+    parallel_rounds: int = Field(default=1, ge=1)
+    rounds: int = Field(default=50, ge=0)
+    rollout_branch: int = Field(default=1, ge=1)
+    rollout_steps: int = Field(default=2, ge=0)
+    exploration: float = Field(default=0.4, ge=0)
+    unvisited_bonus: float = Field(default=0.8, ge=0)
+    alpha: float = Field(default=0.5, ge=0, le=1)
+    attempts: int = Field(default=3, ge=1)
+    keep_rollouts: bool = False
+    close_finished: bool = False
+
+    @property
+    def endless(self) -> bool:
+        return self.rounds == 0
 
 
 def mcts(recorder: Recorder, settings: Mcts, random: Random) -> Moves:
@@ -297,3 +340,20 @@ def backup(recorder: Recorder, node: Node) -> None:
         values.append(value)
         below = current.id
     recorder.emit(BackedUp(tuple(nodes), tuple(visits), tuple(values)))
+
+
+MCTS = SearchMethod(
+    Mcts,
+    mcts,
+    "MCTS* as in the paper's code",
+    # The authors' settings for data generation.
+    generation={
+        "early_stop": False,
+        "rounds": 40,
+        "rollout_steps": 1,
+        "exploration": 0.5,
+        "unvisited_bonus": 0.9,
+        "end_gate": 0.8,
+    },
+    evaluation={"early_stop": False, "rounds": 0},
+)

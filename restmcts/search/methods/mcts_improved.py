@@ -10,17 +10,56 @@ from __future__ import annotations
 from functools import partial
 from random import Random
 
+from pydantic import Field
+
 from restmcts.search.methods.mcts import backup
 from restmcts.search.moves import Moves, Outcome, at_gate, declare_finished, draw_steps, grow
 from restmcts.search.recorder import Recorder
+from restmcts.search.registry import SearchMethod
 from restmcts.search.requests import Prefix
 from restmcts.search.rounds import Rounds
-from restmcts.search.settings import ImprovedMcts
+from restmcts.search.settings import Method, RuleName
 from store.selection import allowed_children, upper_confidence
 from store.tree import Node, Tree
 
 WALK_STEPS = 5
 """How many steps a walk is expected to sample while none has ended."""
+
+
+class ImprovedMcts(Method):
+    """MCTS* made to pay off at small budgets: every token sampled stays in the tree.
+
+    A round selects a node, walks from there to a finished solution one valued step at a time, and backs
+    the value of that solution up.
+
+    Attributes:
+        parallel_rounds: the most rounds that run at the same time. More than one keeps an engine busy with
+            few searches.
+        rounds: most rounds; 0 goes on until the token budget is spent.
+        exploration: weight of the exploration term (c).
+        unvisited_bonus: what an unvisited child scores above its value.
+        accept: a step is accepted when its value is at least this share of its parent's score.
+        redraws: how often a step that is not accepted is drawn again; then the best one is followed.
+        widening: a node with N visits may have ``widening·sqrt(N)`` children (progressive widening), so
+            that a wrong step can be repaired, the first one too.
+        attempts: how often an empty proposal is asked for again.
+        depth: most steps of a solution.
+    """
+
+    answer_by: RuleName = "value-vote"
+    parallel_rounds: int = Field(default=1, ge=1)
+    rounds: int = Field(default=0, ge=0)
+    exploration: float = Field(default=0.1, ge=0)
+    unvisited_bonus: float = Field(default=0.0, ge=0)
+    accept: float = Field(default=0.5, ge=0)
+    redraws: int = Field(default=5, ge=0)
+    widening: float = Field(default=1.0, gt=0)
+    attempts: int = Field(default=3, ge=1)
+    depth: int = Field(default=64, ge=1)
+
+    @property
+    def endless(self) -> bool:
+        return self.rounds == 0
 
 
 def improved_mcts(recorder: Recorder, settings: ImprovedMcts, random: Random) -> Moves:
@@ -59,7 +98,7 @@ def improved_mcts(recorder: Recorder, settings: ImprovedMcts, random: Random) ->
 
 
 def select(tree: Tree, settings: ImprovedMcts, random: Random, exhausted: set[int], rounds: Rounds) -> Node:
-    """Walk down by the most promising child that is not exhausted, to the first node that may have one more."""
+    """Walk down by the most promising child that is not exhausted, to a node that may have one more."""
     node = tree.root
     pending_visits = rounds.pending_visits
     while not may_widen(node, settings, rounds):
@@ -119,3 +158,11 @@ def accepted_child(recorder: Recorder, node: Node, settings: ImprovedMcts) -> Mo
         if (drawn[-1].score or 0.0) >= floor:
             break
     return max(drawn, key=lambda child: child.value, default=None)
+
+
+MCTS_IMPROVED = SearchMethod(
+    ImprovedMcts,
+    improved_mcts,
+    "MCTS* that keeps every sampled step",
+    evaluation={"early_stop": False, "rounds": 0},
+)

@@ -4,12 +4,32 @@ from __future__ import annotations
 
 from random import Random
 
+from pydantic import Field
+
 from restmcts.search.moves import Moves, Outcome, at_gate, draw_each, grow_each
 from restmcts.search.recorder import Recorder
+from restmcts.search.registry import SearchMethod
 from restmcts.search.requests import Prefix
-from restmcts.search.settings import TreeOfThought
+from restmcts.search.settings import Method
 from store.events import Selected
 from store.tree import Node
+
+
+class TreeOfThought(Method):
+    """Tree-of-Thought, breadth first or depth first (paper, Section 4.1: branch 3, keep 2, depth 8).
+
+    ``repeat`` starts again from the root with fresh samples while the token budget lasts.
+    """
+
+    branch: int = Field(default=3, ge=1)
+    keep: int = Field(default=2, ge=1)
+    depth: int = Field(default=8, ge=1)
+    attempts: int = Field(default=3, ge=1)
+    repeat: bool = True
+
+    @property
+    def endless(self) -> bool:
+        return self.repeat
 
 
 def breadth_first(recorder: Recorder, settings: TreeOfThought, random: Random) -> Moves:
@@ -68,3 +88,7 @@ def _expand(recorder: Recorder, nodes: list[Node], settings: TreeOfThought) -> M
     prefixes = [Prefix(node.id) for node in nodes]
     drawn = yield from draw_each(prefixes, settings.branch, settings.attempts)
     return (yield from grow_each(recorder, list(zip(nodes, drawn, strict=True))))
+
+
+TOT_BFS = SearchMethod(TreeOfThought, breadth_first, "Tree-of-Thought, breadth first")
+TOT_DFS = SearchMethod(TreeOfThought, depth_first, "Tree-of-Thought, depth first")

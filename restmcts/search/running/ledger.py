@@ -78,9 +78,9 @@ class Ledger:
     def job_share(self, samples: int, longest: int, prompted: bool) -> int | None:
         """How many tokens to set aside for a job that is expected to sample ``samples`` steps.
 
-        The share is the mean of the jobs so far with a safety factor. While no job has joined, it follows from
-        the length of a step, at most ``longest`` tokens; where language models judge (``prompted``), which
-        take an unknown number of tokens, it is all that is left. None without a budget.
+        The share is the mean of the jobs so far with a safety factor. While no job has joined, it follows
+        from the length of a step, at most ``longest`` tokens. Where language models judge (``prompted``) it is
+        then all that is left, as nothing is known of their length. None without a budget.
         """
         left, jobs = self.left, self.lengths.get("job")
         if left is None:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_engine_policy import make_prompts, tokens_of
+from tests.engines.test_engine_policy import make_prompts, tokens_of
 
 from restmcts.engines.base import Policy, Sample
 from restmcts.engines.token_limit import draw_in_turns

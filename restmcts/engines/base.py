@@ -36,7 +36,7 @@ class Sample:
     last one has ``ended`` set when the policy wrote its end-of-text token. ``generated`` counts every
     token sampled, the end-of-text token included. ``truncated``: the token limit came first. ``prompt`` is
     the length of the prompt in tokens of the model, where that is not the length of what it was given.
-    ``cut``: what all samples of the request may take together came first.
+    ``cut``: the limit of all samples of the request came first.
     """
 
     steps: tuple[Step, ...]
@@ -94,8 +94,8 @@ class Policy(Protocol):
     ) -> list[Sample]:
         """Sample one continuation a seed, up to the end of a step or of the text.
 
-        ``max_tokens`` is for each of them, ``total_tokens`` for all of them: those that are unfinished when
-        less than a token each is left of it come back as they are, marked as ``cut``.
+        ``max_tokens`` is the limit of each sample, ``total_tokens`` that of all samples. Samples that are
+        unfinished when less than a token for each is left of it come back as they are, marked as ``cut``.
 
         Raises:
             EngineError: the model failed, or ``total_tokens`` is less than a token a sample.

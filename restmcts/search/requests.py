@@ -106,10 +106,10 @@ class Critique:
 class Start:
     """Start a job that runs concurrently with this search.
 
-    The job has its own recorder, whose tree holds the nodes from the root down to ``node``, its own seeds,
-    and a share of the token budget that is set aside for it. Nothing that runs at the same time changes its
-    result. Reply: True; False where the rest of the budget probably does not pay for it, so that running jobs
-    have to join first. Where no job runs, a job is started with all that is left.
+    The job has a recorder of its own, whose tree holds the nodes from the root down to ``node``, seeds of its
+    own, and a share of the token budget that is set aside for it. Nothing that runs at the same time changes
+    its result. Reply: True; False where the rest of the budget probably does not pay for it, so that running
+    jobs have to join first. Where no job runs, a job is started with as much as is left.
 
     Attributes:
         node: the number of the node that the job starts from.
@@ -129,8 +129,8 @@ class Join:
     """Wait for the oldest running job, and let its events join this search.
 
     Jobs join in the order in which they were started, so that equal seeds give equal searches, however fast
-    an engine is. Reply: the number that the node returned by the job has in this search; None where the share
-    of the token budget ended the job.
+    an engine is. Reply: the number in this search of the node that the job returned; None where the share of
+    the token budget ended the job.
     """
 
 

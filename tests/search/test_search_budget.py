@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from restmcts.engines.base import Sample, Sampling
 from restmcts.search.methods.mcts import Mcts
 from restmcts.search.registry import METHODS
-from restmcts.search.running.ledger import Ledger, Lengths
+from restmcts.search.running.ledger import BudgetSpentError, Ledger, Lengths
 from store.events import Expanded, Step, Stopped
 from store.tree import fold
 from tests.search.search_engines import Writer, engines, run, task
@@ -155,17 +155,38 @@ def test_what_is_set_aside_without_a_limit_has_none() -> None:
     assert (ledger.spent, ledger.set_aside, ledger.left, lent.left) == (7, 0, None, None)
 
 
-def test_the_share_of_a_job() -> None:
+def test_what_a_job_probably_takes() -> None:
     ledger = Ledger(500)
-    assert ledger.job_share(4, 64, prompted=False) == 256
-    assert ledger.job_share(4, 64, prompted=True) == 500
+    assert ledger.job_tokens(4, 64, prompted=False) == 256
+    assert ledger.job_tokens(4, 64, prompted=True) == 500
     ledger.count("step", 20)
-    assert ledger.job_share(4, 64, prompted=False) == 100
+    assert ledger.job_tokens(4, 64, prompted=False) == 100
     for tokens in (90, 110):
         ledger.count("job", tokens)
     for prompted in (False, True):
-        assert ledger.job_share(4, 64, prompted=prompted) == 115
-    assert Ledger().job_share(4, 64, prompted=False) is None
+        assert ledger.job_tokens(4, 64, prompted=prompted) == 115
+
+
+def test_jobs_that_took_nothing_are_followed_by_one_that_can_sample() -> None:
+    ledger = Ledger(500)
+    ledger.count("job", 0)
+    assert ledger.job_tokens(4, 64, prompted=False) == 64
+
+
+def test_a_job_gets_what_it_probably_takes_or_all_that_is_left() -> None:
+    ledger = Ledger(100)
+    first, second = ledger.lend_to_job(40, alone=True), ledger.lend_to_job(40, alone=False)
+    assert first is not None and second is not None
+    assert (first.budget, second.budget, ledger.left) == (40, 60, 0)
+    assert ledger.lend_to_job(1, alone=False) is None
+    with pytest.raises(BudgetSpentError):
+        ledger.lend_to_job(1, alone=True)
+    ledger.take_back(first)
+    assert ledger.lend_to_job(50, alone=False) is None
+    whole = ledger.lend_to_job(50, alone=True)
+    assert whole is not None and whole.budget == 40
+    unlimited = Ledger().lend_to_job(50, alone=False)
+    assert unlimited is not None and unlimited.budget is None
 
 
 def test_requests_at_the_same_time_divide_what_is_left() -> None:

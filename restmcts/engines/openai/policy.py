@@ -133,7 +133,7 @@ class OpenAiPolicy:
 
         Raises:
             EngineError: the server failed, the text is too long for the model, or ``total_tokens`` is less
-            than a token a sample.
+                than a token a sample.
         """
         check_total_tokens(total_tokens, len(seeds), self.name)
         turn = self._turn(prompt)

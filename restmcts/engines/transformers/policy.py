@@ -138,8 +138,8 @@ class TransformersPolicy:
         has got as many tokens as the others: where that is depends on their lengths alone.
 
         Raises:
-            EngineError: the prompt does not fit the model, the model failed, or ``total_tokens`` is less than
-            a token a sample.
+            EngineError: the prompt does not fit the model, the model failed, or ``total_tokens`` is less
+                than a token a sample.
         """
         room = min(max_tokens, self.context - len(prompt))
         check_total_tokens(total_tokens, len(seeds), self.name)

@@ -133,8 +133,8 @@ class VllmPolicy:
         one after the other.
 
         Raises:
-            EngineError: the prompt does not fit the model, the model failed, or ``total_tokens`` is less than
-            a token a sample.
+            EngineError: the prompt does not fit the model, the model failed, or ``total_tokens`` is less
+                than a token a sample.
         """
         room = min(max_tokens, self.context - len(prompt))
         self._check(prompt, room, max_tokens, temperature)

@@ -98,9 +98,7 @@ def improved_mcts(recorder: Recorder, settings: ImprovedMcts, random: Random) ->
 
 
 def select(tree: Tree, settings: ImprovedMcts, random: Random, exhausted: set[int], rounds: Rounds) -> Node:
-    """Walk down by the most promising child that is not exhausted, to the first node that may get one
-    more.
-    """
+    """Walk down by the most promising child that is not exhausted, to a node that may have one more."""
     node = tree.root
     pending_visits = rounds.pending_visits
     while not may_widen(node, settings, rounds):

@@ -75,19 +75,34 @@ class Ledger:
         """What to set aside for the next of a kind: ``longest`` tokens while nothing is known."""
         return self.lengths.get(kind, Lengths()).likely(longest)
 
-    def job_share(self, samples: int, longest: int, prompted: bool) -> int | None:
-        """How many tokens to set aside for a job that is expected to sample ``samples`` steps.
+    def job_tokens(self, samples: int, longest: int, prompted: bool) -> int:
+        """How many tokens a job probably takes that samples about ``samples`` steps of ``longest`` tokens.
 
-        The share is the mean of the jobs so far with a safety factor. While no job has joined, it follows
-        from the length of a step, at most ``longest`` tokens; where language models judge (``prompted``),
-        which take an unknown number of tokens, it is all that is left. None without a budget.
+        That is the mean of the jobs so far with a safety factor. While no job has joined, it follows from the
+        length of a step; where language models judge (``prompted``), it is then all that is left, as nothing
+        is known of what they take.
         """
-        left, jobs = self.left, self.lengths.get("job")
-        if left is None:
-            return None
+        step, jobs = self.likely("step", longest), self.lengths.get("job")
         if jobs is not None:
-            return ceil(JOB_MARGIN * jobs.tokens / jobs.number)
-        return max(1, left) if prompted else ceil(samples * self.likely("step", longest))
+            return ceil(max(step, JOB_MARGIN * jobs.tokens / jobs.number))
+        return max(1, self.left or 0) if prompted else ceil(samples * step)
+
+    def lend_to_job(self, expected: int, alone: bool) -> Ledger | None:
+        """The ledger of a job that probably takes ``expected`` tokens; None where less is left.
+
+        A job that is ``alone`` gets what is left. So does one after which too little is left for another.
+
+        Raises:
+            BudgetSpentError: the job is alone, and nothing is left.
+        """
+        left = self.left
+        if left is None:
+            return self.lend(None)
+        if left < expected and not alone:
+            return None
+        if left == 0:
+            raise BudgetSpentError
+        return self.lend(left if left < 2 * expected else expected)
 
     def reserve(self, tokens: int) -> None:
         """Make sure that ``tokens`` could be spent at once.

@@ -116,31 +116,27 @@ class Session:
         Raises:
             BudgetSpentError: no job runs, and nothing is left for one.
         """
-        left = self.ledger.left
-        share = self.ledger.job_share(request.samples, self.engines.sampling.step_tokens, self.prompted)
-        last = False
-        if left is not None and share is not None:
-            if self.jobs and share > left:
-                return False
-            if left == 0:
-                raise BudgetSpentError
-            # What is left after this share is of no use if it does not pay for another job.
-            share = left if left < 2 * share else share
-            last = share == left and not self.jobs
-        job = copy(self)
-        job.ledger = self.ledger.lend(share)
-        job.values = dict(self.values)
-        self.started += 1
-        job.seed = derive_seed(self.seed, "job", self.started)
-        job.drawn, job.started, job.cut = 0, 0, False
-        job.jobs = Jobs()
+        longest, alone = self.engines.sampling.step_tokens, not self.jobs
+        expected = self.ledger.job_tokens(request.samples, longest, self.prompted)
+        ledger = self.ledger.lend_to_job(expected, alone)
+        if ledger is None:
+            return False
         branch = Branch(self.recorder.tree, request.node)
-        job.recorder = branch.recorder
-        ties = Random(derive_seed(job.seed, "ties"))
-        moves = request.run(branch.recorder, branch.recorder.tree.nodes[branch.start], ties)
-        task = asyncio.create_task(job.drive(moves))
-        self.jobs.add(Job(branch, job.ledger, job.values, last, task))
+        session = self.branch_off(branch.recorder, ledger)
+        start = branch.recorder.tree.nodes[branch.start]
+        moves = request.run(branch.recorder, start, Random(derive_seed(session.seed, "ties")))
+        task = asyncio.create_task(session.drive(moves))
+        self.jobs.add(Job(branch, ledger, session.values, alone and self.ledger.exhausted, task))
         return True
+
+    def branch_off(self, recorder: Recorder, ledger: Ledger) -> Session:
+        """The session of a job, with seeds of its own."""
+        self.started += 1
+        session = copy(self)
+        session.recorder, session.ledger, session.values = recorder, ledger, dict(self.values)
+        session.seed = derive_seed(self.seed, "job", self.started)
+        session.drawn, session.started, session.cut, session.jobs = 0, 0, False, Jobs()
+        return session
 
     async def join(self) -> int | None:
         """Let the oldest job join; return the node that it returned, or None where its share ended it.

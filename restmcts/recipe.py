@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,12 +13,15 @@ from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 from restmcts.engines.settings import ModelSettings
 from restmcts.errors import InputError
 from restmcts.grading.registry import GRADERS
+from restmcts.labels import Labels, label_rule
+from restmcts.labels.registry import rule_settings
 from restmcts.problems.registry import DATA_SETS, DataSetSettings, data_set_settings
 from restmcts.search.registry import method_settings
 from restmcts.search.settings import AnswerRule, Method
 from restmcts.settings import Settings, checked
 from restmcts.training.settings import PolicyTraining, ValueTraining
 from store.files.layout import RunLayout
+from store.tree import Tree
 
 OLD_TINY = (
     '[tiny] is a table of restmcts 0.1.0 before data sets had names: write data_set = "tiny" and the keys of'
@@ -140,14 +143,35 @@ class GenerationSettings(MethodChoice):
 
 
 class LabelSettings(Settings):
-    """How step values are inferred from verified trees; ``rule`` is one of :mod:`restmcts.labels`.
+    """How step values are inferred from verified trees.
 
-    ``memory``: the models of an iteration learn from the trees of this iteration only (``latest``), or of
-    the bootstrap and all iterations so far (``all``).
+    ``rule`` is one of :data:`restmcts.labels.LABEL_RULES`; ``settings`` are checked against it. ``memory``:
+    the models of an iteration learn from the trees of this iteration only (``latest``), or of the bootstrap
+    and all iterations so far (``all``).
     """
 
-    rule: Literal["rest-mcts", "correct-share", "any-correct", "first-error"] = "rest-mcts"
+    rule: str = "rest-mcts"
+    settings: dict[str, Any] | None = None
     memory: Literal["latest", "all"] = "all"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, values: Any) -> Any:
+        """Fill the settings of the rule up, so that a stored recipe says everything."""
+        if not isinstance(values, dict) or not isinstance(values.get("settings") or {}, dict):
+            return values
+        rule = values.get("rule", cls.model_fields["rule"].default)
+        if not isinstance(rule, str):
+            return values
+        try:
+            settings = rule_settings(rule, values.get("settings") or {}, f"rule {rule!r}")
+        except InputError as error:
+            raise ValueError(str(error)) from None
+        return values | {"settings": None if settings is None else settings.model_dump(mode="json")}
+
+    def build(self) -> Callable[[Tree], Labels]:
+        """The rule as a function of a tree, with its settings."""
+        return label_rule(self.rule, self.settings)
 
 
 class SelectionSettings(Settings):
@@ -306,6 +330,12 @@ def stored_recipe(root: Path, run: str) -> tuple[Recipe, str]:
     text = stored_text(root, run)
     where = str(RunLayout(root, run).config)
     return checked(Recipe, _parsed(text, where), where), text
+
+
+def stored_bootstrap(root: Path, run: str) -> BootstrapSettings:
+    """The table ``[bootstrap]`` of a stored run, whatever else its recipe holds."""
+    where = str(RunLayout(root, run).config)
+    return checked(BootstrapSettings, _parsed(stored_text(root, run), where).get("bootstrap", {}), where)
 
 
 def _parsed(text: str, where: str) -> dict[str, Any]:

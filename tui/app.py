@@ -10,11 +10,10 @@ from textual.worker import get_current_worker
 
 from store.errors import RestmctsError
 from tui.messages import ReadFailed, VersionRead
+from tui.navigation import screen_for
+from tui.places import Place, place_of
 from tui.screens.base import StoreScreen
 from tui.screens.help import HelpScreen
-from tui.screens.replay import ReplayScreen
-from tui.screens.runs import RunsScreen
-from tui.screens.trees import TreesScreen
 
 if TYPE_CHECKING:
     from textual.command import Provider
@@ -47,19 +46,21 @@ class StoreApp(App[None]):
     def __init__(self, reader: StoreReader, run: str | None = None, tree: str | None = None) -> None:
         super().__init__()
         self.reader = reader
-        self._start = (run, tree)
+        self._start = place_of(run, tree)
         self._asking = False
         self._failure: str | None = None
 
     def on_mount(self) -> None:
-        self.push_screen(self._first())
+        self.push_screen(screen_for(self._start, self.reader))
         self.set_interval(POLL_SECONDS, self.ask_version)
 
-    def _first(self) -> StoreScreen:
-        run, tree = self._start
-        if run is None:
-            return RunsScreen(self.reader)
-        return TreesScreen(self.reader, run) if tree is None else ReplayScreen(self.reader, run, tree)
+    def go(self, place: Place, *, instead: bool = False) -> None:
+        """Show ``place`` over the present screen, or ``instead`` of it."""
+        screen = screen_for(place, self.reader)
+        if instead:
+            self.switch_screen(screen)
+        else:
+            self.push_screen(screen)
 
     def ask_version(self) -> None:
         """Look at the version in a thread, unless the last look has not come back."""
@@ -88,7 +89,12 @@ class StoreApp(App[None]):
             self.screen.show_problem(message.reason)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return action != "leave" or not isinstance(self.screen, RunsScreen)
+        return action != "leave" or not self._at_the_runs()
+
+    def _at_the_runs(self) -> bool:
+        """Whether no screen lies below and no place above."""
+        screen = self.screen
+        return isinstance(screen, StoreScreen) and screen.above() is None
 
     def action_leave(self) -> None:
         if isinstance(self.screen, StoreScreen):

@@ -10,9 +10,8 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
 from store.errors import RestmctsError
+from tui.places import place_of
 from tui.screens.base import StoreScreen
-from tui.screens.replay import ReplayScreen
-from tui.screens.trees import TreesScreen
 
 if TYPE_CHECKING:
     from store.index.reader import StoreReader
@@ -51,11 +50,7 @@ class GoProvider(Provider):
     def _go(self, place: _Place) -> None:
         screen = self.screen
         if isinstance(screen, StoreScreen):
-            run, tree = place
-            target = (
-                TreesScreen(screen.reader, run) if tree is None else ReplayScreen(screen.reader, run, tree)
-            )
-            self.app.push_screen(target)
+            screen.open(place_of(*place))
 
 
 def _title(place: _Place) -> str:

@@ -106,8 +106,7 @@ class Evaluate:
                 engines,
                 self.methods,
                 self.context.problems.test,
-                traces=self.budgets,
-                trace_tokens=1.0,
+                budgets=dict.fromkeys(self.budgets),
             )
 
 
@@ -154,7 +153,7 @@ def _recipe(
     tables: dict[str, Any] = {
         "recipe": "eval",
         "models": {"policy": str(policy)} | ({"value": str(value)} if value else {}),
-        "problems": {"train": str(problems)},
+        "problems": {"test": str(problems)},
     }
     # A name on a server may hold anything; a run's name may not.
     name = re.sub(r"[^A-Za-z0-9._-]", "-", Path(str(policy)).name)[:90]

@@ -20,17 +20,15 @@ def label(
 ) -> None:
     """Infer a quality value for every step of the stored trees; no model is needed."""
     from restmcts.cli.console import print_json, print_table
-    from restmcts.errors import InputError
     from restmcts.iterate.relabelling import relabel
     from restmcts.labels import LABEL_RULES
-    from restmcts.recipe import stored_text
+    from restmcts.recipe import stored_bootstrap, stored_text
     from store.writer import RunWriter
 
-    if rule not in LABEL_RULES:
-        raise InputError(f"--rule {rule!r}: choose from {', '.join(LABEL_RULES)}")
+    LABEL_RULES.origin(rule, "--rule")
     text = stored_text(root, run)
     with RunWriter.create_or_open(root, run, config=text, environment={}) as writer:
-        rows = relabel(writer, root, run, rule, phase)
+        rows = relabel(writer, root, run, rule, phase, stored_bootstrap(root, run))
     if as_json:
         print_json([{"phase": name, "trees": trees, "labelled": steps} for name, trees, steps in rows])
         return

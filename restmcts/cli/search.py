@@ -52,7 +52,7 @@ def search(
         "recipe": "search",
         "seed": seed,
         "models": {"policy": str(policy)} | ({"value": str(value)} if value else {}),
-        "problems": {"train": str(train or problems), "test": str(problems)},
+        "problems": {"test": str(problems)} | ({"train": str(train)} if train else {}),
         "generation": {"method": method, "settings": {}} | ({"budget": budget} if budget else {}),
     }
     if limit is not None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from restmcts.evaluation.budgets import AnswerAt, answers_at
@@ -29,24 +29,22 @@ def evaluate_phase(
     methods: Sequence[EvaluatedMethod],
     problems: Sequence[Problem],
     *,
-    traces: Sequence[float],
-    trace_tokens: float,
+    budgets: Mapping[int, float | None],
     label: str | None = None,
 ) -> Summary:
     """Search every problem by every method once, at the largest budget, and read all budgets off it.
 
     Args:
-        traces: budgets in mean traces.
-        trace_tokens: length of the mean trace, in tokens.
+        budgets: generated tokens a problem, each with the number of mean traces that they are worth, if
+            known. A method that takes one greedy trace has no budget.
         label: what the rows are called instead of the method.
 
     Returns:
         The summary, with a row for each method, answer rule and budget under ``rows``.
     """
-    budgets = sorted({budget_tokens(count, trace_tokens): count for count in traces}.items())
     tasks: list[SearchTask] = []
-    answer_rules: dict[int, tuple[str, list[str]]] = {}
-    for choice in methods:
+    read: dict[int, Read] = {}
+    for choice, suffix in zip(methods, suffixes(methods), strict=True):
         settings = choice.build()
         one_trace = choice.method == "greedy"
         first = len(tasks)
@@ -57,13 +55,17 @@ def evaluate_phase(
             choice.method,
             settings,
             engines,
-            budget=None if one_trace else budgets[-1][0],
+            budget=None if one_trace else max(budgets),
             first_number=first,
         )
         rules: list[str] = list(choice.answers) or [settings.answer_by]
-        answer_rules |= dict.fromkeys(range(first, len(tasks)), (choice.method, rules))
+        names = {rule: row_name(choice.method, rule) + suffix for rule in rules}
+        cuts: list[int | None] = [None] if one_trace else [*sorted(budgets)]
+        read |= dict.fromkeys(range(first, len(tasks)), Read(first, names, cuts))
     summary = run_search_phase(context, phase, tasks, engines)
-    rows = _rows(context, phase, iteration, answer_rules, budgets)
+    traces: dict[int | None, float | None] = {None: 1.0}
+    traces.update(budgets.items())
+    rows = _rows(context, phase, iteration, read, traces)
     if label is not None:
         rows = [replace(row, method=label) for row in rows]
     for row in rows:
@@ -71,9 +73,38 @@ def evaluate_phase(
     return summary | {"rows": [_brief(row) for row in rows]}
 
 
-def budget_tokens(traces: float, trace_tokens: float) -> int:
-    """A budget of so many mean traces, in tokens; at least one."""
-    return max(1, round(traces * trace_tokens))
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What is read off the trees of one choice of a method, whose first tree has the number ``first``.
+
+    ``names``: what the row of each answer rule is called; ``cuts``: the budgets, None for the whole tree.
+    """
+
+    first: int
+    names: dict[str, str]
+    cuts: list[int | None]
+
+
+def budgets_in_tokens(traces: Sequence[float], trace_tokens: float) -> dict[int, float | None]:
+    """Budgets of mean traces as tokens, at least one, each with its number of traces."""
+    return {max(1, round(count * trace_tokens)): count for count in traces}
+
+
+def suffixes(methods: Sequence[EvaluatedMethod]) -> list[str]:
+    """What tells the rows of each choice from those of other settings of the same method.
+
+    That is the settings in which the choices differ, or their number where only that differs; nothing for a
+    method that is chosen once.
+    """
+    found = []
+    for place, choice in enumerate(methods):
+        same = [other.settings for other in methods if other.method == choice.method]
+        keys = [key for key in choice.settings if any(other[key] != choice.settings[key] for other in same)]
+        text = ", ".join(f"{key}={choice.settings[key]}" for key in keys)
+        number = methods[: place + 1].count(choice)
+        text = text if methods.count(choice) == 1 else f"{text}, {number}".removeprefix(", ")
+        found.append(f" ({text})" if text else "")
+    return found
 
 
 def row_name(method: str, rule: str) -> str:
@@ -89,20 +120,18 @@ def _rows(
     context: Context,
     phase: str,
     iteration: int,
-    answer_rules: dict[int, tuple[str, list[str]]],
-    budgets: Sequence[tuple[int, float]],
+    read: Mapping[int, Read],
+    traces: Mapping[int | None, float | None],
 ) -> list[Evaluation]:
-    """One row for each method, rule and budget, over all problems."""
-    cells: dict[tuple[str, str, int | None], list[AnswerAt]] = defaultdict(list)
-    counts: dict[int | None, float | None] = dict(budgets)
+    """One row for each choice of a method, rule and budget, over all problems."""
+    cells: dict[tuple[int, str, int | None], list[AnswerAt]] = defaultdict(list)
     for record in context.writer.read_trees(phase):
-        method, rules = answer_rules[int(record.header.id.rpartition("/")[2])]
-        cuts: list[int | None] = [None] if method == "greedy" else [tokens for tokens, _ in budgets]
-        for rule, answers in answers_at(record, cuts, rules).items():
+        choice = read[int(record.header.id.rpartition("/")[2])]
+        for rule, answers in answers_at(record, choice.cuts, list(choice.names)).items():
             for answer in answers:
-                cells[method, rule, answer.budget].append(answer)
+                cells[choice.first, rule, answer.budget].append(answer)
     rows = []
-    for (method, rule, budget), answers in cells.items():
+    for (first, rule, budget), answers in cells.items():
         correct = sum(answer.correct for answer in answers)
         share = wilson(correct, len(answers))
         rows.append(
@@ -110,9 +139,9 @@ def _rows(
                 run="",
                 phase=phase,
                 iteration=iteration,
-                method=row_name(method, rule),
+                method=read[first].names[rule],
                 budget=budget,
-                traces=1.0 if budget is None else counts[budget],
+                traces=traces[budget],
                 problems=len(answers),
                 correct=correct,
                 accuracy=share.value,
@@ -128,6 +157,7 @@ def _rows(
 def _brief(row: Evaluation) -> dict[str, float | str | int | None]:
     return {
         "method": row.method,
+        "budget": row.budget,
         "traces": row.traces,
         "accuracy": row.accuracy,
         "low": row.low,

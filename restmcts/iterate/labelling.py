@@ -8,8 +8,9 @@ from random import Random
 
 from restmcts.errors import PhaseError
 from restmcts.iterate.context import Context, Summary
-from restmcts.labels import LABEL_RULES, Labels, without_rare_answers
+from restmcts.labels import Labels, rest_mcts, without_rare_answers
 from restmcts.problems.problem import Problem
+from restmcts.recipe import BootstrapSettings
 from restmcts.seeds import derive_seed
 from store.events import SearchRecord, Step
 from store.records import PolicySample, ValueSample
@@ -27,10 +28,22 @@ def verified_trees(context: Context, search: str) -> Iterator[tuple[SearchRecord
 
     Correct traces of the bootstrap count where ``bootstrap.least_samples`` samples gave them.
     """
-    least = context.recipe.bootstrap.least_samples if search == BOOTSTRAP else 1
-    for record in context.writer.read_trees(search):
+    least = least_samples(context.recipe.bootstrap, search)
+    return trees_to_learn_from(context.writer.read_trees(search), least)
+
+
+def least_samples(bootstrap: BootstrapSettings, search: str) -> int:
+    """How many samples have to give a correct trace of the phase ``search`` for it to count as correct."""
+    return bootstrap.least_samples if search == BOOTSTRAP else 1
+
+
+def trees_to_learn_from(
+    records: Iterable[SearchRecord], least_samples: int
+) -> Iterator[tuple[SearchRecord, Tree]]:
+    """Each search with its tree, in which correct traces of fewer samples count as unverified."""
+    for record in records:
         tree = fold(record.events)
-        yield record, tree if least == 1 else without_rare_answers(tree, least)
+        yield record, tree if least_samples == 1 else without_rare_answers(tree, least_samples)
 
 
 def label_phase(context: Context, phase: str, search: str) -> Summary:
@@ -40,13 +53,14 @@ def label_phase(context: Context, phase: str, search: str) -> Summary:
         PhaseError: no tree has a label.
     """
     rule = context.recipe.labels.rule
+    label = context.recipe.labels.build()
     labelled: list[tuple[str, Labels]] = []
     paper: list[tuple[str, Labels]] = []
     samples: list[ValueSample] = []
     for record, tree in verified_trees(context, search):
-        labels = LABEL_RULES[rule](tree)
+        labels = label(tree)
         labelled.append((record.header.id, labels))
-        paper.append((record.header.id, LABEL_RULES[PAPER_RULE](tree)))
+        paper.append((record.header.id, rest_mcts(tree)))
         samples.extend(value_samples(record, tree, labels))
     if not samples:
         raise PhaseError(
@@ -57,8 +71,8 @@ def label_phase(context: Context, phase: str, search: str) -> Summary:
     if rule != PAPER_RULE:
         context.writer.write_labels(search, PAPER_RULE, paper)
     context.writer.write_samples(phase, samples)
-    steps = sum(label is not None for _, labels in labelled for label in labels)
-    trees = sum(any(label is not None for label in labels) for _, labels in labelled)
+    steps = sum(value is not None for _, labels in labelled for value in labels)
+    trees = sum(any(value is not None for value in labels) for _, labels in labelled)
     return {"rule": rule, "trees": trees, "labelled_steps": steps, "chains": len(samples)}
 
 

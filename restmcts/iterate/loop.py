@@ -16,7 +16,7 @@ from random import Random
 from restmcts.engines.settings import ModelSettings
 from restmcts.errors import InputError, PhaseError
 from restmcts.iterate.context import Context, Summary
-from restmcts.iterate.evaluating import GREEDY, evaluate_phase
+from restmcts.iterate.evaluating import GREEDY, budgets_in_tokens, evaluate_phase
 from restmcts.iterate.labelling import BOOTSTRAP, label_phase, select_phase
 from restmcts.iterate.searching import run_search_phase, search_tasks
 from restmcts.iterate.training import (
@@ -30,6 +30,7 @@ from restmcts.iterate.training import (
     value_phase,
 )
 from restmcts.problems.problem import Problem
+from restmcts.problems.splits import Splits
 from restmcts.search.settings import SelfConsistency
 from restmcts.seeds import derive_seed
 from store.records import PolicySample, ValueSample
@@ -68,6 +69,16 @@ def run_loop(context: Context) -> Summary:
         searches = [*searches, f"{iteration}.search"]
         measure(context, iteration, models, start["trace_tokens"])
     return final_evaluation(context, models, start["trace_tokens"])
+
+
+def check_problems(problems: Splits) -> None:
+    """Refuse to train without training problems.
+
+    Raises:
+        InputError: there are none.
+    """
+    if not problems.train:
+        raise InputError("problems.train is missing: the loop needs a JSON Lines file of training problems")
 
 
 def check_trainable(models: ModelSettings) -> None:
@@ -317,8 +328,7 @@ def measure(context: Context, number: int, models: Models, trace_tokens: float) 
                 engines,
                 [GREEDY, *evaluation.each_iteration],
                 problems,
-                traces=[evaluation.iteration_traces],
-                trace_tokens=trace_tokens,
+                budgets=budgets_in_tokens([evaluation.iteration_traces], trace_tokens),
             )
 
     context.phase(f"{number}.evaluate", "evaluate", number, work)
@@ -341,8 +351,7 @@ def measure_control(
             engines,
             [GREEDY],
             problems,
-            traces=[1.0],
-            trace_tokens=1.0,
+            budgets={},
             label="greedy, demonstrations only",
         )
 
@@ -362,8 +371,7 @@ def final_evaluation(context: Context, models: Models, trace_tokens: float) -> S
                 engines,
                 evaluation.methods,
                 test_problems(context),
-                traces=evaluation.traces,
-                trace_tokens=trace_tokens,
+                budgets=budgets_in_tokens(evaluation.traces, trace_tokens),
             )
 
     return context.phase("final.evaluate", "evaluate", context.recipe.iterations, work)

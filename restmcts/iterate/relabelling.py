@@ -5,16 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 from restmcts.errors import InputError
-from restmcts.labels import LABEL_RULES
+from restmcts.iterate.labelling import least_samples, trees_to_learn_from
+from restmcts.labels import label_rule
+from restmcts.recipe import BootstrapSettings
 from store.index.reader import StoreReader
-from store.tree import fold
 from store.writer import RunWriter
 
 
 def relabel(
-    writer: RunWriter, root: Path, run: str, rule: str, phase: str | None
+    writer: RunWriter, root: Path, run: str, rule: str, phase: str | None, bootstrap: BootstrapSettings
 ) -> list[tuple[str, int, int]]:
     """Label the trees of one phase, or of all; returns (phase, trees, labelled steps) for each.
+
+    The labels are those that the loop writes for the same trees and the same rule.
 
     Raises:
         InputError: there are no trees to label.
@@ -25,11 +28,11 @@ def relabel(
     if not wanted:
         known = ", ".join(phases) or "none"
         raise InputError(f"run {run!r} has no trees in phase {phase!r}; phases with trees: {known}")
+    label = label_rule(rule)
     counts = []
     for name in wanted:
-        rows = [
-            (record.header.id, LABEL_RULES[rule](fold(record.events))) for record in writer.read_trees(name)
-        ]
+        trees = trees_to_learn_from(writer.read_trees(name), least_samples(bootstrap, name))
+        rows = [(record.header.id, label(tree)) for record, tree in trees]
         writer.write_labels(name, rule, rows)
         steps = sum(label is not None for _, labels in rows for label in labels)
         counts.append((name, len(rows), steps))

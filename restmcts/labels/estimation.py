@@ -5,7 +5,7 @@ The rules of MATH-SHEPHERD (arXiv 2312.08935), with the traces of the tree as th
 
 from __future__ import annotations
 
-from restmcts.labels.rest_mcts import Labels
+from restmcts.labels.registry import LabelRule, Labels
 from store.tree import Tree
 
 
@@ -40,3 +40,7 @@ def _verified_below(tree: Tree) -> tuple[list[int], list[int]]:
             right[node.parent] += right[node.id]
             all_[node.parent] += all_[node.id]
     return right, all_
+
+
+CORRECT_SHARE = LabelRule(correct_share, "share of the verified answers below a step that are correct")
+ANY_CORRECT = LabelRule(any_correct, "1 where any verified answer below a step is correct, else 0")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from restmcts.labels.estimation import any_correct
-from restmcts.labels.rest_mcts import Labels
+from restmcts.labels.registry import LabelRule, Labels
 from store.tree import Tree
 
 
@@ -24,3 +24,6 @@ def first_error(tree: Tree) -> Labels:
         elif good and hits[node.id] is not None and (node.parent == 0 or node.parent in good):
             labels[node.id] = 0.0
     return tuple(labels)
+
+
+FIRST_ERROR = LabelRule(first_error, "1 on correct traces, 0 for the first step that leaves them all")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
+from restmcts.labels.registry import LabelRule, Labels
 from store.tree import Tree
-
-Labels = tuple[float | None, ...]
-"""A label in [0, 1] for each node of a tree, by number; None where nothing can be said."""
 
 
 def rest_mcts(tree: Tree) -> Labels:
@@ -59,3 +57,6 @@ def _distance_off_traces(tree: Tree, distance: dict[int, int]) -> dict[int, int]
                 break
             branch.append(node.id)
     return borrowed
+
+
+REST_MCTS = LabelRule(rest_mcts, "quality values of the paper, by the distance to a correct answer")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from restmcts.errors import InputError
 from restmcts.problems.problem import Problem
@@ -26,20 +26,29 @@ class JsonlProblems(DataSetSettings):
     Without a ``test`` file, the validation problems are measured on.
     """
 
-    train: str
+    train: str | None = None
     validation: str | None = None
     test: str | None = None
     train_limit: int | None = Field(default=None, ge=1)
     validation_limit: int | None = Field(default=None, ge=1)
     test_limit: int | None = Field(default=None, ge=1)
 
+    @model_validator(mode="after")
+    def _names_a_file(self) -> JsonlProblems:
+        if self.train is None and self.test is None:
+            raise ValueError("train is missing: name a JSON Lines file of problems")
+        return self
+
 
 def load_files(files: JsonlProblems, seed: int) -> Splits:
-    """The problems of the files; the seed changes nothing.
+    """The problems of the files; without training problems the test problems alone. The seed changes nothing.
 
     Raises:
         InputError: a file is missing or wrong, a problem is in two splits, or a split is empty.
     """
+    if files.train is None:
+        assert files.test is not None
+        return Splits([], [], load_problems(Path(files.test), limit=files.test_limit), [])
     train = load_problems(Path(files.train), limit=files.train_limit)
     if files.validation is not None:
         validation = load_problems(Path(files.validation), limit=files.validation_limit)

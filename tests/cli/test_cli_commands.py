@@ -104,9 +104,9 @@ def test_eval_of_a_run(own_store: Path) -> None:
     asked = ("eval", "small", "--root", own_store, "--budget", 6, "--budget", 12, "--limit", 6)
     methods = ("--method", "greedy", "--method", "self-consistency", "--method", "tot-bfs")
     summary = restmcts(*asked, *methods, "--json").json()
-    cells = {(row["method"], row["traces"]) for row in summary["rows"]}
-    assert ("greedy", 1.0) in cells
-    assert {budget for method, budget in cells if method == "tot-bfs"} == {6.0, 12.0}
+    cells = {(row["method"], row["budget"], row["traces"]) for row in summary["rows"]}
+    assert ("greedy", None, 1.0) in cells
+    assert {cell[1:] for cell in cells if cell[0] == "tot-bfs"} == {(6, None), (12, None)}
     assert all(row["low"] <= row["accuracy"] <= row["high"] for row in summary["rows"])
     assert all(row["policy_tokens"] <= 12 for row in summary["rows"] if row["method"] != "greedy")
     table = restmcts(*asked, *methods).output
@@ -120,6 +120,23 @@ def test_eval_of_a_policy_alone(policy: Path, problems: Path, tmp_path: Path) ->
     summary = restmcts(*asked, "--method", "self-consistency", "--json").json()
     assert [row["method"] for row in summary["rows"]] == ["self-consistency"]
     assert "needs a value model" in refused(*asked, "--method", "mcts")
+
+
+def test_eval_of_a_run_made_by_search(policy: Path, value: Path, problems: Path, tmp_path: Path) -> None:
+    root = tmp_path / "store"
+    restmcts("search", "--problems", problems, "--policy", policy, "--value", value, "--root", root)
+    asked = ("eval", "search-mcts", "--root", root, "--budget", 12, "--method", "best-of-n", "--json")
+    rows = restmcts(*asked).json()["rows"]
+    assert {(row["problems"], row["budget"]) for row in rows} == {(2, 12)}
+    assert check(root) == []
+
+
+def test_the_loop_refuses_a_recipe_without_training_problems(
+    policy: Path, problems: Path, tmp_path: Path
+) -> None:
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(f'recipe = "r"\n[models]\npolicy = "{policy}"\n[problems]\ntest = "{problems}"\n')
+    assert "problems.train is missing" in refused("iterate", recipe, "--root", tmp_path / "store")
 
 
 def test_eval_refuses_unknown_settings_and_iterations(own_store: Path) -> None:

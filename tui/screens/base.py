@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from textual.message import Message
 
     from store.index.reader import StoreReader
+    from tui.places import Navigator, Place
 
 MAIN = "main"
 """The group of the reads that bring a screen up to date; a screen may have others beside it."""
@@ -52,8 +53,8 @@ class StoreScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         raise NotImplementedError
 
-    def above(self) -> StoreScreen | None:
-        """The screen to show when this one is closed and there is none below; None for the first."""
+    def above(self) -> Place | None:
+        """The place to go to when this screen is closed and none lies below; None for the first."""
         return None
 
     def title_bar(self) -> LinesBar:
@@ -104,12 +105,16 @@ class StoreScreen(Screen[None]):
             self.app.push_screen(ProblemScreen(reason))
 
     def close(self) -> None:
-        """Go back to the screen below, or to the one above in the order of things."""
+        """Go back to the screen below; without one, to the place above this one."""
         above = self.above()
         if len(self.app.screen_stack) > _OPENED:
             self.app.pop_screen()
         elif above is not None:
-            self.app.switch_screen(above)
+            self.open(above, instead=True)
+
+    def open(self, place: Place, *, instead: bool = False) -> None:
+        """Go to ``place``, over this screen or ``instead`` of it."""
+        cast("Navigator", self.app).go(place, instead=instead)
 
     def action_refresh(self) -> None:
         self.reload()

@@ -11,6 +11,7 @@ from textual.widgets import Footer
 
 from tui.gc_pauses import collect_as_before, collect_rarely
 from tui.messages import LabelsRead, ReadFailed, TreeRead
+from tui.places import Place, TreesPlace
 from tui.replay.detail import Labels, describe_node
 from tui.replay.player import Change, Player
 from tui.replay.timeline import Pace, bar_position, describe_moment
@@ -87,11 +88,8 @@ class ReplayScreen(StoreScreen):
         self.query_one("#tree", TreePane).loading = True
         self.reload()
 
-    def above(self) -> StoreScreen:
-        # Trees open replays and a replay goes back to the trees: one of the two has to import late.
-        from tui.screens.trees import TreesScreen
-
-        return TreesScreen(self.reader, self.run_name)
+    def above(self) -> Place:
+        return TreesPlace(self.run_name)
 
     def reload(self) -> None:
         run, tree = self.run_name, self.tree_name

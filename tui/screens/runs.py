@@ -9,8 +9,8 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Footer, TabbedContent, TabPane
 
 from tui.messages import RunRead, RunsRead
+from tui.places import TreesPlace
 from tui.screens.base import MAIN, StoreScreen
-from tui.screens.trees import TreesScreen
 from tui.snapshots import MetricDigest, read_run, read_runs
 from tui.text import count, decimal, label, seconds
 from tui.widgets.table import Column, ListTable, Row, RowTable, cell, right
@@ -103,7 +103,7 @@ class RunsScreen(StoreScreen):
     def action_open(self) -> None:
         run = self.query_one("#runs", RowTable).chosen
         if run is not None:
-            self.app.push_screen(TreesScreen(self.reader, run))
+            self.open(TreesPlace(run))
 
     def action_tab(self, tab: str) -> None:
         self.query_one(TabbedContent).active = tab

@@ -9,8 +9,8 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Footer, Input
 
 from tui.messages import PageRead
+from tui.places import Place, ReplayPlace, RunsPlace
 from tui.screens.base import MAIN, StoreScreen
-from tui.screens.replay import ReplayScreen
 from tui.snapshots import PAGE, TreePage, TreeQuery, read_page
 from tui.styled import Line, Style, line
 from tui.text import count, label, verdict
@@ -89,11 +89,8 @@ class TreesScreen(StoreScreen):
     def on_mount(self) -> None:
         self.reload()
 
-    def above(self) -> StoreScreen:
-        # The runs open trees and trees go back to the runs: one of the two has to import late.
-        from tui.screens.runs import RunsScreen
-
-        return RunsScreen(self.reader)
+    def above(self) -> Place:
+        return RunsPlace()
 
     def on_resize(self) -> None:
         self._set_columns()
@@ -165,7 +162,7 @@ class TreesScreen(StoreScreen):
     def action_open(self) -> None:
         tree = self.query_one("#trees", RowTable).chosen
         if tree is not None:
-            self.app.push_screen(ReplayScreen(self.reader, self.run_name, tree))
+            self.open(ReplayPlace(self.run_name, tree))
 
     def action_filter_text(self) -> None:
         self.query_one("#text", FilterInput).focus()

@@ -1,0 +1,25 @@
+"""From places to screens: the one module that knows them all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tui.places import Place, ReplayPlace, RunsPlace, TreesPlace
+from tui.screens.replay import ReplayScreen
+from tui.screens.runs import RunsScreen
+from tui.screens.trees import TreesScreen
+
+if TYPE_CHECKING:
+    from store.index.reader import StoreReader
+    from tui.screens.base import StoreScreen
+
+
+def screen_for(place: Place, reader: StoreReader) -> StoreScreen:
+    """A new screen that shows ``place``."""
+    match place:
+        case RunsPlace():
+            return RunsScreen(reader)
+        case TreesPlace(run):
+            return TreesScreen(reader, run)
+        case ReplayPlace(run, tree):
+            return ReplayScreen(reader, run, tree)

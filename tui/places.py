@@ -1,0 +1,43 @@
+"""Where a user can be in a store; screens name places, and only the navigation knows their screens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class RunsPlace:
+    """All runs of the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class TreesPlace:
+    """The trees of ``run``."""
+
+    run: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayPlace:
+    """The replay of ``tree``, named ``<phase>/<number>``, in ``run``."""
+
+    run: str
+    tree: str
+
+
+Place = RunsPlace | TreesPlace | ReplayPlace
+
+
+class Navigator(Protocol):
+    """What screens need of their application to lead to other places."""
+
+    def go(self, place: Place, *, instead: bool = False) -> None:
+        """Show ``place`` over the present screen, or ``instead`` of it."""
+
+
+def place_of(run: str | None, tree: str | None) -> Place:
+    """The place that a run and a tree name; without a run, all runs."""
+    if run is None:
+        return RunsPlace()
+    return TreesPlace(run) if tree is None else ReplayPlace(run, tree)

@@ -9,7 +9,7 @@ import pytest
 
 from store.files.layout import RunLayout
 from store.writer import RunWriter
-from tests.cli.commands import ENVIRONMENT, refused, restmcts
+from tests.cli.commands import ENVIRONMENT, refused, restmcts, write_lines
 from tests.problems.outside import install
 
 
@@ -21,12 +21,15 @@ def _installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("critic", ["rule", "prompted"])
 def test_a_search_finds_and_grades_answers_by_the_grader_of_the_recipe(
-    problems: Path, policy: Path, tmp_path: Path, critic: str
+    policy: Path, tmp_path: Path, critic: str
 ) -> None:
+    # The grader math would take this answer for right: it does not mind capital letters.
+    problems = write_lines(tmp_path / "p.jsonl", {"problem": "Apply +1 to 4", "answer": "NONE OF NONE"})
     root = tmp_path / "store"
     restmcts(
         "search", "--problems", problems, "--policy", policy, "--root", root, "--method", "self-consistency",
-        "-o", "problems.grader=choices", "-o", f"models.critic={critic}", "-o", "generation.settings.samples=2",
+        "-o", "problems.grader=choices", "-o", f"models.critic={critic}",
+        "-o", "generation.settings.samples=2",
     )  # fmt: skip
     layout = RunLayout(root, "search-self-consistency")
     assert 'grader = "choices"' in layout.config.read_text("utf-8")
@@ -42,8 +45,9 @@ def test_a_loop_takes_its_problems_from_the_data_set_of_the_recipe(policy: Path,
     recipe.write_text(
         f'recipe = "letters"\n[models]\npolicy = "{policy}"\n[problems]\ndata_set = "letters"\n', "utf-8"
     )
-    line = refused("iterate", recipe, "--root", tmp_path / "store", code=1)
-    assert "0.label: the rule 'rest-mcts' labels no step of the 3 trees of 0.search" in line
+    done = restmcts("iterate", recipe, "--root", tmp_path / "store", code=1)
+    assert "0.label: the rule 'rest-mcts' labels no step of the 3 trees of 0.search" in done.errors
+    assert done.output == "closed\n"
 
 
 def test_a_search_reads_files_only(problems: Path, policy: Path, tmp_path: Path) -> None:

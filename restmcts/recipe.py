@@ -16,8 +16,8 @@ from restmcts.grading.registry import GRADERS
 from restmcts.labels import Labels, label_rule
 from restmcts.labels.registry import rule_settings
 from restmcts.problems.registry import DATA_SETS, DataSetSettings, data_set_settings
-from restmcts.search.registry import method_settings
-from restmcts.search.settings import AnswerRule, Method
+from restmcts.search.registry import METHODS, method_settings
+from restmcts.search.settings import Method, RuleName
 from restmcts.settings import Settings, checked
 from restmcts.training.settings import PolicyTraining, ValueTraining
 from store.files.layout import RunLayout
@@ -99,15 +99,15 @@ class MethodChoice(Settings):
         method = values.get("method", cls.model_fields["method"].default)
         if not isinstance(method, str):
             return values
-        given = values.get("settings", cls.default_settings(method))
         try:
+            given = values["settings"] if "settings" in values else cls.default_settings(method)
             settings = method_settings(method, given, f"method {method!r}")
         except InputError as error:
             raise ValueError(str(error)) from None
         return values | {"settings": settings.model_dump(mode="json")}
 
     @classmethod
-    def default_settings(cls, method: str) -> dict[str, Any]:
+    def default_settings(cls, method: str) -> Mapping[str, Any]:
         """What ``settings`` holds where nothing is written."""
         return {}
 
@@ -128,18 +128,9 @@ class GenerationSettings(MethodChoice):
     budget: int | None = Field(default=None, ge=1)
 
     @classmethod
-    def default_settings(cls, method: str) -> dict[str, Any]:
-        """The authors' settings for data generation, where nothing else is written."""
-        if method != "mcts":
-            return {}
-        return {
-            "early_stop": False,
-            "rounds": 40,
-            "rollout_steps": 1,
-            "exploration": 0.5,
-            "unvisited_bonus": 0.9,
-            "end_gate": 0.8,
-        }
+    def default_settings(cls, method: str) -> Mapping[str, Any]:
+        """The settings of the method for data generation, where nothing else is written."""
+        return METHODS.get(method, "generation").generation
 
 
 class LabelSettings(Settings):
@@ -190,7 +181,7 @@ class SelectionSettings(Settings):
 class EvaluatedMethod(MethodChoice):
     """A method to evaluate; ``answers`` are the answer rules read from the same trees."""
 
-    answers: list[AnswerRule] = Field(default_factory=list)
+    answers: list[RuleName] = Field(default_factory=list)
 
     def build(self) -> Method:
         """The settings of the method, complete; the search values what the answer rules read."""
@@ -330,6 +321,13 @@ def stored_recipe(root: Path, run: str) -> tuple[Recipe, str]:
     text = stored_text(root, run)
     where = str(RunLayout(root, run).config)
     return checked(Recipe, _parsed(text, where), where), text
+
+
+def stored_labels(root: Path, run: str, rule: str) -> LabelSettings:
+    """A label rule, with the settings that the recipe of a stored run has for it."""
+    where = str(RunLayout(root, run).config)
+    table = _parsed(stored_text(root, run), where).get("labels", {})
+    return checked(LabelSettings, table if table.get("rule") == rule else {"rule": rule}, where)
 
 
 def stored_bootstrap(root: Path, run: str) -> BootstrapSettings:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from restmcts.problems.registry import DATA_SETS, DataSet
 from restmcts.problems.splits import Splits
 from restmcts.progress import Progress
 from restmcts.recipe import Recipe
+from restmcts.registry import Registry
 from restmcts.search.running.task import Engines
 from store.writer import RunWriter
 
@@ -61,6 +62,10 @@ class Context:
         self.writer.finish_phase(name, summary)
         self.progress.finish(name, summary)
         return summary
+
+    def note_uses(self, phase: str, registry: Registry[Any], names: Iterable[str]) -> None:
+        """Store which distributions the entries of a registry come from that a phase uses."""
+        self.writer.note_uses(phase, registry.plural, registry.origins(names))
 
     @contextmanager
     def engines(self, policy: str, value: str | None) -> Iterator[Engines]:

@@ -8,7 +8,7 @@ from random import Random
 
 from restmcts.errors import PhaseError
 from restmcts.iterate.context import Context, Summary
-from restmcts.labels import Labels, rest_mcts, without_rare_answers
+from restmcts.labels import LABEL_RULES, Labels, rest_mcts, without_rare_answers
 from restmcts.problems.problem import Problem
 from restmcts.recipe import BootstrapSettings
 from restmcts.seeds import derive_seed
@@ -54,6 +54,7 @@ def label_phase(context: Context, phase: str, search: str) -> Summary:
     """
     rule = context.recipe.labels.rule
     label = context.recipe.labels.build()
+    context.note_uses(phase, LABEL_RULES, [rule])
     labelled: list[tuple[str, Labels]] = []
     paper: list[tuple[str, Labels]] = []
     samples: list[ValueSample] = []

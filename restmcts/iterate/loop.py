@@ -31,7 +31,7 @@ from restmcts.iterate.training import (
 )
 from restmcts.problems.problem import Problem
 from restmcts.problems.splits import Splits
-from restmcts.search.settings import SelfConsistency
+from restmcts.search.registry import method_settings
 from restmcts.seeds import derive_seed
 from store.records import PolicySample, ValueSample
 
@@ -148,8 +148,9 @@ def bootstrap(context: Context, phase: str, policy: str) -> Summary:
     wanted = context.recipe.bootstrap
     problems = context.problems.train[: wanted.problems]
     with context.engines(policy, None) as engines:
-        settings = SelfConsistency(samples=wanted.traces, early_stop=False)
-        tasks = search_tasks(context, phase, problems, "self-consistency", settings, engines)
+        method, values = "self-consistency", {"samples": wanted.traces, "early_stop": False}
+        settings = method_settings(method, values, "bootstrap")
+        tasks = search_tasks(context, phase, problems, method, settings, engines)
         return run_search_phase(context, phase, tasks, engines)
 
 

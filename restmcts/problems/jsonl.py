@@ -23,7 +23,8 @@ class JsonlProblems(DataSetSettings):
 
     Test problems are never trained on. ``train_limit``, ``validation_limit`` and ``test_limit`` take the
     first so many of a file. Without a ``validation`` file, a tenth of the training problems is set aside.
-    Without a ``test`` file, the validation problems are measured on.
+    Without a ``test`` file, the validation problems are measured on. Without a ``train`` file, there are test
+    problems alone, which is enough for a search and an evaluation.
     """
 
     train: str | None = None
@@ -34,14 +35,14 @@ class JsonlProblems(DataSetSettings):
     test_limit: int | None = Field(default=None, ge=1)
 
     @model_validator(mode="after")
-    def _names_a_file(self) -> JsonlProblems:
-        if self.train is None and self.test is None:
-            raise ValueError("train is missing: name a JSON Lines file of problems")
+    def _has_a_file(self) -> JsonlProblems:
+        if self.train is None and (self.test is None or self.validation is not None):
+            raise ValueError("train is missing: name a JSON Lines file of problems as problems.train")
         return self
 
 
 def load_files(files: JsonlProblems, seed: int) -> Splits:
-    """The problems of the files; without training problems the test problems alone. The seed changes nothing.
+    """The problems of the files; the seed changes nothing.
 
     Raises:
         InputError: a file is missing or wrong, a problem is in two splits, or a split is empty.

@@ -18,6 +18,7 @@ COMMANDS = [
     ("search",),
     ("eval",),
     ("label",),
+    ("methods",),
     ("train",),
     ("train", "policy"),
     ("train", "value"),

@@ -13,8 +13,9 @@ from restmcts.engines.base import Grade, Sampling, Tokens
 from restmcts.engines.prompted.critic import RuleCritic
 from restmcts.grading.verdicts import Verdict
 from restmcts.problems.problem import Problem
+from restmcts.search.methods.mcts import Mcts
+from restmcts.search.methods.sampling import BestOfN
 from restmcts.search.registry import METHODS
-from restmcts.search.settings import BestOfN, Mcts
 from store.events import Cost, Critiqued, SearchRecord, Step, Stopped
 from store.tree import fold
 from tests.search.search_engines import LIMITED, Judge, Writer, dice, engines, run, task

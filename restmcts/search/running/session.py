@@ -261,7 +261,7 @@ class Session:
         tree = self.recorder.tree
         if outcome.node is not None:
             return Stopped(outcome.reason, outcome.node, tree.nodes[outcome.node].answer)
-        found = RULES[self.task.header.answer_by](tree)
+        found = RULES[self.task.header.answer_by].run(tree)
         if found is None:
             return Stopped(outcome.reason)
         return Stopped(outcome.reason, node=found[1], answer=found[0])

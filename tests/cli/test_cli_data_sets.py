@@ -40,7 +40,7 @@ def test_a_search_finds_and_grades_answers_by_the_grader_of_the_recipe(
         root, layout.run, config=layout.config.read_text("utf-8"), environment={}
     ) as writer:
         records = list(writer.read_trees("search"))
-    assert '"uses":{"graders":{"choices":"letters 1.2"}}' in layout.journal.read_text("utf-8")
+    assert '"uses":{"graders":{"choices":"letters 1.2"}}' in layout.phases.read_text("utf-8")
     assert {(record.result.answer, record.result.correct) for record in records} == {("none of None", False)}
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def methods(as_json: AsJson = False) -> None:
-    """List search methods, label rules, data sets and graders, those of other installed distributions too."""
+    """List methods, label rules, data sets and graders, also of other installed distributions."""
     from restmcts.cli.console import print_json, print_table
 
     tables = [(registry.kind, list(_rows(registry))) for registry in _registries()]

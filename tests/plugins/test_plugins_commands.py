@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 import pytest
 
+from restmcts import __version__
 from store.check import check
 from store.index.reader import StoreReader
 from tests.cli.commands import SMALL, Done, refused
@@ -73,7 +74,9 @@ def test_methods_lists_what_is_installed(with_plugins: Command) -> None:
 
 
 def test_search_stores_trees_and_what_they_came_from(searched: Path) -> None:
-    assert journal(searched, "search-dvts") == [{"search_methods": {"dvts": ORIGIN}}]
+    graders, methods = journal(searched, "search-dvts")
+    assert graders == {"graders": {"math": f"restmcts {__version__}"}}
+    assert methods == {"search_methods": {"dvts": ORIGIN}}
     assert check(searched) == []
 
 

@@ -212,6 +212,8 @@ class Recipe(Settings):
 
     Attributes:
         recipe: the name of the recipe and, where none is given, of the run.
+        loop: the self-training loop.
+        loop_settings: the settings of the loop.
         seed: the one seed of everything random.
         iterations: rounds of search and training.
         concurrency: searches that run side by side.
@@ -222,6 +224,8 @@ class Recipe(Settings):
     """
 
     recipe: str
+    loop: str = "rest-mcts"
+    loop_settings: dict[str, Any] = Field(default_factory=dict)
     seed: int = Field(default=1, ge=0)
     iterations: int = Field(default=2, ge=1)
     concurrency: int = Field(default=64, ge=1)

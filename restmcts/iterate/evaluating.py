@@ -12,7 +12,7 @@ from restmcts.evaluation.statistics import wilson
 from restmcts.iterate.context import Context, Summary
 from restmcts.iterate.searching import run_search_phase, search_tasks
 from restmcts.problems.problem import Problem
-from restmcts.recipe import EvaluatedMethod
+from restmcts.search.choice import EvaluatedMethod
 from restmcts.search.registry import METHODS, needs_value, row_name
 from restmcts.search.running.task import Engines, SearchTask
 from restmcts.search.settings import Method

@@ -11,7 +11,8 @@ import typer
 from restmcts.cli.options import ROOT, AsJson, Limit, Override, Root
 
 if TYPE_CHECKING:
-    from restmcts.recipe import EvaluatedMethod, Recipe
+    from restmcts.recipe import Recipe
+    from restmcts.search.choice import EvaluatedMethod
 
 
 def evaluate(
@@ -120,7 +121,8 @@ def _split(overrides: list[str]) -> tuple[list[str], list[str]]:
 def _methods(names: list[str], overrides: list[str]) -> list[EvaluatedMethod]:
     """The methods to compare, without early stop, so that every one may use its whole budget."""
     from restmcts.errors import InputError
-    from restmcts.recipe import EvaluatedMethod, parse_override
+    from restmcts.recipe import parse_override
+    from restmcts.search.choice import EvaluatedMethod
     from restmcts.search.registry import METHODS
     from restmcts.settings import checked
 

@@ -15,7 +15,8 @@ from restmcts.loops.results import Evaluated, Searched
 from restmcts.loops.run import Run
 from restmcts.loops.searching import run_tasks, search_tasks
 from restmcts.problems.splits import Splits
-from restmcts.recipe import EvaluatedMethod, Recipe
+from restmcts.recipe import Recipe
+from restmcts.search.choice import EvaluatedMethod
 from restmcts.search.registry import needs_value
 
 

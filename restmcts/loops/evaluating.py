@@ -14,7 +14,7 @@ from restmcts.loops.results import Evaluated
 from restmcts.loops.run import Run
 from restmcts.loops.searching import run_tasks, search_tasks
 from restmcts.problems.problem import Problem
-from restmcts.recipe import EvaluatedMethod
+from restmcts.search.choice import EvaluatedMethod
 from restmcts.search.registry import METHODS, needs_value, row_name
 from restmcts.search.running.task import Engines, SearchTask
 from restmcts.search.settings import Method

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from restmcts.loops.evaluating import budgets_in_tokens, suffixes
-from restmcts.recipe import EvaluatedMethod
+from restmcts.search.choice import EvaluatedMethod
 
 
 def choice(method: str, **settings: Any) -> EvaluatedMethod:

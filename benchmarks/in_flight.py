@@ -31,6 +31,7 @@ from restmcts.search.running.driver import run_search
 from restmcts.search.running.task import Engines, SearchTask
 from restmcts.tools.speed import FreeValues
 from store.events import BackedUp, Header, SearchRecord, Step
+from tests.support.sampling import shared_passes
 
 LONGEST = 64
 """Tokens of a step."""
@@ -62,15 +63,6 @@ class PassLoop(asyncio.SelectorEventLoop):
         return self._passes.now
 
 
-def shared_passes(lengths: Sequence[int], together: int) -> int:
-    """For how many passes samples of these lengths get a token each, if so many are left for all."""
-    passes = 0
-    while (drawing := sum(length > passes for length in lengths)) and drawing <= together:
-        together -= drawing
-        passes += 1
-    return passes
-
-
 class PassPolicy:
     """Writes one token of every sample in a pass."""
 
@@ -78,6 +70,9 @@ class PassPolicy:
     context = 1_000_000
 
     def prompt(self, problem: str) -> Tokens:
+        return (1,)
+
+    def question(self, text: str, reply: str) -> Tokens:
         return (1,)
 
     def tokens(self, step: Step) -> Tokens:

@@ -50,6 +50,9 @@ class ReadyPolicy:
     def prompt(self, problem: str) -> Tokens:
         return PROMPT
 
+    def question(self, text: str, reply: str) -> Tokens:
+        return PROMPT
+
     def tokens(self, step: Step) -> Tokens:
         return step.tokens
 

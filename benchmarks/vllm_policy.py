@@ -21,7 +21,7 @@ from typing import Any, Literal
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from restmcts.demo.settings import TinyTask
+from restmcts.demo.task import TinyTask
 from restmcts.demo.tokenizer import tiny_tokenizer
 from restmcts.engines.base import Tokens
 from restmcts.engines.settings import ModelSettings

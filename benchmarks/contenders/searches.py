@@ -54,7 +54,7 @@ class RecordedPolicy:
         self._policy = policy
         self._recording = recording
         self.name, self.context = policy.name, policy.context
-        self.prompt, self.tokens = policy.prompt, policy.tokens
+        self.prompt, self.question, self.tokens = policy.prompt, policy.question, policy.tokens
         self.stats, self.close = policy.stats, policy.close
 
     async def propose(

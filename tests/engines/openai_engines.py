@@ -13,7 +13,7 @@ from tests.engines.fault_server import FaultServer
 
 
 def settings(server: FaultServer, **changes: Any) -> OpenAiSettings:
-    return OpenAiSettings(**{"base_url": server.url, "retries": 2, "timeout": 5.0} | changes)
+    return OpenAiSettings.model_validate({"base_url": server.url, "retries": 2, "timeout": 5.0} | changes)
 
 
 def open_engine(server: FaultServer, **changes: Any) -> OpenAiPolicy:

@@ -10,7 +10,6 @@ from typing import Any, Literal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_engine_policy import make_prompts, tokens_of
 
 from restmcts.engines.base import Policy, Sample
 from restmcts.engines.token_limit import draw_in_turns
@@ -20,6 +19,7 @@ from restmcts.errors import EngineError
 from tests.engines.engine_models import llama, word_tokenizer
 from tests.engines.fault_server import FaultServer
 from tests.engines.openai_engines import open_engine, propose
+from tests.engines.test_engine_policy import make_prompts, tokens_of
 from tests.engines.vllm_support import MODELS, assert_nothing_runs, needs_vllm, save
 
 SEEDS = range(40, 46)

@@ -10,8 +10,6 @@ from typing import Any, Literal
 
 import pytest
 import torch
-from test_engine_policy import make_prompts, plain_logprobs, tokens_of
-from test_engine_value import padded_logits
 
 from restmcts.engines.base import Policy, Sample, Sampling, Tokens, ValueModel
 from restmcts.engines.open import open_policy, open_value
@@ -39,6 +37,8 @@ from tests.engines.engine_models import (
     value_llama,
     word_tokenizer,
 )
+from tests.engines.test_engine_policy import make_prompts, plain_logprobs, tokens_of
+from tests.engines.test_engine_value import padded_logits
 from tests.engines.vllm_support import INSTALLED, MODELS, assert_nothing_runs, needs_vllm, save
 
 
@@ -272,7 +272,8 @@ async def test_what_vllm_refuses_fails_alone(policy: VllmPolicy) -> None:
 
     good = policy.propose((1, 9), seeds=[1, 2], max_tokens=30, until="end", temperature=1)
     bad = policy._engine.run((1, 9), SamplingParams(logprobs=1000))
-    samples, failure = await asyncio.gather(good, bad, return_exceptions=True)
+    answers: tuple[Any, Any] = await asyncio.gather(good, bad, return_exceptions=True)
+    samples, failure = answers
     assert isinstance(samples, list) and len(samples) == 2
     assert isinstance(failure, EngineError)
     assert "tiny: " in str(failure) and "logprobs" in str(failure)

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_engine_policy import make_prompts, plain_logprobs, tokens_of
 
 from restmcts.engines.base import Sample, Tokens
 from restmcts.engines.settings import ModelSettings
@@ -22,6 +21,7 @@ from restmcts.engines.vllm.policy import VllmPolicy
 from restmcts.engines.vllm.value import VllmValueModel
 from restmcts.errors import EngineError
 from tests.engines.engine_models import CONTEXT, END, llama, mistral, value_llama
+from tests.engines.test_engine_policy import make_prompts, plain_logprobs, tokens_of
 from tests.engines.vllm_support import MODELS, assert_nothing_runs, needs_vllm, save
 
 pytestmark = needs_vllm

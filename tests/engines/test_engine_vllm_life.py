@@ -17,8 +17,6 @@ from typing import Any
 import psutil
 import pytest
 import torch
-from test_engine_policy import make_prompts, plain_logprobs, tokens_of
-from test_engine_value import padded_logits
 
 from restmcts.engines.base import Sample
 from restmcts.engines.open import open_policy, open_value, prepare
@@ -28,6 +26,8 @@ from restmcts.engines.vllm.policy import VllmPolicy
 from restmcts.engines.vllm.value import VllmValueModel
 from restmcts.errors import EngineError, InputError
 from tests.engines.engine_models import llama, value_llama
+from tests.engines.test_engine_policy import make_prompts, plain_logprobs, tokens_of
+from tests.engines.test_engine_value import padded_logits
 from tests.engines.vllm_support import MODELS, needs_vllm, save
 
 PROMPTS = make_prompts(6)

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from benchmarks.in_flight import shared_passes
 from restmcts.engines.base import Sample, Sampling, Tokens
 from restmcts.engines.prompted.critic import RuleCritic
 from restmcts.errors import EngineError
@@ -31,6 +30,7 @@ from restmcts.search.settings import (
     TreeOfThought,
 )
 from store.events import Header, SearchRecord, Step
+from tests.support.sampling import shared_passes
 
 LIMITED: dict[str, Method] = {
     "greedy": Greedy(),
@@ -103,6 +103,9 @@ class Writer:
 
     def prompt(self, problem: str) -> Tokens:
         return (*PROMPT, *(3000 + ord(letter) for letter in problem))
+
+    def question(self, text: str, reply: str) -> Tokens:
+        return (*PROMPT, *(3000 + ord(letter) for letter in text + reply))
 
     def tokens(self, step: Step) -> Tokens:
         return step.tokens

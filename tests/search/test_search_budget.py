@@ -39,7 +39,8 @@ def test_no_method_ever_overspends(
     lengths: tuple[int, int],
 ) -> None:
     wanted = METHODS[method].settings
-    chosen = wanted(early_stop=early, **({"leaves": leaves} if "leaves" in wanted.model_fields else {}))
+    more: dict[str, Any] = {"leaves": leaves} if "leaves" in wanted.model_fields else {}
+    chosen = wanted(early_stop=early, **more)
     policy = Writer(depth=depth, empty=empty)
     sampling = Sampling(step_tokens=lengths[0], trace_tokens=lengths[1])
     record = run(task(method, chosen, budget=budget, seed=seed), engines(policy, sampling=sampling))

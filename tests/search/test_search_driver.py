@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from restmcts.aggregations import Aggregation
 from restmcts.engines.base import Sample, Sampling, Tokens
 from restmcts.errors import EngineError, InputError
 from restmcts.search.registry import METHODS
@@ -195,7 +196,7 @@ def test_nothing_runs_on_after_the_end(end: str) -> None:
         tasks = [task("greedy", number=number, text="f" if number == 0 else "s") for number in range(9)]
         searches = run_searches(tasks, engines(Slow()), 4)
         assert (await anext(searches)).header.id == "1.search/0"
-        waiting: asyncio.Task[SearchRecord] = asyncio.ensure_future(anext(searches))  # type: ignore[arg-type]
+        waiting: asyncio.Task[SearchRecord] = asyncio.ensure_future(anext(searches))
         await asyncio.sleep(0)
         if end == "cancel":
             waiting.cancel()
@@ -329,9 +330,9 @@ def test_endless_searches_use_their_budget(method: str) -> None:
 
 
 @pytest.mark.parametrize("aggregation, combine", [("minimum", min), ("product", prod), ("mean", fmean)])
-def test_a_partial_solution_is_valued_by_all_its_steps(aggregation: str, combine: Any) -> None:
+def test_a_partial_solution_is_valued_by_all_its_steps(aggregation: Aggregation, combine: Any) -> None:
     """What the tree holds is the aggregate of what the value model says along the path."""
-    settings = {"branch": 2, "rounds": 6, "rollout_steps": 0}
+    settings: dict[str, Any] = {"branch": 2, "rounds": 6, "rollout_steps": 0}
     plain = fold(run(task("mcts", Mcts(**settings, end_gate=2)), engines(Writer(), Judge())).events)
     said = {plain.text(node.id): node.score for node in plain.nodes[1:]}
     used = replace(engines(Writer(), Judge()), aggregation=aggregation)

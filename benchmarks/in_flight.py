@@ -14,16 +14,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import selectors
-from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 from statistics import fmean
-from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
 
-from restmcts.engines.base import Sample, Sampling, Tokens
+from restmcts.engines.base import Sample, Sampling, SamplingRequest, Tokens
 from restmcts.engines.prompted.critic import RuleCritic
 from restmcts.problems.problem import Problem
 from restmcts.search.registry import METHODS
@@ -78,24 +76,17 @@ class PassPolicy:
     def tokens(self, step: Step) -> Tokens:
         return step.tokens
 
-    async def propose(
-        self,
-        prompt: Tokens,
-        *,
-        seeds: Sequence[int],
-        max_tokens: int,
-        until: Literal["step", "end"],
-        temperature: float,
-        top_p: float = 1.0,
-        together: int | None = None,
-    ) -> list[Sample]:
-        ended = prompt.count(END_OF_STEP) + 1 >= STEPS
-        lengths = [min(max_tokens, 3 + int(Random(seed).gammavariate(3, 8))) for seed in seeds]
-        passes = max(lengths) if together is None else shared_passes(lengths, together)
+    async def propose(self, request: SamplingRequest) -> list[Sample]:
+        ended = request.prompt.count(END_OF_STEP) + 1 >= STEPS
+        lengths = [
+            min(request.max_tokens, 3 + int(Random(seed).gammavariate(3, 8))) for seed in request.seeds
+        ]
+        total = request.total_tokens
+        passes = max(lengths) if total is None else shared_passes(lengths, total)
         await asyncio.sleep(passes)
         return [
             Sample((), passes, True, cut=True) if length > passes else whole(seed, length, ended)
-            for seed, length in zip(seeds, lengths, strict=True)
+            for seed, length in zip(request.seeds, lengths, strict=True)
         ]
 
     def stats(self) -> dict[str, float]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from benchmarks.contenders.workload import Workload
-from restmcts.engines.base import Policy, Sample, Sampling, Tokens, ValueModel
+from restmcts.engines.base import Policy, Sample, Sampling, SamplingRequest, Tokens, ValueModel
 from restmcts.engines.prompted.critic import RuleCritic
 from restmcts.search.running.driver import run_searches
 from restmcts.search.running.task import Engines, SearchTask
@@ -21,12 +21,8 @@ from store.events import Header
 class Asked:
     """A request to the policy, and the samples that came back."""
 
-    prompt: Tokens
-    seeds: Sequence[int]
-    max_tokens: int
-    temperature: float
+    request: SamplingRequest
     samples: list[Sample] = field(default_factory=list)
-    together: int | None = None
 
 
 @dataclass
@@ -57,28 +53,10 @@ class RecordedPolicy:
         self.prompt, self.question, self.tokens = policy.prompt, policy.question, policy.tokens
         self.stats, self.close = policy.stats, policy.close
 
-    async def propose(
-        self,
-        prompt: Tokens,
-        *,
-        seeds: Sequence[int],
-        max_tokens: int,
-        until: Literal["step", "end"],
-        temperature: float,
-        top_p: float = 1.0,
-        together: int | None = None,
-    ) -> list[Sample]:
-        asked = Asked(prompt, seeds, max_tokens, temperature, together=together)
+    async def propose(self, request: SamplingRequest) -> list[Sample]:
+        asked = Asked(request)
         self._recording.proposals.append(asked)
-        asked.samples = await self._policy.propose(
-            prompt,
-            seeds=seeds,
-            max_tokens=max_tokens,
-            until=until,
-            temperature=temperature,
-            top_p=top_p,
-            together=together,
-        )
+        asked.samples = await self._policy.propose(request)
         return asked.samples
 
 

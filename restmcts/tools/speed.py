@@ -17,7 +17,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Literal
 
-from restmcts.engines.base import Policy, Sampling, Tokens, ValueModel
+from restmcts.engines.base import Policy, Sampling, SamplingRequest, Tokens, ValueModel
 from restmcts.engines.open import open_policy, open_value
 from restmcts.engines.prompted.critic import RuleCritic
 from restmcts.engines.settings import ModelSettings
@@ -132,13 +132,9 @@ async def _sample(policy: Policy, prompts: int, tokens: int = STEP_TOKENS) -> in
         spent = drawn = 0
         while spent < tokens:
             seeds = [number * 1_000_000 + drawn + index for index in range(BRANCH)]
-            samples = await policy.propose(
-                policy.prompt(_problem(number)),
-                seeds=seeds,
-                max_tokens=STEP_TOKENS,
-                until="step",
-                temperature=SAMPLING.temperature,
-            )
+            prompt = policy.prompt(_problem(number))
+            request = SamplingRequest(prompt, seeds, STEP_TOKENS, "step", SAMPLING.temperature)
+            samples = await policy.propose(request)
             spent += sum(sample.generated for sample in samples)
             drawn += BRANCH
         return spent

@@ -10,12 +10,14 @@ from benchmarks.contenders.workload import Workload, make_problems
 from benchmarks.in_flight import fly
 from benchmarks.scaling import memory
 from benchmarks.search_overhead import PROMPT, ReadyPolicy
-from restmcts.engines.base import Sample
+from restmcts.engines.base import Sample, SamplingRequest
 from restmcts.tools.speed import FreeValues
 
 
 def asked(lengths: list[int], seeds: list[int]) -> Asked:
-    return Asked((1,), seeds, 64, 1.0, [Sample((), length, False) for length in lengths])
+    return Asked(
+        SamplingRequest((1,), seeds, 64, "step", 1.0), [Sample((), length, False) for length in lengths]
+    )
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from restmcts.engines.base import Sample
+from restmcts.engines.base import Sample, SamplingRequest
 from restmcts.engines.openai.policy import OpenAiPolicy
 from restmcts.engines.settings import OpenAiSettings
 from store.events import Step
@@ -23,4 +23,4 @@ def open_engine(server: FaultServer, **changes: Any) -> OpenAiPolicy:
 def propose(policy: OpenAiPolicy, written: str = "", **changes: Any) -> list[Sample]:
     wanted: dict[str, Any] = {"seeds": [0, 1], "max_tokens": 30, "until": "step", "temperature": 0.7}
     prompt = (*policy.prompt("What is x?"), *policy.tokens(Step(written)))
-    return asyncio.run(policy.propose(prompt, **wanted | changes))
+    return asyncio.run(policy.propose(SamplingRequest(prompt, **wanted | changes)))

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from restmcts.engines.base import Sample, Sampling, Tokens
+from restmcts.engines.base import Sample, Sampling, SamplingRequest, Tokens
 from restmcts.engines.prompted.critic import RuleCritic
 from restmcts.errors import EngineError
 from restmcts.problems.problem import Problem
@@ -74,16 +74,6 @@ class Gate:
 
 
 @dataclass
-class Call:
-    prompt: Tokens
-    seeds: tuple[int, ...]
-    max_tokens: int
-    until: str
-    temperature: float
-    together: int | None = None
-
-
-@dataclass
 class Writer:
     """A policy that writes steps of one to four tokens; a solution has ``depth`` steps or a few less.
 
@@ -98,7 +88,7 @@ class Writer:
     gate: Gate | None = None
     fail_at: int | None = None
     name: str = "writer"
-    calls: list[Call] = field(default_factory=list)
+    calls: list[SamplingRequest] = field(default_factory=list)
     generated: int = 0
 
     def prompt(self, problem: str) -> Tokens:
@@ -110,27 +100,19 @@ class Writer:
     def tokens(self, step: Step) -> Tokens:
         return step.tokens
 
-    async def propose(
-        self,
-        prompt: Tokens,
-        *,
-        seeds: Sequence[int],
-        max_tokens: int,
-        until: str,
-        temperature: float,
-        top_p: float = 1.0,
-        together: int | None = None,
-    ) -> list[Sample]:
-        assert max_tokens >= 1 and len(prompt) + max_tokens <= self.context
-        assert together is None or together >= len(seeds)
-        self.calls.append(Call(prompt, tuple(seeds), max_tokens, until, temperature, together))
+    async def propose(self, request: SamplingRequest) -> list[Sample]:
+        prompt, total = request.prompt, request.total_tokens
+        assert request.max_tokens >= 1 and len(prompt) + request.max_tokens <= self.context
+        assert total is None or total >= len(request.seeds)
+        self.calls.append(request)
         if self.gate is not None:
             await self.gate.wait()
         if self.fail_at is not None and len(self.calls) >= self.fail_at:
             raise EngineError("writer: out of ink")
-        samples = [self.write(prompt, seed, max_tokens, until, temperature) for seed in seeds]
-        if together is not None:
-            passes = shared_passes([sample.generated for sample in samples], together)
+        how = request.max_tokens, request.until, request.temperature
+        samples = [self.write(prompt, seed, *how) for seed in request.seeds]
+        if total is not None:
+            passes = shared_passes([sample.generated for sample in samples], total)
             cut = Sample((), passes, True, cut=True)
             samples = [cut if sample.generated > passes else sample for sample in samples]
         self.generated += sum(sample.generated for sample in samples)

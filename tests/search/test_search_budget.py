@@ -62,7 +62,7 @@ def test_what_the_budget_cut_short_is_paid_for_and_dropped() -> None:
     policy = Even()
     sampling = Sampling(step_tokens=4)
     record = run(task("mcts", Mcts(branch=3), budget=10), engines(policy, sampling=sampling))
-    asked = [(len(call.seeds), call.max_tokens, call.together) for call in policy.calls]
+    asked = [(len(call.seeds), call.max_tokens, call.total_tokens) for call in policy.calls]
     assert asked == [(2, 4, 10), (1, 4, 2)]
     tree = fold(record.events)
     assert len(tree.nodes) == 3

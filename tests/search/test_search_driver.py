@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from restmcts.aggregations import Aggregation
-from restmcts.engines.base import Sample, Sampling, Tokens
+from restmcts.engines.base import Sample, Sampling, SamplingRequest, Tokens
 from restmcts.errors import EngineError, InputError
 from restmcts.search.registry import METHODS
 from restmcts.search.running.driver import run_searches
@@ -95,12 +95,12 @@ def test_no_more_searches_than_wanted_run_at_once() -> None:
     running, most = 0, 0
 
     class Counted(Writer):
-        async def propose(self, *args: Any, **more: Any) -> Any:
+        async def propose(self, request: SamplingRequest) -> Any:
             nonlocal running, most
             running += 1
             most = max(most, running)
             try:
-                return await super().propose(*args, **more)
+                return await super().propose(request)
             finally:
                 running -= 1
 
@@ -175,7 +175,7 @@ def test_a_method_without_values_runs_without_a_value_model(method: str) -> None
 
 def test_a_defect_of_an_engine_is_not_taken_for_a_failed_search() -> None:
     class Broken(Writer):
-        async def propose(self, *args: Any, **more: Any) -> Any:
+        async def propose(self, request: SamplingRequest) -> Any:
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -188,10 +188,10 @@ def test_nothing_runs_on_after_the_end(end: str) -> None:
         never: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         class Slow(Writer):
-            async def propose(self, prompt: Any, **more: Any) -> Any:
-                if prompt[-1] != 3000 + ord("f"):
+            async def propose(self, request: SamplingRequest) -> Any:
+                if request.prompt[-1] != 3000 + ord("f"):
                     await never
-                return await super().propose(prompt, **more)
+                return await super().propose(request)
 
         tasks = [task("greedy", number=number, text="f" if number == 0 else "s") for number in range(9)]
         searches = run_searches(tasks, engines(Slow()), 4)
@@ -365,10 +365,10 @@ def test_what_the_budget_cuts_short_finishes_no_solution(method: str) -> None:
     """A step is cut off and one token is left: the search ends; its last node is not a solution for that."""
 
     class Wordy(Writer):
-        async def propose(self, *args: Any, together: int | None = None, **more: Any) -> list[Sample]:
-            if together is not None and together < 6:
-                return [Sample((), together - 1, True, cut=True)]
-            return await super().propose(*args, together=together, **more)
+        async def propose(self, request: SamplingRequest) -> list[Sample]:
+            if request.total_tokens is not None and request.total_tokens < 6:
+                return [Sample((), request.total_tokens - 1, True, cut=True)]
+            return await super().propose(request)
 
         def write(self, prompt: Tokens, seed: int, most: int, until: str, temperature: float) -> Sample:
             return Sample((Step(f"{seed}\n", (5, 6, 7, 8, seed % 50 + 10, 9), -0.5),), 6, False)

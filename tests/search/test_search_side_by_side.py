@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from restmcts.engines.base import Sample, Sampling
+from restmcts.engines.base import Sample, Sampling, SamplingRequest
 from restmcts.search.methods import mcts
 from restmcts.search.methods import mcts_improved as improved
 from restmcts.search.methods.mcts_improved import Coming, select
@@ -115,11 +115,11 @@ def test_requests_of_one_search_are_under_way_together(name: str) -> None:
     running, most = 0, 0
 
     class Counted(Writer):
-        async def propose(self, *args: Any, **more: Any) -> list[Sample]:
+        async def propose(self, request: SamplingRequest) -> list[Sample]:
             nonlocal running, most
             running += 1
             most = max(most, running)
-            samples = await super().propose(*args, **more)
+            samples = await super().propose(request)
             running -= 1
             return samples
 
@@ -150,12 +150,12 @@ def test_a_failure_does_not_wait_for_the_requests_beside_it() -> None:
     class Stuck(Writer):
         """Fails in the first request that has others beside it, which are never answered."""
 
-        async def propose(self, *args: Any, **more: Any) -> list[Sample]:
+        async def propose(self, request: SamplingRequest) -> list[Sample]:
             if len(self.calls) < 2:
-                return await super().propose(*args, **more)
+                return await super().propose(request)
             if self.fail_at is None:
                 self.fail_at = 1
-                return await super().propose(*args, **more)
+                return await super().propose(request)
             return await asyncio.Event().wait()  # type: ignore[return-value]
 
     async def search() -> str:
@@ -198,7 +198,7 @@ class Even(Writer):
 
 def asked(policy: Writer) -> list[tuple[int, int | None]]:
     """How many samples were asked for at once, and what was left for them, in order."""
-    return [(len(call.seeds), call.together) for call in policy.calls]
+    return [(len(call.seeds), call.total_tokens) for call in policy.calls]
 
 
 def test_rounds_side_by_side_share_the_budget() -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from restmcts.engines.base import Policy
+from restmcts.engines.base import Policy, SamplingRequest
 from restmcts.grading.finding import find_answer, normalize_answer
 from restmcts.grading.verdicts import Verdict, rule_critic
 from store.events import Cost, Step
@@ -71,7 +71,7 @@ class PromptedCritic:
         if len(prompt) + CRITIC_TOKENS > self._policy.context:
             return verdict
         (sample,) = await self._policy.propose(
-            prompt, seeds=[0], max_tokens=CRITIC_TOKENS, until="step", temperature=0.0
+            SamplingRequest(prompt, [0], max_tokens=CRITIC_TOKENS, until="step", temperature=0.0)
         )
         read = len(prompt) if sample.prompt is None else sample.prompt
         cost = Cost(critic=sample.generated, prompt=read, calls=1)

@@ -8,7 +8,7 @@ from random import Random
 from typing import Any, Literal
 
 from restmcts.aggregations import AGGREGATIONS
-from restmcts.engines.base import PromptedValue, Sample, Tokens, ValueModel
+from restmcts.engines.base import PromptedValue, Sample, SamplingRequest, Tokens, ValueModel
 from restmcts.errors import EngineError
 from restmcts.grading.verdicts import declared_finished
 from restmcts.search.moves import Moves, Outcome
@@ -161,13 +161,15 @@ class Session:
             await self.within.need(likely, enough)
         for part in self.ledger.grants(n, until, limit):
             samples = await self.engines.policy.propose(
-                prompt,
-                seeds=[self.next_seed() for _ in range(part)],
-                max_tokens=limit,
-                until=until,
-                temperature=0.0 if self.greedy else sampling.temperature,
-                top_p=sampling.top_p,
-                together=self.ledger.left,
+                SamplingRequest(
+                    prompt,
+                    seeds=[self.next_seed() for _ in range(part)],
+                    max_tokens=limit,
+                    until=until,
+                    temperature=0.0 if self.greedy else sampling.temperature,
+                    top_p=sampling.top_p,
+                    total_tokens=self.ledger.left,
+                )
             )
             self.ledger.spent += sum(sample.generated for sample in samples)
             self.clock.advance(max((sample.generated for sample in samples), default=0))

@@ -24,10 +24,10 @@ from dataclasses import replace
 from benchmarks.search_overhead import STEP_TOKENS, ReadyPolicy, ReadyValue, make_tasks, search
 from restmcts.engines.base import Sample, Sampling, SamplingRequest, Tokens
 from restmcts.engines.prompted.critic import RuleCritic
+from restmcts.search.methods.mcts import Mcts
 from restmcts.search.running.driver import run_searches
 from restmcts.search.running.session import Session
 from restmcts.search.running.task import Engines, SearchTask
-from restmcts.search.settings import Mcts
 from store.events import SearchRecord, Step
 
 SPREAD = 0.15

@@ -21,9 +21,9 @@ from pathlib import Path
 from restmcts.engines.base import Sample, Sampling, SamplingRequest, Tokens
 from restmcts.engines.prompted.critic import RuleCritic
 from restmcts.problems.problem import Problem
+from restmcts.search.methods.mcts import Mcts
 from restmcts.search.running.driver import run_searches
 from restmcts.search.running.task import Engines, SearchTask
-from restmcts.search.settings import Mcts
 from store.encoding.searches import encode_search
 from store.events import Header, SearchRecord, Step
 from store.files.jsonl import LineWriter

@@ -6,44 +6,50 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 
-from restmcts.demo.settings import TinySettings
 from restmcts.engines.settings import ModelSettings
 from restmcts.errors import InputError
+from restmcts.grading.registry import GRADERS
 from restmcts.labels import Labels, label_rule
 from restmcts.labels.registry import rule_settings
-from restmcts.problems.gym import GymProblems
-from restmcts.search.registry import method_settings
-from restmcts.search.settings import AnswerRule, Method
+from restmcts.problems.registry import DATA_SETS, DataSetSettings, data_set_settings
+from restmcts.search.registry import METHODS, method_settings
+from restmcts.search.settings import Method, RuleName
 from restmcts.settings import Settings, checked
 from restmcts.training.settings import PolicyTraining, ValueTraining
 from store.files.layout import RunLayout
 from store.tree import Tree
 
+OLD_TINY = (
+    '[tiny] is a table of restmcts 0.1.0 before data sets had names: write data_set = "tiny" and the keys of'
+    " [tiny] and [tiny.problems] in [problems], and those of [tiny.base] in [problems.base]"
+)
+OLD_GYM = (
+    '[problems.gym] is a table of restmcts 0.1.0 before data sets had names: write data_set = "reasoning-gym"'
+    " and its keys in [problems]"
+)
+"""What is said about recipes and stored runs with the keys of earlier versions."""
 
-class ProblemSettings(Settings):
-    """The data: JSON Lines files with ``problem`` and ``answer``, or a task of reasoning-gym (``gym``).
 
-    Test problems are never trained on. ``train_limit``, ``validation_limit`` and ``test_limit`` take the
-    first so many of a file. Without a ``validation`` file, a tenth of the training problems is set aside.
-    """
+def _chosen_data_set(values: Any) -> Any:
+    """The table ``[problems]`` as the settings of its data set."""
+    if not isinstance(values, Mapping):
+        return values
+    if "gym" in values:
+        raise ValueError(OLD_GYM)
+    try:
+        settings = data_set_settings(values)
+        GRADERS.origin(settings.grader)
+    except InputError as error:
+        raise ValueError(str(error)) from None
+    return settings
 
-    train: str | None = None
-    validation: str | None = None
-    test: str | None = None
-    train_limit: int | None = Field(default=None, ge=1)
-    validation_limit: int | None = Field(default=None, ge=1)
-    test_limit: int | None = Field(default=None, ge=1)
-    gym: GymProblems | None = None
 
-    @model_validator(mode="after")
-    def _one_source(self) -> ProblemSettings:
-        if self.gym is not None and (self.train or self.validation or self.test):
-            raise ValueError("problems come from files or from problems.gym, not from both")
-        return self
+Problems = Annotated[SerializeAsAny[DataSetSettings], BeforeValidator(_chosen_data_set)]
+"""The settings of a data set; which class they have is decided by the key ``data_set``."""
 
 
 class SamplingSettings(Settings):
@@ -93,15 +99,15 @@ class MethodChoice(Settings):
         method = values.get("method", cls.model_fields["method"].default)
         if not isinstance(method, str):
             return values
-        given = values.get("settings", cls.default_settings(method))
         try:
+            given = values["settings"] if "settings" in values else cls.default_settings(method)
             settings = method_settings(method, given, f"method {method!r}")
         except InputError as error:
             raise ValueError(str(error)) from None
         return values | {"settings": settings.model_dump(mode="json")}
 
     @classmethod
-    def default_settings(cls, method: str) -> dict[str, Any]:
+    def default_settings(cls, method: str) -> Mapping[str, Any]:
         """What ``settings`` holds where nothing is written."""
         return {}
 
@@ -122,18 +128,9 @@ class GenerationSettings(MethodChoice):
     budget: int | None = Field(default=None, ge=1)
 
     @classmethod
-    def default_settings(cls, method: str) -> dict[str, Any]:
-        """The authors' settings for data generation, where nothing else is written."""
-        if method != "mcts":
-            return {}
-        return {
-            "early_stop": False,
-            "rounds": 40,
-            "rollout_steps": 1,
-            "exploration": 0.5,
-            "unvisited_bonus": 0.9,
-            "end_gate": 0.8,
-        }
+    def default_settings(cls, method: str) -> Mapping[str, Any]:
+        """The settings of the method for data generation, where nothing else is written."""
+        return METHODS.get(method, "generation").generation
 
 
 class LabelSettings(Settings):
@@ -184,7 +181,7 @@ class SelectionSettings(Settings):
 class EvaluatedMethod(MethodChoice):
     """A method to evaluate; ``answers`` are the answer rules read from the same trees."""
 
-    answers: list[AnswerRule] = Field(default_factory=list)
+    answers: list[RuleName] = Field(default_factory=list)
 
     def build(self) -> Method:
         """The settings of the method, complete; the search values what the answer rules read."""
@@ -229,9 +226,8 @@ class Recipe(Settings):
     iterations: int = Field(default=2, ge=1)
     concurrency: int = Field(default=64, ge=1)
     control: bool = False
-    tiny: TinySettings | None = None
     models: ModelSettings = ModelSettings()
-    problems: ProblemSettings = ProblemSettings()
+    problems: Problems = Field(default_factory=dict, validate_default=True)
     sampling: SamplingSettings = SamplingSettings()
     bootstrap: BootstrapSettings = BootstrapSettings()
     generation: GenerationSettings = GenerationSettings()
@@ -243,13 +239,17 @@ class Recipe(Settings):
     value_update: ValueTraining | None = None
     evaluation: EvaluationSettings = EvaluationSettings()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _no_old_keys(cls, values: Any) -> Any:
+        if isinstance(values, Mapping) and "tiny" in values:
+            raise ValueError(OLD_TINY)
+        return values
+
     @model_validator(mode="after")
-    def _has_models_and_problems(self) -> Recipe:
-        if self.tiny is None and self.models.policy is None:
+    def _is_complete(self) -> Recipe:
+        if self.models.policy is None and DATA_SETS[self.problems.data_set].make_policy is None:
             raise ValueError("models.policy is missing: name the folder of the base policy")
-        problems = self.problems
-        if self.tiny is None and problems.train is None and problems.test is None and problems.gym is None:
-            raise ValueError("problems.train is missing: name a JSON Lines file of problems")
         if self.generation.build().endless and self.generation.budget is None:
             raise ValueError("generation.budget is missing: this method ends only by its token budget")
         return self
@@ -321,6 +321,13 @@ def stored_recipe(root: Path, run: str) -> tuple[Recipe, str]:
     text = stored_text(root, run)
     where = str(RunLayout(root, run).config)
     return checked(Recipe, _parsed(text, where), where), text
+
+
+def stored_labels(root: Path, run: str, rule: str) -> LabelSettings:
+    """A label rule, with the settings that the recipe of a stored run has for it."""
+    where = str(RunLayout(root, run).config)
+    table = _parsed(stored_text(root, run), where).get("labels", {})
+    return checked(LabelSettings, table if table.get("rule") == rule else {"rule": rule}, where)
 
 
 def stored_bootstrap(root: Path, run: str) -> BootstrapSettings:

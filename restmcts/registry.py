@@ -12,7 +12,7 @@ Nothing is imported before it is asked for.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -76,6 +76,15 @@ class Registry(Generic[Entry]):
             return _installed(self.group)[name]
         prefix = f"{where}: " if where else ""
         raise InputError(f"{prefix}unknown {self.kind} {name!r}: choose from {', '.join(self)}")
+
+    @property
+    def plural(self) -> str:
+        """The name of the group without the package, for example ``search_methods``."""
+        return self.group.rpartition(".")[2]
+
+    def origins(self, names: Iterable[str]) -> dict[str, str]:
+        """The distribution and the version of each entry, by name: what a run says about what it used."""
+        return {name: str(self.origin(name)) for name in sorted(set(names))}
 
     def __getitem__(self, name: str) -> Entry:
         return self.get(name)

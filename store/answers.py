@@ -8,12 +8,28 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass
 from math import prod
+from typing import Literal
 
 from store.tree import Node, Tree
 
 Answer = tuple[str, int]
 """An answer and the number of the node that it comes from."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRule:
+    """A rule that turns a tree into one answer.
+
+    Attributes:
+        run: the pure function from a tree to its answer; None for a tree without an answer.
+        reads: the values that the rule reads: ``nothing``, those of finished nodes (``leaf``), or those of
+            all nodes from the root to a finished one (``path``).
+    """
+
+    run: Callable[[Tree], Answer | None]
+    reads: Literal["nothing", "leaf", "path"]
 
 
 def _answered(tree: Tree) -> list[Node]:
@@ -106,13 +122,13 @@ def sample_shares(tree: Tree) -> list[float]:
     return shares
 
 
-RULES: dict[str, Callable[[Tree], Answer | None]] = {
-    "first": first,
-    "best-value": best_value,
-    "best-last": best_last,
-    "best-minimum": best_minimum,
-    "best-product": best_product,
-    "majority": majority,
-    "value-vote": value_vote,
+RULES: dict[str, AnswerRule] = {
+    "first": AnswerRule(first, "nothing"),
+    "best-value": AnswerRule(best_value, "leaf"),
+    "best-last": AnswerRule(best_last, "leaf"),
+    "best-minimum": AnswerRule(best_minimum, "path"),
+    "best-product": AnswerRule(best_product, "path"),
+    "majority": AnswerRule(majority, "nothing"),
+    "value-vote": AnswerRule(value_vote, "leaf"),
 }
 """The rules by the name that a :class:`store.events.Header` gives them."""

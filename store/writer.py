@@ -161,6 +161,26 @@ class RunWriter:
         phase = self._journal.phases.get(name)
         return {} if phase is None else dict(phase.summary)
 
+    def note_uses(self, phase: str, kind: str, origins: dict[str, str]) -> None:
+        """Note what a started phase uses by name; nothing is written when that is known already.
+
+        Args:
+            phase: the phase; it may be done, since its trees can be labelled later.
+            kind: what is used, for example ``search_methods``.
+            origins: the distribution and the version of each, by name, for example
+                ``{"mcts": "restmcts 0.1"}``.
+
+        Raises:
+            StoreError: the phase was never started.
+        """
+        with self._mutex:
+            if phase not in self._journal.phases:
+                raise StoreError(f"phase {phase!r} of run {self.layout.run!r} was never started")
+            known = self._journal.phases[phase].uses.get(kind, {})
+            new = {name: origin for name, origin in origins.items() if known.get(name) != origin}
+            if new:
+                self._note(entry("uses", phase=phase, uses={kind: new}))
+
     def start_phase(self, name: str, kind: str, iteration: int | None) -> None:
         """Start a phase, or start an unfinished one again.
 

@@ -57,8 +57,8 @@ def keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str]]:
 
 def expected() -> dict[str, str]:
     found = dict(keys(Recipe))
-    for name, method in METHODS.items():
-        found.update(keys(method.settings, f"{name}."))
+    for name in METHODS:
+        found.update(keys(METHODS[name].settings, f"{name}."))
     settings = dict(GenerationSettings().settings)
     del settings["answer_by"]
     found.update({f"generation.{name}": shown(value) for name, value in settings.items()})

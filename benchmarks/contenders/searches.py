@@ -10,9 +10,9 @@ from typing import Any
 from benchmarks.contenders.workload import Workload
 from restmcts.engines.base import Policy, Sample, Sampling, SamplingRequest, Tokens, ValueModel
 from restmcts.engines.prompted.critic import RuleCritic
+from restmcts.search.methods.mcts import Mcts
 from restmcts.search.running.driver import run_searches
 from restmcts.search.running.task import Engines, SearchTask
-from restmcts.search.settings import Mcts
 from restmcts.tools.speed import FreeValues
 from store.events import Header
 

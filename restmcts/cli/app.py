@@ -17,6 +17,7 @@ from restmcts.cli import (
     export,
     iterate,
     label,
+    methods,
     model,
     search,
     show,
@@ -65,6 +66,7 @@ app.command("iterate")(iterate.iterate)
 app.command("search")(search.search)
 app.command("eval")(evaluate.evaluate)
 app.command("label")(label.label)
+app.command("methods")(methods.methods)
 app.add_typer(train.app, name="train")
 app.command("runs")(show.runs)
 app.command("show")(show.show)

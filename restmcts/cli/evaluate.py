@@ -15,11 +15,6 @@ if TYPE_CHECKING:
     from restmcts.iterate.context import Context
     from restmcts.recipe import EvaluatedMethod, Recipe
 
-RULES = {
-    "self-consistency": ["majority", "value-vote"],
-    "best-of-n": ["best-last", "best-minimum", "best-product"],
-}
-
 
 def evaluate(
     run: Annotated[str | None, typer.Argument(help="A run whose models and test problems to use.")] = None,
@@ -122,8 +117,10 @@ def _without_value(method: EvaluatedMethod) -> EvaluatedMethod:
     """The method with the answer rules that need no value model."""
     from restmcts.errors import InputError
     from restmcts.search.registry import needs_value
+    from store.answers import RULES
 
-    plain = method.model_copy(update={"answers": [rule for rule in method.answers if rule == "majority"]})
+    free = [rule for rule in method.answers if RULES[rule].reads == "nothing"]
+    plain = method.model_copy(update={"answers": free})
     if needs_value(plain.method, plain.build()):
         raise InputError(f"method {method.method!r} needs a value model: give one with --value")
     return plain
@@ -175,35 +172,32 @@ def _methods(names: list[str], overrides: list[str]) -> list[EvaluatedMethod]:
     from restmcts.search.registry import METHODS
     from restmcts.settings import checked
 
-    settings: dict[str, dict[str, Any]] = {name: {} for name in names or METHODS}
-    for name in settings:
-        if name not in METHODS:
-            raise InputError(f"--method {name!r}: choose from {', '.join(METHODS)}")
-        if name != "greedy":
-            settings[name]["early_stop"] = False
-        if "rounds" in METHODS[name].settings.model_fields:
-            settings[name]["rounds"] = 0
+    chosen = {name: METHODS.get(name, "--method") for name in names or METHODS}
+    settings = {name: dict(method.evaluation) for name, method in chosen.items()}
     for text in overrides:
-        path, chosen = parse_override(text)
+        path, value = parse_override(text)
         if len(path) != 2 or path[0] not in settings:
             raise InputError(f"-o {text!r}: write METHOD.KEY=VALUE with one of {', '.join(settings)}")
-        settings[path[0]][path[1]] = chosen
+        settings[path[0]][path[1]] = value
     return [
-        checked(EvaluatedMethod, {"method": name, "settings": values, "answers": RULES.get(name, [])}, "eval")
-        for name, values in settings.items()
+        checked(
+            EvaluatedMethod, {"method": name, "settings": settings[name], "answers": method.answers}, "eval"
+        )
+        for name, method in chosen.items()
     ]
 
 
 def _problems(recipe: Recipe, problems: Path | None, limit: int | None) -> Any:
     from dataclasses import replace
 
-    from restmcts.iterate.sets import ProblemSets, load_sets
     from restmcts.problems.jsonl import load_problems
+    from restmcts.problems.registry import load_splits
+    from restmcts.problems.splits import Splits
 
     if problems is not None:
-        return ProblemSets([], [], load_problems(problems, limit=limit), [])
-    sets = load_sets(recipe)
-    return replace(sets, test=sets.test[:limit])
+        return Splits([], [], load_problems(problems, limit=limit), [])
+    splits = load_splits(recipe.problems, recipe.seed)
+    return replace(splits, test=splits.test[:limit])
 
 
 def _phase_name(methods: list[EvaluatedMethod], budgets: list[int], iteration: int, data: str) -> str:

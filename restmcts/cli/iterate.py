@@ -21,16 +21,16 @@ def iterate(
     from restmcts.cli.session import open_run
     from restmcts.cli.tables import print_evaluations
     from restmcts.iterate.loop import check_problems, check_trainable, run_loop
-    from restmcts.iterate.sets import load_sets
+    from restmcts.problems.registry import load_splits
     from restmcts.recipe import load_recipe
     from store.index.reader import StoreReader
 
     settings = load_recipe(recipe, override or [])
     check_trainable(settings.models)
-    sets = load_sets(settings)
-    check_problems(sets)
+    splits = load_splits(settings.problems, settings.seed)
+    check_problems(splits)
     name = run or settings.recipe
-    with open_run(root, name, settings, sets) as context:
+    with open_run(root, name, settings, splits) as context:
         summary: dict[str, Any] = run_loop(context)
         context.writer.finish_run()
     if as_json:

@@ -22,13 +22,14 @@ def label(
     from restmcts.cli.console import print_json, print_table
     from restmcts.iterate.relabelling import relabel
     from restmcts.labels import LABEL_RULES
-    from restmcts.recipe import stored_bootstrap, stored_text
+    from restmcts.recipe import stored_bootstrap, stored_labels, stored_text
     from store.writer import RunWriter
 
     LABEL_RULES.origin(rule, "--rule")
     text = stored_text(root, run)
+    labels = stored_labels(root, run, rule)
     with RunWriter.create_or_open(root, run, config=text, environment={}) as writer:
-        rows = relabel(writer, root, run, rule, phase, stored_bootstrap(root, run))
+        rows = relabel(writer, root, run, labels, phase, stored_bootstrap(root, run))
     if as_json:
         print_json([{"phase": name, "trees": trees, "labelled": steps} for name, trees, steps in rows])
         return

@@ -11,7 +11,7 @@ from restmcts.cli.options import ROOT, AsJson, Limit, Override, Root
 
 if TYPE_CHECKING:
     from restmcts.iterate.context import Context
-    from restmcts.iterate.sets import ProblemSets
+    from restmcts.problems.splits import Splits
     from restmcts.recipe import Recipe
 
 
@@ -43,8 +43,9 @@ def search(
     """
     from restmcts.cli.console import print_json
     from restmcts.cli.session import open_run
-    from restmcts.iterate.sets import ProblemSets
-    from restmcts.problems.jsonl import load_problems
+    from restmcts.errors import InputError
+    from restmcts.problems.jsonl import JsonlProblems, load_problems
+    from restmcts.problems.splits import Splits
     from restmcts.recipe import override_values
 
     tables: dict[str, Any] = {
@@ -57,10 +58,12 @@ def search(
     if limit is not None:
         tables["problems"]["test_limit"] = limit
     recipe = override_values(tables, override or [], "search")
+    if not isinstance(recipe.problems, JsonlProblems):
+        raise InputError("problems.data_set: `restmcts search` reads JSON Lines files: leave this key out")
     wanted = load_problems(problems, limit=limit, require_answers=False)
     train_problems = load_problems(train, limit=recipe.problems.train_limit) if train else []
     solved = [problem for problem in train_problems if problem.solution]
-    sets = ProblemSets(train_problems, [], wanted, solved)
+    sets = Splits(train_problems, [], wanted, solved)
     _check_value(recipe, sets)
     name = run or f"search-{method}"
     with open_run(root, name, recipe, sets) as context:
@@ -72,7 +75,7 @@ def search(
         report(name, root, summary)
 
 
-def _check_value(recipe: Recipe, sets: ProblemSets) -> None:
+def _check_value(recipe: Recipe, sets: Splits) -> None:
     """Refuse a method that needs a value model when there is none, and nothing to bootstrap one from."""
     from restmcts.errors import InputError
     from restmcts.iterate.loop import check_trainable

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from restmcts.cli.console import open_progress
 from restmcts.errors import InputError
-from restmcts.grading.grader import Grader
+from restmcts.grading.registry import GRADERS
 from restmcts.iterate.context import Context
-from restmcts.iterate.sets import ProblemSets
+from restmcts.problems.splits import Splits
 from restmcts.recipe import Recipe, recipe_toml
 from restmcts.tools.environment import environment
 from store.writer import RunWriter
@@ -18,7 +18,7 @@ from store.writer import RunWriter
 
 @contextmanager
 def open_run(
-    root: Path, run: str, recipe: Recipe, problems: ProblemSets, *, config: str | None = None
+    root: Path, run: str, recipe: Recipe, problems: Splits, *, config: str | None = None
 ) -> Iterator[Context]:
     """A run that is new or goes on.
 
@@ -33,7 +33,7 @@ def open_run(
     text = recipe_toml(recipe) if config is None else config
     with (
         RunWriter.create_or_open(root, run, config=text, environment=environment(recipe.seed)) as writer,
-        Grader() as grader,
+        GRADERS[recipe.problems.grader].open() as grader,
         open_progress() as progress,
     ):
         yield Context(recipe, writer, problems, grader, progress)

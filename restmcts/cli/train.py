@@ -42,7 +42,7 @@ def value(
     samples: Samples, source: Source, target: Target, override: Override = None, as_json: AsJson = False
 ) -> None:
     """Train a value model by regression on every labelled step; one problem in ten is held out."""
-    from restmcts.iterate.labelling import held_out
+    from restmcts.problems.splits import held_out
     from restmcts.training.settings import ValueTraining
     from store.records import ValueSample
 

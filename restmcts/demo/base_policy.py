@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, LlamaConfig, TrainerCallback
 
+from restmcts.demo.settings import TinyBase
 from restmcts.demo.task import TinyTask
 from restmcts.demo.tokenizer import tiny_tokenizer
 from restmcts.errors import PhaseError
@@ -22,7 +23,7 @@ from restmcts.training.fitting import fit, quiet, seeded
 from restmcts.training.policy import example, next_token_loss
 from restmcts.training.report import OnProgress, TrainingReport
 from restmcts.training.samples import Chain, policy_chains
-from restmcts.training.settings import Device, TinyBase
+from restmcts.training.settings import Device
 from store.records import PolicySample
 
 _MEASURED_TOGETHER = 128

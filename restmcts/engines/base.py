@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
 from restmcts.grading.verdicts import Verdict
+from restmcts.problems.problem import Problem
 from store.events import Step
 
 Tokens = tuple[int, ...]
@@ -184,15 +185,19 @@ class PromptedValue(Protocol):
 class Critic(Protocol):
     """A self-critic (paper, Section 3.1): is a partial solution complete, and if not, what comes next?"""
 
-    async def judge(self, problem: str, steps: Sequence[Step], most: int | None) -> Verdict:
+    async def judge(self, problem: Problem, steps: Sequence[Step], most: int | None) -> Verdict:
         """The verdict on a partial solution.
 
         Args:
-            problem: the text of the problem.
+            problem: the problem.
             steps: the partial solution, first step to last.
             most: the most tokens that may be generated; None: no limit.
 
         Raises:
             EngineError: the model failed.
         """
+        ...
+
+    def declared(self, problem: Problem, steps: Sequence[Step]) -> Verdict:
+        """The verdict on a solution that the search takes for finished: finished, with its answer."""
         ...

@@ -62,7 +62,7 @@ def _answer(tree: Tree, rule: str, budget: int | None, verdicts: dict[str, bool]
     if stopped is not None and stopped.reason in {"gate", "failed"}:
         answer = stopped.answer
     else:
-        pair = RULES[rule](tree)
+        pair = RULES[rule].run(tree)
         answer = None if pair is None else pair[0]
     return AnswerAt(budget, answer, verdicts.get(answer or "", False), tree.cost)
 

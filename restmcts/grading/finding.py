@@ -7,11 +7,12 @@ A trace marks its answer with ``\boxed{...}``, with "the answer is ...", "Answer
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Literal, Protocol
 
 from restmcts.grading.normalize import normalize_answer
+from restmcts.problems.problem import Problem
 
-__all__ = ["AnswerMode", "find_answer", "is_complete", "normalize_answer"]
+__all__ = ["AnswerFinder", "AnswerMode", "MathAnswers", "find_answer", "is_complete", "normalize_answer"]
 
 AnswerMode = Literal["any", "marked", "last-line"]
 
@@ -49,6 +50,38 @@ def find_answer(text: str, mode: AnswerMode = "any") -> str | None:
         return _last_number(text.rstrip().rpartition("\n")[2])
     answer = _boxed(text) or _after_mark(text)
     return answer or _last_number(text) if mode == "any" else answer
+
+
+class AnswerFinder(Protocol):
+    """Finds the answer in the text of a solution; what every grader can do.
+
+    Both methods are called once for each step of a search: they return at once, raise nothing whatever the
+    text is, and give the same for the same text and problem.
+    """
+
+    def find_answer(self, text: str, problem: Problem) -> str | None:
+        """The answer in the text of a finished solution, or None.
+
+        Equal answers should be equal strings: votes are counted by them. Write them in one spelling.
+        """
+        ...
+
+    def is_complete(self, text: str, problem: Problem) -> bool:
+        """Whether a partial solution states its answer already, so that nothing has to follow."""
+        ...
+
+
+class MathAnswers:
+    """Finds numbers and expressions by the rules of this module; the problem makes no difference."""
+
+    def find_answer(self, text: str, problem: Problem) -> str | None:
+        """The answer of :func:`find_answer`, normalized."""
+        answer = find_answer(text)
+        return None if answer is None else normalize_answer(answer)
+
+    def is_complete(self, text: str, problem: Problem) -> bool:
+        """Whether the text marks its answer; see :func:`is_complete`."""
+        return is_complete(text)
 
 
 def is_complete(text: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +11,12 @@ from typing import Any
 from restmcts.engines.base import Policy, Sampling, ValueModel
 from restmcts.engines.open import open_policy, open_value
 from restmcts.engines.prompted.critic import PromptedCritic, RuleCritic
-from restmcts.grading.grader import Grader
-from restmcts.iterate.sets import ProblemSets
-from restmcts.problems.problem import Problem
+from restmcts.grading.registry import Grader
+from restmcts.problems.registry import DATA_SETS, DataSet
+from restmcts.problems.splits import Splits
 from restmcts.progress import Progress
 from restmcts.recipe import Recipe
+from restmcts.registry import Registry
 from restmcts.search.running.task import Engines
 from store.writer import RunWriter
 
@@ -29,15 +30,14 @@ class Context:
 
     recipe: Recipe
     writer: RunWriter
-    problems: ProblemSets
+    problems: Splits
     grader: Grader
     progress: Progress
 
-    def grade(self, problem: Problem, answers: Sequence[str]) -> list[bool]:
-        """Verdicts on answers to a problem that has an oracle answer."""
-        assert problem.answer is not None
-        pairs = [(answer, problem.answer) for answer in answers]
-        return self.grader.grade_many(pairs, tolerance=problem.tolerance)
+    @property
+    def data_set(self) -> DataSet:
+        """The data set that the problems are from."""
+        return DATA_SETS[self.recipe.problems.data_set]
 
     def folder(self, name: str) -> Path:
         """A checkpoint by the name that summaries have for it: inside the run, or any other folder."""
@@ -63,6 +63,10 @@ class Context:
         self.progress.finish(name, summary)
         return summary
 
+    def note_uses(self, phase: str, registry: Registry[Any], names: Iterable[str]) -> None:
+        """Store which distributions the entries of a registry come from that a phase uses."""
+        self.writer.note_uses(phase, registry.plural, registry.origins(names))
+
     @contextmanager
     def engines(self, policy: str, value: str | None) -> Iterator[Engines]:
         """A policy and, if named, a value model, ready to search with."""
@@ -79,7 +83,9 @@ class Context:
             yield Engines(
                 policy=opened_policy,
                 value=opened_value,
-                critic=PromptedCritic(opened_policy) if models.critic == "prompted" else RuleCritic(),
+                critic=PromptedCritic(opened_policy, self.grader)
+                if models.critic == "prompted"
+                else RuleCritic(self.grader),
                 sampling=Sampling(
                     sampling.temperature, sampling.top_p, sampling.step_tokens, sampling.trace_tokens
                 ),

@@ -13,7 +13,7 @@ from restmcts.iterate.context import Context, Summary
 from restmcts.iterate.searching import run_search_phase, search_tasks
 from restmcts.problems.problem import Problem
 from restmcts.recipe import EvaluatedMethod
-from restmcts.search.registry import METHODS
+from restmcts.search.registry import METHODS, needs_value, row_name
 from restmcts.search.running.task import Engines, SearchTask
 from restmcts.search.settings import Method
 from store.records import Evaluation
@@ -46,7 +46,7 @@ def evaluate_phase(
     read: dict[int, Read] = {}
     for choice, suffix in zip(methods, suffixes(methods), strict=True):
         settings = choice.build()
-        one_trace = choice.method == "greedy"
+        one_trace = METHODS[choice.method].one_trace
         first = len(tasks)
         tasks += search_tasks(
             context,
@@ -61,7 +61,8 @@ def evaluate_phase(
         rules: list[str] = list(choice.answers) or [settings.answer_by]
         names = {rule: row_name(choice.method, rule) + suffix for rule in rules}
         cuts: list[int | None] = [None] if one_trace else [*sorted(budgets)]
-        read |= dict.fromkeys(range(first, len(tasks)), Read(first, names, cuts))
+        free = {rule for rule in rules if not _asks_for_values(choice.method, settings, rule)}
+        read |= dict.fromkeys(range(first, len(tasks)), Read(first, names, cuts, free))
     summary = run_search_phase(context, phase, tasks, engines)
     traces: dict[int | None, float | None] = {None: 1.0}
     traces.update(budgets.items())
@@ -77,12 +78,19 @@ def evaluate_phase(
 class Read:
     """What is read off the trees of one choice of a method, whose first tree has the number ``first``.
 
-    ``names``: what the row of each answer rule is called; ``cuts``: the budgets, None for the whole tree.
+    ``names``: what the row of each answer rule is called; ``cuts``: the budgets, None for the whole tree;
+    ``free``: the answer rules for which the method would have asked for no values.
     """
 
     first: int
     names: dict[str, str]
     cuts: list[int | None]
+    free: set[str]
+
+
+def _asks_for_values(method: str, settings: Method, rule: str) -> bool:
+    """Whether a search that is answered by ``rule`` alone asks for values."""
+    return needs_value(method, settings.model_copy(update={"answer_by": rule, "read_by": []}))
 
 
 def budgets_in_tokens(traces: Sequence[float], trace_tokens: float) -> dict[int, float | None]:
@@ -105,15 +113,6 @@ def suffixes(methods: Sequence[EvaluatedMethod]) -> list[str]:
         text = text if methods.count(choice) == 1 else f"{text}, {number}".removeprefix(", ")
         found.append(f" ({text})" if text else "")
     return found
-
-
-def row_name(method: str, rule: str) -> str:
-    """How a method with an answer rule is called in tables."""
-    if method in {"self-consistency", "best-of-n"}:
-        names = {"majority": "self-consistency", "value-vote": "self-consistency, value vote"}
-        return names.get(rule, f"best-of-n, {rule.removeprefix('best-')}")
-    default: Method = METHODS[method].settings()
-    return method if rule == default.answer_by else f"{method}, {rule}"
 
 
 def _rows(
@@ -148,7 +147,7 @@ def _rows(
                 low=share.low,
                 high=share.high,
                 policy_tokens=fmean(answer.cost.generated for answer in answers),
-                value_tokens=0.0 if rule == "majority" else fmean(a.cost.value for a in answers),
+                value_tokens=0.0 if rule in read[first].free else fmean(a.cost.value for a in answers),
             )
         )
     return rows

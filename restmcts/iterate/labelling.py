@@ -8,7 +8,7 @@ from random import Random
 
 from restmcts.errors import PhaseError
 from restmcts.iterate.context import Context, Summary
-from restmcts.labels import Labels, rest_mcts, without_rare_answers
+from restmcts.labels import LABEL_RULES, Labels, rest_mcts, without_rare_answers
 from restmcts.problems.problem import Problem
 from restmcts.recipe import BootstrapSettings
 from restmcts.seeds import derive_seed
@@ -21,14 +21,6 @@ PAPER_RULE = "rest-mcts"
 
 BOOTSTRAP = "0.search"
 """The phase of the unguided trees of the base policy."""
-
-HELD_OUT_ONE_IN = 10
-"""One training problem in so many is never used to train a value model, only to judge it."""
-
-
-def held_out(problem: str) -> bool:
-    """Whether the trees of a problem are kept to judge value models; decided by its name alone."""
-    return derive_seed("held-out", problem) % HELD_OUT_ONE_IN == 0
 
 
 def verified_trees(context: Context, search: str) -> Iterator[tuple[SearchRecord, Tree]]:
@@ -62,6 +54,7 @@ def label_phase(context: Context, phase: str, search: str) -> Summary:
     """
     rule = context.recipe.labels.rule
     label = context.recipe.labels.build()
+    context.note_uses(phase, LABEL_RULES, [rule])
     labelled: list[tuple[str, Labels]] = []
     paper: list[tuple[str, Labels]] = []
     samples: list[ValueSample] = []

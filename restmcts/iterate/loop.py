@@ -19,7 +19,6 @@ from restmcts.iterate.context import Context, Summary
 from restmcts.iterate.evaluating import GREEDY, budgets_in_tokens, evaluate_phase
 from restmcts.iterate.labelling import BOOTSTRAP, label_phase, select_phase
 from restmcts.iterate.searching import run_search_phase, search_tasks
-from restmcts.iterate.sets import ProblemSets
 from restmcts.iterate.training import (
     base_phase,
     control_phase,
@@ -31,7 +30,8 @@ from restmcts.iterate.training import (
     value_phase,
 )
 from restmcts.problems.problem import Problem
-from restmcts.search.settings import SelfConsistency
+from restmcts.problems.splits import Splits
+from restmcts.search.registry import method_settings
 from restmcts.seeds import derive_seed
 from store.records import PolicySample, ValueSample
 
@@ -71,7 +71,7 @@ def run_loop(context: Context) -> Summary:
     return final_evaluation(context, models, start["trace_tokens"])
 
 
-def check_problems(problems: ProblemSets) -> None:
+def check_problems(problems: Splits) -> None:
     """Refuse to train without training problems.
 
     Raises:
@@ -100,7 +100,7 @@ def check_trainable(models: ModelSettings) -> None:
 
 
 def base_policy(context: Context) -> str:
-    """The policy that everything starts from: a given folder, or the one of the built-in task."""
+    """The policy that everything starts from: a given folder, or one that the data set makes."""
     given = context.recipe.models.policy_name
     if given is not None:
         return given
@@ -115,14 +115,12 @@ def _base(context: Context) -> Summary:
 
 
 def check_base(context: Context, accuracy: float) -> None:
-    """Stop when the base policy of the built-in task leaves nothing to learn, or nothing to learn from."""
-    if context.recipe.tiny is None:
-        return
-    low, high = context.recipe.tiny.lowest_accuracy, context.recipe.tiny.highest_accuracy
-    if not low <= accuracy <= high:
+    """Stop when the data set says that such a base policy will not do."""
+    reason = context.data_set.check_policy(context.recipe.problems, accuracy)
+    if reason is not None:
         raise PhaseError(
             f"0.validate: the base policy solves {accuracy:.0%} of the validation problems by greedy"
-            f" decoding, outside {low:.0%} to {high:.0%}: change tiny.base.target or the seed"
+            f" decoding, {reason}"
         )
 
 
@@ -150,8 +148,9 @@ def bootstrap(context: Context, phase: str, policy: str) -> Summary:
     wanted = context.recipe.bootstrap
     problems = context.problems.train[: wanted.problems]
     with context.engines(policy, None) as engines:
-        settings = SelfConsistency(samples=wanted.traces, early_stop=False)
-        tasks = search_tasks(context, phase, problems, "self-consistency", settings, engines)
+        method, values = "self-consistency", {"samples": wanted.traces, "early_stop": False}
+        settings = method_settings(method, values, "bootstrap")
+        tasks = search_tasks(context, phase, problems, method, settings, engines)
         return run_search_phase(context, phase, tasks, engines)
 
 
@@ -297,19 +296,17 @@ def _value(
 
 
 def check_value(context: Context, number: int, figures: dict[str, float]) -> None:
-    """Stop the built-in task, or at least say so, when a value model cannot tell good steps from bad ones."""
-    ranking, tiny = figures.get("auc"), context.recipe.tiny
+    """Stop where the data set says so, or make a note, when a value model ranks steps badly."""
+    ranking = figures.get("auc")
     if ranking is None:
         return
     message = (
         f"{number}.train-value: the value model ranks good above bad steps with AUC {ranking:.2f} on held-out"
         " trees"
     )
-    if tiny is not None and ranking < tiny.lowest_auc:
-        raise PhaseError(
-            f"{message}, below tiny.lowest_auc = {tiny.lowest_auc}: train it longer or on more trees"
-            " (value_training, bootstrap)"
-        )
+    reason = context.data_set.check_value(context.recipe.problems, ranking)
+    if reason is not None:
+        raise PhaseError(f"{message}, {reason}")
     if ranking <= ALMOST_CHANCE:
         context.progress.note(f"{message}, about as well as chance; searches guided by it will not help")
 

@@ -6,14 +6,19 @@ from pathlib import Path
 
 from restmcts.errors import InputError
 from restmcts.iterate.labelling import least_samples, trees_to_learn_from
-from restmcts.labels import label_rule
-from restmcts.recipe import BootstrapSettings
+from restmcts.labels import LABEL_RULES
+from restmcts.recipe import BootstrapSettings, LabelSettings
 from store.index.reader import StoreReader
 from store.writer import RunWriter
 
 
 def relabel(
-    writer: RunWriter, root: Path, run: str, rule: str, phase: str | None, bootstrap: BootstrapSettings
+    writer: RunWriter,
+    root: Path,
+    run: str,
+    labels: LabelSettings,
+    phase: str | None,
+    bootstrap: BootstrapSettings,
 ) -> list[tuple[str, int, int]]:
     """Label the trees of one phase, or of all; returns (phase, trees, labelled steps) for each.
 
@@ -28,13 +33,14 @@ def relabel(
     if not wanted:
         known = ", ".join(phases) or "none"
         raise InputError(f"run {run!r} has no trees in phase {phase!r}; phases with trees: {known}")
-    label = label_rule(rule)
+    label = labels.build()
     counts = []
     for name in wanted:
         trees = trees_to_learn_from(writer.read_trees(name), least_samples(bootstrap, name))
         rows = [(record.header.id, label(tree)) for record, tree in trees]
-        writer.write_labels(name, rule, rows)
-        steps = sum(label is not None for _, labels in rows for label in labels)
+        writer.note_uses(name, LABEL_RULES.plural, LABEL_RULES.origins([labels.rule]))
+        writer.write_labels(name, labels.rule, rows)
+        steps = sum(value is not None for _, values in rows for value in values)
         counts.append((name, len(rows), steps))
     writer.sync_index()
     return counts

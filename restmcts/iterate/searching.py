@@ -11,6 +11,7 @@ from restmcts.engines.base import Policy, ValueModel
 from restmcts.errors import InputError, PhaseError
 from restmcts.iterate.context import Context, Summary
 from restmcts.problems.problem import Problem
+from restmcts.search.registry import METHODS
 from restmcts.search.running.driver import run_searches
 from restmcts.search.running.task import Engines, SearchTask
 from restmcts.search.settings import Method
@@ -91,6 +92,7 @@ def run_search_phase(context: Context, phase: str, tasks: Sequence[SearchTask], 
     check_lengths([task.problem for task in tasks], engines)
     finished = context.writer.finished_trees(phase)
     waiting = [task for task in tasks if task.header.id not in finished]
+    context.note_uses(phase, METHODS, {task.header.method for task in tasks})
     context.progress.start(phase, "search", len(tasks))
     tally = Tally(len(tasks) - len(waiting), engines)
     try:
@@ -105,7 +107,7 @@ def run_search_phase(context: Context, phase: str, tasks: Sequence[SearchTask], 
 
 async def _search(context: Context, waiting: Sequence[SearchTask], engines: Engines, tally: Tally) -> None:
     synced = time.monotonic()
-    searches = run_searches(waiting, engines, context.recipe.concurrency, context.grade)
+    searches = run_searches(waiting, engines, context.recipe.concurrency, context.grader.grade)
     async with aclosing(searches):
         async for record in searches:
             context.writer.add_tree(record)

@@ -16,11 +16,11 @@ from restmcts.iterate.labelling import (
     correct_traces,
     demonstration,
     demonstration_samples,
-    held_out,
     verified_trees,
 )
 from restmcts.labels import any_correct, first_error
 from restmcts.problems.problem import Problem
+from restmcts.problems.splits import held_out
 from restmcts.seeds import derive_seed
 from restmcts.training.settings import PolicyTraining, ValueTraining
 from store.events import Step
@@ -52,20 +52,17 @@ class Watch:
 
 
 def base_phase(context: Context, phase: str) -> Summary:
-    """Train the base policy of the built-in task."""
-    from restmcts.demo.base_policy import train_tiny_base
-
+    """Train the base policy that the data set makes."""
     recipe = context.recipe
-    assert recipe.tiny is not None
+    make_policy = context.data_set.make_policy
+    assert make_policy is not None, "a recipe without a policy is refused when it is read"
     prepare(recipe.models)
     target = context.writer.layout.checkpoint(0, "policy")
-    settings = recipe.tiny.base.model_copy(update={"seed": derive_seed(recipe.seed, phase) % 2**31})
-    report = train_tiny_base(
-        recipe.tiny.problems.task(),
-        context.problems.demonstrations,
-        context.problems.validation,
-        settings,
+    report = make_policy(
+        recipe.problems,
+        context.problems,
         target,
+        seed=derive_seed(recipe.seed, phase) % 2**31,
         progress=Watch(context, phase, 0),
         device=recipe.models.device,
     )
@@ -282,9 +279,9 @@ def record_checkpoint(
 def judge_value(context: Context, searches: Sequence[str], value: str) -> list[Judged]:
     """What the value model ``value`` says about the held-out trees of the phases ``searches``.
 
-    A step is a good one when a verified-correct trace passes through it; for the built-in task, where
-    the right steps are known, when it and all steps before are right. Where the value aggregates over the
-    steps, it is compared with that, 1 or 0; otherwise with the label of the step.
+    A step is a good one when a verified-correct trace passes through it; for a data set that knows the right
+    steps, when it and all steps before are right. Where the value aggregates over the steps, it is compared
+    with that, 1 or 0; otherwise with the label of the step.
     """
     from restmcts.evaluation.value_report import Judged
     from restmcts.training.value import predict_values
@@ -347,6 +344,5 @@ def _good_steps(context: Context, searches: Sequence[str]) -> set[tuple[str, str
 
 
 def _is_right(context: Context, problem: Problem, text: str, hit: float | None) -> bool:
-    if context.recipe.tiny is None or problem.solution is None:
-        return hit == 1.0
-    return problem.solution.startswith(text if text.endswith("\n") else text + "\n")
+    known = context.data_set.right_step(problem, text)
+    return hit == 1.0 if known is None else known

@@ -12,19 +12,21 @@ from pydantic import Field
 
 from restmcts.errors import InputError
 from restmcts.problems.problem import Problem
+from restmcts.problems.registry import DataSet, DataSetSettings
+from restmcts.problems.splits import Splits
 from restmcts.seeds import derive_seed
-from restmcts.settings import Settings
 
 ATTEMPTS = 20
 """So many problems are generated for each that is wanted, before a task is said to have too few."""
 
 
-class GymProblems(Settings):
+class GymProblems(DataSetSettings):
     """A task of reasoning-gym and how many problems of each kind are generated; no problem comes twice.
 
     ``settings`` are those of the task in reasoning-gym, its size and seed apart.
     """
 
+    data_set: str = "reasoning-gym"
     task: str
     settings: dict[str, Any] = Field(default_factory=dict)
     train: int = Field(default=200, ge=1)
@@ -32,8 +34,8 @@ class GymProblems(Settings):
     test: int = Field(default=100, ge=1)
 
 
-def generate_gym(wanted: GymProblems, seed: int) -> dict[str, list[Problem]]:
-    """The problems ``train``, ``validation`` and ``test``, all different.
+def generate_gym(wanted: GymProblems, seed: int) -> Splits:
+    """The problems of a task, all different; none has a worked solution.
 
     Raises:
         InputError: reasoning-gym is not installed, it has no such task or setting, the answers of the task
@@ -46,13 +48,14 @@ def generate_gym(wanted: GymProblems, seed: int) -> dict[str, list[Problem]]:
     found = sum(map(len, sets.values()))
     if found < total:
         raise InputError(
-            f"problems.gym: {wanted.task!r} with these settings gave {found} different problems in"
-            f" {total * ATTEMPTS}, {total} are wanted: ask for fewer, or change problems.gym.settings"
+            f"problems: {wanted.task!r} with these settings gave {found} different problems in"
+            f" {total * ATTEMPTS}, {total} are wanted: ask for fewer, or change problems.settings"
         )
-    return {
+    problems_of = {
         name: [_problem(item, f"{name}-{number}") for number, item in enumerate(items)]
         for name, items in sets.items()
     }
+    return Splits(**problems_of, demonstrations=[])
 
 
 def _items(wanted: GymProblems, size: int, seed: int) -> Iterator[Mapping[str, Any]]:
@@ -61,13 +64,13 @@ def _items(wanted: GymProblems, size: int, seed: int) -> Iterator[Mapping[str, A
     if wanted.task not in known:
         close = difflib.get_close_matches(wanted.task, known, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(known)}"
-        raise InputError(f"problems.gym.task: reasoning-gym has no task {wanted.task!r}: {hint}")
+        raise InputError(f"problems.task: reasoning-gym has no task {wanted.task!r}: {hint}")
     try:
         dataset = library.create_dataset(
             wanted.task, size=size, seed=derive_seed(seed, "gym") % 2**31, **wanted.settings
         )
     except (TypeError, ValueError, AssertionError) as error:
-        raise InputError(f"problems.gym.settings: {wanted.task}: {error}") from None
+        raise InputError(f"problems.settings: {wanted.task}: {error}") from None
     return iter(dataset)
 
 
@@ -76,7 +79,7 @@ def _library() -> Any:
         return importlib.import_module("reasoning_gym")
     except ImportError as error:
         raise InputError(
-            f'problems.gym needs reasoning-gym: pip install "restmcts[data]" ({error})'
+            f'the data set reasoning-gym needs reasoning-gym: pip install "restmcts[data]" ({error})'
         ) from None
 
 
@@ -90,5 +93,8 @@ def _different(items: Iterator[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]
 
 def _problem(item: Mapping[str, Any], name: str) -> Problem:
     if not isinstance(item["answer"], str):
-        raise InputError("problems.gym.task: this task has no oracle answers: take another one")
+        raise InputError("problems.task: this task has no oracle answers: take another one")
     return Problem(name, item["question"], item["answer"])
+
+
+REASONING_GYM = DataSet(GymProblems, generate_gym, "a task of reasoning-gym, generated")

@@ -8,10 +8,68 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field, model_validator
+
 from restmcts.errors import InputError
 from restmcts.problems.problem import Problem
+from restmcts.problems.registry import DataSet, DataSetSettings
+from restmcts.problems.splits import HELD_OUT_ONE_IN, Splits, check_apart, held_out
 
 KNOWN = ("id", "problem", "answer", "solution", "tolerance")
+
+
+class JsonlProblems(DataSetSettings):
+    """JSON Lines files with ``problem`` and ``answer``; see :func:`load_problems`.
+
+    Test problems are never trained on. ``train_limit``, ``validation_limit`` and ``test_limit`` take the
+    first so many of a file. Without a ``validation`` file, a tenth of the training problems is set aside.
+    Without a ``test`` file, the validation problems are measured on. Without a ``train`` file, there are test
+    problems alone, which is enough for a search and an evaluation.
+    """
+
+    train: str | None = None
+    validation: str | None = None
+    test: str | None = None
+    train_limit: int | None = Field(default=None, ge=1)
+    validation_limit: int | None = Field(default=None, ge=1)
+    test_limit: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="after")
+    def _has_a_file(self) -> JsonlProblems:
+        if self.train is None and (self.test is None or self.validation is not None):
+            raise ValueError("train is missing: name a JSON Lines file of problems as problems.train")
+        return self
+
+
+def load_files(files: JsonlProblems, seed: int) -> Splits:
+    """The problems of the files; the seed changes nothing.
+
+    Raises:
+        InputError: a file is missing or wrong, a problem is in two splits, or a split is empty.
+    """
+    if files.train is None:
+        assert files.test is not None
+        return Splits([], [], load_problems(Path(files.test), limit=files.test_limit), [])
+    train = load_problems(Path(files.train), limit=files.train_limit)
+    if files.validation is not None:
+        validation = load_problems(Path(files.validation), limit=files.validation_limit)
+    else:
+        aside = {problem.id for problem in train if held_out(problem.id, "validation")}
+        validation = [problem for problem in train if problem.id in aside][: files.validation_limit]
+        train = [problem for problem in train if problem.id not in aside]
+    test = load_problems(Path(files.test), limit=files.test_limit) if files.test else validation
+    splits = Splits(train, validation, test, [problem for problem in train if problem.solution])
+    check_apart(splits)
+    if not train or not validation:
+        raise InputError(
+            f"{files.train}: too few problems: after setting one in {HELD_OUT_ONE_IN} aside for validation,"
+            f" {len(train)} are left to train on and {len(validation)} to validate; give more problems or a"
+            " file as problems.validation"
+        )
+    return splits
+
+
+JSONL = DataSet(JsonlProblems, load_files, "JSON Lines files of problems")
 
 
 def load_problems(path: Path, *, limit: int | None = None, require_answers: bool = True) -> list[Problem]:

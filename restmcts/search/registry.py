@@ -1,46 +1,64 @@
-"""The search methods by name."""
+"""The search methods by name.
+
+A method is one file, here or in another distribution: settings, a generator and a :class:`SearchMethod`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from restmcts.errors import InputError
-from restmcts.search.methods.mcts import mcts
-from restmcts.search.methods.mcts_improved import improved_mcts
-from restmcts.search.methods.sampling import greedy, reads_values, sample_traces
-from restmcts.search.methods.tree_of_thought import breadth_first, depth_first
-from restmcts.search.settings import (
-    BestOfN,
-    Greedy,
-    ImprovedMcts,
-    Mcts,
-    Method,
-    SelfConsistency,
-    TreeOfThought,
-)
+from restmcts.registry import Registry
+from restmcts.search.settings import Method
 from restmcts.settings import checked
 
 
 @dataclass(frozen=True, slots=True)
 class SearchMethod:
-    """A method: its settings, its generator, and what it does in a line."""
+    """A search method.
+
+    Attributes:
+        settings: the class of its settings.
+        run: the generator ``(recorder, settings, random) -> Moves``, which yields requests
+            (:mod:`restmcts.search.requests`) and returns an :class:`~restmcts.search.moves.Outcome`.
+        summary: what the method does, in one line.
+        answers: the answer rules (:data:`store.answers.RULES`) that `restmcts eval` reads from its trees;
+            empty: the ``answer_by`` of its settings.
+        values: whether a search asks for values, so that it needs a value model; a function of the settings
+            where they decide it.
+        generation: the settings of ``[generation]`` where a recipe writes none.
+        evaluation: the settings by which a search uses a token budget up; `restmcts eval` starts from them.
+        one_trace: the method samples one trace and ends; an evaluation gives it no budget.
+        row_names: what an evaluation calls the method with an answer rule, by rule. A rule without a name is
+            written after the name of the method, unless it is the ``answer_by`` of the settings.
+    """
 
     settings: type[Method]
     run: Callable[..., Any]
     summary: str
+    answers: tuple[str, ...] = ()
+    values: bool | Callable[[Any], bool] = True
+    generation: Mapping[str, Any] = field(default_factory=dict)
+    evaluation: Mapping[str, Any] = field(default_factory=lambda: {"early_stop": False})
+    one_trace: bool = False
+    row_names: Mapping[str, str] = field(default_factory=dict)
 
 
-METHODS: dict[str, SearchMethod] = {
-    "greedy": SearchMethod(Greedy, greedy, "one trace at temperature 0"),
-    "self-consistency": SearchMethod(SelfConsistency, sample_traces, "majority vote over sampled traces"),
-    "best-of-n": SearchMethod(BestOfN, sample_traces, "the sampled trace with the best step values"),
-    "tot-bfs": SearchMethod(TreeOfThought, breadth_first, "Tree-of-Thought, breadth first"),
-    "tot-dfs": SearchMethod(TreeOfThought, depth_first, "Tree-of-Thought, depth first"),
-    "mcts": SearchMethod(Mcts, mcts, "MCTS* as in the paper's code"),
-    "mcts-improved": SearchMethod(ImprovedMcts, improved_mcts, "MCTS* that keeps every sampled step"),
-}
+METHODS = Registry(
+    "search method",
+    "restmcts.search_methods",
+    SearchMethod,
+    {
+        "greedy": "restmcts.search.methods.sampling:GREEDY",
+        "self-consistency": "restmcts.search.methods.sampling:SELF_CONSISTENCY",
+        "best-of-n": "restmcts.search.methods.sampling:BEST_OF_N",
+        "tot-bfs": "restmcts.search.methods.tree_of_thought:TOT_BFS",
+        "tot-dfs": "restmcts.search.methods.tree_of_thought:TOT_DFS",
+        "mcts": "restmcts.search.methods.mcts:MCTS",
+        "mcts-improved": "restmcts.search.methods.mcts_improved:MCTS_IMPROVED",
+    },
+)
 
 
 def method_settings(method: str, values: Mapping[str, Any], where: str) -> Method:
@@ -49,12 +67,17 @@ def method_settings(method: str, values: Mapping[str, Any], where: str) -> Metho
     Raises:
         InputError: an unknown method, an unknown key (the nearest one is named) or a wrong value.
     """
-    if method not in METHODS:
-        raise InputError(f"{where}: unknown method {method!r}: choose from {', '.join(METHODS)}")
-    return checked(METHODS[method].settings, values, where)
+    return checked(METHODS.get(method, where).settings, values, where)
 
 
 def needs_value(method: str, settings: Method) -> bool:
-    """Whether a search by ``method`` asks for a value model."""
-    samples_traces = METHODS[method].run in (greedy, sample_traces)
-    return reads_values(settings) if samples_traces else True
+    """Whether a search by ``method`` asks for values, so that it needs a value model."""
+    values = METHODS[method].values
+    return values(settings) if callable(values) else values
+
+
+def row_name(method: str, rule: str) -> str:
+    """How an evaluation calls a method with an answer rule."""
+    registered = METHODS[method]
+    own_rule = registered.settings().answer_by
+    return registered.row_names.get(rule, method if rule == own_rule else f"{method}, {rule}")

@@ -1,16 +1,23 @@
-"""The settings of every search method."""
+"""The settings that every search method has."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from restmcts.settings import Settings
+from store.answers import RULES
 
-AnswerRule = Literal[
-    "first", "best-value", "best-last", "best-minimum", "best-product", "majority", "value-vote"
-]
+
+def _known(rule: str) -> str:
+    if rule not in RULES:
+        raise ValueError(f"unknown answer rule: choose from {', '.join(RULES)}")
+    return rule
+
+
+RuleName = Annotated[str, AfterValidator(_known), Field(json_schema_extra={"enum": [*RULES]})]
+"""The name of an answer rule (:data:`store.answers.RULES`)."""
 
 
 class Method(Settings):
@@ -25,8 +32,8 @@ class Method(Settings):
             the authors' code.
     """
 
-    answer_by: AnswerRule = "best-value"
-    read_by: list[AnswerRule] = Field(default_factory=list)
+    answer_by: RuleName = "best-value"
+    read_by: list[RuleName] = Field(default_factory=list)
     early_stop: bool = True
     end_gate: float = Field(default=0.9, ge=0)
     gate: Literal["finished", "value"] = "finished"
@@ -35,126 +42,3 @@ class Method(Settings):
     def endless(self) -> bool:
         """Whether only a token budget can end the search."""
         return False
-
-
-class Greedy(Method):
-    """One trace at temperature 0."""
-
-    answer_by: AnswerRule = "first"
-
-
-class Traces(Method):
-    """Independent whole traces: Self-Consistency and Best-of-N.
-
-    ``samples`` is the number of traces; 0 goes on until the token budget is spent.
-    """
-
-    samples: int = Field(default=0, ge=0)
-
-    @property
-    def endless(self) -> bool:
-        return self.samples == 0
-
-
-class SelfConsistency(Traces):
-    """The answer that most traces give; ``answer_by: value-vote`` weights them by the value model."""
-
-    answer_by: AnswerRule = "majority"
-
-
-class BestOfN(Traces):
-    """The trace that the value model ranks first, by its last, worst or multiplied step values."""
-
-    answer_by: AnswerRule = "best-last"
-
-
-class TreeOfThought(Method):
-    """Tree-of-Thought, breadth first or depth first (paper, Section 4.1: branch 3, keep 2, depth 8).
-
-    ``repeat`` starts again from the root with fresh samples while the token budget lasts.
-    """
-
-    branch: int = Field(default=3, ge=1)
-    keep: int = Field(default=2, ge=1)
-    depth: int = Field(default=8, ge=1)
-    attempts: int = Field(default=3, ge=1)
-    repeat: bool = True
-
-    @property
-    def endless(self) -> bool:
-        return self.repeat
-
-
-class Mcts(Method):
-    """MCTS* as in the authors' code; the defaults are its evaluation settings.
-
-    Attributes:
-        branch: next steps sampled at an expansion (b).
-        leaves: rounds that run side by side, from different leaves. More than one keeps an engine busy with
-            few searches; not in the authors' code.
-        rounds: most rounds of select, expand, rollout and backup; 0 goes on until the token budget is
-            spent or nothing new comes.
-        rollout_branch: samples a rollout step.
-        rollout_steps: most steps of a rollout (m); it ends at the end of the solution.
-        exploration: weight of the exploration term (c).
-        unvisited_bonus: what an unvisited child scores above its value.
-        alpha: share of the rollout's best value in the child's new value.
-        attempts: how often an empty proposal is asked for again.
-        early_stop: False to sample training data: a node at the gate is marked finished, the search
-            goes on.
-        keep_rollouts: the steps of a rollout join the tree, so an answer that it reaches counts. Not in
-            the authors' code.
-        close_finished: a finished node, or one with closed children only, is not selected again. Not in
-            the authors' code.
-    """
-
-    branch: int = Field(default=3, ge=1)
-    leaves: int = Field(default=1, ge=1)
-    rounds: int = Field(default=50, ge=0)
-    rollout_branch: int = Field(default=1, ge=1)
-    rollout_steps: int = Field(default=2, ge=0)
-    exploration: float = Field(default=0.4, ge=0)
-    unvisited_bonus: float = Field(default=0.8, ge=0)
-    alpha: float = Field(default=0.5, ge=0, le=1)
-    attempts: int = Field(default=3, ge=1)
-    keep_rollouts: bool = False
-    close_finished: bool = False
-
-    @property
-    def endless(self) -> bool:
-        return self.rounds == 0
-
-
-class ImprovedMcts(Method):
-    """MCTS* made to pay off at small budgets: every token sampled stays in the tree.
-
-    A round selects a node, walks from there to a finished solution one valued step at a time, and backs
-    the value of that solution up.
-
-    Attributes:
-        leaves: rounds that run side by side, which keeps an engine busy with few searches.
-        rounds: most rounds; 0 goes on until the token budget is spent.
-        exploration: weight of the exploration term (c).
-        unvisited_bonus: what an unvisited child scores above its value.
-        accept: a step is accepted when its value is at least this share of its parent's score.
-        redraws: how often a step that is not accepted is drawn again; then the best one is followed.
-        widening: a node with N visits may have ``widening·sqrt(N)`` children (progressive widening), so
-            that a wrong step can be repaired, the first one too.
-        attempts: how often an empty proposal is asked for again.
-        depth: most steps of a solution.
-    """
-
-    answer_by: AnswerRule = "value-vote"
-    leaves: int = Field(default=1, ge=1)
-    rounds: int = Field(default=0, ge=0)
-    exploration: float = Field(default=0.1, ge=0)
-    unvisited_bonus: float = Field(default=0.0, ge=0)
-    accept: float = Field(default=0.5, ge=0)
-    redraws: int = Field(default=5, ge=0)
-    widening: float = Field(default=1.0, gt=0)
-    attempts: int = Field(default=3, ge=1)
-    depth: int = Field(default=64, ge=1)
-
-    @property
-    def endless(self) -> bool:
-        return self.rounds == 0

@@ -220,5 +220,5 @@ def scripted_search(
 def _answer(tree: Tree, outcome: Outcome, settings: Method) -> str | None:
     if outcome.node is not None:
         return tree.nodes[outcome.node].answer
-    found = RULES[settings.answer_by](tree)
+    found = RULES[settings.answer_by].run(tree)
     return None if found is None else found[0]

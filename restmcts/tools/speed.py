@@ -22,9 +22,9 @@ from restmcts.engines.open import open_policy, open_value
 from restmcts.engines.prompted.critic import RuleCritic
 from restmcts.engines.settings import ModelSettings
 from restmcts.problems.problem import Problem
+from restmcts.search.methods.mcts import Mcts
 from restmcts.search.running.driver import run_searches
 from restmcts.search.running.task import Engines, SearchTask
-from restmcts.search.settings import Mcts
 from store.events import Header, Step
 
 BRANCH = 3

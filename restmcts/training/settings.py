@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from restmcts.settings import Settings
 
@@ -75,41 +75,3 @@ class ValueTraining(TrainingSettings):
     extra_layers: int = Field(default=0, ge=0)
     fresh_layers: int = Field(default=0, ge=0)
     language_weight: float = Field(default=0.0, ge=0)
-
-
-class TinyBase(TrainingSettings):
-    """The base policy of the built-in task: a small Llama, trained from nothing on a few demonstrations.
-
-    It is to be mediocre: training ends as soon as ``target`` is reached, the mean probability of the
-    right next step after a correct prefix on validation problems. What may be kept lies between
-    ``lowest`` and ``highest``; ``updates`` is the most that is tried. Heads have 32 dimensions, so that
-    every engine can serve the model; ``width`` is a multiple of that.
-
-    The initializer range and the small base of the rotary positions decide whether the task is learned
-    in seconds or not at all.
-    """
-
-    learning_rate: float = Field(default=3e-3, gt=0)
-    epochs: float = Field(default=1.0, gt=0)
-    updates: int | None = Field(default=1500, ge=1)
-    batch_size: int = Field(default=32, ge=1)
-    warmup_updates: int | None = Field(default=50, ge=0)
-    scheduler: Scheduler = "constant"
-    weight_decay: float = Field(default=0.1, ge=0)
-    beta2: float = Field(default=0.98, gt=0, lt=1)
-    width: int = Field(default=96, ge=32, multiple_of=32)
-    inner_width: int = Field(default=256, ge=1)
-    layers: int = Field(default=2, ge=1)
-    rotary_base: float = Field(default=100.0, gt=1)
-    initializer_range: float = Field(default=0.06, gt=0)
-    target: float = Field(default=0.80, gt=0, lt=1)
-    lowest: float = Field(default=0.74, gt=0, lt=1)
-    highest: float = Field(default=0.88, gt=0, lt=1)
-
-    @model_validator(mode="after")
-    def _target_is_kept(self) -> TinyBase:
-        if not self.lowest <= self.target <= self.highest:
-            raise ValueError(
-                f"target {self.target} must lie between lowest {self.lowest} and highest {self.highest}"
-            )
-        return self

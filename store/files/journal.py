@@ -1,7 +1,7 @@
 """The history of a run: the lines of ``phases.jsonl`` and what they add up to.
 
-The first line says when the run was created; then each phase has lines for its starts and its end. The
-last line about a phase counts.
+The first line says when the run was created; then each phase has lines for its starts, for what it used, and
+for its end. The last line about a phase counts.
 """
 
 from __future__ import annotations
@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Phase:
-    """A phase as its last lines have it; ``started`` is the time of its last start."""
+    """A phase as its last lines have it.
+
+    ``started`` is the time of its last start. ``uses`` is what was used by name, for example
+    ``{"search_methods": {"mcts": "restmcts 0.1"}}``: the distribution and the version of each.
+    """
 
     name: str
     kind: str
@@ -31,6 +35,7 @@ class Phase:
     status: PhaseStatus = "running"
     seconds: float | None = None
     summary: dict[str, Any] = field(default_factory=dict)
+    uses: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -63,8 +68,17 @@ class Journal:
             phase.status = event
             phase.seconds = float(row["seconds"])
             phase.summary = dict(row["summary"])
+        elif event == "uses":
+            self._use(self.phases[str(name)], row["uses"])
         elif event != "resumed":
             raise ValueError(f"unknown event {event!r}")
+
+    @staticmethod
+    def _use(phase: Phase, uses: dict[str, dict[str, str]]) -> None:
+        for kind, origins in uses.items():
+            if not all(isinstance(origin, str) for origin in origins.values()):
+                raise ValueError(f"uses.{kind} is no table of names and distributions")
+            phase.uses.setdefault(kind, {}).update(origins)
 
     def _start(self, row: dict[str, Any]) -> None:
         name, iteration = str(row["phase"]), row["iteration"]
@@ -95,7 +109,7 @@ def take_in(journal: Journal, row: Any, where: str) -> None:
         if row["format"] != FORMAT:
             raise ValueError(f"format {row['format']}, this version reads {FORMAT}")
         journal.apply(row)
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise StoreError(f"{where}: not a line about a phase: {error!s}") from error
 
 

@@ -27,10 +27,13 @@ class Done:
         return json.loads(self.output)
 
 
-def restmcts(*arguments: object, code: int | None = 0) -> Done:
-    """Run a command to its end; ``code`` is what it has to exit with, None for anything."""
+def restmcts(*arguments: object, code: int | None = 0, **variables: str) -> Done:
+    """Run a command to its end; ``code`` is what it has to exit with, None for anything.
+
+    ``variables`` are added to its environment.
+    """
     words = [*COMMAND, *map(str, arguments)]
-    done = subprocess.run(words, capture_output=True, text=True, env=ENVIRONMENT, check=False)
+    done = subprocess.run(words, capture_output=True, text=True, env=ENVIRONMENT | variables, check=False)
     if code is not None:
         assert done.returncode == code, f"exit code {done.returncode}: {done.stderr}"
     return Done(done.returncode, done.stdout, done.stderr)

@@ -18,6 +18,7 @@ COMMANDS = [
     ("search",),
     ("eval",),
     ("label",),
+    ("methods",),
     ("train",),
     ("train", "policy"),
     ("train", "value"),
@@ -220,7 +221,7 @@ def test_doctor(store: Path) -> None:
 
 
 def test_overrides_reach_the_recipe(tmp_path: Path) -> None:
-    line = refused("iterate", SMALL, "--root", tmp_path, "-o", "tiny.problems.modulus=2")
+    line = refused("iterate", SMALL, "--root", tmp_path, "-o", "problems.modulus=2")
     assert "modulus 2: use 3 or more" in line
     assert not list(tmp_path.iterdir())
 

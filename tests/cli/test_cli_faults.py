@@ -74,7 +74,7 @@ def test_wrong_options(policy: Path, tmp_path: Path) -> None:
     asked = greedy(path, policy, tmp_path / "store")
     assert "--budget" in refused(*asked, "--budget", 0)
     assert "No such option: --bugdet" in refused(*asked, "--bugdet", 1)
-    assert "unknown method 'astar'" in refused(*asked[:2], "astar", *asked[3:])
+    assert "unknown search method 'astar'" in refused(*asked[:2], "astar", *asked[3:])
     assert "Missing argument" in refused("show")
     assert "No such command 'itarate'" in refused("itarate")
     assert "choose from" in refused("label", "small", "--rule", "best")

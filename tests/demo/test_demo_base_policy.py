@@ -11,12 +11,12 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from restmcts.demo.base_policy import step_quality, train_tiny_base
+from restmcts.demo.settings import TinyBase
 from restmcts.demo.task import TinyTask, generate_tiny
 from restmcts.errors import PhaseError
 from restmcts.problems.problem import Problem
 from restmcts.prompts import encode, load_format, problem_tokens
 from restmcts.training.samples import policy_chains
-from restmcts.training.settings import TinyBase
 from store.events import Step
 from store.records import PolicySample
 from tests.training.training_models import Weights

@@ -20,9 +20,10 @@ from restmcts.engines.prompted.value import PromptedValueModel
 from restmcts.engines.settings import ModelSettings, OpenAiSettings
 from restmcts.errors import EngineError, InputError
 from restmcts.problems.problem import Problem
+from restmcts.search.methods.mcts import Mcts
+from restmcts.search.methods.sampling import SelfConsistency
 from restmcts.search.running.driver import run_search
 from restmcts.search.running.task import Engines, SearchTask
-from restmcts.search.settings import Mcts, SelfConsistency
 from restmcts.settings import checked
 from store.events import Header, SearchRecord, Step, Stopped
 from tests.engines.fault_server import FaultServer

@@ -24,9 +24,9 @@ from restmcts.engines.prompted.critic import PromptedCritic
 from restmcts.engines.settings import OpenAiSettings
 from restmcts.errors import EngineError
 from restmcts.problems.problem import Problem
+from restmcts.search.methods.sampling import SelfConsistency
 from restmcts.search.running.driver import run_searches
 from restmcts.search.running.task import Engines, SearchTask
-from restmcts.search.settings import SelfConsistency
 from store.events import Header, SearchRecord
 from tests.engines.engine_models import llama, merging_tokenizer
 

@@ -18,6 +18,7 @@ from restmcts.engines.prompted.value import GRADE_TOKENS, PromptedValueModel, pa
 from restmcts.engines.transformers.policy import TransformersPolicy
 from restmcts.errors import EngineError
 from restmcts.grading.verdicts import Verdict
+from restmcts.problems.problem import Problem
 from store.events import Cost, Step
 from tests.engines.engine_models import llama, word_tokenizer
 
@@ -140,16 +141,16 @@ def test_a_reply_without_a_grade_is_asked_for_once_more() -> None:
     speaker = Speaker(["well", "0.4"])
     (found,) = grade(PromptedValueModel(speaker), "Add.\n")
     assert (found.value, found.read, found.generated, found.calls) == (0.4, 14, 4, 2)
-    first, second = (wish for _, wish in speaker.asked)
-    assert list(first["seeds"]) != list(second["seeds"])
-    assert second["temperature"] > 0
+    first, second = (request for _, _, request in speaker.asked)
+    assert list(first.seeds) != list(second.seeds)
+    assert second.temperature > 0
 
 
 def test_only_the_missing_grades_are_asked_for_again() -> None:
     speaker = Speaker(["0.1", "well", "0.3", "0.5"])
     (found,) = grade(PromptedValueModel(speaker, samples=3), "Add.\n")
     assert found.value == 0.3
-    assert [len(wish["seeds"]) for _, wish in speaker.asked] == [3, 1]
+    assert [len(request.seeds) for _, _, request in speaker.asked] == [3, 1]
 
 
 def test_twice_no_grade_is_an_error_and_no_value() -> None:
@@ -171,7 +172,7 @@ def test_the_model_is_closed_and_counted_through() -> None:
 
 
 def judge(speaker: Speaker, *steps: Step, most: int | None = None) -> Verdict:
-    return asyncio.run(PromptedCritic(speaker).judge("What is x?", steps, most))
+    return asyncio.run(PromptedCritic(speaker).judge(Problem("p", "What is x?"), steps, most))
 
 
 @pytest.mark.parametrize("reply", ["DONE", " done.", '"Done"', "DONE: nothing is left"])
@@ -205,10 +206,10 @@ def test_advice(reply: str, advice: str | None) -> None:
 def test_the_policy_is_asked_about_the_whole_solution() -> None:
     speaker = Speaker(["Go on."], prompt_tokens=None)
     verdict = judge(speaker, Step("Add {2}.\n"), Step("Then 3.\n"))
-    ((text, wish),) = speaker.asked
+    ((text, reply, request),) = speaker.asked
     assert "Problem:\nWhat is x?\n" in text and "so far:\nAdd {2}.\nThen 3.\n" in text
-    assert (wish["until"], wish["temperature"], wish["max_tokens"]) == ("step", 0.0, CRITIC_TOKENS)
-    assert wish["reply"] == "Reply:"
+    assert (request.until, request.temperature, request.max_tokens) == ("step", 0.0, CRITIC_TOKENS)
+    assert reply == "Reply:"
     assert verdict.cost.prompt == len(text) + 1 + len("Reply:")
 
 
@@ -226,7 +227,9 @@ def test_where_the_rule_decides_nobody_is_asked(
     steps: tuple[Step, ...], most: int | None, context: int
 ) -> None:
     speaker = Speaker(["DONE"], context=context)
-    assert judge(speaker, *steps, most=most) == asyncio.run(RuleCritic().judge("x", steps, most))
+    assert judge(speaker, *steps, most=most) == asyncio.run(
+        RuleCritic().judge(Problem("p", "x"), steps, most)
+    )
     assert not speaker.asked
 
 
@@ -237,7 +240,7 @@ def test_a_local_policy_can_be_asked_too() -> None:
     policy = TransformersPolicy((llama(max_position_embeddings=2048), tokenizer))
     assert tokenizer.decode(policy.question("1 + 2", "3 ")) == "1 + 2 = 3 "
     assert len(policy.prompt("1 + 2")) > len(policy.question("1 + 2", "3 "))
-    verdict = asyncio.run(PromptedCritic(policy).judge("1 + 2", [Step("1 + 2\n")], None))
+    verdict = asyncio.run(PromptedCritic(policy).judge(Problem("p", "1 + 2"), [Step("1 + 2\n")], None))
     assert 0 < verdict.cost.critic <= CRITIC_TOKENS
     assert verdict.cost.prompt > 50 and not verdict.finished
     policy.close()

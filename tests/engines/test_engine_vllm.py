@@ -21,10 +21,12 @@ from restmcts.engines.vllm.value import VllmValueModel
 from restmcts.errors import EngineError
 from restmcts.problems.problem import Problem
 from restmcts.prompts import StepEnds
+from restmcts.search.methods.mcts import Mcts
+from restmcts.search.methods.tree_of_thought import TreeOfThought
 from restmcts.search.registry import METHODS
 from restmcts.search.running.driver import run_search
 from restmcts.search.running.task import Engines, SearchTask
-from restmcts.search.settings import Mcts, Method, TreeOfThought
+from restmcts.search.settings import Method
 from store.events import Header
 from store.tree import Node, fold
 from tests.engines.engine_models import (

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from restmcts.evaluation.budgets import AnswerAt, answers_at
 from restmcts.problems.problem import Problem
+from restmcts.search.methods.sampling import BestOfN, SelfConsistency
 from restmcts.search.registry import METHODS
 from restmcts.search.running.driver import verified
-from restmcts.search.settings import BestOfN, SelfConsistency
 from store.answers import RULES
 from store.events import (
     FREE,
@@ -132,7 +132,7 @@ def test_cutting_is_folding_what_fits(
         assert [at.budget for at in found[rule]] == ordered
         for at in found[rule]:
             tree = fold(prefix(record, at.budget))
-            chosen_answer = RULES[rule](tree)
+            chosen_answer = RULES[rule].run(tree)
             expected = None if chosen_answer is None else chosen_answer[0]
             if tree.stopped is not None and tree.stopped.reason == "gate":
                 expected = record.result.answer

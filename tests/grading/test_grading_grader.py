@@ -14,12 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from restmcts.errors import RestmctsError
-from restmcts.grading.grader import MAX_ALGEBRA, Grader
+from restmcts.grading.math_grader import MAX_ALGEBRA, MathGrader
+from restmcts.problems.problem import Problem
 
 
 @pytest.fixture(scope="module")
-def grader() -> Iterator[Grader]:
-    with Grader(seconds=5) as grader:
+def grader() -> Iterator[MathGrader]:
+    with MathGrader(seconds=5) as grader:
         yield grader
 
 
@@ -56,13 +57,13 @@ UNEQUAL = [
 
 
 @pytest.mark.parametrize(("answer", "oracle"), EQUAL)
-def test_equal_answers_are_right_both_ways(grader: Grader, answer: str, oracle: str) -> None:
-    assert grader.grade_many([(answer, oracle), (oracle, answer)]) == [True, True]
+def test_equal_answers_are_right_both_ways(grader: MathGrader, answer: str, oracle: str) -> None:
+    assert [grader.equal(answer, oracle), grader.equal(oracle, answer)] == [True, True]
 
 
 @pytest.mark.parametrize(("answer", "oracle"), UNEQUAL)
-def test_other_answers_are_wrong_both_ways(grader: Grader, answer: str, oracle: str) -> None:
-    assert grader.grade_many([(answer, oracle), (oracle, answer)]) == [False, False]
+def test_other_answers_are_wrong_both_ways(grader: MathGrader, answer: str, oracle: str) -> None:
+    assert [grader.equal(answer, oracle), grader.equal(oracle, answer)] == [False, False]
 
 
 @pytest.mark.parametrize(
@@ -84,24 +85,26 @@ def test_other_answers_are_wrong_both_ways(grader: Grader, answer: str, oracle: 
     ],
 )
 def test_a_tolerance_is_relative(
-    grader: Grader, answer: str, oracle: str, tolerance: float, correct: bool
+    grader: MathGrader, answer: str, oracle: str, tolerance: float, correct: bool
 ) -> None:
-    assert grader.grade(answer, oracle, tolerance=tolerance) is correct
+    assert grader.equal(answer, oracle, tolerance=tolerance) is correct
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.fractions(max_denominator=1000), st.sampled_from(["{}", "${}$", r"\boxed{{{}}}", " {} ", "{}."]))
-def test_equal_numbers_are_right_whatever_their_spelling(grader: Grader, value: object, form: str) -> None:
-    assert grader.grade(form.format(value), str(value))
-    assert grader.grade(str(value), form.format(value))
+def test_equal_numbers_are_right_whatever_their_spelling(
+    grader: MathGrader, value: object, form: str
+) -> None:
+    assert grader.equal(form.format(value), str(value))
+    assert grader.equal(str(value), form.format(value))
 
 
 @settings(deadline=None)
 @given(st.fractions(max_denominator=100), st.fractions(max_denominator=100), st.none() | st.floats(0, 0.5))
 def test_grading_numbers_is_symmetric(left: object, right: object, tolerance: float | None) -> None:
-    with Grader() as grader:
-        verdicts = [grader.grade(str(left), str(right), tolerance=tolerance)]
-        verdicts.append(grader.grade(str(right), str(left), tolerance=tolerance))
+    with MathGrader() as grader:
+        verdicts = [grader.equal(str(left), str(right), tolerance=tolerance)]
+        verdicts.append(grader.equal(str(right), str(left), tolerance=tolerance))
     assert verdicts in ([True, True], [False, False])
     assert grader.stats.algebra == 0
 
@@ -127,12 +130,12 @@ HOSTILE = [
 
 
 def test_hostile_answers_are_wrong_within_the_time_limit() -> None:
-    with Grader(seconds=0.5) as grader:
+    with MathGrader(seconds=0.5) as grader:
         for answer in HOSTILE:
             start = time.monotonic()
-            assert not grader.grade(answer, "42"), answer[:40]
+            assert not grader.equal(answer, "42"), answer[:40]
             assert time.monotonic() - start < 20, answer[:40]
-        assert grader.grade("x+1", "1+x")
+        assert grader.equal("x+1", "1+x")
         assert grader.stats.graded == len(HOSTILE) + 1
         assert grader.stats.timeouts >= 1
         assert grader.stats.reasons["too long"] == 2
@@ -140,67 +143,67 @@ def test_hostile_answers_are_wrong_within_the_time_limit() -> None:
 
 
 def test_a_time_out_is_paid_for_once() -> None:
-    with Grader(seconds=0.5) as grader:
-        assert grader.grade_many([("9^{9^{9^{9}}}", "42")] * 5) == [False] * 5
+    with MathGrader(seconds=0.5) as grader:
+        assert grader.grade(Problem("p", "", "42"), ["9^{9^{9^{9}}}"] * 5) == [False] * 5
         assert (grader.stats.graded, grader.stats.timeouts) == (5, 1)
         start = time.monotonic()
-        assert grader.grade("x+1", "1+x"), "the reply to another question"
+        assert grader.equal("x+1", "1+x"), "the reply to another question"
         assert time.monotonic() - start < 5
 
 
 def test_long_answers_never_reach_the_algebra() -> None:
-    with Grader() as grader:
+    with MathGrader() as grader:
         long = "x+" * MAX_ALGEBRA
-        assert not grader.grade(long + "1", long + "2")
-        assert not grader.grade(long + "1", long + "1")
-        assert grader.grade("1" * 500, "1" * 500)
+        assert not grader.equal(long + "1", long + "2")
+        assert not grader.equal(long + "1", long + "1")
+        assert grader.equal("1" * 500, "1" * 500)
         assert grader.stats.algebra == 0
 
 
 def test_the_process_starts_only_when_it_is_needed_and_is_gone_afterwards() -> None:
-    grader = Grader()
-    assert grader.grade("1/2", "0.5")
+    grader = MathGrader()
+    assert grader.equal("1/2", "0.5")
     assert grader._worker._process is None
     with grader:
-        assert grader.grade("x+1", "1+x")
+        assert grader.equal("x+1", "1+x")
         process = grader._worker._process
         assert process is not None
         assert process.poll() is None
     assert process.returncode is not None
     grader.close()
-    assert grader.grade("x+2", "2+x")
+    assert grader.equal("x+2", "2+x")
     grader.close()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_a_crash_is_a_wrong_answer_and_the_next_one_is_graded() -> None:
-    with Grader(seconds=30) as grader:
-        assert grader.grade("x+1", "1+x")
+    with MathGrader(seconds=30) as grader:
+        assert grader.equal("x+1", "1+x")
         process = grader._worker._process
         assert process is not None
         threading.Timer(0.5, process.kill).start()
-        assert not grader.grade("9^{9^{9^{9}}}", "42")
+        assert not grader.equal("9^{9^{9^{9}}}", "42")
         assert grader.stats.reasons == {"crash": 1}
-        assert grader.grade("x+2", "2+x")
+        assert grader.equal("x+2", "2+x")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_a_process_that_died_while_idle_is_replaced() -> None:
-    with Grader() as grader:
-        assert grader.grade("x+1", "1+x")
+    with MathGrader() as grader:
+        assert grader.equal("x+1", "1+x")
         process = grader._worker._process
         assert process is not None
         os.kill(process.pid, signal.SIGKILL)
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-        assert grader.grade("x+2", "2+x")
+        assert grader.equal("x+2", "2+x")
         assert grader.stats.errors == 0
 
 
-def test_many_threads_share_one_grader(grader: Grader) -> None:
+def test_many_threads_share_one_grader(grader: MathGrader) -> None:
     verdicts: dict[int, bool] = {}
 
     def work(number: int) -> None:
-        verdicts[number] = grader.grade(f"x+{number}", f"{number - number % 2}+x")
+        verdicts[number] = grader.equal(f"x+{number}", f"{number - number % 2}+x")
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(1, 17)]
     for thread in threads:
@@ -212,19 +215,19 @@ def test_many_threads_share_one_grader(grader: Grader) -> None:
 
 def test_a_process_that_cannot_start_is_an_error_of_the_user() -> None:
     with (
-        Grader(memory=48 * 1024**2) as grader,
+        MathGrader(memory=48 * 1024**2) as grader,
         pytest.raises(RestmctsError, match="answers cannot be graded"),
     ):
-        grader.grade("x+1", "1+x")
+        grader.equal("x+1", "1+x")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_the_process_ends_with_its_parent(tmp_path: Path) -> None:
     script = (
         "import os, signal\n"
-        "from restmcts.grading.grader import Grader\n"
-        "grader = Grader()\n"
-        "grader.grade('x+1', '1+x')\n"
+        "from restmcts.grading.math_grader import MathGrader\n"
+        "grader = MathGrader()\n"
+        "grader.equal('x+1', '1+x')\n"
         "print(grader._worker._process.pid, flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )

@@ -20,27 +20,21 @@ from restmcts.problems.problem import Problem
 from restmcts.search.registry import METHODS
 from restmcts.search.running.driver import run_search, run_searches
 from restmcts.search.running.task import Engines, SearchTask
-from restmcts.search.settings import (
-    BestOfN,
-    Greedy,
-    ImprovedMcts,
-    Mcts,
-    Method,
-    SelfConsistency,
-    TreeOfThought,
-)
+from restmcts.search.settings import Method
 from store.events import Header, SearchRecord, Step
 from tests.support.sampling import shared_passes
 
-LIMITED: dict[str, Method] = {
-    "greedy": Greedy(),
-    "self-consistency": SelfConsistency(samples=5),
-    "best-of-n": BestOfN(samples=5, answer_by="best-minimum"),
-    "tot-bfs": TreeOfThought(depth=5, repeat=False, early_stop=False),
-    "tot-dfs": TreeOfThought(depth=5, repeat=False, early_stop=False),
-    "mcts": Mcts(rounds=12),
-    "mcts-improved": ImprovedMcts(rounds=6),
+SHORT: dict[str, dict[str, Any]] = {
+    "self-consistency": {"samples": 5},
+    "best-of-n": {"samples": 5, "answer_by": "best-minimum"},
+    "tot-bfs": {"depth": 5, "repeat": False, "early_stop": False},
+    "tot-dfs": {"depth": 5, "repeat": False, "early_stop": False},
+    "mcts": {"rounds": 12},
+    "mcts-improved": {"rounds": 6},
 }
+"""Settings for the methods that only a budget ends by default, or that end late."""
+
+LIMITED: dict[str, Method] = {name: METHODS[name].settings(**SHORT.get(name, {})) for name in METHODS}
 """Settings of every method with which a search ends without a budget."""
 
 PROMPT = (1001, 1002, 1003)

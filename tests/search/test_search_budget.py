@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from restmcts.engines.base import Sample, Sampling
+from restmcts.search.methods.mcts import Mcts
 from restmcts.search.registry import METHODS
 from restmcts.search.running.ledger import Ledger, Lengths
-from restmcts.search.settings import Mcts
 from store.events import Expanded, Step, Stopped
 from store.tree import fold
 from tests.search.search_engines import Writer, engines, run, task

@@ -16,20 +16,18 @@ import pytest
 from restmcts.aggregations import Aggregation
 from restmcts.engines.base import Sample, Sampling, SamplingRequest, Tokens
 from restmcts.errors import EngineError, InputError
+from restmcts.search.methods.mcts import Mcts
+from restmcts.search.methods.sampling import BestOfN, SelfConsistency
 from restmcts.search.registry import METHODS
 from restmcts.search.running.driver import run_searches
-from restmcts.search.settings import (
-    BestOfN,
-    Mcts,
-    SelfConsistency,
-)
 from store.events import FREE, Cost, SearchRecord, Step, Stopped
 from store.tree import fold
 from tests.search.search_engines import LIMITED, PROMPT, Gate, Judge, Writer, engines, run, run_many, task
 
 
-def test_every_method_is_tested_here() -> None:
-    assert LIMITED.keys() == METHODS.keys()
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_ends_here_without_a_budget(method: str) -> None:
+    assert not LIMITED[method].endless
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -318,15 +316,18 @@ def test_a_search_that_nothing_ends_is_refused(method: str) -> None:
         task("mcts", Mcts(rounds=0))
 
 
-@pytest.mark.parametrize("method", [name for name in METHODS if name != "greedy"])
-def test_endless_searches_use_their_budget(method: str) -> None:
-    fields = METHODS[method].settings.model_fields
-    # The faithful MCTS* meets its finished nodes again and again, and ends before.
-    wanted: dict[str, Any] = {"early_stop": False, "rounds": 0, "close_finished": True}
-    settings = METHODS[method].settings(**{name: wanted[name] for name in wanted if name in fields})
+@pytest.mark.parametrize("method", METHODS)
+def test_a_search_of_an_evaluation_uses_its_budget(method: str) -> None:
+    registered = METHODS[method]
+    values = dict(registered.evaluation)
+    if method == "mcts":
+        # The faithful MCTS* meets its finished nodes again and again, and ends before.
+        values["close_finished"] = True
+    settings = registered.settings(**values)
+    assert settings.endless != registered.one_trace
     record = run(task(method, settings, budget=300), engines(Writer(variety=50)))
-    assert record.result.reason == "budget"
-    assert record.result.cost.generated == 300
+    assert (record.result.reason == "budget") == settings.endless
+    assert (record.result.cost.generated == 300) == settings.endless
 
 
 @pytest.mark.parametrize("aggregation, combine", [("minimum", min), ("product", prod), ("mean", fmean)])

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from restmcts.labels import rest_mcts
-from restmcts.search.settings import Mcts
+from restmcts.search.methods.mcts import Mcts
 from restmcts.search.testing import ScriptedSearch, scripted_search
 from store.events import Selected
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from restmcts.search.methods.mcts_improved import ImprovedMcts
 from restmcts.search.registry import METHODS
 from restmcts.search.requests import Propose, Value
-from restmcts.search.settings import ImprovedMcts
 from restmcts.search.testing import ScriptedSearch, scripted_search
 from store.events import Selected
 

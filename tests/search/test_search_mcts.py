@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from restmcts.search.methods.mcts import IDLE_ROUNDS
+from restmcts.search.methods.mcts import IDLE_ROUNDS, Mcts
 from restmcts.search.requests import Propose
-from restmcts.search.settings import Mcts
 from restmcts.search.testing import ScriptedSearch, scripted_search
 from store.events import Expanded, RolledOut, Selected
 

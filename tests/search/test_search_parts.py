@@ -5,11 +5,16 @@ from __future__ import annotations
 import pytest
 
 from restmcts.errors import InputError
+from restmcts.grading.finding import MathAnswers
 from restmcts.grading.verdicts import declared_finished, rule_critic
-from restmcts.search.registry import METHODS, method_settings
+from restmcts.problems.problem import Problem
+from restmcts.search.methods.mcts import Mcts
+from restmcts.search.registry import METHODS, method_settings, row_name
 from restmcts.search.requests import Verdict
-from restmcts.search.settings import Mcts
+from store.answers import RULES
 from store.events import Step
+
+PROBLEM = Problem("p", "2 + 3", "5")
 
 
 @pytest.mark.parametrize(
@@ -26,7 +31,7 @@ from store.events import Step
     ],
 )
 def test_the_critic_by_rule(steps: list[Step], verdict: Verdict) -> None:
-    assert rule_critic(steps) == verdict
+    assert rule_critic(PROBLEM, steps, MathAnswers()) == verdict
 
 
 @pytest.mark.parametrize(
@@ -36,17 +41,17 @@ def test_the_critic_by_rule(steps: list[Step], verdict: Verdict) -> None:
 def test_what_a_search_declares_finished_has_the_answer_in_its_text(
     steps: list[Step], answer: str | None
 ) -> None:
-    assert declared_finished(steps) == Verdict(True, answer)
+    assert declared_finished(PROBLEM, steps, MathAnswers()) == Verdict(True, answer)
 
 
 def test_answers_are_normalized_so_that_votes_count_equal_ones_together() -> None:
-    first = rule_critic([Step("The answer is 1,000.\n")]).answer
+    first = rule_critic(PROBLEM, [Step("The answer is 1,000.\n")], MathAnswers()).answer
     assert first is not None
-    assert first == rule_critic([Step("\\boxed{1000}\n")]).answer
+    assert first == rule_critic(PROBLEM, [Step("\\boxed{1000}\n")], MathAnswers()).answer
 
 
 def test_an_unknown_method_names_the_known_ones() -> None:
-    with pytest.raises(InputError, match=r"recipe\.toml: unknown method 'mtcs'.*mcts-improved"):
+    with pytest.raises(InputError, match=r"recipe\.toml: unknown search method 'mtcs'.*mcts-improved"):
         method_settings("mtcs", {}, "recipe.toml")
 
 
@@ -86,9 +91,37 @@ def test_a_wrong_value_is_one_line_that_names_its_key(
     assert repr(values[named]) in message
 
 
+@pytest.mark.parametrize(
+    ("method", "rule", "name"),
+    [
+        ("greedy", "first", "greedy"),
+        ("self-consistency", "majority", "self-consistency"),
+        ("best-of-n", "majority", "self-consistency"),
+        ("best-of-n", "value-vote", "self-consistency, value vote"),
+        ("self-consistency", "best-minimum", "best-of-n, minimum"),
+        ("best-of-n", "best-last", "best-of-n, last"),
+        ("mcts", "best-value", "mcts"),
+        ("mcts", "majority", "mcts, majority"),
+    ],
+)
+def test_rows_of_an_evaluation_are_called_after_method_and_rule(method: str, rule: str, name: str) -> None:
+    assert row_name(method, rule) == name
+
+
+@pytest.mark.parametrize("values", [{"answer_by": "worst"}, {"read_by": ["majority", "worst"]}])
+def test_an_unknown_answer_rule_lists_what_there_is(values: dict[str, object]) -> None:
+    with pytest.raises(InputError, match=r"unknown answer rule: choose from first, best-value, .*'worst'"):
+        method_settings("mcts", values, "here")
+
+
+def test_the_schema_of_settings_names_the_answer_rules() -> None:
+    schema = METHODS["mcts"].settings.model_json_schema()["properties"]
+    assert schema["answer_by"]["enum"] == schema["read_by"]["items"]["enum"] == [*RULES]
+
+
 def test_settings_cannot_be_changed_and_survive_a_round_trip() -> None:
-    for method, known in METHODS.items():
-        settings = known.settings()
+    for method in METHODS:
+        settings = METHODS[method].settings()
         assert method_settings(method, settings.model_dump(mode="json"), "here") == settings
         with pytest.raises(ValueError, match="frozen"):
             settings.end_gate = 0.1

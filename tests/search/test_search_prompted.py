@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from restmcts.engines.base import Grade, Sampling, Tokens
-from restmcts.grading.verdicts import Verdict, rule_critic
+from restmcts.engines.prompted.critic import RuleCritic
+from restmcts.grading.verdicts import Verdict
+from restmcts.problems.problem import Problem
+from restmcts.search.methods.mcts import Mcts
+from restmcts.search.methods.sampling import BestOfN
 from restmcts.search.registry import METHODS
-from restmcts.search.settings import BestOfN, Mcts
 from store.events import Cost, Critiqued, SearchRecord, Step, Stopped
 from store.tree import fold
 from tests.search.search_engines import LIMITED, Judge, Writer, dice, engines, run, task
@@ -35,15 +37,16 @@ class Grader(Judge):
         return [Grade(score, 5, count) for score, count in zip(scores, tokens, strict=True)]
 
 
-@dataclass
-class Adviser:
+class Adviser(RuleCritic):
     """A critic that gives advice for three tokens, as long as there are so many."""
 
-    asked: list[tuple[str, ...]] = field(default_factory=list)
-    generated: int = 0
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[tuple[str, ...]] = []
+        self.generated = 0
 
-    async def judge(self, problem: str, steps: Sequence[Step], most: int | None) -> Verdict:
-        verdict = rule_critic(steps)
+    async def judge(self, problem: Problem, steps: Sequence[Step], most: int | None) -> Verdict:
+        verdict = await super().judge(problem, steps, most)
         if verdict.finished or (most is not None and most < 3):
             return verdict
         self.asked.append(tuple(step.text for step in steps))
@@ -147,8 +150,8 @@ def test_a_node_that_is_declared_finished_is_not_asked_about() -> None:
 def test_a_critic_that_fails_ends_its_search() -> None:
     from restmcts.errors import EngineError
 
-    class Mute:
-        async def judge(self, *parts: Any) -> Verdict:
+    class Mute(RuleCritic):
+        async def judge(self, problem: Problem, steps: Sequence[Step], most: int | None) -> Verdict:
             raise EngineError("mute")
 
     record = run(task("mcts", Mcts()), engines(Writer(), Judge(), critic=Mute()))

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from restmcts.engines.base import Sample, Sampling, SamplingRequest
 from restmcts.search.methods import mcts
 from restmcts.search.methods import mcts_improved as improved
-from restmcts.search.methods.mcts_improved import Coming, select
+from restmcts.search.methods.mcts import Mcts
+from restmcts.search.methods.mcts_improved import Coming, ImprovedMcts, select
+from restmcts.search.methods.tree_of_thought import TreeOfThought
 from restmcts.search.registry import METHODS
 from restmcts.search.requests import Begin
 from restmcts.search.running.driver import run_search
-from restmcts.search.settings import ImprovedMcts, Mcts, TreeOfThought
 from restmcts.search.testing import scripted_search
 from store.events import BackedUp, Expanded, RolledOut, Selected
 from store.tree import fold

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from restmcts.search.settings import TreeOfThought
+from restmcts.search.methods.tree_of_thought import TreeOfThought
 from restmcts.search.testing import ScriptedSearch, scripted_search
 from store.events import Selected
 

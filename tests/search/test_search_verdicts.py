@@ -9,9 +9,10 @@ from dataclasses import replace
 import pytest
 
 from restmcts.problems.problem import Problem
+from restmcts.search.methods.mcts import Mcts
+from restmcts.search.methods.sampling import SelfConsistency
 from restmcts.search.registry import METHODS
 from restmcts.search.running.driver import verified
-from restmcts.search.settings import Mcts, SelfConsistency
 from store.events import Critiqued, Extended, SearchRecord, Stopped, Verified
 from store.tree import fold
 from tests.search.search_engines import LIMITED, Writer, engines, run, task

@@ -51,13 +51,13 @@ TREE = chains(
     ],
 )
 def test_each_rule(rule: str, answer: tuple[str, int]) -> None:
-    assert RULES[rule](TREE) == answer
+    assert RULES[rule].run(TREE) == answer
 
 
 def test_votes_add_up_over_nodes() -> None:
     tree = chains(("a", (0.5,), 0.4, 1), ("b", (0.5,), 0.6, 1), ("a", (0.5,), 0.5, 1))
-    assert RULES["value-vote"](tree) == ("a", 3)
-    assert RULES["majority"](tree) == ("a", 1)
+    assert RULES["value-vote"].run(tree) == ("a", 3)
+    assert RULES["majority"].run(tree) == ("a", 1)
 
 
 def test_a_vote_weights_values_by_the_share_of_samples_at_each_step() -> None:
@@ -75,8 +75,8 @@ def test_a_vote_weights_values_by_the_share_of_samples_at_each_step() -> None:
         Critiqued(5, True, "2"),
     ]
     assert sample_shares(fold(events)) == [1.0, 0.75, 0.25, 0.375, 0.375, 0.25]
-    assert RULES["value-vote"](fold(events)) == ("1", 3)
-    assert RULES["value-vote"](fold([*events, Critiqued(4, True, "2")])) == ("2", 4)
+    assert RULES["value-vote"].run(fold(events)) == ("1", 3)
+    assert RULES["value-vote"].run(fold([*events, Critiqued(4, True, "2")])) == ("2", 4)
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("12")), min_size=1))
@@ -87,7 +87,7 @@ def test_over_independent_traces_a_vote_sums_their_values(pairs: list[tuple[str,
         tree.apply(Critiqued(node.id, True, tree.text(node.id)[-1]))
         tree.apply(Valued((node.id,), (0.25 * int(tree.text(node.id)[-1]),)))
     totals = {answer: 0.25 * int(answer) * sum(last == answer for _, last in pairs) for answer in "12"}
-    found = RULES["value-vote"](tree)
+    found = RULES["value-vote"].run(tree)
     assert found is not None
     assert totals[found[0]] == max(totals.values()) or totals["1"] == totals["2"]
 
@@ -95,19 +95,19 @@ def test_over_independent_traces_a_vote_sums_their_values(pairs: list[tuple[str,
 def test_a_vote_counts_every_sample_of_a_trace() -> None:
     traces = [Extended(0, (Step("x"),)), Extended(0, (Step("y"),)), Extended(0, (Step("y"),))]
     tree = fold([*traces, Critiqued(1, True, "1"), Critiqued(2, True, "2")])
-    assert RULES["majority"](tree) == ("2", 2)
+    assert RULES["majority"].run(tree) == ("2", 2)
 
 
 @pytest.mark.parametrize("rule", RULES)
 def test_a_tree_without_answers_has_none(rule: str) -> None:
-    assert RULES[rule](Tree()) is None
-    assert RULES[rule](chains((None, (0.5,), 0.5, 1))) is None
+    assert RULES[rule].run(Tree()) is None
+    assert RULES[rule].run(chains((None, (0.5,), 0.5, 1))) is None
 
 
 @pytest.mark.parametrize("rule", RULES)
 def test_the_earliest_of_equals_wins(rule: str) -> None:
     tree = chains(("a", (0.5,), 0.5, 1), ("b", (0.5,), 0.5, 1))
-    assert RULES[rule](tree) == ("a", 1)
+    assert RULES[rule].run(tree) == ("a", 1)
 
 
 @given(live_searches())
@@ -115,7 +115,7 @@ def test_an_answer_comes_from_a_node_that_has_it(search: tuple[SearchRecord, Tre
     _, tree = search
     answers = {node.id: node.answer for node in tree.nodes if node.finished and node.answer is not None}
     for rule in RULES.values():
-        found = rule(tree)
+        found = rule.run(tree)
         assert (found is None) == (not answers)
         if found is not None:
             answer, node = found
@@ -129,7 +129,7 @@ def test_no_answer_has_more_samples_than_the_majority(search: tuple[SearchRecord
     for node in tree.nodes:
         if node.finished and node.answer is not None:
             samples[node.answer] += node.samples
-    found = RULES["majority"](tree)
+    found = RULES["majority"].run(tree)
     assert found is None or samples[found[0]] == max(samples.values())
 
 
@@ -143,5 +143,5 @@ def test_a_finished_root_has_no_step_that_could_be_good(rule: str) -> None:
             Critiqued(1, True, "step"),
         ]
     )
-    assert RULES[rule](tree) == ("step", 1)
-    assert RULES[rule](fold([Critiqued(0, True, "root")])) == ("root", 0)
+    assert RULES[rule].run(tree) == ("step", 1)
+    assert RULES[rule].run(fold([Critiqued(0, True, "root")])) == ("root", 0)

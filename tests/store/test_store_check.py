@@ -97,6 +97,13 @@ BROKEN: list[tuple[str, Callable[[RunLayout], object], str]] = [
     ("config", lambda run: run.config.unlink(), "run.toml: cannot be read"),
     ("environment", lambda run: append(run.environment, b"}"), "env.json: cannot be read"),
     ("journal", lambda run: run.phases.unlink(), "phases.jsonl: missing"),
+    (
+        "uses",
+        lambda run: append(
+            run.phases, b'{"format":1,"event":"uses","phase":"%s","uses":{"loops":[]}}\n' % PHASE.encode()
+        ),
+        "phases.jsonl:4: not a line about a phase",
+    ),
     ("leftover", lambda run: append(run.folder / ".x.new", b""), ".x.new: left by a writer"),
     (
         "evaluation",

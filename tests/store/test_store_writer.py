@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import orjson
 import pytest
 from hypothesis import given, settings
 
@@ -106,6 +107,25 @@ def test_another_environment_goes_into_the_journal(tmp_path: Path) -> None:
     RunWriter.create_or_open(tmp_path, "first", config=CONFIG, environment={"python": "3.99"}).close()
     assert path.read_bytes() == before
     assert b'"3.99"' in writer.layout.phases.read_bytes()
+    assert check(tmp_path) == []
+
+
+def test_what_a_phase_uses_goes_into_the_journal_once(tmp_path: Path) -> None:
+    with started(tmp_path) as writer:
+        writer.note_uses(PHASE, "search_methods", {"dvts": "restmcts-dvts 0.1"})
+        writer.note_uses(PHASE, "search_methods", {"dvts": "restmcts-dvts 0.1"})
+        writer.finish_phase(PHASE, {})
+    with open_run(tmp_path) as writer:
+        writer.note_uses(PHASE, "search_methods", {"dvts": "restmcts-dvts 0.1"})
+        writer.note_uses(PHASE, "search_methods", {"dvts": "restmcts-dvts 0.2", "mcts": "restmcts 1.0"})
+        assert writer.phase_status(PHASE) == "done"
+        with pytest.raises(StoreError, match=r"'4\.search' of run 'first' was never started"):
+            writer.note_uses("4.search", "label_rules", {})
+        rows = map(orjson.loads, writer.layout.phases.read_bytes().splitlines())
+    assert [row["uses"] for row in rows if row["event"] == "uses"] == [
+        {"search_methods": {"dvts": "restmcts-dvts 0.1"}},
+        {"search_methods": {"dvts": "restmcts-dvts 0.2", "mcts": "restmcts 1.0"}},
+    ]
     assert check(tmp_path) == []
 
 

@@ -100,7 +100,7 @@ def test_the_answer_so_far_is_that_of_the_rule() -> None:
     player = Player(record)
     for _ in record.events:
         player.forward()
-        assert player.answer == RULES["majority"](fold(record.events[: player.position]))
+        assert player.answer == RULES["majority"].run(fold(record.events[: player.position]))
     assert player.answer is not None
 
 

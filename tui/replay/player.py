@@ -128,7 +128,7 @@ class Player:
         """
         if self.position not in self._answers:
             rule = RULES.get(self.record.header.answer_by)
-            self._answers[self.position] = rule(self.tree) if rule is not None else None
+            self._answers[self.position] = None if rule is None else rule.run(self.tree)
         return self._answers[self.position]
 
     def forward(self) -> Change:

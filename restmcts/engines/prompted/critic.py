@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from restmcts.engines.base import Policy, SamplingRequest
-from restmcts.grading.finding import find_answer, normalize_answer
-from restmcts.grading.verdicts import Verdict, rule_critic
+from restmcts.grading.finding import AnswerFinder, MathAnswers
+from restmcts.grading.verdicts import Verdict, declared_finished, rule_critic
+from restmcts.problems.problem import Problem
 from store.events import Cost, Step
 
 CRITIC_TOKENS: Final = 64
@@ -39,14 +40,25 @@ _DONE = re.compile(r"\W*done\b", re.IGNORECASE)
 
 
 class RuleCritic:
-    """The rule (:mod:`restmcts.grading.verdicts`) as a critic; it generates nothing."""
+    """The rule (:mod:`restmcts.grading.verdicts`) as a critic; it generates nothing.
 
-    async def judge(self, problem: str, steps: Sequence[Step], most: int | None) -> Verdict:
+    Args:
+        finder: finds the answers, usually the grader of the run.
+    """
+
+    def __init__(self, finder: AnswerFinder | None = None) -> None:
+        self._finder = finder or MathAnswers()
+
+    async def judge(self, problem: Problem, steps: Sequence[Step], most: int | None) -> Verdict:
         """The verdict by rule, at once."""
-        return rule_critic(steps)
+        return rule_critic(problem, steps, self._finder)
+
+    def declared(self, problem: Problem, steps: Sequence[Step]) -> Verdict:
+        """Finished, with the answer that the finder finds."""
+        return declared_finished(problem, steps, self._finder)
 
 
-class PromptedCritic:
+class PromptedCritic(RuleCritic):
     """The policy as its own critic (paper, Section 3.1).
 
     A solution that is finished by rule is not asked about. Otherwise the policy says that it is complete, or
@@ -54,20 +66,21 @@ class PromptedCritic:
     tokens are left, or the question is too long for the model, the rule alone decides.
     """
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, finder: AnswerFinder | None = None) -> None:
+        super().__init__(finder)
         self._policy = policy
 
-    async def judge(self, problem: str, steps: Sequence[Step], most: int | None) -> Verdict:
+    async def judge(self, problem: Problem, steps: Sequence[Step], most: int | None) -> Verdict:
         """Finished, or what to do next.
 
         Raises:
             EngineError: the policy failed.
         """
-        verdict = rule_critic(steps)
+        verdict = await super().judge(problem, steps, most)
         if verdict.finished or not steps or (most is not None and most < CRITIC_TOKENS):
             return verdict
         text = "".join(step.text for step in steps)
-        prompt = self._policy.question(QUESTION.format(problem=problem, steps=text.strip()), REPLY)
+        prompt = self._policy.question(QUESTION.format(problem=problem.text, steps=text.strip()), REPLY)
         if len(prompt) + CRITIC_TOKENS > self._policy.context:
             return verdict
         (sample,) = await self._policy.propose(
@@ -75,19 +88,19 @@ class PromptedCritic:
         )
         read = len(prompt) if sample.prompt is None else sample.prompt
         cost = Cost(critic=sample.generated, prompt=read, calls=1)
-        return read_reply("".join(step.text for step in sample.steps), text, cost)
+        reply = "".join(step.text for step in sample.steps)
+        return read_reply(reply, self._finder.find_answer(text, problem), cost)
 
 
-def read_reply(reply: str, solution: str, cost: Cost) -> Verdict:
+def read_reply(reply: str, answer: str | None, cost: Cost) -> Verdict:
     """The verdict that a reply amounts to; no advice where the reply is empty.
 
-    A solution that is said to be complete but in which no answer can be found is not: then the advice is to
-    state it.
+    ``answer`` is what was found in the solution. A solution that is said to be complete but in which no
+    answer can be found is not: then the advice is to state it.
     """
     if not _DONE.match(reply):
         advice = " ".join(reply.split())[:LONGEST_ADVICE]
         return Verdict(False, advice=advice or None, cost=cost)
-    answer = find_answer(solution)
     if answer is None:
         return Verdict(False, advice=STATE_THE_ANSWER, cost=cost)
-    return Verdict(True, normalize_answer(answer), cost=cost)
+    return Verdict(True, answer, cost=cost)

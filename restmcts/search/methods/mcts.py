@@ -11,6 +11,8 @@ from itertools import islice
 from random import Random
 from types import MappingProxyType
 
+from pydantic import Field
+
 from restmcts.search.moves import (
     Moves,
     Outcome,
@@ -20,6 +22,7 @@ from restmcts.search.moves import (
     grow,
 )
 from restmcts.search.recorder import Recorder
+from restmcts.search.registry import SearchMethod
 from restmcts.search.requests import (
     Begin,
     Critique,
@@ -30,7 +33,7 @@ from restmcts.search.requests import (
     Value,
     Verdict,
 )
-from restmcts.search.settings import Mcts
+from restmcts.search.settings import Method
 from store.events import BackedUp, RolledOut, Selected, Step
 from store.tree import Node, Tree, upper_confidence
 
@@ -38,6 +41,46 @@ NO_VISITS: Mapping[int, int] = MappingProxyType({})
 
 IDLE_ROUNDS = 100
 """Without a limit of rounds, a search ends after so many in a row that only met finished nodes."""
+
+
+class Mcts(Method):
+    """MCTS* as in the authors' code; the defaults are its evaluation settings.
+
+    Attributes:
+        branch: next steps sampled at an expansion (b).
+        leaves: rounds that run side by side, from different leaves. More than one keeps an engine busy with
+            few searches; not in the authors' code.
+        rounds: most rounds of select, expand, rollout and backup; 0 goes on until the token budget is
+            spent or nothing new comes.
+        rollout_branch: samples a rollout step.
+        rollout_steps: most steps of a rollout (m); it ends at the end of the solution.
+        exploration: weight of the exploration term (c).
+        unvisited_bonus: what an unvisited child scores above its value.
+        alpha: share of the rollout's best value in the child's new value.
+        attempts: how often an empty proposal is asked for again.
+        early_stop: False to sample training data: a node at the gate is marked finished, the search
+            goes on.
+        keep_rollouts: the steps of a rollout join the tree, so an answer that it reaches counts. Not in
+            the authors' code.
+        close_finished: a finished node, or one with closed children only, is not selected again. Not in
+            the authors' code.
+    """
+
+    branch: int = Field(default=3, ge=1)
+    leaves: int = Field(default=1, ge=1)
+    rounds: int = Field(default=50, ge=0)
+    rollout_branch: int = Field(default=1, ge=1)
+    rollout_steps: int = Field(default=2, ge=0)
+    exploration: float = Field(default=0.4, ge=0)
+    unvisited_bonus: float = Field(default=0.8, ge=0)
+    alpha: float = Field(default=0.5, ge=0, le=1)
+    attempts: int = Field(default=3, ge=1)
+    keep_rollouts: bool = False
+    close_finished: bool = False
+
+    @property
+    def endless(self) -> bool:
+        return self.rounds == 0
 
 
 def mcts(recorder: Recorder, settings: Mcts, random: Random) -> Moves:
@@ -340,3 +383,20 @@ def backup(recorder: Recorder, node: Node) -> None:
         values.append(value)
         below = current.id
     recorder.emit(BackedUp(tuple(nodes), tuple(visits), tuple(values)))
+
+
+MCTS = SearchMethod(
+    Mcts,
+    mcts,
+    "MCTS* as in the paper's code",
+    # The authors' settings for data generation.
+    generation={
+        "early_stop": False,
+        "rounds": 40,
+        "rollout_steps": 1,
+        "exploration": 0.5,
+        "unvisited_bonus": 0.9,
+        "end_gate": 0.8,
+    },
+    evaluation={"early_stop": False, "rounds": 0},
+)

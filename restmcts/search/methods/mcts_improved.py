@@ -14,13 +14,51 @@ from functools import partial
 from math import ceil, sqrt
 from random import Random
 
+from pydantic import Field
+
 from restmcts.search.methods.mcts import backup
 from restmcts.search.moves import Moves, Outcome, at_gate, declare_finished, draw_steps, grow
 from restmcts.search.recorder import Recorder
+from restmcts.search.registry import SearchMethod
 from restmcts.search.requests import Begin, Follow, Followed, Prefix
-from restmcts.search.settings import ImprovedMcts
+from restmcts.search.settings import Method, RuleName
 from store.events import Selected
 from store.tree import Node, Tree, upper_confidence
+
+
+class ImprovedMcts(Method):
+    """MCTS* made to pay off at small budgets: every token sampled stays in the tree.
+
+    A round selects a node, walks from there to a finished solution one valued step at a time, and backs
+    the value of that solution up.
+
+    Attributes:
+        leaves: rounds that run side by side, which keeps an engine busy with few searches.
+        rounds: most rounds; 0 goes on until the token budget is spent.
+        exploration: weight of the exploration term (c).
+        unvisited_bonus: what an unvisited child scores above its value.
+        accept: a step is accepted when its value is at least this share of its parent's score.
+        redraws: how often a step that is not accepted is drawn again; then the best one is followed.
+        widening: a node with N visits may have ``widening·sqrt(N)`` children (progressive widening), so
+            that a wrong step can be repaired, the first one too.
+        attempts: how often an empty proposal is asked for again.
+        depth: most steps of a solution.
+    """
+
+    answer_by: RuleName = "value-vote"
+    leaves: int = Field(default=1, ge=1)
+    rounds: int = Field(default=0, ge=0)
+    exploration: float = Field(default=0.1, ge=0)
+    unvisited_bonus: float = Field(default=0.0, ge=0)
+    accept: float = Field(default=0.5, ge=0)
+    redraws: int = Field(default=5, ge=0)
+    widening: float = Field(default=1.0, gt=0)
+    attempts: int = Field(default=3, ge=1)
+    depth: int = Field(default=64, ge=1)
+
+    @property
+    def endless(self) -> bool:
+        return self.rounds == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,3 +214,11 @@ def accepted_child(recorder: Recorder, node: Node, settings: ImprovedMcts) -> Mo
         if (drawn[-1].score or 0.0) >= floor:
             break
     return max(drawn, key=lambda child: child.value, default=None)
+
+
+MCTS_IMPROVED = SearchMethod(
+    ImprovedMcts,
+    improved_mcts,
+    "MCTS* that keeps every sampled step",
+    evaluation={"early_stop": False, "rounds": 0},
+)

@@ -4,18 +4,61 @@ from __future__ import annotations
 
 from random import Random
 
+from pydantic import Field
+
 from restmcts.search.moves import Moves, Outcome, at_gate, critique, value_nodes
 from restmcts.search.recorder import Recorder
+from restmcts.search.registry import SearchMethod
 from restmcts.search.requests import Complete, Prefix, Trace
-from restmcts.search.settings import Greedy, Method, Traces
+from restmcts.search.settings import Method, RuleName
+from store.answers import RULES
 from store.events import Extended
 from store.tree import Node
 
 UNLIMITED = 1 << 30
 """As many traces as the budget pays for: the driver grants what fits."""
 
-WHOLE_PATH = {"best-minimum", "best-product"}
-LEAF_ONLY = {"best-last", "best-value", "value-vote"}
+ROW_NAMES = {
+    "first": "best-of-n, first",
+    "best-value": "best-of-n, value",
+    "best-last": "best-of-n, last",
+    "best-minimum": "best-of-n, minimum",
+    "best-product": "best-of-n, product",
+    "majority": "self-consistency",
+    "value-vote": "self-consistency, value vote",
+}
+"""Self-Consistency and Best-of-N sample the same trees: the answer rule alone says which of them a row is."""
+
+
+class Greedy(Method):
+    """One trace at temperature 0."""
+
+    answer_by: RuleName = "first"
+
+
+class Traces(Method):
+    """Independent whole traces: Self-Consistency and Best-of-N.
+
+    ``samples`` is the number of traces; 0 goes on until the token budget is spent.
+    """
+
+    samples: int = Field(default=0, ge=0)
+
+    @property
+    def endless(self) -> bool:
+        return self.samples == 0
+
+
+class SelfConsistency(Traces):
+    """The answer that most traces give; ``answer_by: value-vote`` weights them by the value model."""
+
+    answer_by: RuleName = "majority"
+
+
+class BestOfN(Traces):
+    """The trace that the value model ranks first, by its last, worst or multiplied step values."""
+
+    answer_by: RuleName = "best-last"
 
 
 def greedy(recorder: Recorder, settings: Greedy, random: Random) -> Moves:
@@ -32,7 +75,7 @@ def sample_traces(recorder: Recorder, settings: Traces, random: Random) -> Moves
     Ends early at a finished trace that reaches the gate, if the rule reads values. Traces are then drawn
     one at a time, as those after it would be for nothing.
     """
-    may_stop = settings.early_stop and settings.answer_by in LEAF_ONLY | WHOLE_PATH
+    may_stop = settings.early_stop and RULES[settings.answer_by].reads != "nothing"
     wanted = settings.samples or UNLIMITED
     while wanted > 0:
         traces: list[Trace] = yield Complete(Prefix(0), 1 if may_stop else wanted)
@@ -48,12 +91,12 @@ def sample_traces(recorder: Recorder, settings: Traces, random: Random) -> Moves
 
 def reads_values(settings: Method) -> bool:
     """Whether an answer rule reads values, so that traces have to be valued."""
-    return not answer_rules(settings).isdisjoint(LEAF_ONLY | WHOLE_PATH)
+    return values_read(settings) != {"nothing"}
 
 
-def answer_rules(settings: Method) -> set[str]:
-    """All rules by which the traces will be answered."""
-    return {settings.answer_by, *settings.read_by}
+def values_read(settings: Method) -> set[str]:
+    """What the rules by which the traces will be answered read."""
+    return {RULES[rule].reads for rule in (settings.answer_by, *settings.read_by)}
 
 
 def join(recorder: Recorder, trace: Trace, settings: Method) -> Moves:
@@ -69,9 +112,35 @@ def join(recorder: Recorder, trace: Trace, settings: Method) -> Moves:
         return None
     leaf = nodes[-1]
     yield from critique(recorder, leaf)
-    rules = answer_rules(settings)
-    if rules & WHOLE_PATH:
+    reads = values_read(settings)
+    if "path" in reads:
         yield from value_nodes(recorder, nodes)
-    elif rules & LEAF_ONLY:
+    elif "leaf" in reads:
         yield from value_nodes(recorder, [leaf])
     return leaf
+
+
+GREEDY = SearchMethod(
+    Greedy,
+    greedy,
+    "one trace at temperature 0",
+    values=reads_values,
+    evaluation={},
+    one_trace=True,
+)
+SELF_CONSISTENCY = SearchMethod(
+    SelfConsistency,
+    sample_traces,
+    "majority vote over sampled traces",
+    answers=("majority", "value-vote"),
+    values=reads_values,
+    row_names=ROW_NAMES,
+)
+BEST_OF_N = SearchMethod(
+    BestOfN,
+    sample_traces,
+    "the sampled trace with the best step values",
+    answers=("best-last", "best-minimum", "best-product"),
+    values=reads_values,
+    row_names=ROW_NAMES,
+)

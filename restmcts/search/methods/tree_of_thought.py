@@ -5,12 +5,32 @@ from __future__ import annotations
 from functools import partial
 from random import Random
 
+from pydantic import Field
+
 from restmcts.search.moves import Moves, Outcome, at_gate, draw_steps, grow
 from restmcts.search.recorder import Recorder
+from restmcts.search.registry import SearchMethod
 from restmcts.search.requests import Begin, Follow, Followed, Prefix
-from restmcts.search.settings import TreeOfThought
+from restmcts.search.settings import Method
 from store.events import Selected
 from store.tree import Node
+
+
+class TreeOfThought(Method):
+    """Tree-of-Thought, breadth first or depth first (paper, Section 4.1: branch 3, keep 2, depth 8).
+
+    ``repeat`` starts again from the root with fresh samples while the token budget lasts.
+    """
+
+    branch: int = Field(default=3, ge=1)
+    keep: int = Field(default=2, ge=1)
+    depth: int = Field(default=8, ge=1)
+    attempts: int = Field(default=3, ge=1)
+    repeat: bool = True
+
+    @property
+    def endless(self) -> bool:
+        return self.repeat
 
 
 def breadth_first(recorder: Recorder, settings: TreeOfThought, random: Random) -> Moves:
@@ -95,3 +115,7 @@ def _follow(places: dict[int, int], grown: list[list[int] | None]) -> Moves:
     grown[places[followed.moves]] = followed.nodes
     if followed.ended:
         del places[followed.moves]
+
+
+TOT_BFS = SearchMethod(TreeOfThought, breadth_first, "Tree-of-Thought, breadth first")
+TOT_DFS = SearchMethod(TreeOfThought, depth_first, "Tree-of-Thought, depth first")

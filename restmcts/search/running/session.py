@@ -10,7 +10,6 @@ from typing import Any, Literal
 from restmcts.aggregations import AGGREGATIONS
 from restmcts.engines.base import PromptedValue, Sample, SamplingRequest, Tokens, ValueModel
 from restmcts.errors import EngineError
-from restmcts.grading.verdicts import declared_finished
 from restmcts.search.moves import Moves, Outcome
 from restmcts.search.recorder import Recorder
 from restmcts.search.registry import METHODS
@@ -235,8 +234,8 @@ class Session:
         """The critic's verdict; by rule where the method has decided already."""
         steps = prefix_steps(self.recorder.tree, request.prefix)
         if request.declared:
-            return declared_finished(steps)
-        verdict = await self.engines.critic.judge(self.task.problem.text, steps, self.ledger.left)
+            return self.engines.critic.declared(self.task.problem, steps)
+        verdict = await self.engines.critic.judge(self.task.problem, steps, self.ledger.left)
         if verdict.cost is not FREE:
             self.ledger.spent += verdict.cost.generated
             self.recorder.spend(verdict.cost)
@@ -264,7 +263,7 @@ class Session:
         tree = self.recorder.tree
         if outcome.node is not None:
             return Stopped(outcome.reason, outcome.node, tree.nodes[outcome.node].answer)
-        found = RULES[self.task.header.answer_by](tree)
+        found = RULES[self.task.header.answer_by].run(tree)
         if found is None:
             return Stopped(outcome.reason)
         return Stopped(outcome.reason, node=found[1], answer=found[0])

@@ -1,4 +1,4 @@
-"""Is an answer right? Compared with the oracle answer by value, not by spelling.
+"""The grader ``math``: answers are compared with the oracle answer by value, not by spelling.
 
 Numbers and equal spellings are compared here. The rest goes to math-verify in another process with
 limits on time and memory, because computer algebra can take forever on what a language model writes.
@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -22,7 +22,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from restmcts.errors import RestmctsError
+from restmcts.grading.finding import MathAnswers
 from restmcts.grading.normalize import MAX_LENGTH, normalize_answer, parse_number
+from restmcts.grading.registry import GraderKind
+from restmcts.problems.problem import Problem
 
 MAX_ALGEBRA = 1000
 """Longer answers are not given to the algebra; no oracle answer is as long."""
@@ -49,8 +52,8 @@ class GraderStats:
     reasons: Counter[str] = field(default_factory=Counter)
 
 
-class Grader:
-    """Grades answers; a context manager, usable from any thread (one comparison runs at a time).
+class MathGrader(MathAnswers):
+    """Grades numbers and expressions; usable from any thread (one comparison runs at a time).
 
     Args:
         seconds: time limit of one comparison, in seconds.
@@ -72,11 +75,16 @@ class Grader:
         self.close()
 
     def close(self) -> None:
-        """End the process; a later call of :meth:`grade` starts a new one."""
+        """End the process; a later call of :meth:`equal` starts a new one."""
         with self._lock:
             self._worker.stop()
 
-    def grade(self, answer: str, oracle: str, *, tolerance: float | None = None) -> bool:
+    def grade(self, problem: Problem, answers: Sequence[str]) -> list[bool]:
+        """A verdict on each answer to a problem that has an oracle answer, within its tolerance."""
+        assert problem.answer is not None
+        return [self.equal(answer, problem.answer, tolerance=problem.tolerance) for answer in answers]
+
+    def equal(self, answer: str, oracle: str, *, tolerance: float | None = None) -> bool:
         """Does ``answer`` equal the oracle answer?
 
         Numbers must be equal exactly, or differ by at most ``tolerance`` times the larger one, which is
@@ -96,10 +104,6 @@ class Grader:
                 self._count("too long")
                 return False
             return self._remembered(left, right, tolerance)
-
-    def grade_many(self, pairs: Iterable[tuple[str, str]], *, tolerance: float | None = None) -> list[bool]:
-        """Grade pairs of an answer and its oracle answer, in their order."""
-        return [self.grade(answer, oracle, tolerance=tolerance) for answer, oracle in pairs]
 
     def _remembered(self, left: str, right: str, tolerance: float | None) -> bool:
         """Traces of one problem often share an answer, and a time-out should be paid for once."""
@@ -230,3 +234,6 @@ def _read(process: subprocess.Popen[bytes], seconds: float) -> dict[str, Any] | 
     line = process.stdout.readline()
     reply: dict[str, Any] | None = json.loads(line) if line.endswith(b"\n") else None
     return reply
+
+
+MATH = GraderKind(MathGrader, "numbers and expressions, by value (math-verify)")

@@ -1,0 +1,46 @@
+"""`restmcts methods`: what can be chosen by name, and where it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from restmcts.cli.options import AsJson
+
+if TYPE_CHECKING:
+    from restmcts.registry import Registry
+
+
+def methods(as_json: AsJson = False) -> None:
+    """List the search methods and label rules, of this package and of other installed distributions."""
+    from restmcts.cli.console import print_json, print_table
+
+    tables = [(registry.kind, list(_rows(registry))) for registry in _registries()]
+    if as_json:
+        print_json([{"kind": kind, **row} for kind, rows in tables for row in rows])
+        return
+    for number, (kind, rows) in enumerate(tables):
+        if number:
+            typer.echo()
+        cells = [(row["name"], row["summary"], f"{row['distribution']} {row['version']}") for row in rows]
+        print_table(f"{kind}s", ("name", "what it does", "from"), cells)
+
+
+def _registries() -> list[Registry[Any]]:
+    from restmcts.labels import LABEL_RULES
+    from restmcts.search.registry import METHODS
+
+    return [METHODS, LABEL_RULES]
+
+
+def _rows(registry: Registry[Any]) -> Iterator[dict[str, str]]:
+    for name in registry:
+        origin = registry.origin(name)
+        yield {
+            "name": name,
+            "summary": registry[name].summary,
+            "distribution": origin.distribution,
+            "version": origin.version,
+        }

@@ -1,0 +1,53 @@
+"""The problems of a run by what they are used for, and which of them are kept to judge by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from restmcts.errors import InputError
+from restmcts.problems.problem import Problem
+from restmcts.seeds import derive_seed
+
+HELD_OUT_ONE_IN = 10
+"""One problem in so many is held out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Splits:
+    """Problems by use; no problem is in two of ``train``, ``validation`` and ``test``.
+
+    ``demonstrations`` have worked solutions that the policy may learn from.
+    """
+
+    train: list[Problem]
+    validation: list[Problem]
+    test: list[Problem]
+    demonstrations: list[Problem]
+
+
+def held_out(problem: str, use: Literal["held-out", "validation"] = "held-out") -> bool:
+    """Whether a training problem is never trained on, decided by its id alone.
+
+    Args:
+        problem: the id of the problem.
+        use: ``held-out``: its trees judge value models; ``validation``: it takes the place of a validation
+            problem where a data set has none. The two choices are independent.
+    """
+    return derive_seed(use, problem) % HELD_OUT_ONE_IN == 0
+
+
+def check_apart(splits: Splits) -> None:
+    """Refuse problems that are trained on and measured on, by their text.
+
+    Raises:
+        InputError: names the first problem that is in two splits.
+    """
+    texts = {problem.text: problem.id for problem in splits.train}
+    for name, problems in (("validation", splits.validation), ("test", splits.test)):
+        shared = next((problem for problem in problems if problem.text in texts), None)
+        if shared is not None:
+            raise InputError(
+                f"problem {shared.id!r} of the {name} problems is also the training problem"
+                f" {texts[shared.text]!r}: remove one of them, or the accuracy would mean nothing"
+            )

@@ -1,0 +1,1 @@
+"""A search method and a label rule for restmcts."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def methods(as_json: AsJson = False) -> None:
-    """List the search methods and label rules, of this package and of other installed distributions."""
+    """List search methods, label rules and engines, of this package and of other installed distributions."""
     from restmcts.cli.console import print_json, print_table
 
     tables = [(registry.kind, list(_rows(registry))) for registry in _registries()]
@@ -29,10 +29,11 @@ def methods(as_json: AsJson = False) -> None:
 
 
 def _registries() -> list[Registry[Any]]:
+    from restmcts.engines.registry import ENGINES
     from restmcts.labels import LABEL_RULES
     from restmcts.search.registry import METHODS
 
-    return [METHODS, LABEL_RULES]
+    return [METHODS, LABEL_RULES, ENGINES]
 
 
 def _rows(registry: Registry[Any]) -> Iterator[dict[str, str]]:

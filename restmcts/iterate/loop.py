@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
+from restmcts.engines.registry import ENGINES
 from restmcts.engines.settings import ModelSettings
 from restmcts.errors import InputError, PhaseError
 from restmcts.iterate.context import Context, Summary
@@ -92,9 +93,9 @@ def check_trainable(models: ModelSettings) -> None:
             "models.prm: a published process reward model cannot be trained further, which the loop does; use"
             " it with `restmcts search`"
         )
-    if "openai" in (models.engine, models.valued_by):
+    if fixed := [name for name in (models.engine, models.valued_by) if not ENGINES[name].trainable]:
         raise InputError(
-            "models behind a server (engine openai) cannot be trained: search with them by `restmcts search`"
+            f"models of the engine {fixed[0]} cannot be trained: search with them by `restmcts search`"
             " and `restmcts eval`, or give a folder and the engine transformers or vllm"
         )
 

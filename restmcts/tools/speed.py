@@ -171,6 +171,7 @@ def engines_here() -> list[str]:
 
 def advice(speeds: Sequence[Speed], models: ModelSettings) -> list[str]:
     """What is set badly on this machine, as far as figures and settings tell; empty when nothing is."""
+    here = engines_here()
     measured = {speed.engine for speed in speeds}
     found = []
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -178,7 +179,7 @@ def advice(speeds: Sequence[Speed], models: ModelSettings) -> list[str]:
         found.append(f"models.threads is {models.threads} on {cores} usable cores: try {cores}")
     for name in ENGINES:
         engine = ENGINES[name]
-        if engine.local and not engine.installed:
+        if engine.local and name not in here:
             found.append(f"the engine {name} is not installed ({engine.summary}): {engine.install}")
         if name in measured and engine.advice is not None:
             found += engine.advice(models)

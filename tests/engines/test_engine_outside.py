@@ -46,9 +46,11 @@ class Parrot:
         return step.tokens
 
     async def propose(self, request: SamplingRequest):
-        tokens = tuple(self.text.encode())[: request.max_tokens]
-        step = Step(self.text, tokens, -1.0, True)
-        return [Sample((step,), len(tokens), False) for _ in request.seeds]
+        tokens = tuple(self.text.encode())
+        said = Sample((Step(self.text, tokens, -1.0, True),), len(tokens), False)
+        cut = Sample((), 0, True, cut=True)
+        affordable = (request.total_tokens or 10_000) // len(tokens)
+        return [said if place < affordable else cut for place in range(len(request.seeds))]
 
     def stats(self):
         return {}
@@ -87,10 +89,17 @@ def aviary(tmp_path: Path) -> Path:
     return folder
 
 
-def search(aviary: Path, tmp_path: Path, *more: object, engine: str = "parrot", code: int = 0) -> Done:
+def search(
+    aviary: Path,
+    tmp_path: Path,
+    *more: object,
+    engine: str = "parrot",
+    method: str = "self-consistency",
+    code: int = 0,
+) -> Done:
     problems = write_lines(tmp_path / "problems.jsonl", PROBLEM)
-    words = ("search", "--problems", problems, "--policy", "polly", "--method", "self-consistency")
-    chosen = ("-o", f"models.engine={engine}", "--root", tmp_path / "store", *more)
+    words = ("search", "--problems", problems, "--policy", "polly", "--budget", 90)
+    chosen = ("--method", method, "-o", f"models.engine={engine}", "--root", tmp_path / "store", *more)
     path = os.pathsep.join(filter(None, (str(aviary), os.environ.get("PYTHONPATH"))))
     return restmcts(*words, *chosen, code=code, PYTHONPATH=path)
 
@@ -117,7 +126,7 @@ def test_a_missing_library_is_said(aviary: Path, tmp_path: Path) -> None:
 
 
 def test_values_need_an_engine_that_has_them(aviary: Path, tmp_path: Path) -> None:
-    errors = search(aviary, tmp_path, "--value", "polly", code=2).errors
+    errors = search(aviary, tmp_path, "--value", "polly", method="best-of-n", code=2).errors
     assert "the engine parrot runs no value models: set models.value_engine" in errors
 
 
@@ -136,7 +145,7 @@ def test_engines_without_settings_of_their_own_take_none() -> None:
 
 def test_registrations_import_no_library() -> None:
     code = (
-        "import sys; from restmcts.engines.registry import ENGINES; found = [ENGINES[name] for name in ENGINES];"
+        "import sys; from restmcts.engines.registry import ENGINES; all(ENGINES[name] for name in ENGINES);"
         " print([name for name in ('openai', 'torch', 'transformers', 'vllm') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

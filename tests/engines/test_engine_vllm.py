@@ -223,7 +223,7 @@ async def test_a_sample_has_the_random_numbers_of_its_seed(policy: VllmPolicy) -
 
 @needs_vllm
 async def test_children_reuse_what_is_computed_of_their_parent(policy: VllmPolicy) -> None:
-    policy._engine._core.forget()  # type: ignore[attr-defined]
+    policy._engine._core.engine.reset_prefix_cache()  # type: ignore[attr-defined]
     root = (1, *range(6, 55), *range(20, 50))
     before = policy.stats()
     await policy.propose(SamplingRequest(root, seeds=[3], max_tokens=4, until="end", temperature=1))

@@ -125,7 +125,7 @@ async def test_one_token_is_computed_of_a_text_that_was_written_before(
 ) -> None:
     """By every sample of a request, also where another one has gone on from there in the meantime."""
     policy = policies[0]
-    core_of(policy).forget()
+    core_of(policy).engine.reset_prefix_cache()
     prompt = (1, *(6 + place % 40 for place in range(length - 1)))
     (first,) = await step(policy, prompt, 4)
     assert first.steps and not first.steps[0].ended
@@ -145,7 +145,7 @@ async def test_samples_of_a_new_prompt_wait_for_the_first_of_them(
 ) -> None:
     prompt = (1, *range(6, 36))
     for policy, computed in zip(policies, [[[31], [1, 1, 1]], [[31, 31, 31], [1, 1, 1]]], strict=True):
-        core_of(policy).forget()
+        core_of(policy).engine.reset_prefix_cache()
         passes = record_computed(policy, monkeypatch)
         await policy.propose(
             SamplingRequest(prompt, seeds=(1, 2, 3), max_tokens=20, until="end", temperature=0.1)
@@ -157,7 +157,7 @@ async def test_samples_that_share_full_blocks_only_do_not_wait(
     policies: tuple[VllmPolicy, VllmPolicy], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     policy = policies[0]
-    core_of(policy).forget()
+    core_of(policy).engine.reset_prefix_cache()
     passes = record_computed(policy, monkeypatch)
     prompt = (1, *range(6, 6 + BLOCK))
     await policy.propose(SamplingRequest(prompt, seeds=(1, 2, 3), max_tokens=5, until="end", temperature=0.1))
@@ -325,7 +325,7 @@ async def test_closing_frees_what_is_kept(folder: Path) -> None:
 
 async def test_a_cancelled_request_leaves_no_blocks_in_use(policies: tuple[VllmPolicy, VllmPolicy]) -> None:
     policy = policies[0]
-    core_of(policy).forget()
+    core_of(policy).engine.reset_prefix_cache()
     start = policy.stats()["forward_passes"]
     prompt = (1, *range(6, 20))
     long = asyncio.create_task(

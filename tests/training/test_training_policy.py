@@ -93,7 +93,6 @@ def test_training_lowers_the_loss_and_tells_about_it(policy: Path, tmp_path: Pat
     assert all(tell.total == 20 and tell.tokens_per_second > 0 for tell in told)
     assert told[0].learning_rate <= told[1].learning_rate > told[-1].learning_rate > 0
     assert report.tokens == 20 * 8 * len(policy_chains(policy, sums(1), 99)[0][0].tokens)
-    assert min(loss for _, loss in report.curve) <= report.mean_loss <= report.first_loss
 
 
 def test_checkpoint_is_a_model_folder(policy: Path, tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from restmcts.engines.loading import context_length, end_tokens, load_policy
 from restmcts.engines.samples import make_sample
 from restmcts.engines.settings import ModelSettings
 from restmcts.engines.token_limit import check_total, draw_in_turns
-from restmcts.engines.vllm.cpu.requests import Allowance, Part
 from restmcts.engines.vllm.engine import check_tokens, open_engine
+from restmcts.engines.vllm.outputs import Allowance, Part
 from restmcts.errors import EngineError
 from restmcts.prompts import PromptFormat, StepEnds, decode, load_format, problem_tokens, question_tokens
 from store.events import Step

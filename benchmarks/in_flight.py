@@ -1,6 +1,6 @@
 """How many samples of a single search are in flight, without a model.
 
-    python -m benchmarks.in_flight --budget 400 1000 3000 --leaves 1 4 8
+    python -m benchmarks.in_flight --budget 400 1000 3000 --parallel-rounds 1 4 8
 
 The policy is one whose engine computes a token of every sample in a pass. Steps have 27 tokens on
 average and at most 64, as those of SmolLM2 on GSM8K; the fifth ends a solution. Passes are the time of
@@ -122,9 +122,11 @@ class Flight:
         return sum(isinstance(event, BackedUp) for event in self.record.events)
 
 
-def fly(method: str, leaves: int, budget: int, seed: int) -> Flight:
+def fly(method: str, parallel: int, budget: int, seed: int) -> Flight:
     """Run one search."""
-    settings = METHODS[method].settings.model_validate({"leaves": leaves, "rounds": 0, "early_stop": False})
+    settings = METHODS[method].settings.model_validate(
+        {"parallel_rounds": parallel, "rounds": 0, "early_stop": False}
+    )
     header = Header(
         id="1.search/0",
         phase="1.search",
@@ -154,20 +156,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--method", default="mcts", choices=["mcts", "mcts-improved"])
     parser.add_argument("--budget", type=int, nargs="+", default=[400, 1000, 3000])
-    parser.add_argument("--leaves", type=int, nargs="+", default=[1, 4, 8])
+    parser.add_argument("--parallel-rounds", type=int, nargs="+", default=[1, 4, 8])
     parser.add_argument("--searches", type=int, default=20)
     given = parser.parse_args()
-    table = Table("budget", "leaves", "in flight", "cut short, %", "finished", "rounds", title=given.method)
+    table = Table(
+        "budget", "parallel rounds", "in flight", "cut short, %", "finished", "rounds", title=given.method
+    )
     for budget in given.budget:
-        for leaves in given.leaves:
-            flights = [fly(given.method, leaves, budget, seed) for seed in range(given.searches)]
+        for parallel in given.parallel_rounds:
+            flights = [fly(given.method, parallel, budget, seed) for seed in range(given.searches)]
             row = [
                 f"{fmean(flight.in_flight for flight in flights):.2f}",
                 f"{100 * fmean(flight.cut for flight in flights):.1f}",
                 f"{fmean(flight.record.result.finished for flight in flights):.1f}",
                 f"{fmean(flight.rounds for flight in flights):.1f}",
             ]
-            table.add_row(str(budget), str(leaves), *row)
+            table.add_row(str(budget), str(parallel), *row)
     Console().print(table)
 
 

@@ -21,10 +21,10 @@ a repeat. Caches of prefixes are emptied before each.
 - **transformers generate**: the first step of each problem, ``branch`` samples of all problems in one
   left-padded batch, or of one problem after the other.
 - **restmcts**: MCTS* with its rollouts, through the driver, up to ``--budget`` tokens a problem. ``policy
-  only``: values are pseudo-random numbers and cost nothing, which is what the peers get too. ``leaves``: the
-  same with ``--leaves`` rounds of each search side by side. ``with values``: a sequence classifier of the
-  policy's size, with a random head. On vLLM without
-  log-probabilities (``models.vllm.logprobs = false``): nobody else asks for them either.
+  only``: values are pseudo-random numbers and cost nothing, which is what the peers get too.
+  ``parallel``: the same with ``--parallel-rounds`` rounds of a search at a time. ``with values``: a sequence
+  classifier of the policy's size, with a random head. On vLLM without log-probabilities
+  (``models.vllm.logprobs = false``): nobody else asks for them either.
 - **limit** of a search: the seconds that the engines alone need for the tokens which that search generated
   and scored, if nothing had to wait for anything. Every request of the search is put to the engine again: in
   the order in which it was made, as many at once as problems were, with the same prompt, seeds and
@@ -86,7 +86,9 @@ def options() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--budget", type=int, default=100, help="tokens generated for each problem")
     parser.add_argument("--branch", type=int, default=3)
-    parser.add_argument("--leaves", type=int, default=4, help="rounds side by side, where that is measured")
+    parser.add_argument(
+        "--parallel-rounds", type=int, default=4, help="parallel rounds, where they are measured"
+    )
     parser.add_argument("--step-tokens", type=int, default=64)
     parser.add_argument("--temperature", type=float, default=0.7)
     parser.add_argument("--cache-gib", type=float, default=1.0, help="of each engine on vLLM")

@@ -73,9 +73,16 @@ FREE = Cost()
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """The search went down from the root to ``node``."""
+    """The search went down from the root to ``node``.
+
+    ``running``: the nodes from which running rounds started, once a round; the selection counted a pending
+    visit on each of these nodes and on its ancestors. ``exhausted``: the siblings of the nodes on the way
+    that were passed over. :func:`store.selection.candidates` computes from them what was compared.
+    """
 
     node: int
+    running: tuple[int, ...] = ()
+    exhausted: tuple[int, ...] = ()
     cost: Cost = FREE
 
 

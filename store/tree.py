@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 
 from store.events import (
     FREE,
@@ -101,27 +99,20 @@ class Tree:
         """The finished nodes, in the order in which they joined the tree."""
         return [node for node in self.nodes if node.finished]
 
-    def part(self, node: int) -> tuple[Tree, list[int]]:
-        """The way down to ``node`` and all below it, as a tree of its own.
-
-        Returns:
-            That tree, and for each of its nodes the number that the node has in this one.
-        """
-        numbers = [0, *(member.id for member in self.path(node))]
-        on_the_way = dict(pairwise(numbers))
-        for number in numbers:
-            numbers += [] if number in on_the_way else self.nodes[number].children
-        own: dict[int | None, int] = {number: place for place, number in enumerate(numbers)}
-        nodes = [
-            replace(
-                self.nodes[number],
-                id=place,
-                parent=own.get(self.nodes[number].parent),
-                children=[own[child] for child in self.nodes[number].children if child in own],
-            )
-            for place, number in enumerate(numbers)
-        ]
-        return Tree(nodes), numbers
+    def line(self, node: int) -> Tree:
+        """A tree with copies of the nodes from the root down to ``node`` and no others."""
+        members = [self.root, *self.path(node)]
+        return Tree(
+            [
+                replace(
+                    member,
+                    id=depth,
+                    parent=None if depth == 0 else depth - 1,
+                    children=[] if member.id == node else [depth + 1],
+                )
+                for depth, member in enumerate(members)
+            ]
+        )
 
     def apply(self, event: Event) -> list[int]:
         """Change the tree by one event; return the nodes that it touched.
@@ -153,18 +144,6 @@ def fold(events: Iterable[Event]) -> Tree:
     for event in events:
         tree.apply(event)
     return tree
-
-
-def upper_confidence(
-    value: float, visits: int, parent_visits: int, exploration: float, unvisited_bonus: float
-) -> float:
-    """How promising a child looks: ``V + c·sqrt(2·ln N_parent / N)``, or ``V + bonus`` when unvisited.
-
-    The rule of ReST-MCTS* (paper, Algorithm 2) with the authors' bonus for children without a visit.
-    """
-    if visits == 0:
-        return value + unvisited_bonus
-    return value + exploration * math.sqrt(2 * math.log(parent_visits) / visits)
 
 
 def _selected(tree: Tree, event: Selected) -> list[int]:

@@ -15,6 +15,7 @@ from pydantic_core import PydanticUndefined
 
 from restmcts.cli.app import app
 from restmcts.labels import LABEL_RULES
+from restmcts.problems.registry import DATA_SETS
 from restmcts.recipe import GenerationSettings, Recipe, shipped_recipes
 from restmcts.search.registry import METHODS
 from store.answers import RULES
@@ -59,6 +60,8 @@ def expected() -> dict[str, str]:
     found = dict(keys(Recipe))
     for name in METHODS:
         found.update(keys(METHODS[name].settings, f"{name}."))
+    for name in DATA_SETS:
+        found.update(keys(DATA_SETS[name].settings, f"{name}."))
     settings = dict(GenerationSettings().settings)
     del settings["answer_by"]
     found.update({f"generation.{name}": shown(value) for name, value in settings.items()})

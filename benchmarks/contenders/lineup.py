@@ -149,9 +149,9 @@ class Lineup:
             partial(replay_vllm, raw, None),
             partial(replay_vllm, raw, raw_value),
         )
-        leaves, key = self._options.leaves, "vllm search leaves"
-        run = partial(self._search, key, policy, FreeValues(policy), leaves=leaves)
-        title = f"restmcts on vllm, policy only, {leaves} leaves at once"
+        parallel, key = self._options.parallel_rounds, "vllm search parallel"
+        run = partial(self._search, key, policy, FreeValues(policy), parallel=parallel)
+        title = f"restmcts on vllm, policy only, {parallel} parallel rounds"
         contenders.append(Contender(key, title, run, raw=several))
         return iter([*contenders, *self._peers(raw, several, longest)])
 
@@ -192,12 +192,12 @@ class Lineup:
             yield Contender(limit, f"… its limit, {kind}", partial(self._limit, key, replay), raw=raw)
 
     def _search(
-        self, key: str, policy: Policy, value: ValueModel, workload: Workload, leaves: int = 1
+        self, key: str, policy: Policy, value: ValueModel, workload: Workload, parallel: int = 1
     ) -> tuple[int, dict[str, Any]]:
         forget(policy)
         forget(value)
         self._recordings[key] = recording = Recording()
-        return search(workload, policy, value, recording, leaves)
+        return search(workload, policy, value, recording, parallel)
 
     def _limit(self, key: str, replay: Any, workload: Workload) -> tuple[int, dict[str, Any]]:
         tokens, details = replay(workload, self._recordings[key])

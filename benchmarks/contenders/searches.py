@@ -75,9 +75,9 @@ class RecordedValue:
         return await self._value.score(prompts)
 
 
-def make_tasks(workload: Workload, leaves: int) -> list[SearchTask]:
+def make_tasks(workload: Workload, parallel: int) -> list[SearchTask]:
     """A search with MCTS* for every problem, which ends when its token budget is spent."""
-    settings = Mcts(branch=workload.branch, rounds=0, early_stop=False, leaves=leaves)
+    settings = Mcts(branch=workload.branch, rounds=0, early_stop=False, parallel_rounds=parallel)
     return [
         SearchTask(
             Header(
@@ -112,7 +112,7 @@ def forget(engine: Any) -> None:
 
 
 def search(
-    workload: Workload, policy: Policy, value: ValueModel, recording: Recording, leaves: int = 1
+    workload: Workload, policy: Policy, value: ValueModel, recording: Recording, parallel: int = 1
 ) -> tuple[int, dict[str, Any]]:
     """Run all searches, each with so many rounds side by side; returns the tokens that they generated."""
     sampling = Sampling(temperature=workload.temperature, step_tokens=workload.step_tokens)
@@ -121,7 +121,7 @@ def search(
     )
 
     async def run() -> list[Any]:
-        tasks = make_tasks(workload, leaves)
+        tasks = make_tasks(workload, parallel)
         return [record async for record in run_searches(tasks, engines, workload.concurrency)]
 
     before = counted(policy), counted(value)

@@ -1,4 +1,4 @@
-"""The process that compares two answers by computer algebra; started by :mod:`restmcts.grading.grader`.
+"""The process that compares two answers by computer algebra; started by :mod:`restmcts.grading.math_grader`.
 
 It is run as a script, so that it imports math-verify and nothing of restmcts. One request a line,
 ``{"answer": str, "oracle": str, "tolerance": number or null}``, gives one line back,

@@ -10,6 +10,7 @@ from contextlib import aclosing
 from restmcts.engines.base import Policy, ValueModel
 from restmcts.engines.registry import ENGINES
 from restmcts.errors import InputError, PhaseError
+from restmcts.grading.registry import GRADERS
 from restmcts.iterate.context import Context, Summary
 from restmcts.problems.problem import Problem
 from restmcts.search.registry import METHODS
@@ -94,6 +95,7 @@ def run_search_phase(context: Context, phase: str, tasks: Sequence[SearchTask], 
     finished = context.writer.finished_trees(phase)
     waiting = [task for task in tasks if task.header.id not in finished]
     context.note_uses(phase, ENGINES, {context.recipe.models.engine, context.recipe.models.valued_by})
+    context.note_uses(phase, GRADERS, [context.recipe.problems.grader])
     context.note_uses(phase, METHODS, {task.header.method for task in tasks})
     context.progress.start(phase, "search", len(tasks))
     tally = Tally(len(tasks) - len(waiting), engines)

@@ -5,12 +5,12 @@ Each is a generator of requests (:mod:`restmcts.search.requests`) that a method 
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from restmcts.search.recorder import Recorder
-from restmcts.search.requests import Critique, Prefix, Propose, Request, Value, Verdict
+from restmcts.search.requests import Critique, Prefix, Propose, ProposeEach, Request, Value, Verdict
 from restmcts.search.settings import Method
 from store.events import Critiqued, Expanded, Step, StopReason, Valued
 from store.tree import Node
@@ -45,7 +45,9 @@ def declare_finished(recorder: Recorder, node: Node) -> Moves:
     recorder.emit(Critiqued(node.id, True, verdict.answer))
 
 
-def draw_steps(prefix: Prefix, n: int, attempts: int, advice: str | None = None) -> Moves:
+def draw_steps(
+    prefix: Prefix, n: int, attempts: int, advice: str | None = None
+) -> Generator[Propose, list[Step | None], list[Step]]:
     """Sample ``n`` next steps; one that comes back empty is drawn again, ``attempts`` times in all.
 
     Draws are taken in the order of the authors' code, which asks for one step at a time: the first is
@@ -63,7 +65,7 @@ def draw_steps(prefix: Prefix, n: int, attempts: int, advice: str | None = None)
     misses = 0
     while done < n:
         asked = n - done
-        replies: list[Step | None] = yield Propose(prefix, asked, advice)
+        replies = yield Propose(prefix, asked, advice)
         for step in replies:
             misses = misses + 1 if step is None else 0
             if step is not None:
@@ -73,6 +75,27 @@ def draw_steps(prefix: Prefix, n: int, attempts: int, advice: str | None = None)
                 misses = 0
         if not replies or (steps and len(replies) < asked):
             break
+    return steps
+
+
+def draw_each(prefixes: Sequence[Prefix], n: int, attempts: int) -> Moves:
+    """Sample ``n`` next steps after each of several partial solutions, as :func:`draw_steps` does for one.
+
+    Returns:
+        A list of steps for each of ``prefixes``.
+    """
+    draws = [draw_steps(prefix, n, attempts) for prefix in prefixes]
+    steps: list[list[Step]] = [[] for _ in draws]
+    asked: dict[int, Propose] = {place: next(draw) for place, draw in enumerate(draws)}
+    while asked:
+        replies: list[list[Step | None]] = yield ProposeEach(tuple(asked.values()))
+        pairs = zip(list(asked), replies, strict=True)
+        asked = {}
+        for place, reply in pairs:
+            try:
+                asked[place] = draws[place].send(reply)
+            except StopIteration as end:
+                steps[place] = end.value
     return steps
 
 
@@ -86,16 +109,22 @@ def merge(steps: list[Step]) -> dict[str, tuple[Step, int]]:
 
 
 def grow(recorder: Recorder, node: Node, steps: list[Step]) -> Moves:
-    """Let ``steps`` join below ``node``; value and critique the new children, count the others again.
+    """Let ``steps`` join below ``node``; see :func:`grow_each`."""
+    return (yield from grow_each(recorder, [(node, steps)]))
+
+
+def grow_each(recorder: Recorder, grown: list[tuple[Node, list[Step]]]) -> Moves:
+    """Let steps join below each of several nodes; value and critique new children, count the others again.
 
     Returns:
         The children that the steps lead to, new or already there, each once.
     """
-    if not steps:
-        return []
-    merged = merge(steps).values()
-    event = Expanded(node.id, tuple(pair[0] for pair in merged), tuple(pair[1] for pair in merged))
-    children = recorder.emit(event)
+    children: list[Node] = []
+    for node, steps in grown:
+        merged = merge(steps).values()
+        if merged:
+            event = Expanded(node.id, tuple(pair[0] for pair in merged), tuple(pair[1] for pair in merged))
+            children += recorder.emit(event)
     yield from value_nodes(recorder, children)
     for child in children:
         yield from critique(recorder, child)

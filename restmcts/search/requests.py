@@ -1,7 +1,7 @@
 """What a search method may ask for.
 
-A method is a generator: it yields one of these and is sent the reply. The driver answers them from an
-engine, tests from a dictionary.
+A method is a generator: it yields a request and is sent the reply. The driver answers requests from engines,
+tests answer them from dictionaries.
 """
 
 from __future__ import annotations
@@ -31,22 +31,45 @@ class Propose:
 
     Reply: ``list[Step | None]`` in the order of sampling, None for a sample that is no step (empty, or a
     repeat of an earlier step). Fewer than ``n`` when the token budget ran out.
+
+    Attributes:
+        prefix: the partial solution that the steps follow.
+        n: the number of samples.
+        advice: what a critic wants the next step to heed.
+        temperature: None for that of the sampling settings; 0 is greedy decoding.
+        top_p: None for that of the sampling settings.
     """
 
     prefix: Prefix
     n: int
     advice: str | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProposeEach:
+    """Sample next steps for several partial solutions at the same time.
+
+    Reply: a list with the reply to each of ``proposals``, in their order. Where the rest of the token budget
+    does not pay for all of them, it pays for the first ones.
+    """
+
+    proposals: tuple[Propose, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Complete:
     """Sample ``n`` whole traces from here to their end.
 
-    Reply: ``list[Trace]`` in the order of sampling; fewer than ``n`` when the budget ran out.
+    Reply: ``list[Trace]`` in the order of sampling; fewer than ``n`` when the budget ran out. ``temperature``
+    and ``top_p`` are as in :class:`Propose`.
     """
 
     prefix: Prefix
     n: int
+    temperature: float | None = None
+    top_p: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,68 +103,40 @@ class Critique:
 
 
 @dataclass(frozen=True, slots=True)
-class Begin:
-    """Begin moves that go on by themselves, beside this search and beside others that were begun.
+class Start:
+    """Start a job that runs concurrently with this search.
 
-    They have a recorder of their own, whose tree is the way down to ``node`` and all below it, and a source
-    of randomness and a share of the token budget of their own: nothing that runs beside them changes them.
-    Reply: a number for them; None where what is left of the budget is unlikely to pay for them, so that
-    others have to be followed first. When none are under way, they are begun with what is left.
+    The job has a recorder of its own, whose tree holds the nodes from the root down to ``node``, seeds of its
+    own, and a share of the token budget that is set aside for it. Nothing that runs at the same time changes
+    its result. Reply: True; False where the rest of the budget probably does not pay for it, so that running
+    jobs have to join first. Where no job runs, a job is started with as much as is left.
 
     Attributes:
-        run: makes the moves from their recorder, its node for ``node``, and their source of randomness. They
-            return numbers of nodes.
-        samples: how many steps they are likely to sample until they first reach something, or else to their
-            end; None where nobody knows.
-        beside: how many moves, these included, may still be begun before any of them end.
+        node: the number of the node that the job starts from.
+        run: makes the job from its recorder, its copy of ``node``, and its source of randomness. The job
+            returns the number of a node.
+        samples: how many steps the job is expected to sample. The share follows from it until a job has
+            joined; after that it follows from what jobs have taken.
     """
 
     node: int
-    run: Callable[[Recorder, Node, Random], Generator[Request, Any, list[int]]]
-    samples: int | None
-    beside: int
-
-
-@dataclass(frozen=True, slots=True)
-class Reached:
-    """How far moves are that were begun: who follows them need not wait for their end.
-
-    Where their share of the budget is unlikely to pay for the rest, they wait until they are followed, and
-    then get more of it if there is any. Reply: None.
-
-    ``samples``: how many steps they may still sample.
-    """
-
-    nodes: list[int]
+    run: Callable[[Recorder, Node, Random], Generator[Request, Any, int]]
     samples: int
 
 
 @dataclass(frozen=True, slots=True)
-class Follow:
-    """Let what some moves did join this search, up to where they next reached something, or to their end.
+class Join:
+    """Wait for the oldest running job, and let its events join this search.
 
-    These are the ones that come there first if every token takes the same time, so that equal seeds give
-    equal searches however fast an engine is. Reply: :class:`Followed`.
+    Jobs join in the order in which they were started, so that equal seeds give equal searches, however fast
+    an engine is. Reply: the number in this search of the node that the job returned; None where the share of
+    the token budget ended the job.
     """
-
-
-@dataclass(frozen=True, slots=True)
-class Followed:
-    """How far moves came.
-
-    ``moves`` says which, by the number from :class:`Begin`. ``nodes`` is what they reached or returned, as
-    this search numbers it; None where their share of the token budget ended them. ``ended``: there is nothing
-    more to follow.
-    """
-
-    moves: int
-    nodes: list[int] | None
-    ended: bool
 
 
 __all__ = [
-    "Begin", "Complete", "Critique", "Follow", "Followed", "Prefix", "Propose", "Reached", "Request", "Trace",
-    "Value", "Verdict",
+    "Complete", "Critique", "Join", "Prefix", "Propose", "ProposeEach", "Request", "Start", "Trace", "Value",
+    "Verdict",
 ]  # fmt: skip
 
-Request = Propose | Complete | Value | Critique | Begin | Reached | Follow
+Request = Propose | ProposeEach | Complete | Value | Critique | Start | Join

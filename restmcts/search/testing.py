@@ -21,23 +21,22 @@ from itertools import takewhile
 from random import Random
 from typing import Any
 
+from restmcts.search.branch import Branch
 from restmcts.search.moves import Moves, Outcome
 from restmcts.search.recorder import Recorder
 from restmcts.search.registry import METHODS
 from restmcts.search.requests import (
-    Begin,
     Complete,
-    Follow,
-    Followed,
+    Join,
     Prefix,
     Propose,
-    Reached,
+    ProposeEach,
     Request,
+    Start,
     Trace,
     Value,
     Verdict,
 )
-from restmcts.search.running.branches import Branch
 from restmcts.search.settings import Method
 from store.answers import RULES
 from store.events import Event, Step
@@ -104,9 +103,8 @@ class Script:
     finished: FinishedScript
     drawn: dict[Path, int] = field(default_factory=dict)
     asked: list[Request] = field(default_factory=list)
-    beside: list[Beside] = field(default_factory=list)
-    parts: list[tuple[int, Followed]] = field(default_factory=list)
-    number: int = 0
+    jobs: deque[tuple[Branch, int]] = field(default_factory=deque)
+    started: int = 0
 
     def play(self, moves: Moves) -> Any:
         """What ``moves`` return."""
@@ -130,16 +128,24 @@ class Script:
             return [Trace(steps) for steps in takewhile(bool, traces)]
         if isinstance(request, Value):
             return [self.score(self.path(prefix)) for prefix in request.prefixes]
-        if isinstance(request, Begin):
-            self.beside.append(Beside(self, request))
-            return len(self.beside) - 1
-        if isinstance(request, Follow):
-            first = next(beside for beside in self.beside if beside.parts)
-            return first.follow(self.recorder)
-        if isinstance(request, Reached):
-            self.parts.append((len(self.recorder.events), Followed(self.number, request.nodes, False)))
-            return None
+        if isinstance(request, ProposeEach):
+            return [self.reply(proposal) for proposal in request.proposals]
+        if isinstance(request, Start):
+            return self.start(request)
+        if isinstance(request, Join):
+            branch, node = self.jobs.popleft()
+            return branch.join(self.recorder, node)
         return self.critique(self.path(request.prefix))
+
+    def start(self, request: Start) -> bool:
+        """Make a job at once; its events join later."""
+        branch = Branch(self.recorder.tree, request.node)
+        self.started += 1
+        job = replace(self, recorder=branch.recorder, jobs=deque(), started=0)
+        start = branch.recorder.tree.nodes[branch.start]
+        node = job.play(request.run(branch.recorder, start, Random(self.started)))
+        self.jobs.append((branch, node))
+        return True
 
     def path(self, prefix: Prefix) -> Path:
         steps = [*self.recorder.tree.steps(prefix.node), *prefix.steps]
@@ -168,24 +174,6 @@ class Script:
     def critique(self, path: Path) -> Verdict:
         done = self.finished(path) if callable(self.finished) else path in self.finished
         return Verdict(done, path[-1] if done and path else None)
-
-
-class Beside:
-    """Moves beside a scripted search: made at once, followed part by part."""
-
-    def __init__(self, search: Script, begin: Begin) -> None:
-        self.branch = Branch(search.recorder.tree, begin.node)
-        recorder, number = self.branch.recorder, len(search.beside)
-        script = replace(search, recorder=recorder, beside=[], parts=[], number=number)
-        start = recorder.tree.nodes[self.branch.start]
-        nodes = script.play(begin.run(recorder, start, Random(number)))
-        end = (len(recorder.events), Followed(number, nodes, True))
-        self.parts = deque([*script.parts, end])
-
-    def follow(self, search: Recorder) -> Followed:
-        recorded, followed = self.parts.popleft()
-        self.branch.join(search, recorded)
-        return replace(followed, nodes=self.branch.here(followed.nodes or []))
 
 
 def scripted_search(

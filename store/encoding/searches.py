@@ -63,7 +63,7 @@ COST = Form(frozenset({dict}), _COST.read, _COST.write)
 REASON = choice(*get_args(StopReason))
 
 _EVENTS: dict[type, tuple[str, Forms[Any]]] = {
-    Selected: ("selected", Forms(Selected, node=WHOLE, cost=COST)),
+    Selected: ("selected", Forms(Selected, node=WHOLE, running=WHOLES, exhausted=WHOLES, cost=COST)),
     Critiqued: (
         "critiqued",
         Forms(Critiqued, node=WHOLE, finished=FLAG, answer=OPTIONAL_TEXT, advice=OPTIONAL_TEXT, cost=COST),

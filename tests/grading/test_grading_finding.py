@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from restmcts.grading.finding import MAX_TEXT, find_answer, is_complete, normalize_answer
+from restmcts.grading.finding import MAX_TEXT, MathAnswers, find_answer, is_complete, normalize_answer
 from restmcts.grading.normalize import MAX_LENGTH, parse_number
+from restmcts.problems.problem import Problem
 
 PIECES = [
     r"\frac",
@@ -282,3 +283,13 @@ def test_hostile_texts_take_little_time(number: int) -> None:
         find_answer(BOMBS[number], mode)
     normalize_answer(BOMBS[number])
     assert time.process_time() - start < 2.0
+
+
+@settings(deadline=None)
+@given(st.text() | st.sampled_from(["The answer is 1,000.", "7", r"so \boxed{\frac12}"]))
+def test_the_finder_of_the_grader_says_what_the_rules_say(text: str) -> None:
+    found = find_answer(text)
+    finder = MathAnswers()
+    problem = Problem("p", "text", "1")
+    assert finder.find_answer(text, problem) == (None if found is None else normalize_answer(found))
+    assert finder.is_complete(text, problem) is is_complete(text)

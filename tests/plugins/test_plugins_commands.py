@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 import pytest
 
+from restmcts import __version__
 from store.check import check
 from store.index.reader import StoreReader
 from tests.cli.commands import SMALL, Done, refused
@@ -75,12 +76,16 @@ def test_methods_lists_what_is_installed(with_plugins: Command) -> None:
         ("label rule", "discounted", "0.3"),
     ]
     assert all(row["summary"] for row in rows)
+    assert {row["kind"] for row in rows} == {"search method", "label rule", "data set", "grader"}
     shown = with_plugins("methods").output
     assert ORIGIN in shown and "independent subtrees" in shown
 
 
 def test_search_stores_trees_and_what_they_came_from(searched: Path) -> None:
-    assert journal(searched, "search-dvts")[-1] == {"search_methods": {"dvts": ORIGIN}}
+    engines, graders, methods = journal(searched, "search-dvts")
+    assert engines == {"engines": {"transformers": f"restmcts {__version__}"}}
+    assert graders == {"graders": {"math": f"restmcts {__version__}"}}
+    assert methods == {"search_methods": {"dvts": ORIGIN}}
     assert check(searched) == []
 
 

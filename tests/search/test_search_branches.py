@@ -1,12 +1,11 @@
-"""What moves beside a search recorded joins it, by the numbers of its nodes there."""
+"""The events of a job join its search, with the numbers that its nodes have there."""
 
 from __future__ import annotations
 
 import pytest
 
+from restmcts.search.branch import Branch
 from restmcts.search.recorder import Recorder
-from restmcts.search.running.beside import Clock
-from restmcts.search.running.branches import Branch
 from store.events import Cost, Critiqued, Expanded, RolledOut, Selected, Step, Valued
 
 
@@ -36,35 +35,42 @@ def test_new_nodes_are_numbered_in_the_order_in_which_they_join() -> None:
     (d,) = grow(left, "d", value=0.1)
     (e,) = grow(right, "e", value=0.2)
     right.recorder.emit(RolledOut(e, (Step("f"),), (0.9,), 0.9, 0.55, 1))
-    right.join(recorder, len(right.recorder.events))
-    left.join(recorder, len(left.recorder.events))
-    assert (right.here([e]), left.here([d])) == ([4], [5])
+    assert (right.join(recorder, e), left.join(recorder, d)) == (4, 5)
     tree = recorder.tree
     assert [tree.text(node) for node in range(6)] == ["", "a", "b", "bc", "bce", "ad"]
     assert [tree.nodes[node].value for node in (4, 5)] == [0.55, 0.1]
     assert tree.nodes[4].visits == 1
 
 
-def test_events_join_once_as_far_as_asked_for() -> None:
+def test_the_cost_after_the_last_event_joins_too() -> None:
     recorder = search()
     branch = Branch(recorder.tree, 1)
-    grow(branch, "d", value=0.1)
-    branch.join(recorder, 1)
-    assert recorder.tree.nodes[4].score is None
-    branch.join(recorder, 3)
-    branch.join(recorder, 3)
-    assert recorder.tree.nodes[4].score == 0.1
-    assert len(recorder.events) == 6
+    branch.recorder.spend(Cost(prompt=5))
+    assert branch.join(recorder, branch.start) == 1
+    assert recorder.cost == Cost(prompt=5)
+
+
+def test_steps_that_follow_at_one_node_in_several_events_keep_their_numbers() -> None:
+    """Below a, a job finds d, then e below d, then f below a; the search has found f in the meantime."""
+    recorder = search()
+    branch = Branch(recorder.tree, 1)
+    (d,) = grow(branch, "d", value=0.1)
+    branch.recorder.emit(Expanded(d, (Step("e"),), (1,)))
+    f, again = grow(branch, "f", "d", value=0.3)
+    recorder.emit(Expanded(1, (Step("f"),), (1,)))
+    assert again == d
+    assert branch.join(recorder, f) == 4
+    assert [recorder.tree.text(node) for node in range(3, 7)] == ["bc", "af", "ad", "ade"]
+    assert recorder.tree.nodes[4].samples == 2
 
 
 def test_what_two_branches_find_is_one_node_with_the_first_score_and_all_costs() -> None:
     recorder = search()
     first, second = Branch(recorder.tree, 1), Branch(recorder.tree, 1)
     grow(first, "d", value=0.1, finished=True)
-    d, e = grow(second, "d", "e", value=0.9)
-    for branch in (first, second):
-        branch.join(recorder, len(branch.recorder.events))
-    assert second.here([d, e]) == [4, 5]
+    _, e = grow(second, "d", "e", value=0.9)
+    first.join(recorder, None)
+    assert second.join(recorder, e) == 5
     nodes = recorder.tree.nodes
     assert [(node.score, node.samples, node.finished) for node in nodes[4:]] == [
         (0.1, 2, True),
@@ -80,7 +86,7 @@ def test_nothing_new_still_costs() -> None:
     grow(first, "d", value=0.1)
     grow(second, "d", value=0.9)
     for branch in (first, second):
-        branch.join(recorder, len(branch.recorder.events))
+        branch.join(recorder, None)
     assert recorder.tree.nodes[4].score == 0.1
     assert recorder.cost == Cost(value=14, critic=4)
 
@@ -90,7 +96,7 @@ def test_a_node_that_has_no_next_step_is_finished_although_its_verdict_was_anoth
     recorder.emit(Critiqued(1, False))
     branch = Branch(recorder.tree, 1)
     branch.recorder.emit(Critiqued(branch.start, True, "7"))
-    branch.join(recorder, 1)
+    branch.join(recorder, None)
     assert (recorder.tree.nodes[1].finished, recorder.tree.nodes[1].answer) == (True, "7")
 
 
@@ -98,13 +104,5 @@ def test_other_events_are_refused() -> None:
     recorder = search()
     branch = Branch(recorder.tree, 1)
     branch.recorder.emit(Selected(0))
-    with pytest.raises(TypeError, match="do not record Selected"):
-        branch.join(recorder, 1)
-
-
-def test_a_clock_says_when_a_request_had_ended() -> None:
-    clock = Clock(5)
-    clock.advance(4)
-    clock.advance(3)
-    assert clock.now == 12
-    assert [clock.ended(time) for time in (5, 6, 9, 10, 12)] == [5, 9, 9, 12, 12]
+    with pytest.raises(TypeError, match="does not record Selected"):
+        branch.join(recorder, None)

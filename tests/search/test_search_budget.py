@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from restmcts.engines.base import Sample, Sampling
 from restmcts.search.methods.mcts import Mcts
 from restmcts.search.registry import METHODS
-from restmcts.search.running.ledger import Ledger, Lengths
+from restmcts.search.running.ledger import BudgetSpentError, Ledger, Lengths
 from store.events import Expanded, Step, Stopped
 from store.tree import fold
 from tests.search.search_engines import Writer, engines, run, task
@@ -23,7 +23,7 @@ from tests.search.search_engines import Writer, engines, run, task
     depth=st.integers(1, 6),
     empty=st.sampled_from([0.0, 0.3, 1.0]),
     early=st.booleans(),
-    leaves=st.integers(1, 4),
+    parallel=st.integers(1, 4),
     seed=st.integers(0, 2**48),
     lengths=st.tuples(st.integers(1, 9), st.integers(1, 40)),
 )
@@ -34,12 +34,12 @@ def test_no_method_ever_overspends(
     depth: int,
     empty: float,
     early: bool,
-    leaves: int,
+    parallel: int,
     seed: int,
     lengths: tuple[int, int],
 ) -> None:
     wanted = METHODS[method].settings
-    more: dict[str, Any] = {"leaves": leaves} if "leaves" in wanted.model_fields else {}
+    more: dict[str, Any] = {"parallel_rounds": parallel} if "parallel_rounds" in wanted.model_fields else {}
     chosen = wanted(early_stop=early, **more)
     policy = Writer(depth=depth, empty=empty)
     sampling = Sampling(step_tokens=lengths[0], trace_tokens=lengths[1])
@@ -49,7 +49,7 @@ def test_no_method_ever_overspends(
     assert sum(event.cost.policy for event in record.events) == policy.generated
     if record.result.reason == "budget":
         # Samples that share what is left are cut when it is less than a token for each.
-        assert budget - policy.generated < max(len(call.seeds) for call in policy.calls) * leaves
+        assert budget - policy.generated < max(len(call.seeds) for call in policy.calls) * parallel
 
 
 def test_what_the_budget_cut_short_is_paid_for_and_dropped() -> None:
@@ -120,8 +120,6 @@ def test_what_is_set_aside_for_a_sample() -> None:
     assert ledger.likely("step", 30) == 10
     assert ledger.likely("step", 9) == 9
     assert ledger.likely("end", 9) == 9
-    assert ledger.enough(1, "step", 30) == 30
-    assert ledger.enough(3, "step", 30) == 50
     assert Lengths(3, 0).likely(9) == 1
 
 
@@ -134,32 +132,67 @@ def test_what_is_left(budget: int | None, spent: int, left: int | None, exhauste
     assert (ledger.left, ledger.exhausted) == (left, exhausted)
 
 
-def test_what_is_lent_is_not_left_until_it_comes_back() -> None:
-    """Of 100, 10 are spent and 40 lent; the moves take 25 of those, then give back all but 5, then end."""
+def test_what_is_set_aside_is_not_left_until_it_comes_back() -> None:
+    """Of 100, 10 are spent and 40 set aside; the job takes 25 of those."""
     ledger = Ledger(100, 10)
     ledger.count("step", 6)
     lent = ledger.lend(40)
-    before = lent.copy()
     assert (ledger.left, lent.left) == (50, 40)
     lent.spent += 25
     lent.count("step", 25)
-    lent.budget = 30
-    ledger.settle(before, lent)
-    assert (ledger.spent, ledger.lent, ledger.left) == (35, 5, 60)
-    assert ledger.lengths == {"step": Lengths(2, 31)}
-    before, lent.budget = lent.copy(), 25
-    ledger.settle(before, lent)
-    assert (ledger.spent, ledger.lent, ledger.left) == (35, 0, 65)
-    ledger.lend_more(lent, 60)
-    ledger.lend_more(lent, 60)
-    assert (ledger.lent, ledger.left, lent.left) == (65, 0, 65)
+    ledger.take_back(lent)
+    assert (ledger.spent, ledger.set_aside, ledger.left) == (35, 0, 65)
     assert ledger.lengths == {"step": Lengths(2, 31)}
 
 
-def test_what_is_lent_without_a_limit_has_none() -> None:
+def test_what_is_set_aside_without_a_limit_has_none() -> None:
     ledger = Ledger()
     lent = ledger.lend(None)
-    before = lent.copy()
     lent.spent += 7
-    ledger.settle(before, lent)
-    assert (ledger.spent, ledger.lent, ledger.left, lent.left) == (7, 0, None, None)
+    ledger.take_back(lent)
+    assert (ledger.spent, ledger.set_aside, ledger.left, lent.left) == (7, 0, None, None)
+
+
+def test_what_a_job_probably_takes() -> None:
+    ledger = Ledger(500)
+    assert ledger.job_tokens(4, 64, prompted=False) == 256
+    assert ledger.job_tokens(4, 64, prompted=True) == 500
+    ledger.count("step", 20)
+    assert ledger.job_tokens(4, 64, prompted=False) == 100
+    for tokens in (90, 110):
+        ledger.count("job", tokens)
+    for prompted in (False, True):
+        assert ledger.job_tokens(4, 64, prompted=prompted) == 115
+
+
+def test_jobs_that_took_nothing_are_followed_by_one_that_can_sample() -> None:
+    ledger = Ledger(500)
+    ledger.count("job", 0)
+    assert ledger.job_tokens(4, 64, prompted=False) == 64
+
+
+def test_a_job_gets_what_it_probably_takes_or_all_that_is_left() -> None:
+    ledger = Ledger(100)
+    first, second = ledger.lend_to_job(40, alone=True), ledger.lend_to_job(40, alone=False)
+    assert first is not None and second is not None
+    assert (first.budget, second.budget, ledger.left) == (40, 60, 0)
+    assert ledger.lend_to_job(1, alone=False) is None
+    with pytest.raises(BudgetSpentError):
+        ledger.lend_to_job(1, alone=True)
+    ledger.take_back(first)
+    assert ledger.lend_to_job(50, alone=False) is None
+    whole = ledger.lend_to_job(50, alone=True)
+    assert whole is not None and whole.budget == 40
+    unlimited = Ledger().lend_to_job(50, alone=False)
+    assert unlimited is not None and unlimited.budget is None
+
+
+def test_requests_at_the_same_time_divide_what_is_left() -> None:
+    """Steps of 8 are likely to take 10: six of them fit 65 tokens, so the first two requests of three."""
+    ledger = Ledger(65)
+    ledger.count("step", 8)
+    assert ledger.shares([3, 3, 3], "step", 30) == [32, 32]
+    assert ledger.shares([2, 4, 1], "step", 30) == [21, 43]
+    assert ledger.shares([9, 1], "step", 30) == [65]
+    assert Ledger().shares([3, 3], "step", 30) == [None, None]
+    assert Ledger(0).shares([3, 3], "step", 30) == [0]

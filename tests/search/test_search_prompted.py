@@ -79,17 +79,17 @@ def test_what_is_generated_for_values_and_verdicts_is_recorded(method: str) -> N
     method=st.sampled_from(sorted(METHODS)),
     budget=st.integers(1, 300),
     early=st.booleans(),
-    leaves=st.integers(1, 4),
+    parallel=st.integers(1, 4),
     seed=st.integers(0, 2**48),
     advised=st.booleans(),
 )
 @settings(max_examples=150, deadline=None)
 def test_the_budget_holds_for_everything_generated(
-    method: str, budget: int, early: bool, leaves: int, seed: int, advised: bool
+    method: str, budget: int, early: bool, parallel: int, seed: int, advised: bool
 ) -> None:
     policy, grader, critic = Writer(empty=0.1), Grader(), Adviser()
     wanted = METHODS[method].settings
-    more: dict[str, Any] = {"leaves": leaves} if "leaves" in wanted.model_fields else {}
+    more: dict[str, Any] = {"parallel_rounds": parallel} if "parallel_rounds" in wanted.model_fields else {}
     chosen = wanted(early_stop=early, **more)
     used = engines(policy, grader, critic=critic if advised else None, sampling=Sampling(step_tokens=8))
     record = run(task(method, chosen, budget=budget, seed=seed), used)

@@ -52,8 +52,9 @@ JSON = st.recursive(
 SETTINGS = st.dictionaries(TEXTS, JSON, max_size=3)
 
 
-def _selected(draw: st.DrawFn, node: int, _tree: Tree) -> Event:
-    return Selected(node, draw(COSTS))
+def _selected(draw: st.DrawFn, node: int, tree: Tree) -> Event:
+    numbers = st.lists(st.integers(0, len(tree.nodes) - 1), max_size=3).map(tuple)
+    return Selected(node, draw(numbers), draw(numbers), draw(COSTS))
 
 
 def _critiqued(draw: st.DrawFn, node: int, _tree: Tree) -> Event:

@@ -24,7 +24,8 @@ from store.events import (
     Valued,
     Verified,
 )
-from store.tree import Tree, fold, upper_confidence
+from store.selection import upper_confidence
+from store.tree import Tree, fold
 from tests.store.build import record
 from tests.store.strategies import live_searches
 
@@ -71,34 +72,26 @@ def test_cost_is_the_sum_over_the_events(search: tuple[SearchRecord, Tree]) -> N
 
 
 @given(live_searches(), st.integers(0, 10**6))
-def test_a_part_of_a_tree_is_the_way_to_a_node_and_all_below_it(
+def test_the_line_of_a_node_has_copies_of_its_ancestors(
     search: tuple[SearchRecord, Tree], chosen: int
 ) -> None:
     tree = search[1]
     node = chosen % len(tree.nodes)
-    part, numbers = tree.part(node)
-    way = {ancestor.id for ancestor in tree.ancestors(node)}
-    below = {each.id for each in tree.nodes if node in {up.id for up in tree.ancestors(each.id)}}
-    assert len(numbers) == len(part.nodes)
-    assert set(numbers) == way | below
-    for own, number in enumerate(numbers):
-        copied, original = part.nodes[own], tree.nodes[number]
-        assert part.steps(own) == tree.steps(number)
-        assert [numbers[child] for child in copied.children] == [
-            child for child in original.children if child in numbers
-        ]
-        same = replace(copied, id=original.id, parent=original.parent, children=original.children)
-        assert same == original
-    assert numbers[tree.nodes[node].depth] == node
+    line = tree.line(node)
+    members = [tree.root, *tree.path(node)]
+    assert len(line.nodes) == len(members) == tree.nodes[node].depth + 1
+    for depth, (copied, original) in enumerate(zip(line.nodes, members, strict=True)):
+        assert line.steps(depth) == tree.steps(original.id)
+        assert copied.children == ([depth + 1] if original.id != node else [])
+        assert replace(copied, id=original.id, parent=original.parent, children=original.children) == original
 
 
-def test_a_part_of_a_tree_changes_alone() -> None:
+def test_a_line_changes_alone() -> None:
     tree = fold([Expanded(0, (Step("a"), Step("b")), (1, 1)), Expanded(1, (Step("c"),), (1,))])
-    part, numbers = tree.part(1)
-    assert numbers == [0, 1, 3]
-    part.apply(Expanded(1, (Step("d"),), (1,)))
-    part.apply(Valued((2,), (0.5,)))
-    assert (len(tree.nodes), tree.nodes[3].value, tree.nodes[1].children) == (4, 0.0, [3])
+    line = tree.line(1)
+    line.apply(Expanded(1, (Step("d"),), (1,)))
+    line.apply(Valued((1, 2), (0.5, 0.5)))
+    assert (len(tree.nodes), tree.nodes[1].value, tree.nodes[1].children) == (4, 0.0, [3])
 
 
 def test_expansion_adds_children_with_their_sample_counts() -> None:

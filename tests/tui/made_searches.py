@@ -23,7 +23,8 @@ from store.events import (
     Valued,
     Verified,
 )
-from store.tree import Tree, upper_confidence
+from store.selection import upper_confidence
+from store.tree import Tree
 
 SETTINGS = {"exploration": 0.4, "unvisited_bonus": 0.8, "branch": 3}
 

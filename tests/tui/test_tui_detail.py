@@ -20,9 +20,9 @@ from store.events import (
     Valued,
     Verified,
 )
-from store.tree import upper_confidence
+from store.selection import upper_confidence
 from tests.tui.made_searches import custom, mcts
-from tui.replay.detail import confidences, describe_node
+from tui.replay.detail import compared, describe_node
 from tui.replay.event_text import describe
 from tui.replay.player import Player
 from tui.replay.timeline import Pace, bar_position, describe_moment
@@ -51,17 +51,68 @@ def text(lines: list[Line]) -> str:
 
 def test_terms_of_the_upper_confidence() -> None:
     player = at(5, *ROLLOUT)
-    visited, unvisited = confidences(player, 1)
+    visited, unvisited = compared(player, 1)
     assert visited.total == upper_confidence(0.625, 1, 1, 0.4, 0.8)
     assert visited.extra == pytest.approx(0.0)  # ln 1 = 0
     assert unvisited.extra == pytest.approx(0.8)
     assert unvisited.total == pytest.approx(1.05)
-    assert confidences(player, 0) == []
+    assert compared(player, 0) == []
 
 
 def test_no_term_before_the_parent_has_a_visit_or_without_settings() -> None:
-    assert [row.total for row in confidences(at(4, *ROLLOUT), 2)] == [None, pytest.approx(1.05)]
-    assert [row.extra for row in confidences(at(5, *ROLLOUT, settings={}), 1)] == [None, None]
+    assert [row.total for row in compared(at(4, *ROLLOUT), 2)] == [None, pytest.approx(1.05)]
+    assert [row.extra for row in compared(at(5, *ROLLOUT, settings={}), 1)] == [None, None]
+
+
+PARALLEL = (
+    Expanded(0, (Step("a"), Step("b"), Step("c")), (1, 1, 1)),
+    Valued((1, 2, 3), (0.5, 0.75, 1.0)),
+    BackedUp((0,), (2,), (0.5,)),
+    Selected(1, running=(2, 2), exhausted=(3,)),
+)
+
+
+def test_at_a_selection_the_terms_are_those_that_it_compared() -> None:
+    """Two rounds run from b: it has N 2, the root 2 + 2. c was passed over."""
+    player = at(4, *PARALLEL)
+    a, b, c = compared(player, 1)
+    assert (a.visits, a.total) == (0, pytest.approx(1.3))
+    assert (b.visits, b.total) == (2, upper_confidence(0.75, 2, 4, 0.4, 0.8))
+    assert (c.value, c.visits, c.total) == (1.0, 0, None)
+    shown = text(describe_node(player, 1, {}))
+    for part in (
+        "1.300 ←",
+        "← selected",
+        "passed over, exhausted or being expanded",
+        "N counts the visits of 2 running rounds",
+    ):
+        assert part in shown
+    assert "running" not in text(describe_node(player, 0, {}))
+
+
+def test_apart_from_selections_running_rounds_do_not_count() -> None:
+    settings = {"exploration": 0.4, "unvisited_bonus": 0.8, "parallel_rounds": 2}
+    shown = text(describe_node(at(3, *PARALLEL, settings=settings), 1, {}))
+    assert "without the visits of running rounds" in shown
+    assert "←" not in shown
+    assert [row.visits for row in compared(at(3, *PARALLEL, settings=settings), 1)] == [0, 0, 0]
+
+
+def test_a_selection_by_widening_tells_where_it_stops() -> None:
+    """The root has 2 visits and 1 pending: two children are allowed, it has one; c is full."""
+    settings = {"exploration": 0.4, "unvisited_bonus": 0.8, "widening": 1.0}
+    events = (
+        Expanded(0, (Step("a"),), (1,)),
+        BackedUp((1, 0), (1, 2), (0.5, 0.5)),
+        Selected(0),
+        Selected(1, running=(0,)),
+    )
+    shown = text(describe_node(at(3, *events, settings=settings), 0, {}))
+    assert "children 1 of 2 allowed, running rounds included, gets a further one" in shown
+    assert "allowed" not in text(describe_node(at(3, *events, settings=settings), 1, {}))
+    shown = text(describe_node(at(4, *events, settings=settings), 0, {}))
+    assert "children 2 of 2 allowed, running rounds included" in shown
+    assert "further" not in shown
 
 
 def test_a_node_in_full() -> None:

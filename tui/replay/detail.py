@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from store.events import RolledOut, Step
-from store.tree import Node, upper_confidence
+from store.events import RolledOut, Selected, Step
+from store.selection import Candidate, allowed_children, candidates, pending_visits
 from tui.styled import Line, Style, block, line
 from tui.text import decimal, label, safe_text
 
 if TYPE_CHECKING:
+    from store.tree import Node
     from tui.replay.player import Player
 
 Labels = Mapping[str, tuple[float | None, ...]]
@@ -22,41 +22,28 @@ _SIBLINGS = 200
 """Rows of the table of siblings; wide roots of sampling methods have thousands."""
 
 
-@dataclass(frozen=True, slots=True)
-class Confidence:
-    """A child as selection sees it. ``extra`` is the exploration term, or the bonus of an unvisited one.
+def compared(player: Player, node: int) -> list[Candidate]:
+    """``node`` and its siblings in their order, as a selection compares them; empty for the root.
 
-    ``extra`` and ``total`` are None where the search has no such terms or the parent has no visit yet.
+    At a selection these are the terms that it compared, with the visits of running rounds. The exploration
+    terms are None where the search has no such settings.
     """
-
-    node: int
-    value: float
-    visits: int
-    extra: float | None
-    total: float | None
-
-
-def confidences(player: Player, node: int) -> list[Confidence]:
-    """``node`` and its siblings in their order; empty for the root."""
     parent = player.tree.nodes[node].parent
     if parent is None:
         return []
-    settings = player.record.header.settings
-    exploration, bonus = _number(settings.get("exploration")), _number(settings.get("unvisited_bonus"))
-    above = player.tree.nodes[parent].visits
-    return [_confidence(child, above, exploration, bonus) for child in player.tree.children(parent)]
+    exploration, bonus = _setting(player, "exploration"), _setting(player, "unvisited_bonus")
+    if exploration is None or bonus is None:
+        return [Candidate(child.id, child.value, child.visits) for child in player.tree.children(parent)]
+    return candidates(player.tree, player.tree.nodes[parent], exploration, bonus, _selection(player))
 
 
-def _number(setting: object) -> float | None:
+def _selection(player: Player) -> Selected | None:
+    return player.event if isinstance(player.event, Selected) else None
+
+
+def _setting(player: Player, name: str) -> float | None:
+    setting = player.record.header.settings.get(name)
     return float(setting) if isinstance(setting, int | float) else None
-
-
-def _confidence(node: Node, above: int, exploration: float | None, bonus: float | None) -> Confidence:
-    known = exploration is not None and bonus is not None and (node.visits == 0 or above > 0)
-    if not known or exploration is None or bonus is None:
-        return Confidence(node.id, node.value, node.visits, None, None)
-    total = upper_confidence(node.value, node.visits, above, exploration, bonus)
-    return Confidence(node.id, node.value, node.visits, total - node.value, total)
 
 
 def describe_node(player: Player, node: int, labels: Labels, *, whole: bool = False) -> list[Line]:
@@ -65,7 +52,7 @@ def describe_node(player: Player, node: int, labels: Labels, *, whole: bool = Fa
     ``whole`` shows the partial solution from its first step instead of the last step alone.
     """
     chosen = player.tree.nodes[node]
-    facts = [_title(chosen), *_facts(chosen), *_label_lines(node, labels)]
+    facts = [_title(chosen), *_facts(chosen), *_widening(player, chosen), *_label_lines(node, labels)]
     body = _solution(player, node) if whole else _body(player, chosen)
     return [*facts, *_rollout(player, node), *body, *_siblings(player, node)]
 
@@ -125,24 +112,60 @@ def _label_lines(node: int, labels: Labels) -> list[Line]:
     return rows
 
 
+def _widening(player: Player, node: Node) -> list[Line]:
+    """At a selection by progressive widening: whether it stopped at this node to add a child."""
+    selection, widening = _selection(player), _setting(player, "widening")
+    if selection is None or widening is None or node.id not in _way(player):
+        return []
+    visits = node.visits + pending_visits(player.tree, selection.running)[node.id]
+    children = len(node.children) + selection.running.count(node.id)
+    allowed = allowed_children(visits, widening)
+    rest = ", gets a further one" if children < allowed else ""
+    return [_fact("children", f"{children} of {allowed}", f" allowed, running rounds included{rest}")]
+
+
+def _way(player: Player) -> set[int]:
+    """The nodes from the root down to the node that is being selected."""
+    selection = _selection(player)
+    return {node.id for node in player.tree.ancestors(selection.node)} if selection else set()
+
+
 def _siblings(player: Player, node: int) -> list[Line]:
-    rows = confidences(player, node)
+    rows = compared(player, node)
     if not rows:
         return []
     best = max((row.total for row in rows if row.total is not None), default=None)
     place = next(number for number, row in enumerate(rows) if row.node == node)
     start = max(0, min(place - _SIBLINGS // 2, len(rows) - _SIBLINGS))
     lines = [line(), line((f"  {'child':>5} {'V':>6} {'N':>4} {'+':>6} {'sum':>6}", "title"))]
-    shown = rows[start : start + _SIBLINGS]
-    lines += [_sibling(row, row.node == node, row.total is not None and row.total == best) for row in shown]
+    way = _way(player)
+    for row in rows[start : start + _SIBLINGS]:
+        marked = [*_sibling(row, row.node == node, row.total is not None and row.total == best)]
+        lines.append((*marked, *line((" ←", "mark"))) if row.node in way else tuple(marked))
     if len(rows) > _SIBLINGS:
         lines.append(line((f"  {_SIBLINGS} of {len(rows):,} children", "dim")))
+    return lines + [line((f"  {note}", "dim")) for note in _notes(player, rows)]
+
+
+def _notes(player: Player, rows: list[Candidate]) -> list[str]:
+    """What the table of siblings needs said about it."""
+    notes = []
     if any(row.extra is not None and row.visits == 0 for row in rows):
-        lines.append(line(("  * bonus of an unvisited child", "dim")))
-    return lines
+        notes.append("* bonus of an unvisited child")
+    selection = _selection(player)
+    if selection is None:
+        parallel = _setting(player, "parallel_rounds") or 1
+        return [*notes, "N and sum without the visits of running rounds"] if parallel > 1 else notes
+    if any(row.node in _way(player) for row in rows):
+        notes.append("← selected")
+    if any(row.node in selection.exhausted for row in rows):
+        notes.append("without a sum: passed over, exhausted or being expanded")
+    if selection.running:
+        notes.append(f"N counts the visits of {len(selection.running)} running rounds")
+    return notes
 
 
-def _sibling(row: Confidence, chosen: bool, best: bool) -> Line:
+def _sibling(row: Candidate, chosen: bool, best: bool) -> Line:
     extra = f"{decimal(row.extra):>6}" + ("*" if row.visits == 0 and row.extra is not None else " ")
     total: tuple[str, Style] = (f"{decimal(row.total):>6}", "bold" if best else "")
     return line(

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from random import Random
@@ -23,19 +20,12 @@ from restmcts.search.moves import (
 )
 from restmcts.search.recorder import Recorder
 from restmcts.search.registry import SearchMethod
-from restmcts.search.requests import (
-    Begin,
-    Critique,
-    Follow,
-    Followed,
-    Prefix,
-    Reached,
-    Value,
-    Verdict,
-)
+from restmcts.search.requests import Critique, Prefix, Value, Verdict
+from restmcts.search.rounds import Rounds
 from restmcts.search.settings import Method
-from store.events import BackedUp, RolledOut, Selected, Step
-from store.tree import Node, Tree, upper_confidence
+from store.events import BackedUp, RolledOut, Step
+from store.selection import upper_confidence
+from store.tree import Node, Tree
 
 NO_VISITS: Mapping[int, int] = MappingProxyType({})
 
@@ -48,8 +38,8 @@ class Mcts(Method):
 
     Attributes:
         branch: next steps sampled at an expansion (b).
-        leaves: rounds that run side by side, from different leaves. More than one keeps an engine busy with
-            few searches; not in the authors' code.
+        parallel_rounds: the most rounds that run at the same time, from different leaves. More than one
+            keeps an engine busy with few searches. Not in the authors' code.
         rounds: most rounds of select, expand, rollout and backup; 0 goes on until the token budget is
             spent or nothing new comes.
         rollout_branch: samples a rollout step.
@@ -62,12 +52,12 @@ class Mcts(Method):
             goes on.
         keep_rollouts: the steps of a rollout join the tree, so an answer that it reaches counts. Not in
             the authors' code.
-        close_finished: a finished node, or one with closed children only, is not selected again. Not in
+        close_finished: a finished node, or one with exhausted children only, is not selected again. Not in
             the authors' code.
     """
 
     branch: int = Field(default=3, ge=1)
-    leaves: int = Field(default=1, ge=1)
+    parallel_rounds: int = Field(default=1, ge=1)
     rounds: int = Field(default=50, ge=0)
     rollout_branch: int = Field(default=1, ge=1)
     rollout_steps: int = Field(default=2, ge=0)
@@ -94,118 +84,87 @@ def mcts(recorder: Recorder, settings: Mcts, random: Random) -> Moves:
     Returns:
         An :class:`~restmcts.search.moves.Outcome`.
     """
-    rounds = Rounds(recorder, settings, random)
+    search = Search(recorder, settings, random)
+    rounds = search.rounds
     while True:
-        leaf = rounds.next_leaf()
-        if leaf is None:
-            if not rounds.under_way:
+        exhausted = search.passed_over()
+        if search.ended or rounds.full or 0 in exhausted:
+            if not rounds.running:
                 break
-            yield from rounds.follow()
-        elif at_gate(leaf, settings):
-            rounds.select(leaf)
+            yield from search.join()
+            continue
+        leaf = select(recorder.tree, settings, random, exhausted, rounds.pending_visits)
+        search.idle = search.idle + 1 if leaf.finished else 0
+        if at_gate(leaf, settings):
+            rounds.select(leaf, exhausted)
             if not leaf.finished:
                 yield from declare_finished(recorder, leaf)
             if settings.early_stop:
-                while rounds.under_way:
-                    yield from rounds.follow()
+                while rounds.running:
+                    yield from search.join()
                 return Outcome("gate", leaf.id)
-            rounds.end(leaf)
+            search.back_up(leaf)
         elif leaf.finished:
-            rounds.select(leaf)
-            rounds.end(leaf)
+            rounds.select(leaf, exhausted)
+            search.back_up(leaf)
         else:
-            yield from rounds.begin(leaf)
+            yield from search.begin(leaf, exhausted)
     if not settings.early_stop:
         yield from finish_gated(recorder, settings)
-    return Outcome("exhausted" if rounds.exhausted else "rounds")
+    return Outcome("exhausted" if search.exhausted_all else "rounds")
 
 
-@dataclass(slots=True)
-class Round:
-    """A round under way: the leaf that it expands, and all that it will visit."""
+class Search:
+    """A search: its rounds, and the nodes that are not selected again.
 
-    leaf: Node
-    visits: list[int]
-
-
-class Rounds:
-    """The rounds of a search: what is under way, by the number of its moves, and what may still come.
-
-    When the next leaf is selected, a visit that is under way counts as one, but its value is not guessed:
-    "Watch the Unobserved", Liu et al., ICLR 2020. A node that is being expanded, or looked ahead from, is
-    passed over.
+    Attributes:
+        exhausted: the numbers of the nodes from which nothing new is expected.
+        idle: how many of the last rounds met a finished node.
     """
 
     def __init__(self, recorder: Recorder, settings: Mcts, random: Random) -> None:
         self.recorder = recorder
         self.settings = settings
-        self.random = random
-        self.left = settings.rounds or sys.maxsize
+        self.rounds = Rounds(recorder, random, settings.rounds, settings.parallel_rounds)
+        self.exhausted: set[int] = set()
         self.idle = 0
-        self.closed: set[int] = set()
-        self.under_way: dict[int, Round] = {}
-        self.coming: Counter[int] = Counter()
 
     @property
-    def exhausted(self) -> bool:
-        """Whether nothing new is to be expected from further rounds."""
-        return 0 in self.closed or (self.settings.rounds == 0 and self.idle >= IDLE_ROUNDS)
+    def exhausted_all(self) -> bool:
+        """Whether nothing new is expected from further rounds."""
+        return 0 in self.exhausted or (self.settings.rounds == 0 and self.idle >= IDLE_ROUNDS)
 
-    def next_leaf(self) -> Node | None:
-        """The leaf of the next round; None if a round under way has to come further first, or all is done."""
-        if self.left == 0 or self.exhausted or len(self.under_way) == self.settings.leaves:
-            return None
-        closed = self.closed
-        if self.under_way:
-            busy = (current.visits[-1] for current in self.under_way.values())
-            closed = closed_with(self.recorder.tree, closed, busy)
-        if 0 in closed:
-            return None
-        return select(self.recorder.tree, self.settings, self.random, closed, self.coming)
+    @property
+    def ended(self) -> bool:
+        """Whether no further round is started."""
+        return self.rounds.left == 0 or self.exhausted_all
 
-    def select(self, leaf: Node) -> None:
-        """Count a round that starts from ``leaf``."""
-        self.recorder.emit(Selected(leaf.id))
-        self.left -= 1
-        self.idle = self.idle + 1 if leaf.finished else 0
+    def passed_over(self) -> set[int]:
+        """The nodes that a selection passes over: exhausted ones, and those that a running round expands."""
+        running = self.rounds.running
+        return exhausted_with(self.recorder.tree, self.exhausted, running) if running else self.exhausted
 
-    def begin(self, leaf: Node) -> Moves:
-        """Begin a round; where only one is wanted at a time, go through with it."""
+    def begin(self, leaf: Node, exhausted: set[int]) -> Moves:
+        """Begin a round that expands ``leaf``."""
         settings = self.settings
-        if settings.leaves == 1:
-            self.select(leaf)
-            yield from simulate(self.recorder, leaf, self.random, settings)
-            self.end(leaf)
-            return
         run = partial(simulate, settings=settings)
-        moves: int | None = yield Begin(leaf.id, run, settings.branch, settings.leaves - len(self.under_way))
-        if moves is None:
-            yield from self.follow()
-            return
-        self.select(leaf)
-        visits = [node.id for node in self.recorder.tree.path(leaf.id)]
-        self.under_way[moves] = Round(leaf, [0, *visits])
-        self.coming.update(self.under_way[moves].visits)
+        samples = settings.branch + settings.rollout_steps * settings.rollout_branch
+        ended: Node | None = yield from self.rounds.begin(leaf, exhausted, run, samples)
+        if ended is not None:
+            self.back_up(ended)
 
-    def follow(self) -> Moves:
-        """Let the round that is first come further: its leaf has children now, or it ends."""
-        followed: Followed = yield Follow()
+    def join(self) -> Moves:
+        """Wait for the oldest round and back it up."""
         self.idle = 0
-        current = self.under_way[followed.moves]
-        if not followed.ended:
-            current.visits += followed.nodes or []
-            self.coming.update(followed.nodes or [])
-            return
-        del self.under_way[followed.moves]
-        self.coming.subtract(current.visits)
-        if followed.nodes is not None:
-            self.end(current.leaf)
+        ended: Node | None = yield from self.rounds.join()
+        if ended is not None:
+            self.back_up(ended)
 
-    def end(self, leaf: Node) -> None:
-        """Back a round up."""
+    def back_up(self, leaf: Node) -> None:
+        """Back up a round that ended at ``leaf``."""
         backup(self.recorder, leaf)
         if self.settings.close_finished:
-            close(self.recorder.tree, leaf, self.closed)
+            exhaust(self.recorder.tree, leaf, self.exhausted)
 
 
 def simulate(recorder: Recorder, node: Node, random: Random, settings: Mcts) -> Moves:
@@ -213,10 +172,8 @@ def simulate(recorder: Recorder, node: Node, random: Random, settings: Mcts) -> 
     yield from expand(recorder, node, settings)
     if not node.finished:
         child = best_child(recorder.tree, node, settings, random)
-        rest = 0 if child.finished else settings.rollout_steps * settings.rollout_branch
-        yield Reached([child.id], rest)
         yield from rollout(recorder, child, settings)
-    return [node.id]
+    return node.id
 
 
 def finish_gated(recorder: Recorder, settings: Mcts) -> Moves:
@@ -230,25 +187,25 @@ def select(
     tree: Tree,
     settings: Mcts,
     random: Random,
-    closed: Collection[int],
-    coming: Mapping[int, int],
+    exhausted: Collection[int],
+    pending_visits: Mapping[int, int],
 ) -> Node:
     """Walk down from the root by the best child until a node that is not expanded."""
     node = tree.root
     while node.expanded:
-        node = best_child(tree, node, settings, random, closed, coming)
+        node = best_child(tree, node, settings, random, exhausted, pending_visits)
     return node
 
 
-def close(tree: Tree, node: Node, closed: set[int]) -> None:
-    """Close what cannot give anything new: finished nodes, and nodes with closed children only."""
+def exhaust(tree: Tree, node: Node, exhausted: set[int]) -> None:
+    """Exhaust finished nodes, and nodes with exhausted children only, after a round at ``node``."""
     finished = [each.id for each in (node, *tree.children(node.id)) if each.finished]
-    closed |= closed_with(tree, closed, finished)
+    exhausted |= exhausted_with(tree, exhausted, finished)
 
 
-def closed_with(tree: Tree, closed: Collection[int], nodes: Iterable[int]) -> set[int]:
-    """What is closed where ``nodes`` are too: a node without an open child is as well."""
-    found = set(closed)
+def exhausted_with(tree: Tree, exhausted: Collection[int], nodes: Iterable[int]) -> set[int]:
+    """The exhausted nodes where ``nodes`` are too: a node without any other child is exhausted."""
+    found = set(exhausted)
     for node in nodes:
         found.add(node)
         for current in islice(tree.ancestors(node), 1, None):
@@ -263,24 +220,24 @@ def best_child(
     node: Node,
     settings: Mcts,
     random: Random,
-    closed: Collection[int] = (),
-    coming: Mapping[int, int] = NO_VISITS,
+    exhausted: Collection[int] = (),
+    pending_visits: Mapping[int, int] = NO_VISITS,
 ) -> Node:
-    """The most promising child that is not closed; ties are broken at random.
+    """The most promising child that is not exhausted; ties are broken at random.
 
-    ``coming`` has visits that are under way, which count too. A random number is drawn even for a single
+    ``pending_visits`` of running rounds count like visits. A random number is drawn even for a single
     candidate, as the authors' code does, so that equal seeds give equal searches.
     """
     best = 0.0
     candidates: list[Node] = []
-    visits = node.visits + coming.get(node.id, 0)
+    visits = node.visits + pending_visits.get(node.id, 0)
     for number in node.children:
-        if number in closed:
+        if number in exhausted:
             continue
         child = tree.nodes[number]
         promise = upper_confidence(
             child.value,
-            child.visits + coming.get(number, 0),
+            child.visits + pending_visits.get(number, 0),
             visits,
             settings.exploration,
             settings.unvisited_bonus,

@@ -7,11 +7,7 @@ get more children as its visits grow.
 
 from __future__ import annotations
 
-import sys
-from collections import Counter
-from dataclasses import dataclass, field
 from functools import partial
-from math import ceil, sqrt
 from random import Random
 
 from pydantic import Field
@@ -20,10 +16,14 @@ from restmcts.search.methods.mcts import backup
 from restmcts.search.moves import Moves, Outcome, at_gate, declare_finished, draw_steps, grow
 from restmcts.search.recorder import Recorder
 from restmcts.search.registry import SearchMethod
-from restmcts.search.requests import Begin, Follow, Followed, Prefix
+from restmcts.search.requests import Prefix
+from restmcts.search.rounds import Rounds
 from restmcts.search.settings import Method, RuleName
-from store.events import Selected
-from store.tree import Node, Tree, upper_confidence
+from store.selection import allowed_children, upper_confidence
+from store.tree import Node, Tree
+
+WALK_STEPS = 5
+"""How many steps a walk is expected to sample while none has ended."""
 
 
 class ImprovedMcts(Method):
@@ -33,7 +33,8 @@ class ImprovedMcts(Method):
     the value of that solution up.
 
     Attributes:
-        leaves: rounds that run side by side, which keeps an engine busy with few searches.
+        parallel_rounds: the most rounds that run at the same time. More than one keeps an engine busy with
+            few searches.
         rounds: most rounds; 0 goes on until the token budget is spent.
         exploration: weight of the exploration term (c).
         unvisited_bonus: what an unvisited child scores above its value.
@@ -46,7 +47,7 @@ class ImprovedMcts(Method):
     """
 
     answer_by: RuleName = "value-vote"
-    leaves: int = Field(default=1, ge=1)
+    parallel_rounds: int = Field(default=1, ge=1)
     rounds: int = Field(default=0, ge=0)
     exploration: float = Field(default=0.1, ge=0)
     unvisited_bonus: float = Field(default=0.0, ge=0)
@@ -61,14 +62,6 @@ class ImprovedMcts(Method):
         return self.rounds == 0
 
 
-@dataclass(frozen=True, slots=True)
-class Coming:
-    """The visits and the new children that rounds under way will bring, by node."""
-
-    visits: Counter[int] = field(default_factory=Counter)
-    children: Counter[int] = field(default_factory=Counter)
-
-
 def improved_mcts(recorder: Recorder, settings: ImprovedMcts, random: Random) -> Moves:
     """Search by rounds of selection, a valued walk to a finished solution, and backup.
 
@@ -80,95 +73,43 @@ def improved_mcts(recorder: Recorder, settings: ImprovedMcts, random: Random) ->
     Returns:
         An :class:`~restmcts.search.moves.Outcome`.
     """
-    rounds = Rounds(recorder, settings, random)
-    while rounds.more or rounds.under_way:
-        if rounds.more and len(rounds.under_way) < settings.leaves:
-            yield from rounds.begin()
+    tree = recorder.tree
+    rounds = Rounds(recorder, random, settings.rounds, settings.parallel_rounds)
+    run = partial(walk, settings=settings)
+    exhausted: set[int] = set()  # ends of walks: going there again would tell nothing new
+    gate: int | None = None
+    while True:
+        more = rounds.left > 0 and gate is None and not tree.root.finished
+        if more and not rounds.full:
+            node = select(tree, settings, random, exhausted, rounds)
+            leaf: Node | None = yield from rounds.begin(node, exhausted, run, WALK_STEPS)
+        elif rounds.running:
+            leaf = yield from rounds.join()
         else:
-            yield from rounds.follow()
-    if settings.early_stop and rounds.reached is not None:
-        return Outcome("gate", rounds.reached)
-    return Outcome("exhausted" if recorder.tree.root.finished else "rounds")
+            break
+        if leaf is not None:
+            backup(recorder, leaf)
+            exhausted.add(leaf.id)
+            if settings.early_stop and gate is None and at_gate(leaf, settings):
+                gate = leaf.id
+    if gate is not None:
+        return Outcome("gate", gate)
+    return Outcome("exhausted" if tree.root.finished else "rounds")
 
 
-class Rounds:
-    """The rounds of a search: what is under way, by where it started, and what came out.
-
-    A walk that is under way counts as a visit and, where it starts, as a child; its value is not guessed:
-    "Watch the Unobserved", Liu et al., ICLR 2020.
-    """
-
-    def __init__(self, recorder: Recorder, settings: ImprovedMcts, random: Random) -> None:
-        self.recorder = recorder
-        self.settings = settings
-        self.random = random
-        self.left = settings.rounds or sys.maxsize
-        self.closed: set[int] = set()  # ends of walks: going there again would tell nothing new
-        self.under_way: dict[int, Node] = {}
-        self.coming = Coming()
-        self.reached: int | None = None
-
-    @property
-    def more(self) -> bool:
-        """Whether further rounds are wanted."""
-        gate = self.settings.early_stop and self.reached is not None
-        return self.left > 0 and not gate and not self.recorder.tree.root.finished
-
-    def begin(self) -> Moves:
-        """Begin a round; where only one is wanted at a time, go through with it."""
-        settings = self.settings
-        node = select(self.recorder.tree, settings, self.random, self.closed, self.coming)
-        if settings.leaves == 1:
-            self.select(node)
-            (end,) = yield from walk(self.recorder, node, self.random, settings)
-            self.end(self.recorder.tree.nodes[end])
-            return
-        run = partial(walk, settings=settings)
-        moves: int | None = yield Begin(node.id, run, None, settings.leaves - len(self.under_way))
-        if moves is None:
-            yield from self.follow()
-            return
-        self.select(node)
-        self.under_way[moves] = node
-        self.coming.children[node.id] += 1
-        self.coming.visits.update(ancestor.id for ancestor in self.recorder.tree.ancestors(node.id))
-
-    def select(self, node: Node) -> None:
-        """Count a round that starts from ``node``."""
-        self.recorder.emit(Selected(node.id))
-        self.left -= 1
-
-    def follow(self) -> Moves:
-        """Let the walk that is first come further; at its end, back it up."""
-        followed: Followed = yield Follow()
-        if not followed.ended:
-            return
-        node = self.under_way.pop(followed.moves)
-        self.coming.children[node.id] -= 1
-        self.coming.visits.subtract(ancestor.id for ancestor in self.recorder.tree.ancestors(node.id))
-        if followed.nodes is not None:
-            self.end(self.recorder.tree.nodes[followed.nodes[0]])
-
-    def end(self, leaf: Node) -> None:
-        """Back a walk up that ended at ``leaf``."""
-        backup(self.recorder, leaf)
-        self.closed.add(leaf.id)
-        if self.reached is None and at_gate(leaf, self.settings):
-            self.reached = leaf.id
-
-
-def select(tree: Tree, settings: ImprovedMcts, random: Random, closed: set[int], coming: Coming) -> Node:
-    """Walk down by the most promising open child, to the first node that may have one more."""
+def select(tree: Tree, settings: ImprovedMcts, random: Random, exhausted: set[int], rounds: Rounds) -> Node:
+    """Walk down by the most promising child that is not exhausted, to a node that may have one more."""
     node = tree.root
-    while not may_widen(node, settings, coming):
-        children = [child for child in tree.children(node.id) if child.id not in closed]
+    pending_visits = rounds.pending_visits
+    while not may_widen(node, settings, rounds):
+        children = [child for child in tree.children(node.id) if child.id not in exhausted]
         if not children:
             return node
         promises = [
             upper_confidence(
                 child.value,
-                child.visits + coming.visits[child.id],
-                node.visits + coming.visits[node.id],
+                child.visits + pending_visits[child.id],
+                node.visits + pending_visits[node.id],
                 settings.exploration,
                 settings.unvisited_bonus,
             )
@@ -180,11 +121,14 @@ def select(tree: Tree, settings: ImprovedMcts, random: Random, closed: set[int],
     return node
 
 
-def may_widen(node: Node, settings: ImprovedMcts, coming: Coming) -> bool:
-    """Whether a node may get another child: progressive widening by the root of its visits."""
-    visits = node.visits + coming.visits[node.id]
-    children = len(node.children) + coming.children[node.id]
-    return children < max(1, ceil(settings.widening * sqrt(visits)))
+def may_widen(node: Node, settings: ImprovedMcts, rounds: Rounds) -> bool:
+    """Whether a node may get another child: progressive widening by the root of its visits.
+
+    A running round counts as a visit and, where it started, as a child.
+    """
+    visits = node.visits + rounds.pending_visits[node.id]
+    children = len(node.children) + rounds.running.count(node.id)
+    return children < allowed_children(visits, settings.widening)
 
 
 def walk(recorder: Recorder, node: Node, random: Random, settings: ImprovedMcts) -> Moves:
@@ -196,7 +140,7 @@ def walk(recorder: Recorder, node: Node, random: Random, settings: ImprovedMcts)
             yield from declare_finished(recorder, current)
         else:
             current = child
-    return [current.id]
+    return current.id
 
 
 def accepted_child(recorder: Recorder, node: Node, settings: ImprovedMcts) -> Moves:

@@ -62,8 +62,8 @@ class BestOfN(Traces):
 
 
 def greedy(recorder: Recorder, settings: Greedy, random: Random) -> Moves:
-    """One trace; the driver samples it at temperature 0."""
-    traces: list[Trace] = yield Complete(Prefix(0), 1)
+    """One trace at temperature 0."""
+    traces: list[Trace] = yield Complete(Prefix(0), 1, temperature=0.0)
     for trace in traces:
         yield from join(recorder, trace, settings)
     return Outcome("answered")

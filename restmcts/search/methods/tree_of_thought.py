@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
 from random import Random
 
 from pydantic import Field
 
-from restmcts.search.moves import Moves, Outcome, at_gate, draw_steps, grow
+from restmcts.search.moves import Moves, Outcome, at_gate, draw_each, grow_each
 from restmcts.search.recorder import Recorder
 from restmcts.search.registry import SearchMethod
-from restmcts.search.requests import Begin, Follow, Followed, Prefix
+from restmcts.search.requests import Prefix
 from restmcts.search.settings import Method
 from store.events import Selected
 from store.tree import Node
@@ -39,9 +38,8 @@ def breadth_first(recorder: Recorder, settings: TreeOfThought, random: Random) -
         size = len(recorder.tree.nodes)
         beam = [recorder.tree.root]
         for _ in range(settings.depth):
-            grown = yield from _expand_all(recorder, beam, settings)
-            found = {number: recorder.tree.nodes[number] for children in grown for number in children or ()}
-            ranked = sorted(found.values(), key=_by_value)
+            children: list[Node] = yield from _expand(recorder, beam, settings)
+            ranked = sorted(children, key=_by_value)
             reached = _first_at_gate(ranked, settings)
             if reached is not None:
                 return Outcome("gate", reached.id)
@@ -59,9 +57,8 @@ def depth_first(recorder: Recorder, settings: TreeOfThought, random: Random) -> 
         stack = [recorder.tree.root]
         while stack:
             node = stack.pop()
-            recorder.emit(Selected(node.id))
-            grown = yield from _expand(recorder, node, random, settings)
-            ranked = sorted((recorder.tree.nodes[number] for number in grown), key=_by_value)
+            children: list[Node] = yield from _expand(recorder, [node], settings)
+            ranked = sorted(children, key=_by_value)
             reached = _first_at_gate(ranked, settings)
             if reached is not None:
                 return Outcome("gate", reached.id)
@@ -84,37 +81,13 @@ def _first_at_gate(ranked: list[Node], settings: TreeOfThought) -> Node | None:
     return next((node for node in ranked if at_gate(node, settings)), None)
 
 
-def _expand(recorder: Recorder, node: Node, random: Random, settings: TreeOfThought) -> Moves:
-    steps = yield from draw_steps(Prefix(node.id), settings.branch, settings.attempts)
-    children: list[Node] = yield from grow(recorder, node, steps)
-    return [child.id for child in children]
-
-
-def _expand_all(recorder: Recorder, beam: list[Node], settings: TreeOfThought) -> Moves:
-    """Expand the nodes of a beam side by side.
-
-    Returns:
-        The numbers of the children of each; None where the token budget ended its expansion.
-    """
-    run = partial(_expand, settings=settings)
-    places: dict[int, int] = {}
-    grown: list[list[int] | None] = [None] * len(beam)
-    for place, node in enumerate(beam):
-        begin = Begin(node.id, run, settings.branch, len(beam) - place)
-        while (moves := (yield begin)) is None:
-            yield from _follow(places, grown)
+def _expand(recorder: Recorder, nodes: list[Node], settings: TreeOfThought) -> Moves:
+    """Expand several nodes at the same time; returns their children, new or already there, each once."""
+    for node in nodes:
         recorder.emit(Selected(node.id))
-        places[moves] = place
-    while places:
-        yield from _follow(places, grown)
-    return grown
-
-
-def _follow(places: dict[int, int], grown: list[list[int] | None]) -> Moves:
-    followed: Followed = yield Follow()
-    grown[places[followed.moves]] = followed.nodes
-    if followed.ended:
-        del places[followed.moves]
+    prefixes = [Prefix(node.id) for node in nodes]
+    drawn = yield from draw_each(prefixes, settings.branch, settings.attempts)
+    return (yield from grow_each(recorder, list(zip(nodes, drawn, strict=True))))
 
 
 TOT_BFS = SearchMethod(TreeOfThought, breadth_first, "Tree-of-Thought, breadth first")

@@ -31,7 +31,7 @@ async def run_search(task: SearchTask, engines: Engines) -> SearchRecord:
     except EngineError as error:
         stopped = Stopped("failed", message=str(error))
     finally:
-        await session.beside.close(session)
+        await session.close()
     session.finish(stopped)
     return session.record(time.perf_counter() - started)
 
@@ -39,9 +39,9 @@ async def run_search(task: SearchTask, engines: Engines) -> SearchRecord:
 async def run_searches(
     tasks: Iterable[SearchTask], engines: Engines, concurrency: int, grade: Grade | None = None
 ) -> AsyncGenerator[SearchRecord]:
-    """Run searches side by side, ``concurrency`` at a time; yields each as it ends.
+    """Run up to ``concurrency`` searches at a time; yields each as it ends.
 
-    With ``grade``, records come verified. It runs in threads, so that grading one search holds no other up.
+    With ``grade``, records come verified. It runs in threads, so that searches go on while others are graded.
     """
 
     async def run(task: SearchTask) -> SearchRecord:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
 from math import ceil
 from typing import Final, Literal
 
@@ -13,10 +14,12 @@ class BudgetSpentError(Exception):
 
 
 MARGIN: Final = 1.25
-"""Samples may be so much longer than their mean and still fit a budget that they share."""
+"""Safety factor on the mean length of samples."""
+JOB_MARGIN: Final = 1.15
+"""Safety factor on the mean number of tokens that a job takes."""
 
-Kind = Literal["step", "end", "moves"]
-"""What has a length: a sampled step, a trace sampled to its end, moves that ran beside the search."""
+Kind = Literal["step", "end", "job"]
+"""What has a length in tokens: a sampled step, a trace sampled to its end, a job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +46,22 @@ class Lengths:
 class Ledger:
     """The token budget of one search: a hard limit on generated tokens, the same for every method.
 
-    ``budget`` None is no limit. ``spent`` counts all tokens that a language model generated; ``lent`` is what
-    moves that run beside the search may take.
+    Attributes:
+        budget: the most tokens that may be generated; None is no limit.
+        spent: all tokens that a language model generated.
+        set_aside: the tokens that are kept for what runs concurrently.
+        lengths: how long things of each kind have been.
     """
 
     budget: int | None = None
     spent: int = 0
-    lent: int = 0
+    set_aside: int = 0
     lengths: dict[Kind, Lengths] = field(default_factory=dict)
+    _known: dict[Kind, Lengths] = field(default_factory=dict)
 
     @property
     def left(self) -> int | None:
-        return None if self.budget is None else max(0, self.budget - self.spent - self.lent)
+        return None if self.budget is None else max(0, self.budget - self.spent - self.set_aside)
 
     @property
     def exhausted(self) -> bool:
@@ -68,9 +75,34 @@ class Ledger:
         """What to set aside for the next of a kind: ``longest`` tokens while nothing is known."""
         return self.lengths.get(kind, Lengths()).likely(longest)
 
-    def enough(self, number: int, kind: Kind, longest: int) -> int:
-        """What is very likely to be enough for ``number`` of a kind: one of them may be the longest."""
-        return ceil((number - 1) * self.likely(kind, longest) + longest)
+    def job_tokens(self, samples: int, longest: int, prompted: bool) -> int:
+        """How many tokens a job probably takes that samples about ``samples`` steps of ``longest`` tokens.
+
+        That is the mean of the jobs so far with a safety factor. While no job has joined, it follows from the
+        length of a step; where language models judge (``prompted``), it is then all that is left, as nothing
+        is known of what they take.
+        """
+        step, jobs = self.likely("step", longest), self.lengths.get("job")
+        if jobs is not None:
+            return ceil(max(step, JOB_MARGIN * jobs.tokens / jobs.number))
+        return max(1, self.left or 0) if prompted else ceil(samples * step)
+
+    def lend_to_job(self, expected: int, alone: bool) -> Ledger | None:
+        """The ledger of a job that probably takes ``expected`` tokens; None where less is left.
+
+        A job that is ``alone`` gets what is left. So does one after which too little is left for another.
+
+        Raises:
+            BudgetSpentError: the job is alone, and nothing is left.
+        """
+        left = self.left
+        if left is None:
+            return self.lend(None)
+        if left < expected and not alone:
+            return None
+        if left == 0:
+            raise BudgetSpentError
+        return self.lend(left if left < 2 * expected else expected)
 
     def reserve(self, tokens: int) -> None:
         """Make sure that ``tokens`` could be spent at once.
@@ -95,26 +127,28 @@ class Ledger:
             yield part
             samples -= part
 
+    def shares(self, numbers: Sequence[int], kind: Kind, longest: int) -> list[int | None]:
+        """The shares of the first of several requests, of ``numbers`` samples, that run concurrently.
+
+        These are as many requests as the rest of the budget is likely to pay for, at least one. They divide
+        all that is left in proportion to their samples.
+        """
+        left = self.left
+        if left is None:
+            return [None] * len(numbers)
+        affordable = left / self.likely(kind, longest)
+        totals = [total for total in accumulate(numbers) if total <= affordable] or [numbers[0]]
+        return [left * number // totals[-1] for number in numbers[: len(totals)]]
+
     def lend(self, share: int | None) -> Ledger:
-        """The ledger of moves that run beside the search, with ``share`` of what is left as their budget."""
-        self.lent += share or 0
-        return Ledger(share, lengths=dict(self.lengths))
+        """Set ``share`` aside; return the ledger of what runs concurrently, whose budget it is."""
+        self.set_aside += share or 0
+        return Ledger(share, lengths=dict(self.lengths), _known=dict(self.lengths))
 
-    def lend_more(self, ledger: Ledger, share: int) -> None:
-        """Add to the budget of moves that run beside the search, as much of ``share`` as is left."""
-        if ledger.budget is not None:
-            more = min(share, self.left or 0)
-            self.lent += more
-            ledger.budget += more
-
-    def copy(self) -> Ledger:
-        """As it is now."""
-        return replace(self, lengths=dict(self.lengths))
-
-    def settle(self, before: Ledger, now: Ledger) -> None:
-        """Account for moves that run beside the search, whose ledger was ``before`` and is ``now``."""
-        self.spent += now.spent - before.spent
-        self.lent += (now.left or 0) - (before.left or 0)
-        for kind, lengths in now.lengths.items():
-            more = lengths - before.lengths.get(kind, Lengths())
+    def take_back(self, lent: Ledger) -> None:
+        """Account for what ran concurrently, and have the rest of its share again."""
+        self.set_aside -= lent.budget or 0
+        self.spent += lent.spent
+        for kind, lengths in lent.lengths.items():
+            more = lengths - lent._known.get(kind, Lengths())
             self.lengths[kind] = self.lengths.get(kind, Lengths()) + more

@@ -1,31 +1,36 @@
-"""One search under way: answers the requests of its method from a policy and a value model."""
+"""A running search: answers the requests of its method from a policy and a value model."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterator, Sequence
 from copy import copy
+from dataclasses import replace
+from itertools import islice
 from random import Random
 from typing import Any, Literal
 
 from restmcts.aggregations import AGGREGATIONS
 from restmcts.engines.base import PromptedValue, Sample, SamplingRequest, Tokens, ValueModel
 from restmcts.errors import EngineError
+from restmcts.search.branch import Branch
 from restmcts.search.moves import Moves, Outcome
 from restmcts.search.recorder import Recorder
 from restmcts.search.registry import METHODS
 from restmcts.search.requests import (
-    Begin,
+    Complete,
     Critique,
-    Follow,
+    Join,
     Prefix,
     Propose,
-    Reached,
+    ProposeEach,
     Request,
+    Start,
     Trace,
     Value,
     Verdict,
 )
-from restmcts.search.running.beside import Beside, Clock, Group
+from restmcts.search.running.jobs import Job, Jobs, all_of
 from restmcts.search.running.ledger import BudgetSpentError, Ledger
 from restmcts.search.running.prefixes import Reader, prefix_steps
 from restmcts.search.running.task import Engines, SearchTask
@@ -35,9 +40,9 @@ from store.events import FREE, Cost, Result, SearchRecord, Step, Stopped
 
 
 class Session:
-    """One search under way: its recorder, its ledger and its place in the stream of seeds.
+    """A running search: its recorder, its ledger and its place in the stream of seeds.
 
-    Moves that run beside it are sessions of their own with a part of all that.
+    Each of its jobs is a session too, with a recorder, a ledger and a stream of seeds of its own.
     """
 
     def __init__(self, task: SearchTask, engines: Engines) -> None:
@@ -45,17 +50,15 @@ class Session:
         self.engines = engines
         self.recorder = Recorder()
         self.ledger = Ledger(task.header.budget)
-        self.greedy = task.header.method == "greedy"
         self.policy = Reader(engines.policy, task.problem.text)
         self.grader = engines.value if isinstance(engines.value, PromptedValue) else None
         self.judge = None if engines.value is None else Reader(engines.value, task.problem.text)
         self.values: dict[int, float] = {}
         self.seed = task.header.seed
         self.drawn = 0
+        self.started = 0
         self.cut = False
-        self.clock = Clock()
-        self.beside = Group()
-        self.within: Beside | None = None
+        self.jobs = Jobs()
 
     async def play(self) -> Outcome:
         """Answer the method's requests until it returns or the budget is spent."""
@@ -75,7 +78,7 @@ class Session:
                 reply = await self.reply(request)
             except BudgetSpentError:
                 break
-            if self.starved(reply):
+            if self.starved(request, reply):
                 break
         moves.close()
         return None
@@ -83,105 +86,161 @@ class Session:
     async def reply(self, request: Request) -> Any:
         match request:
             case Propose():
-                return await self.propose(request)
+                (steps,) = await self.propose((request,))
+                return steps
+            case ProposeEach():
+                return await self.propose(request.proposals)
+            case Complete():
+                return await self.complete(request)
             case Value():
                 return await self.value(request.prefixes)
             case Critique():
                 return await self.critique(request)
-            case Begin():
-                return self.beside.begin(self, request)
-            case Follow():
-                return await self.beside.follow(self)
-            case Reached():
-                return self.within.reached(request) if self.within else None
-        # What a language model generates for values has to be left in the budget after every trace.
-        n = 1 if self.grader is not None and self.ledger.budget is not None else request.n
-        samples = await self.sample(request.prefix, n, "end")
-        return [Trace(sample.steps, Cost(policy=sample.generated)) for sample in samples]
+            case Start():
+                return self.start(request)
+            case Join():
+                return await self.join()
 
-    def branch_off(self, number: int, share: int | None) -> Session:
-        """A session for moves that run beside this one, with a ``number`` and a ``share`` of its budget."""
-        other = copy(self)
-        other.ledger = self.ledger.lend(share)
-        other.values = dict(self.values)
-        other.seed = derive_seed(self.seed, "beside", number)
-        other.drawn, other.cut = 0, False
-        other.beside = Group()
-        other.clock = Clock(self.clock.now)
-        return other
+    def starved(self, request: Request, reply: Any) -> bool:
+        """Whether a reply has no samples because the budget is spent.
 
-    def enough(self, samples: int | None) -> int:
-        """How many tokens are likely to be enough for moves that sample so many steps."""
-        sampling = self.engines.sampling
-        if samples is None or self.prompted:
-            return self.ledger.enough(1, "moves", sampling.trace_tokens)
-        return self.ledger.enough(samples, "step", sampling.step_tokens)
+        Only a request for samples can come back empty: the ledger grants none any more, or it cut them short.
+        What is left then pays for no step, and says nothing about the text.
+        """
+        empty = reply == [] or (isinstance(request, ProposeEach) and not any(reply))
+        return empty and (self.ledger.exhausted or self.cut)
+
+    def start(self, request: Start) -> bool:
+        """Start a job, if the budget probably pays for it.
+
+        Raises:
+            BudgetSpentError: no job runs, and nothing is left for one.
+        """
+        longest, alone = self.engines.sampling.step_tokens, not self.jobs
+        expected = self.ledger.job_tokens(request.samples, longest, self.prompted)
+        ledger = self.ledger.lend_to_job(expected, alone)
+        if ledger is None:
+            return False
+        branch = Branch(self.recorder.tree, request.node)
+        session = self.branch_off(branch.recorder, ledger)
+        start = branch.recorder.tree.nodes[branch.start]
+        moves = request.run(branch.recorder, start, Random(derive_seed(session.seed, "ties")))
+        task = asyncio.create_task(session.drive(moves))
+        self.jobs.add(Job(branch, ledger, session.values, alone and self.ledger.exhausted, task))
+        return True
+
+    def branch_off(self, recorder: Recorder, ledger: Ledger) -> Session:
+        """The session of a job, with seeds of its own."""
+        self.started += 1
+        session = copy(self)
+        session.recorder, session.ledger, session.values = recorder, ledger, dict(self.values)
+        session.seed = derive_seed(self.seed, "job", self.started)
+        session.drawn, session.started, session.cut, session.jobs = 0, 0, False, Jobs()
+        return session
+
+    async def join(self) -> int | None:
+        """Let the oldest job join; return the node that it returned, or None where its share ended it.
+
+        Raises:
+            EngineError: an engine failed in any job.
+            BudgetSpentError: the job had all that was left, and it was not enough.
+        """
+        job = await self.jobs.oldest()
+        self.ledger.take_back(job.ledger)
+        self.ledger.count("job", job.ledger.spent)
+        self.values.update(job.values)
+        node = job.branch.join(self.recorder, job.task.result())
+        if node is None and job.last:
+            raise BudgetSpentError
+        return node
+
+    async def close(self) -> None:
+        """Stop all jobs that run, and account for what they took."""
+        for ledger in await self.jobs.close():
+            self.ledger.take_back(ledger)
 
     @property
     def prompted(self) -> bool:
         """Whether language models judge, which takes tokens too."""
         return self.grader is not None or self.recorder.cost.critic > 0
 
-    async def propose(self, request: Propose) -> list[Step | None]:
-        samples = await self.sample(request.prefix, request.n, "step", request.advice)
-        self.recorder.spend(Cost(policy=sum(sample.generated for sample in samples)))
-        earlier = self.earlier(request.prefix)
-        return [self.clean(sample, earlier) for sample in samples]
+    async def propose(self, proposals: Sequence[Propose]) -> list[list[Step | None]]:
+        """Draw next steps for all proposals concurrently, as far as the budget probably pays for them.
 
-    def starved(self, reply: Any) -> bool:
-        """Is a reply empty because the budget is spent?
-
-        Only a request for samples can come back empty: the ledger grants none any more, or it cut them short.
-        What is left then pays for no step, and says nothing about the text.
+        Those that it might not pay for follow, in order.
         """
-        return reply == [] and (self.ledger.exhausted or self.cut)
+        replies: list[list[Step | None]] = []
+        while len(replies) < len(proposals):
+            rest = proposals[len(replies) :]
+            longest = self.engines.sampling.step_tokens
+            shares = self.ledger.shares([proposal.n for proposal in rest], "step", longest)
+            drawn = await self.draw(rest[: len(shares)], shares)
+            # What was cut short says that the budget is spent only where it was all there was.
+            self.cut = self.cut or (len(shares) == 1 and any(sample.cut for sample in drawn[0]))
+            for proposal, samples in zip(rest, drawn, strict=False):
+                earlier = self.earlier(proposal.prefix)
+                replies.append([self.clean(sample, earlier) for sample in samples if not sample.cut])
+        return replies
 
-    async def sample(
-        self,
-        prefix: Prefix,
-        n: int,
-        until: Literal["step", "end"],
-        advice: str | None = None,
-    ) -> list[Sample]:
-        """Draw ``n`` continuations; samples that the budget cut short are paid for and dropped.
+    async def draw(self, proposals: Sequence[Propose], shares: Sequence[int | None]) -> list[list[Sample]]:
+        """Draw the samples of several proposals concurrently; each may take its share of the budget."""
+        ledgers = [self.ledger.lend(share) for share in shares]
+        work = [
+            self.sample(proposal, ledger, iter([self.next_seed() for _ in range(proposal.n)]))
+            for proposal, ledger in zip(proposals, ledgers, strict=True)
+        ]
+        try:
+            drawn = await all_of(work)
+        finally:
+            for ledger in ledgers:
+                self.ledger.take_back(ledger)
+        whole = (sample.generated for samples in drawn for sample in samples if not sample.cut)
+        self.recorder.spend(Cost(policy=sum(whole)))
+        return drawn
+
+    async def complete(self, request: Complete) -> list[Trace]:
+        """Draw whole traces; after each, what a language model generates for its values has to be left."""
+        if self.grader is not None and self.ledger.budget is not None:
+            request = replace(request, n=1)
+        samples = await self.sample(request, self.ledger, iter(self.next_seed, None))
+        self.cut = self.cut or any(sample.cut for sample in samples)
+        whole = [sample for sample in samples if not sample.cut]
+        return [Trace(sample.steps, Cost(policy=sample.generated)) for sample in whole]
+
+    async def sample(self, request: Propose | Complete, ledger: Ledger, seeds: Iterator[int]) -> list[Sample]:
+        """Draw continuations; those that the budget of ``ledger`` cut short are paid for and marked.
 
         As many of them share what is left of the budget as it is likely to pay for.
         """
         sampling = self.engines.sampling
-        steps = prefix_steps(self.recorder.tree, prefix)
-        prompt = self.policy.read(steps, advice)
+        until: Literal["step", "end"] = "step" if isinstance(request, Propose) else "end"
+        steps = prefix_steps(self.recorder.tree, request.prefix)
+        prompt = self.policy.read(steps, request.advice if isinstance(request, Propose) else None)
         room = min(self.room(steps), self.engines.policy.context - len(prompt))
         limit = min(sampling.step_tokens if until == "step" else sampling.trace_tokens, room)
-        kept: list[Sample] = []
+        drawn: list[Sample] = []
         if limit <= 0:
-            return kept
-        if self.within is not None:
-            likely, enough = n * self.ledger.likely(until, limit), self.ledger.enough(n, until, limit)
-            await self.within.need(likely, enough)
-        for part in self.ledger.grants(n, until, limit):
+            return drawn
+        for part in ledger.grants(request.n, until, limit):
             samples = await self.engines.policy.propose(
                 SamplingRequest(
                     prompt,
-                    seeds=[self.next_seed() for _ in range(part)],
+                    seeds=list(islice(seeds, part)),
                     max_tokens=limit,
                     until=until,
-                    temperature=0.0 if self.greedy else sampling.temperature,
-                    top_p=sampling.top_p,
-                    total_tokens=self.ledger.left,
+                    temperature=sampling.temperature if request.temperature is None else request.temperature,
+                    top_p=sampling.top_p if request.top_p is None else request.top_p,
+                    total_tokens=ledger.left,
                 )
             )
-            self.ledger.spent += sum(sample.generated for sample in samples)
-            self.clock.advance(max((sample.generated for sample in samples), default=0))
-            if self.within is not None:
-                self.within.moved()
+            ledger.spent += sum(sample.generated for sample in samples)
             read = samples[0].prompt if samples else None
             self.recorder.spend(Cost(prompt=len(prompt) if read is None else read, calls=1))
             for sample in samples:
-                self.cut = self.cut or sample.cut
                 if not sample.cut:
-                    self.ledger.count(until, sample.generated)
-                    kept.append(sample)
-        return kept
+                    ledger.count(until, sample.generated)
+            drawn += samples
+        return drawn
 
     def room(self, steps: Sequence[Step]) -> int:
         """How many tokens may follow ``steps`` before one of the models can read no more."""
@@ -221,8 +280,6 @@ class Session:
             self.recorder.spend(Cost(value=sum(map(len, prompts)), calls=1))
             return scores
         most = len(prompts) * self.grader.most_tokens
-        if self.within is not None:
-            await self.within.need(most, most)
         self.ledger.reserve(most)
         grades = await self.grader.grade(prompts)
         generated, read = sum(grade.generated for grade in grades), sum(grade.read for grade in grades)
@@ -254,7 +311,7 @@ class Session:
         return {step.text.strip() for step in prefix_steps(self.recorder.tree, prefix)}
 
     def next_seed(self) -> int:
-        """The seed of the next sample: it depends on this search alone, not on what runs beside it."""
+        """The seed of the next sample: it depends on this search alone, not on other searches."""
         self.drawn += 1
         return (self.seed * 1_000_003 + self.drawn) & (2**63 - 1)
 

@@ -14,16 +14,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import selectors
-from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 from statistics import fmean
-from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
 
-from restmcts.engines.base import Sample, Sampling, Tokens
+from restmcts.engines.base import Sample, Sampling, SamplingRequest, Tokens
 from restmcts.engines.prompted.critic import RuleCritic
 from restmcts.problems.problem import Problem
 from restmcts.search.registry import METHODS
@@ -31,6 +29,7 @@ from restmcts.search.running.driver import run_search
 from restmcts.search.running.task import Engines, SearchTask
 from restmcts.tools.speed import FreeValues
 from store.events import BackedUp, Header, SearchRecord, Step
+from tests.support.sampling import shared_passes
 
 LONGEST = 64
 """Tokens of a step."""
@@ -62,15 +61,6 @@ class PassLoop(asyncio.SelectorEventLoop):
         return self._passes.now
 
 
-def shared_passes(lengths: Sequence[int], total_tokens: int) -> int:
-    """For how many passes samples of these lengths get a token each, if so many are left for all."""
-    passes = 0
-    while (drawing := sum(length > passes for length in lengths)) and drawing <= total_tokens:
-        total_tokens -= drawing
-        passes += 1
-    return passes
-
-
 class PassPolicy:
     """Writes one token of every sample in a pass."""
 
@@ -80,27 +70,23 @@ class PassPolicy:
     def prompt(self, problem: str) -> Tokens:
         return (1,)
 
+    def question(self, text: str, reply: str) -> Tokens:
+        return (1,)
+
     def tokens(self, step: Step) -> Tokens:
         return step.tokens
 
-    async def propose(
-        self,
-        prompt: Tokens,
-        *,
-        seeds: Sequence[int],
-        max_tokens: int,
-        until: Literal["step", "end"],
-        temperature: float,
-        top_p: float = 1.0,
-        total_tokens: int | None = None,
-    ) -> list[Sample]:
-        ended = prompt.count(END_OF_STEP) + 1 >= STEPS
-        lengths = [min(max_tokens, 3 + int(Random(seed).gammavariate(3, 8))) for seed in seeds]
-        passes = max(lengths) if total_tokens is None else shared_passes(lengths, total_tokens)
+    async def propose(self, request: SamplingRequest) -> list[Sample]:
+        ended = request.prompt.count(END_OF_STEP) + 1 >= STEPS
+        lengths = [
+            min(request.max_tokens, 3 + int(Random(seed).gammavariate(3, 8))) for seed in request.seeds
+        ]
+        total = request.total_tokens
+        passes = max(lengths) if total is None else shared_passes(lengths, total)
         await asyncio.sleep(passes)
         return [
             Sample((), passes, True, cut=True) if length > passes else whole(seed, length, ended)
-            for seed, length in zip(seeds, lengths, strict=True)
+            for seed, length in zip(request.seeds, lengths, strict=True)
         ]
 
     def stats(self) -> dict[str, float]:

@@ -14,18 +14,14 @@ import argparse
 import json
 import random
 import signal
-import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from contextlib import suppress
-from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
-from restmcts.loops.searching import ENGINE_METRICS
-from store.check import check, rebuild
+from tests.support.stores import contents, problems_of
 
 SMALL = Path(__file__).parents[1] / "tests" / "cli" / "small.toml"
 COMMAND = (sys.executable, "-c", "from restmcts.cli import main; main()")
@@ -78,60 +74,6 @@ def open_phase(journal: Path) -> str:
     lines = journal.read_text("utf-8").splitlines()
     rows = [json.loads(line) for line in lines if line.endswith("}")]
     return str(rows[-1]["phase"]) if rows and rows[-1]["event"] == "started" else "between phases"
-
-
-def contents(root: Path, run: str = "run") -> dict[str, str]:
-    """What a store holds, apart from times: a digest for each file of the run."""
-    folder = root / "runs" / run
-    found = {}
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if path.is_dir() or name in {"phases.jsonl", "env.json", "writer.lock"}:
-            continue
-        data = path.read_bytes()
-        if path.suffix == ".jsonl":
-            rows = map(without_times, data.decode().splitlines())
-            data = "\n".join(row for row in rows if row is not None).encode()
-        found[name] = sha256(data).hexdigest()
-    return found
-
-
-def without_times(line: str) -> str | None:
-    """A row of a file without what differs between equal runs; None where nothing is left."""
-    row: dict[str, Any] = json.loads(line)
-    if str(row.get("name", "")).startswith(ENGINE_METRICS):
-        return None
-    row.get("result", row).pop("seconds", None)
-    return json.dumps(row)
-
-
-def index_rows(root: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """Every row of the index, apart from when it was made."""
-    with sqlite3.connect(root / "index.db") as database:
-        names = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        rows = {
-            name: sorted(database.execute(f'SELECT * FROM "{name}"').fetchall(), key=repr)
-            for name in names
-            if not name.startswith("_")
-        }
-    database.close()
-    return rows
-
-
-def problems_of(root: Path, expected: dict[str, str], run: str = "run") -> list[str]:
-    """What is wrong with a run that was disturbed; nothing, it is to be hoped."""
-    found = contents(root, run)
-    wrong = [
-        f"{name} differs" for name in sorted(found.keys() | expected) if found.get(name) != expected.get(name)
-    ]
-    wrong += check(root)
-    before = index_rows(root)
-    for path in root.glob("index.db*"):
-        path.unlink()
-    rebuild(root)
-    after = index_rows(root)
-    wrong += [f"table {name} of the index differs" for name in before if before[name] != after.get(name)]
-    return wrong
 
 
 def main() -> None:

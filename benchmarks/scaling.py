@@ -20,10 +20,9 @@ import time
 import tracemalloc
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from benchmarks.search_overhead import STEP_TOKENS, ReadyPolicy, ReadyValue, make_tasks, search
-from restmcts.engines.base import Sample, Sampling, Tokens
+from restmcts.engines.base import Sample, Sampling, SamplingRequest, Tokens
 from restmcts.engines.prompted.critic import RuleCritic
 from restmcts.search.methods.mcts import Mcts
 from restmcts.search.running.driver import run_searches
@@ -62,8 +61,8 @@ class HeldPolicy(ReadyPolicy):
     def prompt(self, problem: str) -> Tokens:
         return self._prompts[int(problem)]
 
-    async def propose(self, prompt: Tokens, *, seeds: Sequence[int], **how: Any) -> list[Sample]:
-        tree = prompt[0]
+    async def propose(self, request: SamplingRequest) -> list[Sample]:
+        tree, seeds = request.prompt[0], request.seeds
         if self._grown[tree] >= self._nodes:
             self._left -= 1
             if not self._left:

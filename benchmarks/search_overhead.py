@@ -17,9 +17,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from restmcts.engines.base import Sample, Sampling, Tokens
+from restmcts.engines.base import Sample, Sampling, SamplingRequest, Tokens
 from restmcts.engines.prompted.critic import RuleCritic
 from restmcts.problems.problem import Problem
 from restmcts.search.methods.mcts import Mcts
@@ -50,23 +49,16 @@ class ReadyPolicy:
     def prompt(self, problem: str) -> Tokens:
         return PROMPT
 
+    def question(self, text: str, reply: str) -> Tokens:
+        return PROMPT
+
     def tokens(self, step: Step) -> Tokens:
         return step.tokens
 
-    async def propose(
-        self,
-        prompt: Tokens,
-        *,
-        seeds: Sequence[int],
-        max_tokens: int,
-        until: Literal["step", "end"],
-        temperature: float,
-        top_p: float = 1.0,
-        total_tokens: int | None = None,
-    ) -> list[Sample]:
-        depth = (len(prompt) - len(PROMPT)) // STEP_TOKENS
+    async def propose(self, request: SamplingRequest) -> list[Sample]:
+        depth = (len(request.prompt) - len(PROMPT)) // STEP_TOKENS
         pool = self._last if depth + 1 >= LONGEST else self._steps
-        return [pool[seed % POOL] for seed in seeds]
+        return [pool[seed % POOL] for seed in request.seeds]
 
     def stats(self) -> dict[str, float]:
         return {}

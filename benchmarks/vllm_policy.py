@@ -21,11 +21,11 @@ from typing import Any, Literal
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from restmcts.demo.settings import TinyTask
+from restmcts.demo.task import TinyTask
 from restmcts.demo.tokenizer import tiny_tokenizer
-from restmcts.engines.base import Tokens
+from restmcts.engines.base import SamplingRequest, Tokens
 from restmcts.engines.settings import ModelSettings
-from restmcts.engines.vllm.policy import VllmPolicy, Wanted
+from restmcts.engines.vllm.policy import VllmPolicy
 from restmcts.errors import InputError
 
 SAMPLES = 3
@@ -51,8 +51,8 @@ def directly(policy: VllmPolicy, prompts: list[Tokens], until: Literal["step", "
     """Returns the number of tokens."""
     engine = policy._engine._core.engine  # type: ignore[attr-defined]
     for number, prompt in enumerate(prompts):
-        wanted = Wanted(prompt, limit, until, 1.0, 1.0)
-        parameters = policy._parameters(wanted, 1000 * number, SAMPLES, limit)
+        request = SamplingRequest(prompt, range(SAMPLES), limit, until, temperature=1.0)
+        parameters = policy._parameters(request, 1000 * number, SAMPLES, limit)
         inputs = {"type": "token", "prompt_token_ids": list(prompt)}
         engine.add_request(f"direct-{number}", inputs, parameters)
     tokens = 0
@@ -70,7 +70,7 @@ def through_policy(
         how: dict[str, Any] = {"max_tokens": limit, "until": until, "temperature": 1.0}
         return await asyncio.gather(
             *(
-                policy.propose(prompt, seeds=range(1000 * number, 1000 * number + SAMPLES), **how)
+                policy.propose(SamplingRequest(prompt, range(1000 * number, 1000 * number + SAMPLES), **how))
                 for number, prompt in enumerate(prompts)
             )
         )
@@ -79,7 +79,7 @@ def through_policy(
 
 
 def speed(way: Callable[..., int], policy: VllmPolicy, *arguments: Any) -> float:
-    policy._engine._core.forget()  # type: ignore[attr-defined]
+    policy._engine._core.engine.reset_prefix_cache()  # type: ignore[attr-defined]
     begun = time.process_time()
     return way(policy, *arguments) / (time.process_time() - begun)
 

@@ -1,4 +1,4 @@
-"""What long work tells whoever watches it."""
+"""Progress reporting for long-running work."""
 
 from __future__ import annotations
 
@@ -26,19 +26,3 @@ class Progress(Protocol):
     def note(self, text: str) -> None:
         """Something that the user should know."""
         ...
-
-
-class Silent:
-    """Progress that nobody watches."""
-
-    def start(self, phase: str, kind: str, total: int | None) -> None:
-        return None
-
-    def update(self, done: int, figures: Figures) -> None:
-        return None
-
-    def finish(self, phase: str, summary: Mapping[str, Any]) -> None:
-        return None
-
-    def note(self, text: str) -> None:
-        return None

@@ -184,11 +184,6 @@ class StepEnds:
         return steps
 
 
-def split_steps(tokenizer: Any, ends: StepEnds, tokens: Iterable[int]) -> tuple[Step, ...]:
-    """Cut generated token ids into steps, each with its text. Joined again they give ``tokens``."""
-    return tuple(Step(text=decode(tokenizer, step), tokens=step) for step in ends.split(tokens))
-
-
 def step_tokens(tokenizer: Any, solution: str) -> tuple[Step, ...]:
     """A worked solution as steps: one a line, blank lines left out, the newline part of its step.
 

@@ -22,7 +22,6 @@ from store.encoding.rows import (
     encode_labels,
     encode_metric,
     encode_sample,
-    labels_from,
     sample_from,
 )
 from store.encoding.searches import encode_search, search_failed, search_from, search_id
@@ -301,13 +300,6 @@ class RunWriter:
         """Write the quality values by one rule: for each tree one value a node, None without a label."""
         path = self.layout.labels(phase, rule)
         replace_file(path, (encode_labels(tree, values) + b"\n" for tree, values in rows))
-
-    def read_labels(self, phase: str, rule: str) -> Iterator[tuple[str, tuple[float | None, ...]]]:
-        """What :meth:`write_labels` wrote."""
-        path = self.layout.labels(phase, rule)
-        for line, row in read_rows(path):
-            labels = labels_from(row, f"{path}:{line.number}")
-            yield labels.tree, labels.values
 
     def write_samples(self, phase: str, rows: Iterable[Sample]) -> None:
         """Write the training samples that a phase made."""

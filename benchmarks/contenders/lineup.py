@@ -21,6 +21,8 @@ from restmcts.engines.compute import COMPUTE
 from restmcts.engines.loading import context_length, end_tokens, load_policy
 from restmcts.engines.open import open_policy, open_value
 from restmcts.engines.settings import ModelSettings
+from restmcts.engines.transformers.policy import TransformersPolicy
+from restmcts.engines.transformers.value import TransformersValueModel
 from restmcts.errors import InputError
 from restmcts.problems.jsonl import load_problems
 from restmcts.prompts import StepEnds, load_format, problem_tokens
@@ -161,14 +163,19 @@ class Lineup:
         for engine in (policy, bare_policy, value, bare_value):
             self._stack.callback(engine.close)
         for bare in (bare_policy, bare_value):
-            bare._worker.close()  # type: ignore[attr-defined]
+            assert isinstance(bare, (TransformersPolicy, TransformersValueModel))
+            bare._worker.close()
         raw = RawModel(self._folder, models.dtype)
         batch = "transformers batch"
-        yield Contender(batch, "transformers generate, a batch", partial(COMPUTE.call, batched_steps, raw))
+        yield Contender(
+            batch,
+            "transformers generate, a batch",
+            lambda workload: COMPUTE.call(batched_steps, raw, workload),
+        )
         yield Contender(
             "transformers node",
             "transformers generate, one node at a time",
-            partial(COMPUTE.call, single_steps, raw),
+            lambda workload: COMPUTE.call(single_steps, raw, workload),
         )
         limits = partial(self._core, bare_policy, None), partial(self._core, bare_policy, bare_value)
         yield from self._searches("transformers", batch, policy, value, *limits)

@@ -14,8 +14,8 @@ from benchmarks.contenders.workload import Workload
 from restmcts.engines.base import Tokens
 from restmcts.engines.compute import COMPUTE
 from restmcts.engines.settings import ModelSettings
-from restmcts.engines.vllm.cpu.process import prepare_vllm, runs_on_cpu, start_engine, stop_engine
 from restmcts.engines.vllm.engine import engine_arguments
+from restmcts.engines.vllm.process import prepare_vllm, runs_on_cpu, start_engine, stop_engine
 
 Request = tuple[Tokens, Any]
 """A prompt and vLLM's parameters."""

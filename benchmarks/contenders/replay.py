@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -39,11 +40,11 @@ def generate(asked: Asked, workload: Workload, tally: dict[str, int]) -> Chain:
     for first, number in groups:
         length = asked.samples[first].generated
         # Nothing else can end a sample, so that there is no need for min_tokens, which costs time.
-        forced = {"max_tokens": length, "ignore_eos": True, "seed": asked.seeds[first]}
-        requests.append((asked.prompt, sampling(workload, number, **forced)))
+        forced = {"max_tokens": length, "ignore_eos": True, "seed": asked.request.seeds[first]}
+        requests.append((asked.request.prompt, sampling(workload, number, **forced)))
     outputs = yield requests
     for (first, _), output in zip(groups, outputs, strict=True):
-        tally["computed"] += len(asked.prompt) - (output.num_cached_tokens or 0)
+        tally["computed"] += len(asked.request.prompt) - (output.num_cached_tokens or 0)
         for place, part in enumerate(output.outputs, start=first):
             tally["tokens"] += len(part.token_ids)
             tally["equal"] += written(asked.samples[place]) == tuple(part.token_ids)[: wrote(asked, place)]
@@ -54,7 +55,7 @@ def grouped(asked: Asked) -> Iterator[tuple[int, int]]:
     lengths = [sample.generated for sample in asked.samples]
     start = 0
     for place, (one, other) in enumerate(pairwise([*lengths, -1]), start=1):
-        if one != other or asked.seeds[place] != asked.seeds[place - 1] + 1:
+        if one != other or asked.request.seeds[place] != asked.request.seeds[place - 1] + 1:
             yield start, place - start
             start = place
 
@@ -83,24 +84,22 @@ def replay_transformers(
     The engines must have no threads of their own any more. Samples have the seeds that they had and end by
     themselves, so in float32 they are the same ones.
     """
-    from restmcts.engines.transformers.decoding import Proposal
+    from restmcts.engines.transformers.decoding import SamplingJob
     from restmcts.engines.transformers.scoring import Scoring
 
     loop = asyncio.new_event_loop()
     finished: list[Any] = []
 
     def propose(asked: Asked) -> Job:
-        return Proposal(
+        request = asked.request
+        room = policy.context - len(request.prompt)
+        return SamplingJob(
             future=loop.create_future(),
             loop=loop,
-            prompt=asked.prompt,
-            seeds=asked.seeds,
-            max_tokens=min(asked.max_tokens, policy.context - len(asked.prompt)),
-            until="step",
-            temperature=asked.temperature,
-            top_p=1.0,
-            open=policy._is_open(asked.prompt),
-            left=asked.total_tokens,
+            request=replace(request, max_tokens=min(request.max_tokens, room)),
+            prompt=request.prompt,
+            open=policy._is_open(request.prompt),
+            left=request.total_tokens,
         )
 
     COMPUTE.call(

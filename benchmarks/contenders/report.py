@@ -37,7 +37,7 @@ def by_wall(measured: Measured) -> float:
 
 def by_cpu(measured: Measured) -> float:
     """Tokens a second of CPU time, of a server too."""
-    return measured.tokens / (measured.cpu_seconds + measured.details.get("server_cpu_seconds", 0.0))
+    return measured.tokens / (measured.cpu_seconds + float(measured.details.get("server_cpu_seconds", 0.0)))
 
 
 def ratio(runs: Runs, one: str, other: str | None, speed: Speed = by_wall) -> float | None:

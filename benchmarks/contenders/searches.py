@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from benchmarks.contenders.workload import Workload
-from restmcts.engines.base import Policy, Sample, Sampling, Tokens, ValueModel
+from restmcts.engines.base import Policy, Sample, Sampling, SamplingRequest, Tokens, ValueModel
 from restmcts.engines.prompted.critic import RuleCritic
 from restmcts.search.methods.mcts import Mcts
 from restmcts.search.running.driver import run_searches
@@ -21,12 +21,8 @@ from store.events import Header
 class Asked:
     """A request to the policy, and the samples that came back."""
 
-    prompt: Tokens
-    seeds: Sequence[int]
-    max_tokens: int
-    temperature: float
+    request: SamplingRequest
     samples: list[Sample] = field(default_factory=list)
-    total_tokens: int | None = None
 
 
 @dataclass
@@ -54,31 +50,13 @@ class RecordedPolicy:
         self._policy = policy
         self._recording = recording
         self.name, self.context = policy.name, policy.context
-        self.prompt, self.tokens = policy.prompt, policy.tokens
+        self.prompt, self.question, self.tokens = policy.prompt, policy.question, policy.tokens
         self.stats, self.close = policy.stats, policy.close
 
-    async def propose(
-        self,
-        prompt: Tokens,
-        *,
-        seeds: Sequence[int],
-        max_tokens: int,
-        until: Literal["step", "end"],
-        temperature: float,
-        top_p: float = 1.0,
-        total_tokens: int | None = None,
-    ) -> list[Sample]:
-        asked = Asked(prompt, seeds, max_tokens, temperature, total_tokens=total_tokens)
+    async def propose(self, request: SamplingRequest) -> list[Sample]:
+        asked = Asked(request)
         self._recording.proposals.append(asked)
-        asked.samples = await self._policy.propose(
-            prompt,
-            seeds=seeds,
-            max_tokens=max_tokens,
-            until=until,
-            temperature=temperature,
-            top_p=top_p,
-            total_tokens=total_tokens,
-        )
+        asked.samples = await self._policy.propose(request)
         return asked.samples
 
 
@@ -130,7 +108,7 @@ def forget(engine: Any) -> None:
     if hasattr(engine, "_model"):
         engine._model.clear()
     else:
-        engine._engine._core.forget()
+        engine._engine._core.engine.reset_prefix_cache()
 
 
 def search(

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Final
 
 from restmcts.engines.settings import ModelSettings
-from restmcts.engines.vllm.cpu.process import bound_cores
+from restmcts.engines.vllm.process import bound_cores
 
 READY: Final = 300
 """Seconds in which it has to be ready."""

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from restmcts.cli.console import open_progress
+from restmcts.engines.registry import ENGINES
 from restmcts.errors import InputError
 from restmcts.grading.registry import GRADERS
 from restmcts.loops.run import Run
@@ -50,6 +51,6 @@ def _check_folders(recipe: Recipe) -> None:
     """Refuse model folders that are not there, before a run is made with their names in its recipe."""
     models = recipe.models
     for folder, engine in ((models.policy, models.engine), (models.value, models.valued_by)):
-        if folder is not None and engine != "openai" and not (Path(folder) / "config.json").is_file():
+        if folder is not None and ENGINES[engine].local and not (Path(folder) / "config.json").is_file():
             missing = "no config.json in it" if Path(folder).is_dir() else "no such folder"
             raise InputError(f"{folder}: {missing}; give the folder of a Hugging Face model")

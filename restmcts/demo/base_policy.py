@@ -14,12 +14,13 @@ from transformers import AutoModelForCausalLM, LlamaConfig, TrainerCallback
 from restmcts.demo.settings import TinyBase
 from restmcts.demo.task import TinyTask
 from restmcts.demo.tokenizer import tiny_tokenizer
+from restmcts.engines.messages import quiet
 from restmcts.errors import PhaseError
 from restmcts.problems.problem import Problem
 from restmcts.prompts import PLAIN_TEMPLATE, PromptFormat, save_format, step_tokens
 from restmcts.training.batches import Batch, collate
 from restmcts.training.checkpoint import load_policy, load_tokenizer, new_folder
-from restmcts.training.fitting import fit, quiet, seeded
+from restmcts.training.fitting import fit, seeded
 from restmcts.training.policy import example, next_token_loss
 from restmcts.training.report import OnProgress, TrainingReport
 from restmcts.training.samples import Chain, policy_chains

@@ -28,7 +28,7 @@ def tiny_tokenizer(settings: TinyTask) -> PreTrainedTokenizerFast:
     tokenizer.normalizer = normalizers.Replace(Regex(r"(?m)^(?=[0-9])"), " ")
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r" ?[+*-]?[0-9]+| ?[A-Z]?[a-z]+|\n|,"), "isolated")
     tokenizer.decoder = decoders.Fuse()
-    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+    return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         eos_token=END,
         pad_token=PADDING,

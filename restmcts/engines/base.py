@@ -29,6 +29,31 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
+class SamplingRequest:
+    """A request for continuations of one prompt.
+
+    Attributes:
+        prompt: the problem and the steps so far.
+        seeds: one seed for each sample.
+        max_tokens: the longest sample, in tokens.
+        until: where a sample stops: at the end of a step, or at the end of the text.
+        temperature: 0 is greedy decoding.
+        top_p: in (0, 1].
+        total_tokens: a limit for all samples of the request. All samples get their tokens one at a time, in
+            step. When less than a token for each unfinished sample is left, these samples are returned as
+            they are, marked as ``cut``.
+    """
+
+    prompt: Tokens
+    seeds: Sequence[int]
+    max_tokens: int
+    until: Literal["step", "end"]
+    temperature: float
+    top_p: float = 1.0
+    total_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """One continuation that the policy wrote.
 
@@ -36,7 +61,7 @@ class Sample:
     last one has ``ended`` set when the policy wrote its end-of-text token. ``generated`` counts every
     token sampled, the end-of-text token included. ``truncated``: the token limit came first. ``prompt`` is
     the length of the prompt in tokens of the model, where that is not the length of what it was given.
-    ``cut``: the limit of all samples of the request came first.
+    ``cut``: ``total_tokens`` of the request came first.
     """
 
     steps: tuple[Step, ...]
@@ -81,24 +106,11 @@ class Policy(Protocol):
         """The token ids of a step in a prompt: the sampled ones, where this model sampled it."""
         ...
 
-    async def propose(
-        self,
-        prompt: Tokens,
-        *,
-        seeds: Sequence[int],
-        max_tokens: int,
-        until: Literal["step", "end"],
-        temperature: float,
-        top_p: float = 1.0,
-        total_tokens: int | None = None,
-    ) -> list[Sample]:
-        """Sample one continuation a seed, up to the end of a step or of the text.
-
-        ``max_tokens`` is the limit of each sample, ``total_tokens`` that of all samples. Samples that are
-        unfinished when less than a token for each is left of it come back as they are, marked as ``cut``.
+    async def propose(self, request: SamplingRequest) -> list[Sample]:
+        """Sample one continuation for each seed of the request.
 
         Raises:
-            EngineError: the model failed, or ``total_tokens`` is less than a token a sample.
+            EngineError: the model failed, or ``total_tokens`` is less than one token for each sample.
         """
         ...
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from restmcts.engines.compute import COMPUTE
+from restmcts.engines.messages import first_line
 from restmcts.errors import EngineError
 
 Result = TypeVar("Result")
@@ -184,7 +185,7 @@ class Worker:
             try:
                 finished = self._compute(self._core.step)
             except Exception as error:  # a failure of any kind belongs to those who wait
-                failure = EngineError(f"{self._name}: {type(error).__name__}: {_first_line(error)}")
+                failure = EngineError(f"{self._name}: {type(error).__name__}: {first_line(error)}")
                 failure.__cause__ = error
                 finished = [(job, failure) for job in self._core.drop()]
             _deliver(finished)
@@ -202,11 +203,6 @@ class Worker:
                 return False
             for job in jobs:
                 self._core.add(job)
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else "no message"
 
 
 def _deliver(finished: Finished) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import torch
 from safetensors import SafetensorError
 
+from restmcts.engines.messages import first_line, quiet
 from restmcts.errors import InputError
 
 Device = str
@@ -127,7 +126,7 @@ def load_config(folder: Path) -> Any:
     try:
         return AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{folder}/config.json: {_first_line(error)}") from error
+        raise InputError(f"{folder}/config.json: {first_line(error)}") from error
 
 
 def load_tokenizer(folder: Path) -> Any:
@@ -143,7 +142,7 @@ def load_tokenizer(folder: Path) -> Any:
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     except (OSError, ValueError, KeyError, ImportError) as error:
-        raise InputError(f"{folder}: the tokenizer cannot be loaded: {_first_line(error)}") from error
+        raise InputError(f"{folder}: the tokenizer cannot be loaded: {first_line(error)}") from error
     check_tokenizer(tokenizer, str(folder))
     return tokenizer
 
@@ -213,7 +212,7 @@ def _load(kind: Any, folder: Path, device: Device, dtype: DType) -> Any:
     load_config(folder)
     _check_weights(folder)
     try:
-        with _quiet():
+        with quiet():
             model, report = kind.from_pretrained(
                 folder,
                 dtype=numbers,
@@ -224,29 +223,12 @@ def _load(kind: Any, folder: Path, device: Device, dtype: DType) -> Any:
                 output_loading_info=True,
             )
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
-        raise InputError(f"{folder}: the model cannot be loaded: {_first_line(error)}") from error
+        raise InputError(f"{folder}: the model cannot be loaded: {first_line(error)}") from error
     missing = sorted(report["missing_keys"])
     if missing:
         lack = f"{missing[0]}{_more(missing)}"
         raise InputError(f"{folder}: the weights lack {lack}; is it another kind of model?")
     return model.to(place).eval()
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """No progress bars and warnings on the screen: what is wrong is raised."""
-    from transformers import utils
-
-    logging: Any = utils.logging
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()
 
 
 def _check_weights(folder: Path) -> None:
@@ -262,8 +244,3 @@ def _check_weights(folder: Path) -> None:
 
 def _more(names: list[str]) -> str:
     return f" and {len(names) - 1} more" if len(names) > 1 else ""
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

@@ -4,81 +4,45 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from restmcts.engines.base import Policy, ValueModel
 from restmcts.engines.cpu import freeze_libraries, prepare_cpu
+from restmcts.engines.registry import ENGINES, Engine
 from restmcts.engines.settings import ModelSettings
 from restmcts.errors import InputError
 
 
 def open_policy(folder: Path, models: ModelSettings, *, name: str) -> Policy:
-    """The policy in ``folder``, ready to use; ``name`` is what stored searches call it.
+    """Open the policy in ``folder``; ``name`` is the name of the policy in stored searches.
 
-    The engine ``openai`` needs no folder: ``name`` is the model's name on the server.
+    An engine that is not local takes ``name`` as the name of the model on its server, and no folder.
 
     Raises:
         InputError: the folder holds no usable policy, or the engine is not installed.
         EngineError: the server cannot be reached.
     """
-    if models.engine == "openai":
-        return _open_hosted(models, name)
-    prepare(models)
-    if models.engine == "vllm":
-        from restmcts.engines.vllm.policy import VllmPolicy
-
-        return VllmPolicy(folder, models, name=name)
-    from restmcts.engines.transformers.policy import TransformersPolicy
-
-    return TransformersPolicy(
-        folder,
-        device=models.device,
-        dtype=models.dtype,
-        name=name,
-        max_batch=models.batch,
-        cache_tokens=models.cache_tokens,
-        reproducible=models.reproducible,
-    )
+    return _prepared(models.engine, models).open_policy(folder, models, name)
 
 
 def open_value(folder: Path, models: ModelSettings, *, name: str) -> ValueModel:
-    """The value model in ``folder``, a PRM where ``models.prm`` says so, ready to use.
+    """Open the value model in ``folder``, which is a PRM if ``models.prm`` is given; see :func:`open_policy`.
 
-    The engine ``openai`` asks the model that is called ``name`` on the server; see :func:`open_policy`.
+    Raises:
+        InputError: also where the engine runs no value models.
     """
-    if models.valued_by == "openai":
-        from restmcts.engines.prompted.value import PromptedValueModel
-
-        return PromptedValueModel(_open_hosted(models, name), models.openai.value_samples)
-    prepare(models)
-    if models.valued_by == "vllm":
-        from restmcts.engines.vllm.value import VllmValueModel
-
-        return VllmValueModel(folder, models, name=name)
-    options: dict[str, Any] = {
-        "device": models.device,
-        "dtype": models.dtype,
-        "name": name,
-        "cache_tokens": models.cache_tokens,
-        "reproducible": models.reproducible,
-    }
-    if models.prm is not None:
-        from restmcts.engines.transformers.prm import TransformersPrm
-
-        return TransformersPrm(folder, models.prm, **options)
-    from restmcts.engines.transformers.value import TransformersValueModel
-
-    return TransformersValueModel(folder, **options)
+    engine = _prepared(models.valued_by, models)
+    if engine.open_value is None:
+        raise InputError(f"the engine {models.valued_by} runs no value models: set models.value_engine")
+    return engine.open_value(folder, models, name)
 
 
-def _open_hosted(models: ModelSettings, name: str) -> Policy:
-    try:
-        import openai  # noqa: F401
-    except ImportError:
-        raise InputError('the openai engine needs a package: pip install "restmcts[openai]"') from None
-    from restmcts.engines.openai.policy import OpenAiPolicy
-
-    return OpenAiPolicy(name, models.openai)
+def _prepared(name: str, models: ModelSettings) -> Engine:
+    engine = ENGINES[name]
+    if not engine.installed:
+        raise InputError(f"the {name} engine needs the package {engine.requires}: {engine.install}")
+    if engine.local:
+        prepare(models)
+    return engine
 
 
 def prepare(models: ModelSettings) -> None:

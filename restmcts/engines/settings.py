@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from restmcts.aggregations import Aggregation
+from restmcts.engines.registry import ENGINES, engine_settings
+from restmcts.errors import InputError
 from restmcts.settings import Settings
 
 PRESETS: Final[dict[str, dict[str, Any]]] = {
@@ -28,6 +30,23 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
 }
 """What the model cards of the published families say (Wang et al., arXiv 2312.08935; Zhang et al., arXiv
 2501.07301): ``peiyi9979/math-shepherd-mistral-7b-prm``, ``Qwen/Qwen2.5-Math-PRM-7B`` and ``-72B``."""
+
+
+PRM_ENGINE: Final = "transformers"
+"""The engine that reads published process reward models."""
+
+
+def _known_engine(name: str) -> str:
+    """Refuse a name that the registry does not have; no engine is imported."""
+    try:
+        ENGINES.origin(name)
+    except InputError as error:
+        raise ValueError(str(error)) from None
+    return name
+
+
+EngineName = Annotated[str, AfterValidator(_known_engine)]
+"""A name of :data:`restmcts.engines.registry.ENGINES`."""
 
 
 class PrmSettings(Settings):
@@ -181,9 +200,9 @@ class ModelSettings(Settings):
         value_aggregation: how the value of a partial solution follows from what the value model says at
             the end of each of its steps: the ``last`` one, the ``minimum``, the ``product`` or the
             ``mean``.
-        engine: what runs the policy: ``transformers`` here, ``vllm``, which is faster and not reproducible,
-            or ``openai`` on a server.
-        value_engine: what runs the value model; none: as ``engine``, and ``transformers`` for a published
+        engine: the engine of the policy: ``transformers``, ``vllm``, which is faster and not reproducible,
+            ``openai`` for a model on a server, or an engine of another distribution.
+        value_engine: the engine of the value model; none: as ``engine``, and ``transformers`` for a published
             process reward model. With ``openai`` a language model is asked for values.
         critic: the self-critic: by ``rule``, or ``prompted``: the policy is asked, and may give advice for
             the next step.
@@ -194,15 +213,17 @@ class ModelSettings(Settings):
         cache_tokens: tokens whose keys and values ``transformers`` keeps for their children.
         reproducible: with ``transformers`` on a CPU in float32, results do not depend on what else is in
             the batch.
-        vllm: what only the ``vllm`` engine heeds.
+        vllm: settings of the engine ``vllm`` alone.
+        openai: settings of the engine ``openai`` alone.
+        settings: settings of engines of other distributions, a table for each engine by its name.
     """
 
     policy: str | None = None
     value: str | None = None
     prm: PrmSettings | None = None
     value_aggregation: Aggregation = "last"
-    engine: Literal["transformers", "vllm", "openai"] = "transformers"
-    value_engine: Literal["transformers", "vllm", "openai"] | None = None
+    engine: EngineName = "transformers"
+    value_engine: EngineName | None = None
     critic: Literal["rule", "prompted"] = "rule"
     device: Literal["cpu", "cuda", "auto"] = "auto"
     dtype: Literal["float32", "bfloat16"] = "float32"
@@ -212,20 +233,35 @@ class ModelSettings(Settings):
     reproducible: bool = True
     vllm: VllmSettings = VllmSettings()
     openai: OpenAiSettings = OpenAiSettings()
+    settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _has_a_prm(self) -> ModelSettings:
         if self.prm is not None and self.value is None:
             raise ValueError("prm says how to read the value model, but value is missing: name its folder")
-        if self.prm is not None and self.value_engine not in (None, "transformers"):
-            raise ValueError("prm is read by the engine transformers: leave value_engine out")
+        if self.prm is not None and self.value_engine not in (None, PRM_ENGINE):
+            raise ValueError(f"prm is read by the engine {PRM_ENGINE}: leave value_engine out")
         return self
+
+    @model_validator(mode="after")
+    def _fits_the_engines(self) -> ModelSettings:
+        """Check the settings of engines of other distributions."""
+        try:
+            for name, values in self.settings.items():
+                engine_settings(name, values)
+        except InputError as error:
+            raise ValueError(str(error)) from None
+        return self
+
+    def of_engine(self, name: str) -> Settings | None:
+        """The complete settings of an engine of another distribution; None for an engine without settings."""
+        return engine_settings(name, self.settings.get(name, {}))
 
     @property
     def valued_by(self) -> str:
-        """What runs the value model."""
+        """The name of the engine of the value model."""
         if self.prm is not None:
-            return "transformers"
+            return PRM_ENGINE
         return self.value_engine or self.engine
 
     @property
@@ -236,10 +272,10 @@ class ModelSettings(Settings):
     @property
     def value_name(self) -> str | None:
         """The value model to start with, likewise; a policy on a server is its own unless one is named."""
-        if self.value is None and self.valued_by == self.engine == "openai":
+        if self.value is None and self.valued_by == self.engine and ENGINES[self.engine].values_itself:
             return self.policy_name
         return _name(self.value, self.valued_by)
 
 
 def _name(model: str | None, engine: str) -> str | None:
-    return model if model is None or engine == "openai" else str(Path(model).resolve())
+    return str(Path(model).resolve()) if model is not None and ENGINES[engine].local else model

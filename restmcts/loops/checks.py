@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from restmcts.engines.registry import ENGINES
 from restmcts.engines.settings import ModelSettings
 from restmcts.errors import InputError
 from restmcts.loops.evaluating import without_value
@@ -40,8 +41,8 @@ def check_trainable(models: ModelSettings) -> None:
             "models.prm: a published process reward model cannot be trained further, which the loop does; use"
             " it with `restmcts search`"
         )
-    if "openai" in (models.engine, models.valued_by):
+    if fixed := [name for name in (models.engine, models.valued_by) if not ENGINES[name].trainable]:
         raise InputError(
-            "models behind a server (engine openai) cannot be trained: search with them by `restmcts search`"
+            f"models of the engine {fixed[0]} cannot be trained: search with them by `restmcts search`"
             " and `restmcts eval`, or give a folder and the engine transformers or vllm"
         )

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import aclosing
 
 from restmcts.engines.base import Policy, ValueModel
+from restmcts.engines.registry import ENGINES
 from restmcts.errors import InputError, PhaseError
 from restmcts.grading.registry import GRADERS
 from restmcts.loops.results import Searched
@@ -94,6 +95,7 @@ def run_tasks(run: Run, phase: str, tasks: Sequence[SearchTask], engines: Engine
     check_lengths([task.problem for task in tasks], engines)
     finished = run.writer.finished_trees(phase)
     waiting = [task for task in tasks if task.header.id not in finished]
+    run.note_uses(phase, ENGINES, {run.recipe.models.engine, run.recipe.models.valued_by})
     run.note_uses(phase, GRADERS, [run.recipe.problems.grader])
     run.note_uses(phase, METHODS, {task.header.method for task in tasks})
     run.progress.start(phase, "search", len(tasks))

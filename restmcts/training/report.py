@@ -48,12 +48,3 @@ class TrainingReport:
     @property
     def last_loss(self) -> float:
         return self.curve[-1][1]
-
-    @property
-    def mean_loss(self) -> float:
-        """The mean loss over all updates."""
-        total, before = 0.0, 0
-        for update, loss in self.curve:
-            total += loss * (update - before)
-            before = update
-        return total / before

@@ -135,7 +135,7 @@ def value_model(source: Path, extra_layers: int = 0, fresh_layers: int = 0) -> A
         config.pad_token_id = _spare_token(config)
     if fresh_layers:
         _add_layers(config, fresh_layers - old_layers)
-        model = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)  # type: ignore[no-untyped-call]
+        model = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
         torch.nn.init.zeros_(model.score.weight)
         return model
     if extra_layers:

@@ -15,8 +15,6 @@ from store.errors import StoreError
 from store.events import FORMAT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from store.records import PhaseStatus
 
 
@@ -111,11 +109,3 @@ def take_in(journal: Journal, row: Any, where: str) -> None:
         journal.apply(row)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise StoreError(f"{where}: not a line about a phase: {error!s}") from error
-
-
-def read_journal(rows: Iterable[tuple[str, Any]]) -> Journal:
-    """What the lines, each with the place it came from, add up to."""
-    journal = Journal()
-    for where, row in rows:
-        take_in(journal, row, where)
-    return journal

@@ -10,12 +10,14 @@ from benchmarks.contenders.workload import Workload, make_problems
 from benchmarks.in_flight import fly
 from benchmarks.scaling import memory
 from benchmarks.search_overhead import PROMPT, ReadyPolicy
-from restmcts.engines.base import Sample
+from restmcts.engines.base import Sample, SamplingRequest
 from restmcts.tools.speed import FreeValues
 
 
 def asked(lengths: list[int], seeds: list[int]) -> Asked:
-    return Asked((1,), seeds, 64, 1.0, [Sample((), length, False) for length in lengths])
+    return Asked(
+        SamplingRequest((1,), seeds, 64, "step", 1.0), [Sample((), length, False) for length in lengths]
+    )
 
 
 @pytest.mark.parametrize(
@@ -28,11 +30,13 @@ def asked(lengths: list[int], seeds: list[int]) -> Asked:
         ([4], [3], [(0, 1)]),
     ],
 )
-def test_samples_of_equal_length_and_following_seeds_are_one_request(lengths, seeds, groups):
+def test_samples_of_equal_length_and_following_seeds_are_one_request(
+    lengths: list[int], seeds: list[int], groups: list[tuple[int, int]]
+) -> None:
     assert list(grouped(asked(lengths, seeds))) == groups
 
 
-def test_a_recording_has_all_that_a_search_paid_for():
+def test_a_recording_has_all_that_a_search_paid_for() -> None:
     policy, recording = ReadyPolicy(), Recording()
     problems = make_problems(3)
     workload = Workload(problems, [PROMPT] * 3, 2, 240, 3, 64, 0.7, frozenset(), frozenset())
@@ -43,7 +47,7 @@ def test_a_recording_has_all_that_a_search_paid_for():
     assert recording.scored > details["nodes"]
 
 
-def test_the_driver_holds_less_than_the_aim_beside_the_text():
+def test_the_driver_holds_less_than_the_aim_beside_the_text() -> None:
     held, nodes, _ = asyncio.run(memory(trees=4, nodes=100))
     assert 400 <= nodes <= 440
     assert 0 < held / nodes < 2048
@@ -51,7 +55,9 @@ def test_the_driver_holds_less_than_the_aim_beside_the_text():
 
 # A round of the paper's search is three samples, then two after each other; a walk is one at a time.
 @pytest.mark.parametrize(("method", "one", "many"), [("mcts", 1.5, 3.5), ("mcts-improved", 1.0, 2.5)])
-def test_parallel_rounds_keep_more_samples_in_flight_and_lose_few(method, one, many):
+def test_parallel_rounds_keep_more_samples_in_flight_and_lose_few(
+    method: str, one: float, many: float
+) -> None:
     alone, eight, again = (fly(method, parallel, 3000, seed=0) for parallel in (1, 8, 8))
     assert again.record.events == eight.record.events
     assert again.passes == eight.passes

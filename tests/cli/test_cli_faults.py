@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.kill_resume import contents
 from store.check import check
 from tests.cli.commands import SMALL, refused, restmcts, write_lines
+from tests.support.stores import contents
 
 GOOD = {"problem": "Apply +1, +2 to 4", "answer": "7"}
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.kill_resume import contents, index_rows, problems_of
 from store.check import check, rebuild
 from tests.cli.commands import COMMAND, ENVIRONMENT, SMALL, Done, refused, restmcts, state
+from tests.support.stores import contents, index_rows, problems_of
 
 
 def renamed(root: Path) -> dict[str, str]:

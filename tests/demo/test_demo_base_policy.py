@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -59,14 +60,15 @@ def test_training_ends_in_range_and_the_saved_policy_is_the_measured_one(tmp_pat
     found = report.metrics["validation.step_probability"]
     assert SETTINGS.target <= found <= SETTINGS.highest
     assert report.updates == report.metrics["validation.update"] < 500
-    assert measured(target) == (pytest.approx(found, abs=1e-6), report.metrics["validation.greedy"])
+    assert measured(target) == pytest.approx((found, report.metrics["validation.greedy"]), abs=1e-6)
 
 
 def test_saved_policy_solves_what_it_is_said_to_solve(tmp_path: Path) -> None:
     """Greedy decoding by transformers, from the prompt that search will use."""
     target = tmp_path / "base"
     report = train_tiny_base(TASK, PROBLEMS, PROBLEMS, SETTINGS, target, device="cpu")
-    model, tokenizer = AutoModelForCausalLM.from_pretrained(target), AutoTokenizer.from_pretrained(target)
+    model: Any = AutoModelForCausalLM.from_pretrained(target)
+    tokenizer = AutoTokenizer.from_pretrained(target)
     solved = 0
     for problem in PROBLEMS:
         prompt = problem_tokens(tokenizer, problem.text, load_format(target))
@@ -123,9 +125,8 @@ def test_the_last_policy_in_range_is_taken_when_training_overshoots(tmp_path: Pa
     assert 0.05 <= report.metrics["validation.step_probability"] <= 0.8
     assert report.metrics["validation.update"] < report.updates
     found = report.metrics["validation.step_probability"]
-    assert measured(tmp_path / "base") == (
-        pytest.approx(found, abs=1e-6),
-        report.metrics["validation.greedy"],
+    assert measured(tmp_path / "base") == pytest.approx(
+        (found, report.metrics["validation.greedy"]), abs=1e-6
     )
 
 

@@ -41,7 +41,7 @@ QWEN = PrmSettings.model_validate({"preset": "qwen2.5-math-prm"})
 
 def byte_tokenizer(*more: str, chat: str | None = None) -> Any:
     """Bytes, "ки" as one ordinary token, and ``more`` special tokens."""
-    a, b, c, d = BYTE_TAG
+    a, b, c, d = tuple(BYTE_TAG)
     pairs = [(a, b), (c, d), (a + b, c + d)]
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     words = [*SPECIAL, "<unk>", *alphabet, *("".join(pair) for pair in pairs)]

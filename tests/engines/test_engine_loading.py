@@ -11,6 +11,7 @@ import torch
 from transformers import AutoModelForCausalLM, MambaConfig
 
 from restmcts.engines import loading
+from restmcts.engines.base import SamplingRequest
 from restmcts.engines.transformers.policy import TransformersPolicy
 from restmcts.errors import InputError
 from restmcts.prompts import PromptFormat, save_format
@@ -42,14 +43,18 @@ async def test_a_folder_gives_the_steps_of_its_model(folder: Path) -> None:
     assert loaded.context == CONTEXT
     assert loaded.prompt("7") == lent.prompt("9 7")
     how: dict[str, Any] = {"seeds": [1, 2, 3], "max_tokens": 9, "until": "step", "temperature": 1.0}
-    assert await loaded.propose((1, 9), **how) == await lent.propose((1, 9), **how)
+    assert await loaded.propose(SamplingRequest((1, 9), **how)) == await lent.propose(
+        SamplingRequest((1, 9), **how)
+    )
     loaded.close()
     lent.close()
 
 
 async def test_bfloat16_runs(folder: Path) -> None:
     engine = TransformersPolicy(folder, dtype="bfloat16")
-    samples = await engine.propose((1, 9), seeds=range(4), max_tokens=30, until="end", temperature=1)
+    samples = await engine.propose(
+        SamplingRequest((1, 9), seeds=range(4), max_tokens=30, until="end", temperature=1)
+    )
     assert all(sample.generated for sample in samples)
     engine.close()
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from restmcts.engines.base import SamplingRequest
 from restmcts.engines.openai.client import RejectedError
 from store.events import Step
 from tests.engines.fault_server import FaultServer
@@ -72,7 +73,9 @@ def test_a_template_and_a_question(server: FaultServer) -> None:
     propose(policy, " Add.\n")
     assert server.posts[-1].body["prompt"] == "Q: What is x? ({problem}!)\nA: Add.\n"
     asked = policy.question("What now? Give one number between 0 and 1.", "Number:")
-    (sample,) = asyncio.run(policy.propose(asked, seeds=[0], max_tokens=4, until="end", temperature=0.0))
+    (sample,) = asyncio.run(
+        policy.propose(SamplingRequest(asked, seeds=[0], max_tokens=4, until="end", temperature=0.0))
+    )
     assert server.posts[-1].body["prompt"] == "What now? Give one number between 0 and 1.\nNumber:"
     assert sample.steps[0].text.startswith("0.")
     policy.close()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from restmcts.engines.base import Sample, Sampling
+from restmcts.engines.base import Sample, Sampling, SamplingRequest
 from restmcts.engines.open import open_policy, open_value
 from restmcts.engines.openai.byte_prompts import PROBLEM_END
 from restmcts.engines.openai.client import is_loopback
@@ -231,13 +231,13 @@ def test_a_cancelled_request_hangs_up_and_gives_its_place_back(server: FaultServ
     async def cancel() -> list[Sample]:
         prompt = policy.prompt("What is x?")
         wish: dict[str, Any] = {"seeds": [0], "max_tokens": 9, "until": "step", "temperature": 0.7}
-        waiting = asyncio.ensure_future(policy.propose(prompt, **wish))
+        waiting = asyncio.ensure_future(policy.propose(SamplingRequest(prompt, **wish)))
         assert await asyncio.to_thread(server.arrived.wait, 10)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
         assert await asyncio.to_thread(server.hung_up.wait, 10)
-        return await asyncio.wait_for(policy.propose(prompt, **wish), 10)
+        return await asyncio.wait_for(policy.propose(SamplingRequest(prompt, **wish)), 10)
 
     assert len(asyncio.run(cancel())) == 1
     policy.close()
@@ -249,7 +249,9 @@ def test_closing_ends_those_who_wait(server: FaultServer) -> None:
 
     async def close() -> None:
         waiting = asyncio.ensure_future(
-            policy.propose(policy.prompt("x"), seeds=[0], max_tokens=9, until="step", temperature=0.7)
+            policy.propose(
+                SamplingRequest(policy.prompt("x"), seeds=[0], max_tokens=9, until="step", temperature=0.7)
+            )
         )
         assert await asyncio.to_thread(server.arrived.wait, 10)
         await asyncio.to_thread(policy.close)
@@ -266,7 +268,9 @@ def test_a_prompt_without_its_mark_is_a_defect(server: FaultServer) -> None:
     policy = open_engine(server)
     assert policy.prompt("é")[-1] == PROBLEM_END and len(policy.prompt("é")) == 3
     with pytest.raises(ValueError, match="no mark"):
-        asyncio.run(policy.propose((65,), seeds=[0], max_tokens=1, until="end", temperature=0.0))
+        asyncio.run(
+            policy.propose(SamplingRequest((65,), seeds=[0], max_tokens=1, until="end", temperature=0.0))
+        )
     policy.close()
 
 

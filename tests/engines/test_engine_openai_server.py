@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from restmcts.engines.base import Sampling
+from restmcts.engines.base import Sampling, SamplingRequest
 from restmcts.engines.openai.policy import OpenAiPolicy
 from restmcts.engines.prompted.critic import PromptedCritic
 from restmcts.engines.settings import OpenAiSettings
@@ -127,7 +127,7 @@ def policy(server: Server, request: pytest.FixtureRequest) -> Iterator[OpenAiPol
 def propose(policy: OpenAiPolicy, text: str = "", **changes: Any) -> Any:
     wish: dict[str, Any] = {"seeds": list(range(8)), "max_tokens": 24, "until": "step", "temperature": 1.0}
     prompt = (*policy.prompt("ab"), *text.encode())
-    return asyncio.run(policy.propose(prompt, **wish | changes))
+    return asyncio.run(policy.propose(SamplingRequest(prompt, **wish | changes)))
 
 
 def test_everything_is_understood(policy: OpenAiPolicy) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import pytest
 import torch
 
-from restmcts.engines.base import Sample, Tokens
+from restmcts.engines.base import Sample, SamplingRequest, Tokens
 from restmcts.engines.transformers import forward
 from restmcts.engines.transformers.policy import TransformersPolicy
 from restmcts.errors import EngineError
@@ -71,7 +71,7 @@ async def test_greedy_is_that_of_generate(kind: str, way: str, monkeypatch: pyte
     try:
         asked = [
             # One token of the limit is kept for the end of the text.
-            engine.propose(prompt, seeds=[0, 1], max_tokens=25, until="end", temperature=0)
+            engine.propose(SamplingRequest(prompt, seeds=[0, 1], max_tokens=25, until="end", temperature=0))
             for prompt in prompts
         ]
         samples = await asyncio.gather(*asked)
@@ -90,7 +90,9 @@ async def test_greedy_is_that_of_generate(kind: str, way: str, monkeypatch: pyte
 async def test_sampled_steps_have_the_logprob_of_the_plain_model(policy: TransformersPolicy) -> None:
     prompts = make_prompts(20)
     asked = [
-        policy.propose(prompt, seeds=range(3), max_tokens=40, until="step", temperature=1.3, top_p=0.9)
+        policy.propose(
+            SamplingRequest(prompt, seeds=range(3), max_tokens=40, until="step", temperature=1.3, top_p=0.9)
+        )
         for prompt in prompts
     ]
     found = await asyncio.gather(*asked)
@@ -104,7 +106,9 @@ async def test_sampled_steps_have_the_logprob_of_the_plain_model(policy: Transfo
 
 
 async def test_a_step_ends_at_its_newline(policy: TransformersPolicy) -> None:
-    samples = await policy.propose((1, 9, 4), seeds=range(60), max_tokens=60, until="step", temperature=1.5)
+    samples = await policy.propose(
+        SamplingRequest((1, 9, 4), seeds=range(60), max_tokens=60, until="step", temperature=1.5)
+    )
     ends = 0
     for sample in samples:
         if sample.steps:
@@ -119,7 +123,9 @@ async def test_a_step_ends_at_its_newline(policy: TransformersPolicy) -> None:
 
 
 async def test_until_end_gives_all_steps(policy: TransformersPolicy) -> None:
-    samples = await policy.propose((1, 9), seeds=range(40), max_tokens=80, until="end", temperature=1.2)
+    samples = await policy.propose(
+        SamplingRequest((1, 9), seeds=range(40), max_tokens=80, until="end", temperature=1.2)
+    )
     assert any(len(sample.steps) > 2 for sample in samples)
     for sample in samples:
         assert all(step.text.strip() and step.text.endswith("\n") for step in sample.steps[:-1])
@@ -148,11 +154,15 @@ WORD = 15
 
 async def test_an_end_at_once_is_a_sample_without_steps() -> None:
     engine = TransformersPolicy((ending_model(1 - 1e-6), word_tokenizer()))
-    (sample,) = await engine.propose((1, 9), seeds=[5], max_tokens=9, until="step", temperature=1)
+    (sample,) = await engine.propose(
+        SamplingRequest((1, 9), seeds=[5], max_tokens=9, until="step", temperature=1)
+    )
     assert sample == Sample((), 1, False)
     root = engine.prompt("9")
     assert root[-1] == NEWLINE
-    (sample,) = await engine.propose(root, seeds=[5], max_tokens=9, until="step", temperature=1)
+    (sample,) = await engine.propose(
+        SamplingRequest(root, seeds=[5], max_tokens=9, until="step", temperature=1)
+    )
     assert sample == Sample((), 1, False)
     engine.close()
 
@@ -160,14 +170,16 @@ async def test_an_end_at_once_is_a_sample_without_steps() -> None:
 async def test_the_end_of_text_is_seen_with_the_step() -> None:
     """How often a step ends the text, and that the next step then never starts with the end."""
     engine = TransformersPolicy((ending_model(0.4), word_tokenizer()))
-    samples = await engine.propose((1, 9), seeds=range(2000), max_tokens=3, until="step", temperature=1)
+    samples = await engine.propose(
+        SamplingRequest((1, 9), seeds=range(2000), max_tokens=3, until="step", temperature=1)
+    )
     closed = [sample for sample in samples if tokens_of(sample) == (WORD, NEWLINE)]
     share = sum(sample.steps[0].ended for sample in closed) / len(closed)
     assert len(closed) > 100
     assert share == pytest.approx(0.4, abs=0.12)
     assert {sample.generated for sample in closed} == {2, 3}
     after = await engine.propose(
-        (1, 9, WORD, NEWLINE), seeds=range(50), max_tokens=2, until="step", temperature=1
+        SamplingRequest((1, 9, WORD, NEWLINE), seeds=range(50), max_tokens=2, until="step", temperature=1)
     )
     assert all(sample.steps for sample in after)
     engine.close()
@@ -177,7 +189,9 @@ async def test_the_end_of_text_is_seen_with_the_step() -> None:
 @pytest.mark.parametrize("limit", [1, 2, 3, 4])
 async def test_the_end_of_text_is_within_the_limit(until: Literal["step", "end"], limit: int) -> None:
     engine = TransformersPolicy((ending_model(0.3), word_tokenizer()))
-    found = await engine.propose((1, 9), seeds=range(400), max_tokens=limit, until=until, temperature=1)
+    found = await engine.propose(
+        SamplingRequest((1, 9), seeds=range(400), max_tokens=limit, until=until, temperature=1)
+    )
     engine.close()
     for sample in found:
         tokens = tokens_of(sample)
@@ -195,12 +209,14 @@ async def test_the_end_of_text_is_within_the_limit(until: Literal["step", "end"]
 
 async def test_without_peeking_the_end_comes_with_the_next_request() -> None:
     engine = TransformersPolicy((ending_model(0.4), word_tokenizer()), peek_end=False)
-    samples = await engine.propose((1, 9), seeds=range(500), max_tokens=2, until="step", temperature=1)
+    samples = await engine.propose(
+        SamplingRequest((1, 9), seeds=range(500), max_tokens=2, until="step", temperature=1)
+    )
     closed = [sample for sample in samples if tokens_of(sample) == (WORD, NEWLINE)]
     assert closed
     assert not any(sample.steps[0].ended for sample in closed)
     after = await engine.propose(
-        (1, 9, WORD, NEWLINE), seeds=range(400), max_tokens=2, until="step", temperature=1
+        SamplingRequest((1, 9, WORD, NEWLINE), seeds=range(400), max_tokens=2, until="step", temperature=1)
     )
     assert sum(not sample.steps for sample in after) / 400 == pytest.approx(0.4, abs=0.1)
     engine.close()
@@ -210,7 +226,9 @@ async def test_merged_newlines_end_steps() -> None:
     tokenizer = merging_tokenizer()
     engine = TransformersPolicy((llama(vocab_size=len(tokenizer)), tokenizer))
     prompt = engine.prompt("a")
-    samples = await engine.propose(prompt, seeds=range(80), max_tokens=100, until="end", temperature=2)
+    samples = await engine.propose(
+        SamplingRequest(prompt, seeds=range(80), max_tokens=100, until="end", temperature=2)
+    )
     engine.close()
     steps = [step for sample in samples for step in sample.steps]
     assert any(step.text.endswith(".\n") and len(tokenizer.decode(step.tokens[-1:])) > 1 for step in steps)
@@ -221,11 +239,13 @@ async def test_merged_newlines_end_steps() -> None:
 
 async def test_children_reuse_their_parent(policy: TransformersPolicy) -> None:
     root = tuple(range(6, 46))
-    (sample,) = await policy.propose(root, seeds=[3], max_tokens=8, until="step", temperature=1)
+    (sample,) = await policy.propose(
+        SamplingRequest(root, seeds=[3], max_tokens=8, until="step", temperature=1)
+    )
     before = policy.stats()
     assert before["cached_tokens"] == 0
     child = root + sample.steps[0].tokens
-    await policy.propose(child, seeds=[1, 2, 3], max_tokens=8, until="step", temperature=1)
+    await policy.propose(SamplingRequest(child, seeds=[1, 2, 3], max_tokens=8, until="step", temperature=1))
     after = policy.stats()
     assert after["prompt_tokens"] - before["prompt_tokens"] == len(child)
     assert after["cached_tokens"] - before["cached_tokens"] >= len(child) - 2
@@ -235,21 +255,26 @@ async def test_children_reuse_their_parent(policy: TransformersPolicy) -> None:
 
 async def test_equal_prompts_that_wait_are_computed_once(policy: TransformersPolicy) -> None:
     root = tuple(range(6, 46))
-    asked = [policy.propose(root, seeds=[i], max_tokens=1, until="end", temperature=1) for i in range(5)]
+    asked = [
+        policy.propose(SamplingRequest(root, seeds=[i], max_tokens=1, until="end", temperature=1))
+        for i in range(5)
+    ]
     await asyncio.gather(*asked)
     assert policy.stats()["cached_tokens"] == 4 * (len(root) - 1)
 
 
 async def test_a_cancelled_request_is_dropped(policy: TransformersPolicy) -> None:
     long = asyncio.create_task(
-        policy.propose((1, 9), seeds=range(8), max_tokens=150, until="end", temperature=0.01)
+        policy.propose(SamplingRequest((1, 9), seeds=range(8), max_tokens=150, until="end", temperature=0.01))
     )
     while policy.stats()["forward_passes"] < 4:
         await asyncio.sleep(0)
     long.cancel()
     with pytest.raises(asyncio.CancelledError):
         await long
-    (sample,) = await policy.propose((1, 9), seeds=[0], max_tokens=2, until="step", temperature=1)
+    (sample,) = await policy.propose(
+        SamplingRequest((1, 9), seeds=[0], max_tokens=2, until="step", temperature=1)
+    )
     assert sample.generated > 0
     assert policy.stats()["running"] == 0
     cache = policy._model.cache
@@ -259,10 +284,10 @@ async def test_a_cancelled_request_is_dropped(policy: TransformersPolicy) -> Non
 async def test_lengths_are_checked_before_running(policy: TransformersPolicy) -> None:
     options: dict[str, Any] = {"seeds": [0], "until": "end", "temperature": 1}
     with pytest.raises(EngineError, match=rf"prompt has {CONTEXT} tokens, the model takes {CONTEXT}"):
-        await policy.propose((5,) * CONTEXT, max_tokens=4, **options)
+        await policy.propose(SamplingRequest((5,) * CONTEXT, max_tokens=4, **options))
     with pytest.raises(EngineError, match="empty prompt"):
-        await policy.propose((), max_tokens=4, **options)
-    (sample,) = await policy.propose((5,) * (CONTEXT - 3), max_tokens=50, **options)
+        await policy.propose(SamplingRequest((), max_tokens=4, **options))
+    (sample,) = await policy.propose(SamplingRequest((5,) * (CONTEXT - 3), max_tokens=50, **options))
     assert sample.generated <= 4
 
 
@@ -270,14 +295,14 @@ async def test_a_failure_reaches_everyone_and_the_engine_goes_on(
     policy: TransformersPolicy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options: dict[str, Any] = {"seeds": [0, 1], "max_tokens": 3, "until": "end", "temperature": 1}
-    expected = await policy.propose((1, 7, 8), **options)
+    expected = await policy.propose(SamplingRequest((1, 7, 8), **options))
     with monkeypatch.context() as patch:
         patch.setattr(policy._model, "logits", lambda pieces: 1 / 0)
-        asked = [policy.propose((1, number), **options) for number in range(5, 9)]
+        asked = [policy.propose(SamplingRequest((1, number), **options)) for number in range(5, 9)]
         failures = await asyncio.gather(*asked, return_exceptions=True)
     assert [type(failure) for failure in failures] == [EngineError] * 4
     assert "ZeroDivisionError" in str(failures[0])
-    assert await policy.propose((1, 7, 8), **options) == expected
+    assert await policy.propose(SamplingRequest((1, 7, 8), **options)) == expected
 
 
 async def test_a_closed_engine_says_so() -> None:
@@ -285,19 +310,21 @@ async def test_a_closed_engine_says_so() -> None:
     before = model.config._attn_implementation
     engine = TransformersPolicy((model, word_tokenizer()), name="base")
     waiting = asyncio.create_task(
-        engine.propose((1, 9), seeds=[0], max_tokens=150, until="end", temperature=0.01)
+        engine.propose(SamplingRequest((1, 9), seeds=[0], max_tokens=150, until="end", temperature=0.01))
     )
     await asyncio.sleep(0)
     engine.close()
     with pytest.raises(EngineError, match="base: the engine"):
         await waiting
     with pytest.raises(EngineError, match="base: the engine is closed"):
-        await engine.propose((1, 9), seeds=[0], max_tokens=5, until="end", temperature=1)
+        await engine.propose(SamplingRequest((1, 9), seeds=[0], max_tokens=5, until="end", temperature=1))
     assert model.config._attn_implementation == before
 
 
 def test_an_engine_serves_one_event_loop_after_another(policy: TransformersPolicy) -> None:
     async def ask() -> list[Sample]:
-        return await policy.propose((1, 9), seeds=[0], max_tokens=5, until="end", temperature=1)
+        return await policy.propose(
+            SamplingRequest((1, 9), seeds=[0], max_tokens=5, until="end", temperature=1)
+        )
 
     assert asyncio.run(ask()) == asyncio.run(ask())

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from restmcts.engines.base import Sample, Tokens
+from restmcts.engines.base import Sample, SamplingRequest, Tokens
 from restmcts.engines.openai.byte_prompts import QUESTION_END, encode_text, split_prompt
 from restmcts.engines.prompted.critic import CRITIC_TOKENS, STATE_THE_ANSWER, PromptedCritic, RuleCritic
 from restmcts.engines.prompted.value import GRADE_TOKENS, PromptedValueModel, parse_grade
@@ -31,7 +31,7 @@ class Speaker:
     context: int = 10_000
     prompt_tokens: int | None = 7
     name: str = "speaker"
-    asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    asked: list[tuple[str, str, SamplingRequest]] = field(default_factory=list)
     given: int = 0
     closed: bool = False
 
@@ -44,11 +44,11 @@ class Speaker:
     def tokens(self, step: Step) -> Tokens:
         return encode_text(step.text)
 
-    async def propose(self, prompt: Tokens, **wish: Any) -> list[Sample]:
-        _, text, reply = split_prompt(prompt)
-        self.asked.append((text, wish | {"reply": reply}))
+    async def propose(self, request: SamplingRequest) -> list[Sample]:
+        _, text, reply = split_prompt(request.prompt)
+        self.asked.append((text, reply, request))
         samples = []
-        for _ in wish["seeds"]:
+        for _ in request.seeds:
             text = self.replies[self.given % len(self.replies)]
             self.given += 1
             steps = (Step(text, ended=True),) if text else ()
@@ -121,16 +121,11 @@ def test_the_question_holds_problem_and_solution() -> None:
     speaker = Speaker(["0.5"])
     model = PromptedValueModel(speaker)
     grade(model, "Add {2}.\nThen 3.\n", "")
-    (first, wish), (second, _) = speaker.asked
+    (first, reply, request), (second, *_) = speaker.asked
     assert "Problem:\nWhat {is} x?\n" in first and "Solution so far:\nAdd {2}.\nThen 3.\n\nHow" in first
     assert "Solution so far:\n(nothing yet)\n" in second
-    assert wish == {
-        "seeds": range(1),
-        "max_tokens": GRADE_TOKENS,
-        "until": "end",
-        "temperature": 0.0,
-        "reply": "Number:",
-    }
+    assert reply == "Number:"
+    assert request == SamplingRequest(request.prompt, range(1), GRADE_TOKENS, "end", temperature=0.0)
 
 
 def test_several_grades_are_averaged_and_counted() -> None:
@@ -139,23 +134,23 @@ def test_several_grades_are_averaged_and_counted() -> None:
     (found,) = grade(model, "Add.\n")
     assert (found.value, found.read, found.generated, found.calls) == (0.5, 7, 2 + 2 + 3, 1)
     assert model.most_tokens == 2 * 3 * GRADE_TOKENS
-    assert speaker.asked[0][1]["temperature"] > 0
+    assert speaker.asked[0][2].temperature > 0
 
 
 def test_a_reply_without_a_grade_is_asked_for_once_more() -> None:
     speaker = Speaker(["well", "0.4"])
     (found,) = grade(PromptedValueModel(speaker), "Add.\n")
     assert (found.value, found.read, found.generated, found.calls) == (0.4, 14, 4, 2)
-    first, second = (wish for _, wish in speaker.asked)
-    assert list(first["seeds"]) != list(second["seeds"])
-    assert second["temperature"] > 0
+    first, second = (request for _, _, request in speaker.asked)
+    assert list(first.seeds) != list(second.seeds)
+    assert second.temperature > 0
 
 
 def test_only_the_missing_grades_are_asked_for_again() -> None:
     speaker = Speaker(["0.1", "well", "0.3", "0.5"])
     (found,) = grade(PromptedValueModel(speaker, samples=3), "Add.\n")
     assert found.value == 0.3
-    assert [len(wish["seeds"]) for _, wish in speaker.asked] == [3, 1]
+    assert [len(request.seeds) for _, _, request in speaker.asked] == [3, 1]
 
 
 def test_twice_no_grade_is_an_error_and_no_value() -> None:
@@ -211,10 +206,10 @@ def test_advice(reply: str, advice: str | None) -> None:
 def test_the_policy_is_asked_about_the_whole_solution() -> None:
     speaker = Speaker(["Go on."], prompt_tokens=None)
     verdict = judge(speaker, Step("Add {2}.\n"), Step("Then 3.\n"))
-    ((text, wish),) = speaker.asked
+    ((text, reply, request),) = speaker.asked
     assert "Problem:\nWhat is x?\n" in text and "so far:\nAdd {2}.\nThen 3.\n" in text
-    assert (wish["until"], wish["temperature"], wish["max_tokens"]) == ("step", 0.0, CRITIC_TOKENS)
-    assert wish["reply"] == "Reply:"
+    assert (request.until, request.temperature, request.max_tokens) == ("step", 0.0, CRITIC_TOKENS)
+    assert reply == "Reply:"
     assert verdict.cost.prompt == len(text) + 1 + len("Reply:")
 
 

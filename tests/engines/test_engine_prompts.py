@@ -18,7 +18,6 @@ from restmcts.prompts import (
     load_format,
     problem_tokens,
     save_format,
-    split_steps,
     step_tokens,
 )
 from tests.engines.engine_models import NEWLINE, VOCABULARY, merging_tokenizer, word_tokenizer
@@ -89,8 +88,7 @@ def test_a_worked_solution_is_split_as_the_policy_writes_it(make: Any) -> None:
     assert [tokenizer.decode(step.tokens) for step in steps] == texts
     assert [step.ended for step in steps] == [False, False, True]
     joined = [token for step in steps for token in step.tokens]
-    again = split_steps(tokenizer, StepEnds(tokenizer), joined)
-    assert [step.tokens for step in again] == [step.tokens for step in steps]
+    assert [*StepEnds(tokenizer).split(joined)] == [step.tokens for step in steps]
 
 
 def test_a_solution_without_text() -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from transformers import Qwen2Config
 
-from restmcts.engines.base import Tokens
+from restmcts.engines.base import SamplingRequest, Tokens
 from restmcts.engines.transformers import attention, decoding, prefill, scoring
 from restmcts.engines.transformers.decoding import Decoder, Row
 from restmcts.engines.transformers.policy import TransformersPolicy
@@ -48,7 +48,7 @@ def exact_logprobs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Tokens, int, t
 
     def keep(self: Decoder, row: Row, finished: Any) -> None:
         job = row.owner.job
-        seen.append((job.prompt, job.seeds[row.index], tuple(row.logprobs)))
+        seen.append((job.prompt, job.request.seeds[row.index], tuple(row.logprobs)))
         original(self, row, finished)
 
     monkeypatch.setattr(decoding.Decoder, "_finish", keep)
@@ -60,7 +60,9 @@ async def run_policy(kind: str, requests: Sequence[Any], size: int, **options: A
     found = []
     for start in range(0, len(requests), size):
         part = requests[start : start + size]
-        found += await asyncio.gather(*(engine.propose(prompt, **how) for prompt, how in part))
+        found += await asyncio.gather(
+            *(engine.propose(SamplingRequest(prompt, **how)) for prompt, how in part)
+        )
     engine.close()
     return found
 

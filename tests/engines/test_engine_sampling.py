@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,14 +17,20 @@ from restmcts.engines.transformers.sampling import Draw, draw_tokens, uniforms
 END = torch.tensor([2])
 
 
-def draws(count: int, **changes: object) -> list[Draw]:
-    options = {"position": 0, "temperature": 1.0, "top_p": 1.0, "end_allowed": True, **changes}
-    return [Draw(seed=seed, **options) for seed in range(count)]
+def draws(count: int, **changes: Any) -> list[Draw]:
+    options: dict[str, Any] = {
+        "position": 0,
+        "temperature": 1.0,
+        "top_p": 1.0,
+        "end_allowed": True,
+        **changes,
+    }
+    return [Draw(seed=seed, **(options | changes)) for seed in range(count)]
 
 
-def shares(logits: list[float], count: int = 20_000, **changes: object) -> list[float]:
+def shares(logits: list[float], count: int = 20_000, **changes: Any) -> list[float]:
     tokens, _ = draw_tokens(torch.tensor([logits]).expand(count, -1), draws(count, **changes), END)
-    return (np.bincount(tokens, minlength=len(logits)) / count).tolist()
+    return [float(share) for share in np.bincount(tokens, minlength=len(logits)) / count]
 
 
 def test_numbers_are_uniform_over_seeds_and_over_positions() -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from restmcts.engines.base import Policy, Sample
+from restmcts.engines.base import Policy, Sample, SamplingRequest
 from restmcts.engines.token_limit import draw_in_turns
 from restmcts.engines.transformers.policy import TransformersPolicy
 from restmcts.engines.vllm.policy import VllmPolicy
@@ -38,11 +38,11 @@ def policy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     engine.close()
 
 
-def until_cut(lengths: Sequence[int], total_tokens: int) -> int:
+def until_cut(lengths: Sequence[int], together: int) -> int:
     """The tokens that each sample of these lengths can have, if all get one in turns."""
     each = 0
-    while (drawing := sum(length > each for length in lengths)) and drawing <= total_tokens:
-        total_tokens -= drawing
+    while (drawing := sum(length > each for length in lengths)) and drawing <= together:
+        together -= drawing
         each += 1
     return each
 
@@ -54,25 +54,25 @@ async def test_samples_are_those_without_the_limit_up_to_where_it_cuts(
     how: dict[str, Any] = {"seeds": SEEDS, "max_tokens": 24, "until": until, "temperature": 1.4}
     cuts = 0
     for prompt in make_prompts(3, seed=5):
-        whole = await policy.propose(prompt, **how)
+        whole = await policy.propose(SamplingRequest(prompt, **how))
         total = sum(sample.generated for sample in whole)
-        for total_tokens in {len(SEEDS), 9, 20, total // 2, total - 1, total, total + 7, 6 * 24}:
-            if total_tokens < len(SEEDS):
+        for together in {len(SEEDS), 9, 20, total // 2, total - 1, total, total + 7, 6 * 24}:
+            if together < len(SEEDS):
                 continue
-            found = await policy.propose(prompt, **how, total_tokens=total_tokens)
+            found = await policy.propose(SamplingRequest(prompt, **how, total_tokens=together))
             taken = sum(sample.generated for sample in found)
             cut = [sample for sample in found if sample.cut]
             cuts += len(cut)
-            assert taken <= total_tokens
+            assert taken <= together
             assert all(sample.truncated for sample in cut)
             # What is left is less than a token for each of those that were being drawn.
-            assert not cut or total_tokens - taken < len(cut)
+            assert not cut or together - taken < len(cut)
             for sample, expected in zip(found, whole, strict=True):
                 if sample.cut:
                     assert tokens_of(sample) == tokens_of(expected)[: len(tokens_of(sample))]
                 else:
                     assert sample == expected
-            if total_tokens >= total + len(SEEDS):
+            if together >= total + len(SEEDS):
                 assert not cut
     assert cuts > 20
 
@@ -81,15 +81,17 @@ async def test_where_a_limit_cuts_depends_on_the_lengths_alone() -> None:
     """Alone and beside other requests, in the same place."""
     engine = TransformersPolicy((llama(), word_tokenizer()), cache_tokens=20_000, peek_end=False)
     how: dict[str, Any] = {"seeds": SEEDS, "max_tokens": 30, "until": "step", "temperature": 1.6}
-    for total_tokens in (10, 31, 60):
-        prompts = make_prompts(5, seed=total_tokens)
-        wholes = [await engine.propose(prompt, **how) for prompt in prompts]
-        alone = [await engine.propose(prompt, **how, total_tokens=total_tokens) for prompt in prompts]
-        asked = [engine.propose(prompt, **how, total_tokens=total_tokens) for prompt in prompts]
+    for together in (10, 31, 60):
+        prompts = make_prompts(5, seed=together)
+        wholes = [await engine.propose(SamplingRequest(prompt, **how)) for prompt in prompts]
+        alone = [
+            await engine.propose(SamplingRequest(prompt, **how, total_tokens=together)) for prompt in prompts
+        ]
+        asked = [engine.propose(SamplingRequest(prompt, **how, total_tokens=together)) for prompt in prompts]
         assert await asyncio.gather(*asked) == alone
         for whole, found in zip(wholes, alone, strict=True):
             lengths = [sample.generated for sample in whole]
-            each = until_cut(lengths, total_tokens)
+            each = until_cut(lengths, together)
             assert [sample.generated for sample in found] == [min(each, length) for length in lengths]
             assert [sample.cut for sample in found] == [length > each for length in lengths]
     engine.close()
@@ -100,9 +102,11 @@ async def test_the_cache_is_kept_free_for_what_a_limit_allows_and_no_more() -> N
     engine = TransformersPolicy((llama(), word_tokenizer()), cache_tokens=400)
     how: dict[str, Any] = {"seeds": range(20), "max_tokens": 100, "until": "end", "temperature": 1}
     with pytest.raises(EngineError, match="may need 2002 cached tokens"):
-        await engine.propose((1, 9), **how)
+        await engine.propose(SamplingRequest((1, 9), **how))
     for _ in range(3):
-        asked = [engine.propose((1, number), **how, total_tokens=300) for number in (9, 10, 11)]
+        asked = [
+            engine.propose(SamplingRequest((1, number), **how, total_tokens=300)) for number in (9, 10, 11)
+        ]
         for found in await asyncio.gather(*asked):
             assert sum(sample.generated for sample in found) <= 300
     cache = engine._model.cache
@@ -114,7 +118,7 @@ async def test_the_cache_is_kept_free_for_what_a_limit_allows_and_no_more() -> N
 async def test_batches_of_a_request_share_the_limit() -> None:
     engine = TransformersPolicy((llama(), word_tokenizer()), max_batch=4, peek_end=False)
     how: dict[str, Any] = {"seeds": range(10), "max_tokens": 20, "until": "end", "temperature": 0.01}
-    found = await engine.propose((1, 9), **how, total_tokens=84)
+    found = await engine.propose(SamplingRequest((1, 9), **how, total_tokens=84))
     engine.close()
     assert [sample.generated for sample in found] == [20] * 4 + [1] * 4 + [0, 0]
     assert [sample.cut for sample in found] == [False] * 4 + [True] * 6
@@ -124,9 +128,9 @@ async def test_batches_of_a_request_share_the_limit() -> None:
 async def test_at_temperature_zero_one_sample_counts_for_all(tmp_path: Path) -> None:
     engine = VllmPolicy(save(llama(), tmp_path), MODELS)
     how: dict[str, Any] = {"max_tokens": 30, "until": "end", "temperature": 0}
-    (whole,) = await engine.propose((1, 9), seeds=[0], **how)
+    (whole,) = await engine.propose(SamplingRequest((1, 9), seeds=[0], **how))
     assert whole.generated > 8
-    found = await engine.propose((1, 9), seeds=[0, 1, 2], **how, total_tokens=20)
+    found = await engine.propose(SamplingRequest((1, 9), seeds=[0, 1, 2], **how, total_tokens=20))
     assert [(sample.generated, sample.cut) for sample in found] == [(6, True)] * 3
     engine.close()
 
@@ -135,14 +139,16 @@ async def test_at_temperature_zero_one_sample_counts_for_all(tmp_path: Path) -> 
 async def test_a_cancelled_request_takes_nothing_with_it(tmp_path: Path) -> None:
     engine = VllmPolicy(save(llama(), tmp_path), MODELS)
     how: dict[str, Any] = {"seeds": SEEDS, "until": "end", "temperature": 0.5}
-    long = asyncio.create_task(engine.propose((1, 9), max_tokens=150, total_tokens=600, **how))
+    long = asyncio.create_task(
+        engine.propose(SamplingRequest((1, 9), max_tokens=150, total_tokens=600, **how))
+    )
     start = engine.stats()["forward_passes"]
     while engine.stats()["forward_passes"] < start + 3:
         await asyncio.sleep(0)
     long.cancel()
     with pytest.raises(asyncio.CancelledError):
         await long
-    found = await engine.propose((1, 9), max_tokens=20, total_tokens=30, **how)
+    found = await engine.propose(SamplingRequest((1, 9), max_tokens=20, total_tokens=30, **how))
     assert sum(sample.generated for sample in found) == 30
     stats = engine.stats()
     assert (stats["running"], stats["generated_tokens"]) == (0, 30)
@@ -152,7 +158,9 @@ async def test_a_cancelled_request_takes_nothing_with_it(tmp_path: Path) -> None
 
 async def test_less_than_a_token_each_is_refused(policy: Policy) -> None:
     with pytest.raises(EngineError, match="6 samples cannot take 5 tokens together"):
-        await policy.propose((1, 9), seeds=SEEDS, max_tokens=9, until="end", temperature=1, total_tokens=5)
+        await policy.propose(
+            SamplingRequest((1, 9), seeds=SEEDS, max_tokens=9, until="end", temperature=1, total_tokens=5)
+        )
 
 
 @given(
@@ -164,17 +172,19 @@ async def test_less_than_a_token_each_is_refused(policy: Policy) -> None:
 def test_in_turns_nothing_is_overspent_and_what_fits_is_drawn_at_once(
     lengths: list[int], most: int, spare: int
 ) -> None:
-    total_tokens = len(lengths) + spare
+    together = len(lengths) + spare
     asked: list[int] = []
 
-    async def draw(seeds: Sequence[int], longest: int) -> list[Sample]:
-        asked.append(len(seeds))
-        return [Sample((), min(lengths[seed], longest), lengths[seed] > longest) for seed in seeds]
+    async def draw(request: SamplingRequest) -> list[Sample]:
+        asked.append(len(request.seeds))
+        longest = request.max_tokens
+        return [Sample((), min(lengths[seed], longest), lengths[seed] > longest) for seed in request.seeds]
 
-    found = asyncio.run(draw_in_turns(draw, range(len(lengths)), most, total_tokens))
+    request = SamplingRequest((1,), range(len(lengths)), most, "step", 1.0)
+    found = asyncio.run(draw_in_turns(draw, request, together))
     assert len(found) == len(lengths)
-    assert sum(sample.generated for sample in found) <= total_tokens
-    if total_tokens >= most * len(lengths):
+    assert sum(sample.generated for sample in found) <= together
+    if together >= most * len(lengths):
         assert asked == [len(lengths)]
     for sample, length in zip(found, lengths, strict=True):
         assert sample.cut == (sample.generated < min(length, most))

@@ -85,7 +85,7 @@ async def test_jobs_that_come_while_an_engine_gathers_share_its_step() -> None:
     first = submit(worker)
     await asyncio.to_thread(gathering.begun.wait, 10)
     second = submit(worker, then=gathering.enough.set)
-    assert await asyncio.gather(first, second) == [2, 2]
+    assert list(await asyncio.gather(first, second)) == [2, 2]
     worker.close()
 
 

@@ -10,10 +10,8 @@ from typing import Any, Literal
 
 import pytest
 import torch
-from test_engine_policy import make_prompts, plain_logprobs, tokens_of
-from test_engine_value import padded_logits
 
-from restmcts.engines.base import Policy, Sample, Sampling, Tokens, ValueModel
+from restmcts.engines.base import Policy, Sample, Sampling, SamplingRequest, Tokens, ValueModel
 from restmcts.engines.open import open_policy, open_value
 from restmcts.engines.prompted.critic import RuleCritic
 from restmcts.engines.transformers.policy import TransformersPolicy
@@ -41,6 +39,8 @@ from tests.engines.engine_models import (
     value_llama,
     word_tokenizer,
 )
+from tests.engines.test_engine_policy import make_prompts, plain_logprobs, tokens_of
+from tests.engines.test_engine_value import padded_logits
 from tests.engines.vllm_support import INSTALLED, MODELS, assert_nothing_runs, needs_vllm, save
 
 
@@ -71,8 +71,12 @@ async def test_greedy_is_that_of_the_transformers_engine(
 ) -> None:
     plain = TransformersPolicy((llama(), word_tokenizer()), peek_end=False)
     for prompt in make_prompts(12):
-        expected = await plain.propose(prompt, seeds=[0, 1], max_tokens=30, until=until, temperature=0)
-        found = await policy.propose(prompt, seeds=[0, 1], max_tokens=30, until=until, temperature=0)
+        expected = await plain.propose(
+            SamplingRequest(prompt, seeds=[0, 1], max_tokens=30, until=until, temperature=0)
+        )
+        found = await policy.propose(
+            SamplingRequest(prompt, seeds=[0, 1], max_tokens=30, until=until, temperature=0)
+        )
         assert [(tokens_of(x), x.generated, x.truncated) for x in found] == [
             (tokens_of(x), x.generated, x.truncated) for x in expected
         ]
@@ -88,7 +92,10 @@ async def test_without_logprobs_the_samples_are_the_same(policy: VllmPolicy, tmp
     bare = open_policy(save(llama(), tmp_path), models, name="bare")
     for prompt in make_prompts(4):
         how: dict[str, Any] = {"seeds": [5, 6], "max_tokens": 30, "until": "end", "temperature": 0.7}
-        expected, found = await policy.propose(prompt, **how), await bare.propose(prompt, **how)
+        expected, found = (
+            await policy.propose(SamplingRequest(prompt, **how)),
+            await bare.propose(SamplingRequest(prompt, **how)),
+        )
         assert [tokens_of(sample) for sample in found] == [tokens_of(sample) for sample in expected]
         assert {step.logprob for sample in found for step in sample.steps} == {None}
         assert all(step.logprob is not None for sample in expected for step in sample.steps)
@@ -109,7 +116,9 @@ async def test_a_step_ends_at_its_newline_and_has_the_logprob_of_the_plain_model
 ) -> None:
     model, ends = llama(), StepEnds(word_tokenizer())
     prompt = before_newline()
-    samples = await policy.propose(prompt, seeds=range(400), max_tokens=60, until="step", temperature=2)
+    samples = await policy.propose(
+        SamplingRequest(prompt, seeds=range(400), max_tokens=60, until="step", temperature=2)
+    )
     steps = [sample.steps[0] for sample in samples if sample.steps]
     assert sum(step.tokens[0] == NEWLINE and len(step.tokens) > 2 for step in steps) > 5
     assert sum(step.text.endswith("\n") for step in steps) > 20
@@ -132,7 +141,7 @@ async def test_a_step_ends_at_its_newline_and_has_the_logprob_of_the_plain_model
 async def test_an_end_at_once_is_a_sample_without_steps(policy: VllmPolicy) -> None:
     """So that a text that ends after a newline is seen with the next request."""
     samples = await policy.propose(
-        (1, 9, NEWLINE), seeds=range(300), max_tokens=9, until="step", temperature=2
+        SamplingRequest((1, 9, NEWLINE), seeds=range(300), max_tokens=9, until="step", temperature=2)
     )
     at_once = [sample for sample in samples if not sample.steps]
     assert at_once
@@ -144,7 +153,7 @@ async def test_an_end_at_once_is_a_sample_without_steps(policy: VllmPolicy) -> N
 async def test_the_limit_holds_after_leading_newlines(policy: VllmPolicy, limit: int) -> None:
     ends = StepEnds(word_tokenizer())
     found = await policy.propose(
-        before_newline(), seeds=range(300), max_tokens=limit, until="step", temperature=1.5
+        SamplingRequest(before_newline(), seeds=range(300), max_tokens=limit, until="step", temperature=1.5)
     )
     assert sum(tokens_of(sample)[:1] == (NEWLINE,) for sample in found) > 5
     assert max(sample.generated for sample in found) == limit
@@ -156,7 +165,9 @@ async def test_the_limit_holds_after_leading_newlines(policy: VllmPolicy, limit:
 
 @needs_vllm
 async def test_until_end_gives_all_steps(policy: VllmPolicy) -> None:
-    samples = await policy.propose((1, 9), seeds=range(40), max_tokens=80, until="end", temperature=1.2)
+    samples = await policy.propose(
+        SamplingRequest((1, 9), seeds=range(40), max_tokens=80, until="end", temperature=1.2)
+    )
     model = llama()
     assert any(len(sample.steps) > 2 for sample in samples)
     for sample in samples:
@@ -182,7 +193,7 @@ async def test_merged_newlines_end_steps(tmp_path: Path) -> None:
     ends = StepEnds(tokenizer, len(tokenizer) + 3)
     seeds = range(300)
     samples = await engine.propose(
-        engine.prompt("a"), seeds=seeds, max_tokens=100, until="step", temperature=2
+        SamplingRequest(engine.prompt("a"), seeds=seeds, max_tokens=100, until="step", temperature=2)
     )
     engine.close()
     steps = [step for sample in samples for step in sample.steps]
@@ -196,7 +207,9 @@ async def test_merged_newlines_end_steps(tmp_path: Path) -> None:
 @needs_vllm
 async def test_a_sample_has_the_random_numbers_of_its_seed(policy: VllmPolicy) -> None:
     async def ask(*seeds: int) -> list[Any]:
-        return await policy.propose((1, 9), seeds=seeds, max_tokens=30, until="step", temperature=1.5)
+        return await policy.propose(
+            SamplingRequest((1, 9), seeds=seeds, max_tokens=30, until="step", temperature=1.5)
+        )
 
     three = await ask(5, 6, 7)
     assert await ask(5, 6, 7) == three
@@ -210,15 +223,17 @@ async def test_a_sample_has_the_random_numbers_of_its_seed(policy: VllmPolicy) -
 
 @needs_vllm
 async def test_children_reuse_what_is_computed_of_their_parent(policy: VllmPolicy) -> None:
-    policy._engine._core.forget()  # type: ignore[attr-defined]
+    policy._engine._core.engine.reset_prefix_cache()  # type: ignore[attr-defined]
     root = (1, *range(6, 55), *range(20, 50))
     before = policy.stats()
-    await policy.propose(root, seeds=[3], max_tokens=4, until="end", temperature=1)
+    await policy.propose(SamplingRequest(root, seeds=[3], max_tokens=4, until="end", temperature=1))
     first = policy.stats()
     assert first["cached_tokens"] == before["cached_tokens"]
     await asyncio.gather(
         *(
-            policy.propose((*root, child), seeds=[1, 2], max_tokens=4, until="end", temperature=1)
+            policy.propose(
+                SamplingRequest((*root, child), seeds=[1, 2], max_tokens=4, until="end", temperature=1)
+            )
             for child in range(6, 10)
         )
     )
@@ -235,14 +250,16 @@ async def test_children_reuse_what_is_computed_of_their_parent(policy: VllmPolic
 async def test_a_cancelled_request_is_dropped(policy: VllmPolicy) -> None:
     start = policy.stats()["forward_passes"]
     long = asyncio.create_task(
-        policy.propose((1, 9), seeds=range(8), max_tokens=150, until="end", temperature=0.5)
+        policy.propose(SamplingRequest((1, 9), seeds=range(8), max_tokens=150, until="end", temperature=0.5))
     )
     while policy.stats()["forward_passes"] < start + 3:
         await asyncio.sleep(0)
     long.cancel()
     with pytest.raises(asyncio.CancelledError):
         await long
-    (sample,) = await policy.propose((1, 9), seeds=[0], max_tokens=2, until="step", temperature=1)
+    (sample,) = await policy.propose(
+        SamplingRequest((1, 9), seeds=[0], max_tokens=2, until="step", temperature=1)
+    )
     assert sample.generated > 0
     assert policy.stats()["running"] == 0
     assert_nothing_runs(policy)
@@ -255,16 +272,16 @@ async def test_what_cannot_be_asked_is_said(policy: VllmPolicy) -> None:
     with pytest.raises(
         EngineError, match=f"tiny: the prompt has {CONTEXT} tokens, the model takes {CONTEXT}"
     ):
-        await policy.propose((5,) * CONTEXT, max_tokens=5, temperature=1, **how)
+        await policy.propose(SamplingRequest((5,) * CONTEXT, max_tokens=5, temperature=1, **how))
     with pytest.raises(EngineError, match="tiny: max_tokens must be at least 1, not 0"):
-        await policy.propose((5,), max_tokens=0, temperature=1, **how)
+        await policy.propose(SamplingRequest((5,), max_tokens=0, temperature=1, **how))
     with pytest.raises(EngineError, match="tiny: an empty prompt"):
-        await policy.propose((), max_tokens=5, temperature=1, **how)
+        await policy.propose(SamplingRequest((), max_tokens=5, temperature=1, **how))
     with pytest.raises(EngineError, match=r"temperatures from 0 to 2\.0, not 2\.5"):
-        await policy.propose((5,), max_tokens=5, temperature=2.5, **how)
+        await policy.propose(SamplingRequest((5,), max_tokens=5, temperature=2.5, **how))
     with pytest.raises(EngineError, match="tiny: the prompt has token 60, the model's vocabulary ends at 59"):
-        await policy.propose((5, 60), max_tokens=5, temperature=1, **how)
-    (last,) = await policy.propose((5,) * (CONTEXT - 1), max_tokens=50, temperature=1, **how)
+        await policy.propose(SamplingRequest((5, 60), max_tokens=5, temperature=1, **how))
+    (last,) = await policy.propose(SamplingRequest((5,) * (CONTEXT - 1), max_tokens=50, temperature=1, **how))
     assert last.generated == 1
 
 
@@ -272,9 +289,10 @@ async def test_what_cannot_be_asked_is_said(policy: VllmPolicy) -> None:
 async def test_what_vllm_refuses_fails_alone(policy: VllmPolicy) -> None:
     from vllm.sampling_params import SamplingParams
 
-    good = policy.propose((1, 9), seeds=[1, 2], max_tokens=30, until="end", temperature=1)
+    good = policy.propose(SamplingRequest((1, 9), seeds=[1, 2], max_tokens=30, until="end", temperature=1))
     bad = policy._engine.run((1, 9), SamplingParams(logprobs=1000))
-    samples, failure = await asyncio.gather(good, bad, return_exceptions=True)
+    answers: tuple[Any, Any] = await asyncio.gather(good, bad, return_exceptions=True)
+    samples, failure = answers
     assert isinstance(samples, list) and len(samples) == 2
     assert isinstance(failure, EngineError)
     assert "tiny: " in str(failure) and "logprobs" in str(failure)
@@ -331,7 +349,8 @@ async def test_two_engines_side_by_side_do_not_disturb_each_other(
     prompts = make_prompts(40, seed=7)
     model, expected = llama(), padded_logits(value_llama(), prompts, "right")
     asked = [
-        policy.propose(prompt, seeds=[1, 2], max_tokens=20, until="end", temperature=1) for prompt in prompts
+        policy.propose(SamplingRequest(prompt, seeds=[1, 2], max_tokens=20, until="end", temperature=1))
+        for prompt in prompts
     ]
     scored = [value.score([prompt]) for prompt in prompts for _ in range(3)]
     samples, scores = await asyncio.gather(asyncio.gather(*asked), asyncio.gather(*scored))

@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_engine_policy import make_prompts, plain_logprobs, tokens_of
 
-from restmcts.engines.base import Sample, Tokens
+from restmcts.engines.base import Sample, SamplingRequest, Tokens
 from restmcts.engines.settings import ModelSettings
 from restmcts.engines.vllm.cpu import partial_blocks as vllm_blocks
 from restmcts.engines.vllm.cpu.partial_blocks import PartialBlocks
@@ -22,6 +21,7 @@ from restmcts.engines.vllm.policy import VllmPolicy
 from restmcts.engines.vllm.value import VllmValueModel
 from restmcts.errors import EngineError
 from tests.engines.engine_models import CONTEXT, END, llama, mistral, value_llama
+from tests.engines.test_engine_policy import make_prompts, plain_logprobs, tokens_of
 from tests.engines.vllm_support import MODELS, assert_nothing_runs, needs_vllm, save
 
 pytestmark = needs_vllm
@@ -81,7 +81,9 @@ def record_computed(engine: Any, monkeypatch: pytest.MonkeyPatch) -> list[dict[s
 
 
 async def step(policy: VllmPolicy, prompt: Tokens, *seeds: int, temperature: float = 1.5) -> list[Sample]:
-    return await policy.propose(prompt, seeds=seeds, max_tokens=12, until="step", temperature=temperature)
+    return await policy.propose(
+        SamplingRequest(prompt, seeds=seeds, max_tokens=12, until="step", temperature=temperature)
+    )
 
 
 async def chain(policy: VllmPolicy, prompt: Tokens, seed: int, temperatures: list[float]) -> list[Sample]:
@@ -123,7 +125,7 @@ async def test_one_token_is_computed_of_a_text_that_was_written_before(
 ) -> None:
     """By every sample of a request, also where another one has gone on from there in the meantime."""
     policy = policies[0]
-    core_of(policy).forget()
+    core_of(policy).engine.reset_prefix_cache()
     prompt = (1, *(6 + place % 40 for place in range(length - 1)))
     (first,) = await step(policy, prompt, 4)
     assert first.steps and not first.steps[0].ended
@@ -143,9 +145,11 @@ async def test_samples_of_a_new_prompt_wait_for_the_first_of_them(
 ) -> None:
     prompt = (1, *range(6, 36))
     for policy, computed in zip(policies, [[[31], [1, 1, 1]], [[31, 31, 31], [1, 1, 1]]], strict=True):
-        core_of(policy).forget()
+        core_of(policy).engine.reset_prefix_cache()
         passes = record_computed(policy, monkeypatch)
-        await policy.propose(prompt, seeds=(1, 2, 3), max_tokens=20, until="end", temperature=0.1)
+        await policy.propose(
+            SamplingRequest(prompt, seeds=(1, 2, 3), max_tokens=20, until="end", temperature=0.1)
+        )
         assert [sorted(each.values()) for each in passes][:2] == computed
 
 
@@ -153,10 +157,10 @@ async def test_samples_that_share_full_blocks_only_do_not_wait(
     policies: tuple[VllmPolicy, VllmPolicy], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     policy = policies[0]
-    core_of(policy).forget()
+    core_of(policy).engine.reset_prefix_cache()
     passes = record_computed(policy, monkeypatch)
     prompt = (1, *range(6, 6 + BLOCK))
-    await policy.propose(prompt, seeds=(1, 2, 3), max_tokens=5, until="end", temperature=0.1)
+    await policy.propose(SamplingRequest(prompt, seeds=(1, 2, 3), max_tokens=5, until="end", temperature=0.1))
     assert sorted(passes[0].values()) == [1, 1, BLOCK + 1]
 
 
@@ -246,7 +250,9 @@ async def test_kept_blocks_leave_the_cache_to_those_who_need_it(
     whole = (1, *(6 + place % 40 for place in range(policy.context - 2)))
     assert (await asyncio.wait_for(step(policy, whole, 3), 20))[0].generated
     many = [
-        policy.propose(prompt[:20], seeds=(1, 2), max_tokens=60, until="end", temperature=0.5)
+        policy.propose(
+            SamplingRequest(prompt[:20], seeds=(1, 2), max_tokens=60, until="end", temperature=0.5)
+        )
         for prompt in make_prompts(12, seed=5)
     ]
     found = await asyncio.wait_for(asyncio.gather(*many), 60)
@@ -319,11 +325,11 @@ async def test_closing_frees_what_is_kept(folder: Path) -> None:
 
 async def test_a_cancelled_request_leaves_no_blocks_in_use(policies: tuple[VllmPolicy, VllmPolicy]) -> None:
     policy = policies[0]
-    core_of(policy).forget()
+    core_of(policy).engine.reset_prefix_cache()
     start = policy.stats()["forward_passes"]
     prompt = (1, *range(6, 20))
     long = asyncio.create_task(
-        policy.propose(prompt, seeds=range(4), max_tokens=100, until="end", temperature=0.3)
+        policy.propose(SamplingRequest(prompt, seeds=range(4), max_tokens=100, until="end", temperature=0.3))
     )
     while policy.stats()["forward_passes"] < start + 3:
         await asyncio.sleep(0)

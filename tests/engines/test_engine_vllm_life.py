@@ -17,10 +17,8 @@ from typing import Any
 import psutil
 import pytest
 import torch
-from test_engine_policy import make_prompts, plain_logprobs, tokens_of
-from test_engine_value import padded_logits
 
-from restmcts.engines.base import Sample
+from restmcts.engines.base import Sample, SamplingRequest
 from restmcts.engines.open import open_policy, open_value, prepare
 from restmcts.engines.settings import ModelSettings, VllmSettings
 from restmcts.engines.vllm import policy as vllm_policy
@@ -28,6 +26,8 @@ from restmcts.engines.vllm.policy import VllmPolicy
 from restmcts.engines.vllm.value import VllmValueModel
 from restmcts.errors import EngineError, InputError
 from tests.engines.engine_models import llama, value_llama
+from tests.engines.test_engine_policy import make_prompts, plain_logprobs, tokens_of
+from tests.engines.test_engine_value import padded_logits
 from tests.engines.vllm_support import MODELS, needs_vllm, save
 
 PROMPTS = make_prompts(6)
@@ -51,7 +51,8 @@ def variables() -> dict[str, str]:
 def greedy(engine: VllmPolicy) -> list[Sample]:
     async def ask() -> list[Sample]:
         asked = [
-            engine.propose(prompt, seeds=[0], max_tokens=8, until="end", temperature=0) for prompt in PROMPTS
+            engine.propose(SamplingRequest(prompt, seeds=[0], max_tokens=8, until="end", temperature=0))
+            for prompt in PROMPTS
         ]
         return [sample for (sample,) in await asyncio.gather(*asked)]
 
@@ -241,13 +242,13 @@ def test_an_engine_of_its_own_processes_gives_the_same(outside: VllmPolicy) -> N
 @pytest.mark.slow
 async def test_cancelling_and_failing_in_an_engine_of_its_own_processes(outside: VllmPolicy) -> None:
     how: dict[str, Any] = {"seeds": [1, 2], "until": "end", "max_tokens": 140, "temperature": 0.5}
-    long = asyncio.create_task(outside.propose((1, 9), **how))
+    long = asyncio.create_task(outside.propose(SamplingRequest((1, 9), **how)))
     while not outside.stats()["running"]:
         await asyncio.sleep(0)
     long.cancel()
     with pytest.raises(asyncio.CancelledError):
         await long
-    first, second = await outside.propose((1, 9), **how)
+    first, second = await outside.propose(SamplingRequest((1, 9), **how))
     assert first.generated and second.generated and first != second
     from vllm.sampling_params import SamplingParams
 

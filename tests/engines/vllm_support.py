@@ -26,5 +26,5 @@ def save(model: Any, folder: Path, tokenizer: Any = None) -> Path:
 def assert_nothing_runs(policy: Any) -> None:
     """vLLM has no request left; also empties its cache."""
     core = policy._engine._core
-    core.forget()
+    core.engine.reset_prefix_cache()
     assert not core.engine.has_unfinished_requests()

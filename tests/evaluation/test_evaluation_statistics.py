@@ -25,7 +25,7 @@ from restmcts.evaluation.statistics import paired_difference, wilson
 def test_wilson_against_published_intervals(correct: int, total: int, low: float, high: float) -> None:
     interval = wilson(correct, total)
     assert interval.value == correct / total
-    assert (interval.low, interval.high) == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
+    assert (interval.low, interval.high) == pytest.approx((low, high), abs=5e-5)
 
 
 def test_wilson_of_nothing_knows_nothing() -> None:

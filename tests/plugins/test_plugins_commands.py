@@ -54,7 +54,15 @@ def test_a_method_is_one_short_file() -> None:
 
 
 def test_the_method_passes_its_own_checks(installed: Path) -> None:
-    words = [sys.executable, "-m", "pytest", "-q", "-c", os.devnull, SOURCE / "checks" / "dvts.py"]
+    words: list[str | os.PathLike[str]] = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-c",
+        os.devnull,
+        SOURCE / "checks" / "dvts.py",
+    ]
     path = os.pathsep.join([str(installed), str(SOURCE.parents[2])])
     done = subprocess.run(words, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": path})
     assert done.returncode == 0, done.stdout
@@ -76,7 +84,8 @@ def test_methods_lists_what_is_installed(with_plugins: Command) -> None:
 
 
 def test_search_stores_trees_and_what_they_came_from(searched: Path) -> None:
-    graders, methods = journal(searched, "search-dvts")
+    engines, graders, methods = journal(searched, "search-dvts")
+    assert engines == {"engines": {"transformers": f"restmcts {__version__}"}}
     assert graders == {"graders": {"math": f"restmcts {__version__}"}}
     assert methods == {"search_methods": {"dvts": ORIGIN}}
     assert check(searched) == []

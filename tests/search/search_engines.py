@@ -13,8 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from benchmarks.in_flight import shared_passes
-from restmcts.engines.base import Sample, Sampling, Tokens
+from restmcts.engines.base import Sample, Sampling, SamplingRequest, Tokens
 from restmcts.engines.prompted.critic import RuleCritic
 from restmcts.errors import EngineError
 from restmcts.problems.problem import Problem
@@ -23,6 +22,7 @@ from restmcts.search.running.driver import run_search, run_searches
 from restmcts.search.running.task import Engines, SearchTask
 from restmcts.search.settings import Method
 from store.events import Header, SearchRecord, Step
+from tests.support.sampling import shared_passes
 
 SHORT: dict[str, dict[str, Any]] = {
     "self-consistency": {"samples": 5},
@@ -68,16 +68,6 @@ class Gate:
 
 
 @dataclass
-class Call:
-    prompt: Tokens
-    seeds: tuple[int, ...]
-    max_tokens: int
-    until: str
-    temperature: float
-    total_tokens: int | None = None
-
-
-@dataclass
 class Writer:
     """A policy that writes steps of one to four tokens; a solution has ``depth`` steps or a few less.
 
@@ -92,36 +82,31 @@ class Writer:
     gate: Gate | None = None
     fail_at: int | None = None
     name: str = "writer"
-    calls: list[Call] = field(default_factory=list)
+    calls: list[SamplingRequest] = field(default_factory=list)
     generated: int = 0
 
     def prompt(self, problem: str) -> Tokens:
         return (*PROMPT, *(3000 + ord(letter) for letter in problem))
 
+    def question(self, text: str, reply: str) -> Tokens:
+        return (*PROMPT, *(3000 + ord(letter) for letter in text + reply))
+
     def tokens(self, step: Step) -> Tokens:
         return step.tokens
 
-    async def propose(
-        self,
-        prompt: Tokens,
-        *,
-        seeds: Sequence[int],
-        max_tokens: int,
-        until: str,
-        temperature: float,
-        top_p: float = 1.0,
-        total_tokens: int | None = None,
-    ) -> list[Sample]:
-        assert max_tokens >= 1 and len(prompt) + max_tokens <= self.context
-        assert total_tokens is None or total_tokens >= len(seeds)
-        self.calls.append(Call(prompt, tuple(seeds), max_tokens, until, temperature, total_tokens))
+    async def propose(self, request: SamplingRequest) -> list[Sample]:
+        prompt, total = request.prompt, request.total_tokens
+        assert request.max_tokens >= 1 and len(prompt) + request.max_tokens <= self.context
+        assert total is None or total >= len(request.seeds)
+        self.calls.append(request)
         if self.gate is not None:
             await self.gate.wait()
         if self.fail_at is not None and len(self.calls) >= self.fail_at:
             raise EngineError("writer: out of ink")
-        samples = [self.write(prompt, seed, max_tokens, until, temperature) for seed in seeds]
-        if total_tokens is not None:
-            passes = shared_passes([sample.generated for sample in samples], total_tokens)
+        how = request.max_tokens, request.until, request.temperature
+        samples = [self.write(prompt, seed, *how) for seed in request.seeds]
+        if total is not None:
+            passes = shared_passes([sample.generated for sample in samples], total)
             cut = Sample((), passes, True, cut=True)
             samples = [cut if sample.generated > passes else sample for sample in samples]
         self.generated += sum(sample.generated for sample in samples)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from restmcts.engines.base import Sample, Sampling
+from restmcts.engines.base import Sample, Sampling, SamplingRequest
 from restmcts.search.methods.mcts import Mcts
 from restmcts.search.moves import Moves
 from restmcts.search.registry import METHODS
@@ -43,10 +43,8 @@ def test_no_method_ever_overspends(
     lengths: tuple[int, int],
 ) -> None:
     wanted = METHODS[method].settings
-    chosen = wanted(
-        early_stop=early,
-        **({"parallel_rounds": parallel} if "parallel_rounds" in wanted.model_fields else {}),
-    )
+    more: dict[str, Any] = {"parallel_rounds": parallel} if "parallel_rounds" in wanted.model_fields else {}
+    chosen = wanted(early_stop=early, **more)
     policy = Writer(depth=depth, empty=empty)
     sampling = Sampling(step_tokens=lengths[0], trace_tokens=lengths[1])
     record = run(task(method, chosen, budget=budget, seed=seed), engines(policy, sampling=sampling))
@@ -233,9 +231,9 @@ def test_a_request_may_have_a_temperature_and_a_top_p(
     seen: list[tuple[float, float]] = []
 
     class Watched(Writer):
-        async def propose(self, prompt: Any, **how: Any) -> list[Sample]:
-            seen.append((how["temperature"], how["top_p"]))
-            return await super().propose(prompt, **how)
+        async def propose(self, request: SamplingRequest) -> list[Sample]:
+            seen.append((request.temperature, request.top_p))
+            return await super().propose(request)
 
     def moves() -> Moves:
         yield Propose(Prefix(0), 1, temperature=temperature, top_p=top_p)

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from restmcts.engines.base import Sample, Sampling, Tokens
+from restmcts.aggregations import Aggregation
+from restmcts.engines.base import Sample, Sampling, SamplingRequest, Tokens
 from restmcts.errors import EngineError, InputError
 from restmcts.search.methods.mcts import Mcts
 from restmcts.search.methods.sampling import BestOfN, SelfConsistency
@@ -92,12 +93,12 @@ def test_no_more_searches_than_wanted_run_at_once() -> None:
     running, most = 0, 0
 
     class Counted(Writer):
-        async def propose(self, *args: Any, **more: Any) -> Any:
+        async def propose(self, request: SamplingRequest) -> Any:
             nonlocal running, most
             running += 1
             most = max(most, running)
             try:
-                return await super().propose(*args, **more)
+                return await super().propose(request)
             finally:
                 running -= 1
 
@@ -172,7 +173,7 @@ def test_a_method_without_values_runs_without_a_value_model(method: str) -> None
 
 def test_a_defect_of_an_engine_is_not_taken_for_a_failed_search() -> None:
     class Broken(Writer):
-        async def propose(self, *args: Any, **more: Any) -> Any:
+        async def propose(self, request: SamplingRequest) -> Any:
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -185,15 +186,15 @@ def test_nothing_runs_on_after_the_end(end: str) -> None:
         never: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         class Slow(Writer):
-            async def propose(self, prompt: Any, **more: Any) -> Any:
-                if prompt[-1] != 3000 + ord("f"):
+            async def propose(self, request: SamplingRequest) -> Any:
+                if request.prompt[-1] != 3000 + ord("f"):
                     await never
-                return await super().propose(prompt, **more)
+                return await super().propose(request)
 
         tasks = [task("greedy", number=number, text="f" if number == 0 else "s") for number in range(9)]
         searches = run_searches(tasks, engines(Slow()), 4)
         assert (await anext(searches)).header.id == "1.search/0"
-        waiting: asyncio.Task[SearchRecord] = asyncio.ensure_future(anext(searches))  # type: ignore[arg-type]
+        waiting: asyncio.Task[SearchRecord] = asyncio.ensure_future(anext(searches))
         await asyncio.sleep(0)
         if end == "cancel":
             waiting.cancel()
@@ -330,9 +331,9 @@ def test_a_search_of_an_evaluation_uses_its_budget(method: str) -> None:
 
 
 @pytest.mark.parametrize("aggregation, combine", [("minimum", min), ("product", prod), ("mean", fmean)])
-def test_a_partial_solution_is_valued_by_all_its_steps(aggregation: str, combine: Any) -> None:
+def test_a_partial_solution_is_valued_by_all_its_steps(aggregation: Aggregation, combine: Any) -> None:
     """What the tree holds is the aggregate of what the value model says along the path."""
-    settings = {"branch": 2, "rounds": 6, "rollout_steps": 0}
+    settings: dict[str, Any] = {"branch": 2, "rounds": 6, "rollout_steps": 0}
     plain = fold(run(task("mcts", Mcts(**settings, end_gate=2)), engines(Writer(), Judge())).events)
     said = {plain.text(node.id): node.score for node in plain.nodes[1:]}
     used = replace(engines(Writer(), Judge()), aggregation=aggregation)
@@ -365,10 +366,10 @@ def test_what_the_budget_cuts_short_finishes_no_solution(method: str) -> None:
     """A step is cut off and one token is left: the search ends; its last node is not a solution for that."""
 
     class Wordy(Writer):
-        async def propose(self, *args: Any, total_tokens: int | None = None, **more: Any) -> list[Sample]:
-            if total_tokens is not None and total_tokens < 6:
-                return [Sample((), total_tokens - 1, True, cut=True)]
-            return await super().propose(*args, total_tokens=total_tokens, **more)
+        async def propose(self, request: SamplingRequest) -> list[Sample]:
+            if request.total_tokens is not None and request.total_tokens < 6:
+                return [Sample((), request.total_tokens - 1, True, cut=True)]
+            return await super().propose(request)
 
         def write(self, prompt: Tokens, seed: int, most: int, until: str, temperature: float) -> Sample:
             return Sample((Step(f"{seed}\n", (5, 6, 7, 8, seed % 50 + 10, 9), -0.5),), 6, False)

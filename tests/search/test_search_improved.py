@@ -81,7 +81,7 @@ def test_no_redraw_follows_what_came_first() -> None:
 
 def test_a_step_that_is_drawn_again_is_counted() -> None:
     """Every round starts at the root: a is finished, so is a again, then b."""
-    world = {
+    world: dict[str, Any] = {
         "propose": {(): ["a", "a", "b"]},
         "value": {("a",): 0.25, ("b",): 1.0},
         "finished": {("a",), ("b",)},
@@ -96,14 +96,14 @@ def test_a_walk_ends_at_the_depth_and_where_no_step_comes() -> None:
     found = search(rounds=1, depth=1)
     assert found.table() == {(): (1, 0.75), ("a",): (1, 0.75)}
     assert not found.node("a").finished
-    cut = {**WORLD, "propose": {(): ["a"]}}
+    cut: dict[str, Any] = {**WORLD, "propose": {(): ["a"]}}
     found = scripted_search("mcts-improved", ImprovedMcts(rounds=1), **cut)
     assert found.node("a").finished and found.node("a").answer is None
 
 
 def test_where_nothing_comes_no_more_is_drawn() -> None:
     """After a, and with only a refused x below it, the policy writes nothing more."""
-    world = {"propose": {(): ["a"], ("a",): ["x"]}, "value": {("a",): 1.0, ("a", "x"): 0.25}}
+    world: dict[str, Any] = {"propose": {(): ["a"], ("a",): ["x"]}, "value": {("a",): 1.0, ("a", "x"): 0.25}}
     found = scripted_search("mcts-improved", ImprovedMcts(rounds=1, attempts=2), **world)
     proposals = [request.prefix.node for request in found.asked if isinstance(request, Propose)]
     assert proposals == [0, 1, 1, 1, 2, 2]
@@ -121,7 +121,7 @@ SEARCHING = [name for name in METHODS if name not in {"greedy", "self-consistenc
 def one_step(method: str, value: float, **settings: Any) -> ScriptedSearch:
     """Every step is an answer, and has the same value."""
     fields = METHODS[method].settings.model_fields
-    limits = {"rounds": 3, "samples": 3, "repeat": False}
+    limits: dict[str, Any] = {"rounds": 3, "samples": 3, "repeat": False}
     chosen = {name: limit for name, limit in limits.items() if name in fields}
     return scripted_search(
         method,

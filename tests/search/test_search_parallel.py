@@ -11,14 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from restmcts.engines.base import Sample, Sampling
+from restmcts.engines.base import Sample, Sampling, SamplingRequest
 from restmcts.search.methods import mcts
 from restmcts.search.methods import mcts_improved as improved
 from restmcts.search.methods.mcts import Mcts
 from restmcts.search.methods.mcts_improved import ImprovedMcts, select
 from restmcts.search.methods.tree_of_thought import TreeOfThought
 from restmcts.search.recorder import Recorder
-from restmcts.search.registry import METHODS
 from restmcts.search.requests import Start
 from restmcts.search.rounds import Rounds
 from restmcts.search.running.driver import run_search
@@ -27,6 +26,8 @@ from store.events import BackedUp, Expanded, Selected
 from store.selection import candidates
 from store.tree import Tree, fold
 from tests.search.search_engines import Gate, Judge, Writer, engines, run, run_many, task
+
+SETTINGS: dict[str, type[Mcts] | type[ImprovedMcts]] = {"mcts": Mcts, "mcts-improved": ImprovedMcts}
 
 
 def test_parallel_rounds_of_mcts_start_from_different_leaves() -> None:
@@ -99,7 +100,7 @@ def test_a_record_depends_on_its_seed_alone(name: str, budget: int | None, early
     method = name.partition(" ")[0]
     tasks = []
     for number in range(20):
-        changed = {"early_stop": early_stop}
+        changed: dict[str, Any] = {"early_stop": early_stop}
         if method != "tot-bfs":
             changed["parallel_rounds"] = 2 + number % 4
         chosen = WIDE[name].model_copy(update=changed)
@@ -113,7 +114,7 @@ def test_a_record_depends_on_its_seed_alone(name: str, budget: int | None, early
 
 @pytest.mark.parametrize("method", ["mcts", "mcts-improved"])
 def test_a_search_that_stops_early_has_all_that_was_begun(method: str) -> None:
-    chosen = METHODS[method].settings(parallel_rounds=4, rounds=40, gate="value", end_gate=0.6)
+    chosen = SETTINGS[method](parallel_rounds=4, rounds=40, gate="value", end_gate=0.6)
     reasons = set()
     for seed in range(9):
         policy, judge = Writer(depth=3, gate=Gate(seed)), Judge()
@@ -129,11 +130,11 @@ def test_requests_of_one_search_run_at_the_same_time(name: str) -> None:
     running, most = 0, 0
 
     class Counted(Writer):
-        async def propose(self, *args: Any, **more: Any) -> list[Sample]:
+        async def propose(self, request: SamplingRequest) -> list[Sample]:
             nonlocal running, most
             running += 1
             most = max(most, running)
-            samples = await super().propose(*args, **more)
+            samples = await super().propose(request)
             running -= 1
             return samples
 
@@ -167,13 +168,13 @@ def test_a_failure_does_not_wait_for_older_jobs() -> None:
     class Stuck(Writer):
         """Never answers the first request that runs next to another one, and fails in the second."""
 
-        async def propose(self, *args: Any, **more: Any) -> list[Sample]:
+        async def propose(self, request: SamplingRequest) -> list[Sample]:
             if len(self.calls) < 2:
-                return await super().propose(*args, **more)
+                return await super().propose(request)
             if self.fail_at is None:
                 self.fail_at = 1
                 return await asyncio.Event().wait()  # type: ignore[return-value]
-            return await super().propose(*args, **more)
+            return await super().propose(request)
 
     async def search() -> str:
         chosen = Mcts(rounds=9, parallel_rounds=2, rollout_steps=1, early_stop=False)
@@ -281,9 +282,7 @@ def test_a_selection_goes_to_the_largest_sum_of_what_its_event_tells(
     method: str, more: dict[str, Any], parallel: int
 ) -> None:
     """Every level of every selection, computed from its event and the tree before it."""
-    chosen = METHODS[method].settings(
-        **({"rounds": 40, "parallel_rounds": parallel, "early_stop": False} | more)
-    )
+    chosen = SETTINGS[method](**({"rounds": 40, "parallel_rounds": parallel, "early_stop": False} | more))
     levels = 0
     for seed in range(10):
         found = scripted_search(method, chosen, seed=seed, **world(seed))
@@ -314,7 +313,7 @@ def test_a_selection_goes_to_the_largest_sum_of_what_its_event_tells(
 def test_every_round_is_selected_and_backed_up_once(
     method: str, parallel: int, rounds: int, depth: int, variety: int, empty: float, seed: int
 ) -> None:
-    chosen = METHODS[method].settings(parallel_rounds=parallel, rounds=rounds, early_stop=False)
+    chosen = SETTINGS[method](parallel_rounds=parallel, rounds=rounds, early_stop=False)
     record = run(task(method, chosen, seed=seed), engines(Writer(depth, variety, empty)))
     rounds_begun = sum(isinstance(event, Selected) for event in record.events)
     backups = sum(isinstance(event, BackedUp) for event in record.events)

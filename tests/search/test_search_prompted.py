@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -88,10 +89,8 @@ def test_the_budget_holds_for_everything_generated(
 ) -> None:
     policy, grader, critic = Writer(empty=0.1), Grader(), Adviser()
     wanted = METHODS[method].settings
-    chosen = wanted(
-        early_stop=early,
-        **({"parallel_rounds": parallel} if "parallel_rounds" in wanted.model_fields else {}),
-    )
+    more: dict[str, Any] = {"parallel_rounds": parallel} if "parallel_rounds" in wanted.model_fields else {}
+    chosen = wanted(early_stop=early, **more)
     used = engines(policy, grader, critic=critic if advised else None, sampling=Sampling(step_tokens=8))
     record = run(task(method, chosen, budget=budget, seed=seed), used)
     generated = policy.generated + grader.generated + critic.generated

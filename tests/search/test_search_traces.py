@@ -134,7 +134,7 @@ def test_further_rules_that_will_read_the_same_traces_get_their_values() -> None
     found = scripted_search("self-consistency", settings, **RANKED)
     assert needs_value("self-consistency", settings)
     read = {rule: RULES[rule].run(found.tree) for rule in rules}
-    assert [read[rule][0] for rule in rules[2:] if read[rule]] == ["p", "q", "r"]
+    assert [found and found[0] for found in (read[rule] for rule in rules[2:])] == ["p", "q", "r"]
     assert all(node.score is not None for node in found.tree.nodes[1:])
     # the majority alone decides, so no value can end the search early
     assert (found.outcome.reason, drawn(found)) == ("samples", 3)

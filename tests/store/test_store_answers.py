@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from store.answers import RULES, sample_shares
-from store.events import BackedUp, Critiqued, Expanded, Extended, SearchRecord, Step, Valued
+from store.events import BackedUp, Critiqued, Event, Expanded, Extended, SearchRecord, Step, Valued
 from store.tree import Tree, fold
 from tests.store.strategies import live_searches
 
 
 def chains(*rows: tuple[str | None, tuple[float, ...], float, int]) -> Tree:
     """A tree of chains; a row has the answer of its leaf, the scores of its steps, V and the samples."""
-    events: list[object] = []
+    events: list[Event] = []
     size = 1
     for index, (answer, scores, value, samples) in enumerate(rows):
         parent = 0
@@ -26,7 +26,7 @@ def chains(*rows: tuple[str | None, tuple[float, ...], float, int]) -> Tree:
             parent, size = size, size + 1
         events.append(Critiqued(parent, answer is not None, answer))
         events.append(BackedUp((parent,), (1,), (value,)))
-    return fold(events)  # type: ignore[arg-type]
+    return fold(events)
 
 
 TREE = chains(
@@ -66,7 +66,7 @@ def test_a_vote_weights_values_by_the_share_of_samples_at_each_step() -> None:
     "1" has 3/4 · 1/2 · .8 = .3, "2" has 1/4 · 1 = .25; the sum of V over samples would choose "2".
     """
     a, b, c, d = (Step(text) for text in "abcd")
-    events = [
+    events: list[Event] = [
         Expanded(0, (a, b), (3, 1)),
         Expanded(1, (c, d), (1, 1)),
         Expanded(2, (c,), (9,)),

@@ -14,8 +14,10 @@ import pytest
 from hypothesis import given, settings
 
 from store.check import check, rebuild
+from store.encoding.rows import labels_from
 from store.errors import InputError, StoreError
 from store.events import Stopped
+from store.files.jsonl import read_rows
 from store.records import Metric
 from store.writer import RunWriter
 from tests.store.build import (
@@ -52,7 +54,9 @@ def test_what_is_written_comes_back(tmp_path: Path) -> None:
         assert list(writer.read_trees(PHASE)) == [record(n, correct=n != 1) for n in (0, 1, 2)]
         assert writer.finished_trees(PHASE) == {f"{PHASE}/{n}" for n in (0, 1, 2)}
         assert list(writer.read_samples("1.train")) == [POLICY_SAMPLE, VALUE_SAMPLE]
-        assert list(writer.read_labels(PHASE, "rest-mcts"))[1] == (f"{PHASE}/1", LABELS)
+        path = writer.layout.labels(PHASE, "rest-mcts")
+        labels = [labels_from(row, str(path)) for _, row in read_rows(path)]
+        assert (labels[1].tree, labels[1].values) == (f"{PHASE}/1", LABELS)
         assert writer.phase_status(PHASE) == "done"
         assert writer.phase_summary(PHASE) == {"trees": 3}
         assert writer.phase_status("2.search") is None

@@ -90,4 +90,4 @@ def test_what_is_set_badly_is_said(
 def test_a_missing_vllm_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speed, "engines_here", lambda: ["transformers"])
     (line,) = advice([GOOD], ModelSettings())
-    assert "vLLM is not installed" in line
+    assert "the engine vllm is not installed" in line

@@ -15,7 +15,6 @@ from transformers.utils import logging
 
 from restmcts.errors import InputError, PhaseError
 from restmcts.prompts import load_format, problem_tokens
-from restmcts.training import checkpoint
 from restmcts.training.batches import UNLABELLED, collate
 from restmcts.training.policy import example, next_token_loss, train_policy
 from restmcts.training.report import TrainingProgress
@@ -26,6 +25,14 @@ from tests.training.training_models import TOKEN, Weights, step, sums
 
 SETTINGS = PolicyTraining(learning_rate=3e-3, batch_size=8, updates=20, seed=3)
 """Enough to see the loss go down, in a second."""
+
+
+def numpy_state() -> list[int]:
+    """The state of numpy's global generator."""
+    state = numpy.random.get_state(legacy=False)
+    assert isinstance(state, dict)
+    found: list[int] = state["state"]["key"].tolist()
+    return found
 
 
 def test_prompt_of_training_is_the_prompt_of_search(policy: Path) -> None:
@@ -86,7 +93,6 @@ def test_training_lowers_the_loss_and_tells_about_it(policy: Path, tmp_path: Pat
     assert all(tell.total == 20 and tell.tokens_per_second > 0 for tell in told)
     assert told[0].learning_rate <= told[1].learning_rate > told[-1].learning_rate > 0
     assert report.tokens == 20 * 8 * len(policy_chains(policy, sums(1), 99)[0][0].tokens)
-    assert min(loss for _, loss in report.curve) <= report.mean_loss <= report.first_loss
 
 
 def test_checkpoint_is_a_model_folder(policy: Path, tmp_path: Path) -> None:
@@ -118,10 +124,10 @@ def test_equal_seeds_give_equal_weights(
 def test_training_leaves_no_traces_in_the_process(
     policy: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    before = (random.getstate(), numpy.random.get_state()[1].tolist(), torch.get_rng_state().tolist())
+    before = (random.getstate(), numpy_state(), torch.get_rng_state().tolist())
     verbosity = logging.get_verbosity(), logging.is_progress_bar_enabled()
     train_policy(policy, sums(8), SETTINGS, tmp_path / "new", device="cpu")
-    after = (random.getstate(), numpy.random.get_state()[1].tolist(), torch.get_rng_state().tolist())
+    after = (random.getstate(), numpy_state(), torch.get_rng_state().tolist())
     assert after == before
     assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == verbosity
     assert capfd.readouterr() == ("", "")
@@ -191,7 +197,7 @@ def test_failure_while_saving_keeps_the_old_checkpoint(
     def full(source: object, destination: object) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(checkpoint.shutil, "copyfile", full)
+    monkeypatch.setattr("restmcts.training.checkpoint.shutil.copyfile", full)
     with pytest.raises(OSError, match="no space"):
         train_policy(policy, sums(20), SETTINGS, target, device="cpu")
     assert {path.name: path.read_bytes() for path in target.iterdir()} == before

@@ -48,6 +48,10 @@ async def shown(pilot: Pilot[None], until: Until, start: str) -> None:
     await until(pilot, lambda: status(pilot).startswith(start))
 
 
+async def ordered(pilot: Pilot[None], until: Until, title: str) -> None:
+    await until(pilot, lambda: f"by {title} " in status(pilot))
+
+
 async def test_runs_and_what_they_did(app: StoreApp, until: Until) -> None:
     async with app.run_test(size=(120, 40)) as pilot:
         await until(pilot, lambda: table(pilot, "phases").row_count)
@@ -165,7 +169,7 @@ async def test_finding_text(reader: StoreReader, until: Until) -> None:
         await shown(pilot, until, "1 to 1 of 1")
         assert isinstance(app.focused, FilterInput)
         await pilot.press("escape")
-        assert app.focused is table(pilot, "trees")
+        assert app.screen.focused is table(pilot, "trees")
         await pilot.press("slash", *"xyz")
         await shown(pilot, until, "no trees")
         await pilot.press("enter", "enter", "x")
@@ -190,7 +194,7 @@ async def test_sorting_by_key_and_by_click(reader: StoreReader, until: Until) ->
         await until(pilot, lambda: "by nodes ↑" in status(pilot) and sizes() == sorted(sizes()))
         for title in ("tokens", "no", "phase", "problem", "method", "answer", "ok", "nodes"):
             await pilot.press("o")
-            await until(pilot, lambda title=title: f"by {title} " in status(pilot))
+            await ordered(pilot, until, title)
 
 
 async def test_reading_again_keeps_the_place(reader: StoreReader, until: Until) -> None:

@@ -147,7 +147,8 @@ async def test_a_broken_line_is_a_message(hostile: Path, until: Until) -> None:
         app = StoreApp(reader, "evil")
         async with app.run_test() as pilot:
             await until(
-                pilot, lambda: app.screen.query("#trees") and app.screen.query_one("#trees").row_count
+                pilot,
+                lambda: app.screen.query("#trees") and app.screen.query_one("#trees", RowTable).row_count,
             )
             await pilot.press("down", "enter")
             await until(pilot, lambda: isinstance(app.screen, ProblemScreen))

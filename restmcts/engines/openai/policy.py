@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final
 
-from restmcts.engines.base import Sample, Tokens
+from restmcts.engines.base import Sample, SamplingRequest, Tokens
 from restmcts.engines.openai.byte_prompts import (
     BYTES_PER_TOKEN,
     PROBLEM_END,
@@ -28,7 +28,7 @@ from restmcts.engines.openai.replies import (
     total_logprob,
 )
 from restmcts.engines.settings import OpenAiSettings
-from restmcts.engines.token_limit import check_total_tokens, draw_in_turns
+from restmcts.engines.token_limit import check_total, draw_in_turns
 from restmcts.errors import EngineError, InputError
 from restmcts.prompts import INSTRUCTION, fill_template
 from store.events import Step
@@ -45,17 +45,6 @@ MOST_SAMPLES: Final = 32
 
 SEED_MASK: Final = 2**31 - 1
 """Some servers keep seeds in 32 bits."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What a request asks for."""
-
-    turn: Turn
-    max_tokens: int
-    until: Literal["step", "end"]
-    temperature: float
-    top_p: float
 
 
 class OpenAiPolicy:
@@ -114,18 +103,8 @@ class OpenAiPolicy:
         """The bytes of the text of a step."""
         return encode_text(step.text)
 
-    async def propose(
-        self,
-        prompt: Tokens,
-        *,
-        seeds: Sequence[int],
-        max_tokens: int,
-        until: Literal["step", "end"],
-        temperature: float,
-        top_p: float = 1.0,
-        total_tokens: int | None = None,
-    ) -> list[Sample]:
-        """Sample one continuation a seed, up to the end of a step or of the text.
+    async def propose(self, request: SamplingRequest) -> list[Sample]:
+        """Sample one continuation for each seed of the request.
 
         A step begins with the first visible character: where a continuation is only a blank line, it is
         asked for again without a stop string, which is counted too. Samples that might take more than
@@ -133,25 +112,23 @@ class OpenAiPolicy:
 
         Raises:
             EngineError: the server failed, the text is too long for the model, or ``total_tokens`` is less
-                than a token a sample.
+                than one token for each sample.
         """
-        check_total_tokens(total_tokens, len(seeds), self.name)
-        turn = self._turn(prompt)
+        check_total(request, self.name)
+        turn = self._turn(request.prompt)
         room = self._context_tokens - sum(map(estimate_tokens, (turn.user, turn.steps, self._frame())))
-        wish = Wish(turn, max(1, min(max_tokens, room)), until, temperature, top_p)
-        if total_tokens is None:
-            return await self._at_once(wish, seeds)
+        fitting = replace(request, max_tokens=max(1, min(request.max_tokens, room)))
+        if request.total_tokens is None:
+            return await self._at_once(turn, fitting)
+        return await draw_in_turns(partial(self._at_once, turn), fitting, request.total_tokens)
 
-        async def some(seeds: Sequence[int], longest: int) -> list[Sample]:
-            return await self._at_once(replace(wish, max_tokens=longest), seeds)
-
-        return await draw_in_turns(some, seeds, wish.max_tokens, total_tokens)
-
-    async def _at_once(self, wish: Wish, seeds: Sequence[int]) -> list[Sample]:
+    async def _at_once(self, turn: Turn, request: SamplingRequest) -> list[Sample]:
         # At temperature 0 servers refuse more than one sample.
-        size = MOST_SAMPLES if "n" in self.dialect.features and wish.temperature > 0 else 1
+        size = MOST_SAMPLES if "n" in self.dialect.features and request.temperature > 0 else 1
+        seeds = request.seeds
         parts = [seeds[first : first + size] for first in range(0, len(seeds), size)]
-        work = [self._server.run(lambda part=part: self._sample(wish, part)) for part in parts]  # type: ignore[misc]
+        requests = [replace(request, seeds=part) for part in parts]
+        work = [self._server.run(partial(self._sample, turn, part)) for part in requests]
         return [sample for samples in await asyncio.gather(*work) for sample in samples]
 
     def stats(self) -> dict[str, float]:
@@ -189,20 +166,22 @@ class OpenAiPolicy:
         template = self._settings.template or TEMPLATE
         return Turn(fill_template(template, text, instruction), steps)
 
-    async def _sample(self, wish: Wish, seeds: Sequence[int]) -> list[Sample]:
-        reply = await self._ask(wish, seeds, stop=wish.until == "step")
-        counts = generated_tokens(reply, wish.max_tokens)
+    async def _sample(self, turn: Turn, request: SamplingRequest) -> list[Sample]:
+        reply = await self._ask(turn, request, stop=request.until == "step")
+        counts = generated_tokens(reply, request.max_tokens)
         read = reply.usage.prompt_tokens if reply.usage else None
-        pairs = zip(reply.choices, counts, seeds, strict=True)
-        return list(
-            await asyncio.gather(
-                *(self._finish(wish, choice, count, seed, read) for choice, count, seed in pairs)
-            )
-        )
+        parts = zip(reply.choices, counts, request.seeds, strict=True)
+        work = [
+            self._finish(turn, replace(request, seeds=[seed]), choice, count, read)
+            for choice, count, seed in parts
+        ]
+        return list(await asyncio.gather(*work))
 
-    async def _finish(self, wish: Wish, choice: Choice, count: int, seed: int, read: int | None) -> Sample:
+    async def _finish(
+        self, turn: Turn, request: SamplingRequest, choice: Choice, count: int, read: int | None
+    ) -> Sample:
         """The sample of a choice; a step that has not begun yet is asked for again."""
-        stopped = wish.until == "step"
+        stopped = request.until == "step"
         self._tells_stop = self._tells_stop or choice.names_stop
         ending = choice.ending(stopped=stopped, tells=self._tells_stop)
         if not stopped:
@@ -212,43 +191,42 @@ class OpenAiPolicy:
             return Sample(steps, count, ending == "length", read)
         step = first_step(choice.content, ending, total_logprob(choice))
         if step is None and ending in ("step", "unknown"):
-            return await self._ask_again(wish, count, seed, read)
+            return await self._ask_again(turn, request, count, read)
         return Sample(() if step is None else (step,), count, _cut(step, ending), read)
 
-    async def _ask_again(self, wish: Wish, count: int, seed: int, read: int | None) -> Sample:
+    async def _ask_again(self, turn: Turn, request: SamplingRequest, count: int, read: int | None) -> Sample:
         """Sample past the blank line that a continuation began with."""
-        left = wish.max_tokens - count
+        left = request.max_tokens - count
         if left < 1:
             return Sample((), count, True, read)
-        wish = replace(wish, max_tokens=left)
-        reply = await self._ask(wish, [seed], stop=False)
+        reply = await self._ask(turn, replace(request, max_tokens=left), stop=False)
         choice = reply.choices[0]
         ending = choice.ending(stopped=False, tells=True)
         step = first_step(choice.content, ending)
         generated = count + generated_tokens(reply, left)[0]
         return Sample(() if step is None else (step,), generated, _cut(step, ending), read)
 
-    async def _ask(self, wish: Wish, seeds: Sequence[int], *, stop: bool) -> Reply:
-        """One request and its reply, with as many choices as seeds."""
+    async def _ask(self, turn: Turn, request: SamplingRequest, *, stop: bool) -> Reply:
+        """Send one request; the reply has one choice for each seed."""
         body = request_body(
             self.dialect,
-            wish.turn,
-            n=len(seeds),
-            seed=seeds[0] & SEED_MASK,
-            max_tokens=wish.max_tokens,
-            temperature=wish.temperature,
-            top_p=wish.top_p,
+            turn,
+            n=len(request.seeds),
+            seed=request.seeds[0] & SEED_MASK,
+            max_tokens=request.max_tokens,
+            temperature=request.temperature,
+            top_p=request.top_p,
             stop=stop,
         )
         reply = await self._server.post(self.dialect.api, body)
-        if len(reply.choices) != len(seeds):
-            raise EngineError(f"{self.name}: {len(reply.choices)} samples came back of {len(seeds)}")
+        if len(reply.choices) != len(request.seeds):
+            raise EngineError(f"{self.name}: {len(reply.choices)} samples came back of {len(request.seeds)}")
         usage: Any = reply.usage
         if usage is not None:
             details = usage.prompt_tokens_details
             self._counts["prompt_tokens"] += usage.prompt_tokens
             self._counts["cached_tokens"] += (details.cached_tokens or 0) if details else 0
-        self._counts["generated_tokens"] += sum(generated_tokens(reply, wish.max_tokens))
+        self._counts["generated_tokens"] += sum(generated_tokens(reply, request.max_tokens))
         return reply
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from restmcts.engines.base import Policy
+from restmcts.engines.base import Policy, SamplingRequest
 from restmcts.grading.finding import AnswerFinder, MathAnswers
 from restmcts.grading.verdicts import Verdict, declared_finished, rule_critic
 from restmcts.problems.problem import Problem
@@ -84,7 +84,7 @@ class PromptedCritic(RuleCritic):
         if len(prompt) + CRITIC_TOKENS > self._policy.context:
             return verdict
         (sample,) = await self._policy.propose(
-            prompt, seeds=[0], max_tokens=CRITIC_TOKENS, until="step", temperature=0.0
+            SamplingRequest(prompt, [0], max_tokens=CRITIC_TOKENS, until="step", temperature=0.0)
         )
         read = len(prompt) if sample.prompt is None else sample.prompt
         cost = Cost(critic=sample.generated, prompt=read, calls=1)

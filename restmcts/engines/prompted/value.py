@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Final
 
-from restmcts.engines.base import Grade, Policy, Sample, Tokens
+from restmcts.engines.base import Grade, Policy, Sample, SamplingRequest, Tokens
 from restmcts.engines.openai.byte_prompts import PROBLEM_END, encode_text, split_prompt
 from restmcts.errors import EngineError
 from store.events import Step
@@ -142,7 +142,7 @@ class PromptedValueModel:
 
     async def _ask(self, question: Tokens, seeds: Sequence[int], temperature: float) -> list[Sample]:
         return await self._policy.propose(
-            question, seeds=seeds, max_tokens=GRADE_TOKENS, until="end", temperature=temperature
+            SamplingRequest(question, seeds, GRADE_TOKENS, until="end", temperature=temperature)
         )
 
 

@@ -7,12 +7,11 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal
 
 import numpy as np
 import torch
 
-from restmcts.engines.base import Sample, Tokens
+from restmcts.engines.base import Sample, SamplingRequest, Tokens
 from restmcts.engines.batching import EngineStats, Finished, Job
 from restmcts.engines.samples import make_sample
 from restmcts.engines.transformers.attention import Piece
@@ -24,19 +23,16 @@ from restmcts.prompts import StepEnds
 
 
 @dataclass(slots=True, eq=False)
-class Proposal(Job):
-    """A request for continuations.
+class SamplingJob(Job):
+    """A request under way.
 
-    ``open``: the text is known not to end right after the prompt. ``left``: tokens that its continuations may
-    still take together, if that is limited. ``reserved``: cache slots that are kept free for them.
+    ``prompt`` is that of the request. ``open``: the text is known not to end right after the prompt.
+    ``left``: tokens that the unfinished samples may still take, if that is limited. ``reserved``: cache slots
+    that are kept free for them. ``samples``: the finished ones by the place of their seed.
     """
 
+    request: SamplingRequest
     prompt: Tokens
-    seeds: Sequence[int]
-    max_tokens: int
-    until: Literal["step", "end"]
-    temperature: float
-    top_p: float
     open: bool
     left: int | None = None
     reserved: int = 0
@@ -44,21 +40,21 @@ class Proposal(Job):
 
     @property
     def most(self) -> int:
-        """Cache slots that its continuations may come to need."""
-        return most_tokens(len(self.seeds), self.max_tokens, self.left)
+        """The most cache slots that its samples can need."""
+        return most_tokens(len(self.request.seeds), self.request.max_tokens, self.left)
 
 
 def most_tokens(samples: int, max_tokens: int, total_tokens: int | None) -> int:
-    """The most tokens that samples can have, each and together."""
+    """The most tokens that the samples of a request can have."""
     most = samples * max_tokens
     return most if total_tokens is None else min(most, total_tokens)
 
 
 @dataclass(slots=True, eq=False)
 class Prompted:
-    """A proposal whose prompt is in the cache, up to ``segment``."""
+    """A job whose prompt is in the cache, up to ``segment``."""
 
-    job: Proposal
+    job: SamplingJob
     segment: Segment
     slots: Slots
 
@@ -85,7 +81,7 @@ class Row:
 
 
 class Decoder:
-    """Runs proposals: prompts and the next tokens of all continuations share each forward pass."""
+    """Runs requests: prompts and the next tokens of all continuations share each forward pass."""
 
     def __init__(
         self,
@@ -105,8 +101,8 @@ class Decoder:
         self._decode = decode
         self._max_batch = max_batch
         self._peek_end = peek_end
-        self._active: dict[int, Proposal] = {}
-        self._waiting: deque[Proposal] = deque()
+        self._active: dict[int, SamplingJob] = {}
+        self._waiting: deque[SamplingJob] = deque()
         self._prefill: Prefill[Prompted] = Prefill(self._cache)
         self._rows: list[Row] = []
         self._taken = 0
@@ -118,11 +114,11 @@ class Decoder:
     def busy(self) -> bool:
         return bool(self._active)
 
-    def add(self, job: Proposal) -> None:
+    def add(self, job: SamplingJob) -> None:
         self._active[id(job)] = job
         self._waiting.append(job)
 
-    def drop(self) -> list[Proposal]:
+    def drop(self) -> list[SamplingJob]:
         jobs = list(self._active.values())
         self._active.clear()
         self._waiting.clear()
@@ -186,11 +182,11 @@ class Decoder:
             if job.cancelled:
                 self._active.pop(id(job))
             else:
-                full = self._taken + len(job.seeds) > self._max_batch and self._taken > 0
+                full = self._taken + len(job.request.seeds) > self._max_batch and self._taken > 0
                 if full or self._cache.available - self._reserved < len(job.prompt) + job.most:
                     return
                 self._prefill.add(job.prompt, partial(Prompted, job))
-                self._taken += len(job.seeds)
+                self._taken += len(job.request.seeds)
                 job.reserved = job.most
                 self._reserved += job.reserved
             self._waiting.popleft()
@@ -211,8 +207,8 @@ class Decoder:
     def _start_rows(self, owner: Prompted, finished: Finished) -> list[Row]:
         job = owner.job
         rows = []
-        for index in range(len(job.seeds)):
-            slots = np.zeros(len(job.prompt) + job.max_tokens, np.int64)
+        for index in range(len(job.request.seeds)):
+            slots = np.zeros(len(job.prompt) + job.request.max_tokens, np.int64)
             slots[: len(owner.slots)] = owner.slots
             rows.append(Row(owner, index, slots))
         return [row for row in rows if not self._cancelled(row, finished)]
@@ -234,7 +230,9 @@ class Decoder:
         job = row.owner.job
         position = len(row.tokens)
         allowed = position > 0 or not job.open
-        return Draw(job.seeds[row.index], position, job.temperature, job.top_p, allowed)
+        return Draw(
+            job.request.seeds[row.index], position, job.request.temperature, job.request.top_p, allowed
+        )
 
     def _accept(self, row: Row, token: int, logprob: float) -> bool:
         """Take a sampled token. True: the continuation is complete."""
@@ -252,9 +250,9 @@ class Decoder:
         step_ends = self._ends.ends(token, row.begun)
         row.begun = not step_ends and (row.begun or self._ends.visible[token])
         # With peeking, one token of the limit is kept for the end of the text.
-        full = len(row.tokens) >= max(1, job.max_tokens - self._peek_end)
-        stops = step_ends and job.until == "step"
-        room = len(row.tokens) < job.max_tokens
+        full = len(row.tokens) >= max(1, job.request.max_tokens - self._peek_end)
+        stops = step_ends and job.request.until == "step"
+        room = len(row.tokens) < job.request.max_tokens
         row.peeking = step_ends and self._peek_end and (full or stops) and room
         row.truncated = full and not (stops and (room or not self._peek_end))
         return (full or stops) and not row.peeking
@@ -266,7 +264,7 @@ class Decoder:
         return False
 
     def _finish(self, row: Row, finished: Finished) -> None:
-        """Keep what was computed in the cache, and hand the proposal over with its last sample."""
+        """Keep what was computed in the cache, and hand the request over with its last sample."""
         owner, job = row.owner, row.owner.job
         start = len(job.prompt)
         if row.computed:
@@ -274,7 +272,7 @@ class Decoder:
                 owner.segment, row.tokens[: row.computed], row.slots[start : start + row.computed]
             )
         if job.left is None:
-            self._release(job, job.max_tokens - row.computed)
+            self._release(job, job.request.max_tokens - row.computed)
         self._taken -= 1
         sample = make_sample(
             row.tokens,
@@ -287,11 +285,11 @@ class Decoder:
         )
         self._generated += sample.generated
         job.samples[row.index] = sample
-        if len(job.samples) == len(job.seeds):
+        if len(job.samples) == len(job.request.seeds):
             self._release(job, job.reserved)
             self._cache.unlock(owner.segment)
-            finished.append((job, [job.samples[index] for index in range(len(job.seeds))]))
+            finished.append((job, [job.samples[index] for index in range(len(job.request.seeds))]))
 
-    def _release(self, job: Proposal, slots: int) -> None:
+    def _release(self, job: SamplingJob, slots: int) -> None:
         job.reserved -= slots
         self._reserved -= slots

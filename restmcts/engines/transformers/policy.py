@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from restmcts.engines.base import Sample, Tokens
+from restmcts.engines.base import Sample, SamplingRequest, Tokens
 from restmcts.engines.batching import Worker
 from restmcts.engines.cpu import prepare_cpu
 from restmcts.engines.loading import (
@@ -20,8 +19,8 @@ from restmcts.engines.loading import (
     end_tokens,
     load_policy,
 )
-from restmcts.engines.token_limit import NOTHING, check_total_tokens
-from restmcts.engines.transformers.decoding import Decoder, Proposal, most_tokens
+from restmcts.engines.token_limit import NOTHING, check_total
+from restmcts.engines.transformers.decoding import Decoder, SamplingJob, most_tokens
 from restmcts.engines.transformers.forward import CachedModel
 from restmcts.errors import EngineError, InputError
 from restmcts.prompts import PromptFormat, StepEnds, decode, load_format, problem_tokens, question_tokens
@@ -121,40 +120,31 @@ class TransformersPolicy:
         """The token ids of a step, as they were sampled."""
         return step.tokens
 
-    async def propose(
-        self,
-        prompt: Tokens,
-        *,
-        seeds: Sequence[int],
-        max_tokens: int,
-        until: Literal["step", "end"],
-        temperature: float,
-        top_p: float = 1.0,
-        total_tokens: int | None = None,
-    ) -> list[Sample]:
-        """Sample one continuation a seed, up to the end of a step or of the text.
+    async def propose(self, request: SamplingRequest) -> list[Sample]:
+        """Sample one continuation for each seed of the request.
 
-        A policy that ends the text at once gives a sample without steps. Samples are cut where each of them
-        has got as many tokens as the others: where that is depends on their lengths alone.
+        A policy that ends the text at once gives a sample without steps. With ``total_tokens``, a sample is
+        cut where it has as many tokens as the other unfinished ones: where that is depends on the lengths of
+        the samples alone.
 
         Raises:
             EngineError: the prompt does not fit the model, the model failed, or ``total_tokens`` is less
-                than a token a sample.
+                than one token for each sample.
         """
-        room = min(max_tokens, self.context - len(prompt))
-        check_total_tokens(total_tokens, len(seeds), self.name)
-        most = most_tokens(min(len(seeds), self._max_batch), room, total_tokens)
-        self._check(prompt, most, room, max_tokens)
-        how = {"max_tokens": room, "until": until, "temperature": temperature, "top_p": top_p}
+        check_total(request, self.name)
+        fitting = replace(request, max_tokens=min(request.max_tokens, self.context - len(request.prompt)))
+        self._check(request, fitting)
+        seeds = request.seeds
         parts = [seeds[first : first + self._max_batch] for first in range(0, len(seeds), self._max_batch)]
-        if total_tokens is None:
-            drawn = await asyncio.gather(*(self._submit(prompt, part, None, **how) for part in parts))
+        requests = [replace(fitting, seeds=part) for part in parts]
+        if request.total_tokens is None:
+            drawn = await asyncio.gather(*(self._submit(part, None) for part in requests))
             return [sample for part in drawn for sample in part]
         samples: list[Sample] = []
-        for part in parts:
-            left = total_tokens - sum(sample.generated for sample in samples)
-            enough = left >= len(part)
-            samples += await self._submit(prompt, part, left, **how) if enough else [NOTHING] * len(part)
+        for part in requests:
+            left = request.total_tokens - sum(sample.generated for sample in samples)
+            enough = left >= len(part.seeds)
+            samples += await self._submit(part, left) if enough else [NOTHING] * len(part.seeds)
         return samples
 
     def stats(self) -> dict[str, float]:
@@ -166,20 +156,17 @@ class TransformersPolicy:
         self._worker.close()
         self._model.restore()
 
-    def _submit(
-        self, prompt: Tokens, seeds: Sequence[int], left: int | None, **how: Any
-    ) -> asyncio.Future[list[Sample]]:
-        """Hand over what fits a batch."""
+    def _submit(self, request: SamplingRequest, left: int | None) -> asyncio.Future[list[Sample]]:
+        """Hand over a request that fits a batch."""
         loop = asyncio.get_running_loop()
-        whole = tuple(prompt)
-        job = Proposal(
+        prompt = tuple(request.prompt)
+        job = SamplingJob(
             future=loop.create_future(),
             loop=loop,
-            prompt=whole,
-            seeds=tuple(seeds),
-            open=self._is_open(whole),
+            request=request,
+            prompt=prompt,
+            open=self._is_open(prompt),
             left=left,
-            **how,
         )
         self._worker.submit(job)
         return job.future
@@ -188,16 +175,18 @@ class TransformersPolicy:
         """Has it been decided already that the text does not end after this prompt?"""
         return self._peek_end and self._ends.separates[prompt[-1]] and hash(prompt) not in self._roots
 
-    def _check(self, prompt: Tokens, most: int, room: int, max_tokens: int) -> None:
-        if not prompt:
+    def _check(self, request: SamplingRequest, fitting: SamplingRequest) -> None:
+        length = len(request.prompt)
+        if not request.prompt:
             raise EngineError(f"{self.name}: an empty prompt")
-        if max_tokens < 1:
-            raise EngineError(f"{self.name}: max_tokens must be at least 1, not {max_tokens}")
-        if room < 1:
+        if request.max_tokens < 1:
+            raise EngineError(f"{self.name}: max_tokens must be at least 1, not {request.max_tokens}")
+        if fitting.max_tokens < 1:
             raise EngineError(
-                f"{self.name}: the prompt has {len(prompt)} tokens, the model takes {self.context} in all"
+                f"{self.name}: the prompt has {length} tokens, the model takes {self.context} in all"
             )
-        needed = len(prompt) + most
+        samples = min(len(request.seeds), self._max_batch)
+        needed = length + most_tokens(samples, fitting.max_tokens, request.total_tokens)
         if needed > self._model.cache.capacity:
             raise EngineError(
                 f"{self.name}: a request may need {needed} cached tokens, the cache holds "

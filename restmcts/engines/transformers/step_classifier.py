@@ -8,7 +8,7 @@ import torch
 from transformers import Qwen2Model, Qwen2PreTrainedModel
 
 
-class Qwen2StepClassifier(Qwen2PreTrainedModel):  # type: ignore[no-untyped-call]
+class Qwen2StepClassifier(Qwen2PreTrainedModel):
     """A Qwen2 decoder with a head of two layers and two labels, by the published names of its weights.
 
     ``model.*`` is the decoder, ``score.0`` and ``score.2`` are the linear layers of the head, with a ReLU in

@@ -12,8 +12,8 @@ from typing import Any
 from restmcts.engines.base import Tokens
 from restmcts.engines.batching import EngineStats
 from restmcts.engines.settings import ModelSettings
-from restmcts.engines.vllm.cpu.process import collect_engine, quiet, start_engine
-from restmcts.engines.vllm.cpu.requests import Allowance, Tally
+from restmcts.engines.vllm.outputs import Allowance, Tally
+from restmcts.engines.vllm.process import collect_engine, quiet_process, start_engine
 from restmcts.errors import EngineError
 
 
@@ -97,7 +97,7 @@ class OutsideEngine:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        with quiet(self._models):
+        with quiet_process(self._models):
             self._engine.shutdown()
         handler, self._engine = self._engine.output_handler, None
         if handler is not None:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
 from restmcts.engines.base import Tokens
 from restmcts.engines.batching import EngineStats
+from restmcts.engines.messages import first_line
 from restmcts.engines.settings import ModelSettings
 from restmcts.engines.vllm.async_engine import OutsideEngine
-from restmcts.engines.vllm.cpu.in_process import InsideEngine, VllmCore
-from restmcts.engines.vllm.cpu.process import prepare_vllm, runs_on_cpu
-from restmcts.engines.vllm.cpu.requests import Allowance
-from restmcts.engines.vllm.cpu.sampling import DrawingCore
+from restmcts.engines.vllm.outputs import Allowance
+from restmcts.engines.vllm.process import prepare_vllm, runs_on_cpu
 from restmcts.errors import EngineError, InputError
 
 GIB: Final = 2**30
-
-SCHEDULER: Final = "restmcts.engines.vllm.cpu.tree_scheduler.TreeScheduler"
 
 
 class VllmEngine(Protocol):
@@ -30,7 +28,7 @@ class VllmEngine(Protocol):
     """Whether tokens are counted here as they come, so that requests may have an allowance."""
 
     async def run(self, prompt: Tokens, parameters: Any, allowance: Allowance | None = None) -> Any:
-        """The result of a request; see :class:`restmcts.engines.vllm.cpu.requests.Request`."""
+        """The result of a request; the outputs of vLLM, or the samples drawn."""
         ...
 
     def stats(self) -> EngineStats: ...
@@ -76,19 +74,26 @@ def open_engine(
         pooling = runner == "pooling"
         if outside:
             return OutsideEngine(make, models, name, pooling=pooling)
-        core = (VllmCore if pooling else DrawingCore)(make, models, name)
-        return InsideEngine(core, scores=pooling)
+        return _open_inside(make, models, name, pooling=pooling)
     except Exception as error:  # vLLM raises what its parts raise, of any kind
-        lines = str(error).strip().splitlines() or [type(error).__name__]
         raise InputError(
-            f"{folder}: vLLM cannot run this model: {lines[0]} (models.vllm.logs = true shows what it logs)"
+            f"{folder}: vLLM cannot run this model: {first_line(error)}"
+            " (models.vllm.logs = true shows what it logs)"
         ) from error
+
+
+def _open_inside(make: Callable[[], Any], models: ModelSettings, name: str, *, pooling: bool) -> VllmEngine:
+    """An engine in this process, as on a CPU."""
+    from restmcts.engines.vllm.cpu.in_process import InsideEngine, VllmCore
+    from restmcts.engines.vllm.cpu.sampling import DrawingCore
+
+    core = (VllmCore if pooling else DrawingCore)(make, models, name)
+    return InsideEngine(core, scores=pooling)
 
 
 def engine_arguments(folder: Path, models: ModelSettings, *, runner: str, cpu: bool) -> dict[str, Any]:
     """The arguments of vLLM's ``EngineArgs``."""
     settings = models.vllm
-    cache = settings.cache_gib or (1.0 if cpu else None)
     arguments = {
         "model": str(folder),
         "runner": runner,
@@ -104,30 +109,19 @@ def engine_arguments(folder: Path, models: ModelSettings, *, runner: str, cpu: b
         "max_num_batched_tokens": settings.batched_tokens,
         "block_size": settings.block_size,
         "enable_prefix_caching": True,
-        "kv_cache_memory_bytes": None if cache is None else int(cache * GIB),
+        "kv_cache_memory_bytes": None if settings.cache_gib is None else int(settings.cache_gib * GIB),
         "gpu_memory_utilization": settings.memory_share,
         "tensor_parallel_size": settings.tensor_parallel,
         "data_parallel_size": settings.data_parallel,
-        # On a CPU compiling takes a minute and gains nothing.
-        "enforce_eager": cpu,
-        "scheduler_cls": SCHEDULER if cpu and settings.partial_blocks else None,
         "disable_log_stats": True,
         "use_tqdm_on_load": False,
         "seed": 0,
     }
-    return {**arguments, **_whole_prompts(arguments)} if cpu and runner == "generate" else arguments
+    if not cpu:
+        return arguments
+    from restmcts.engines.vllm.cpu.arguments import for_a_cpu
 
-
-def _whole_prompts(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Read a prompt in one forward pass or not yet.
-
-    vLLM turns the random numbers of a sequence back after a part of its prompt, which those of a CPU cannot.
-    """
-    from vllm.engine.arg_utils import EngineArgs
-
-    longest = EngineArgs(**arguments).create_model_config().max_model_len
-    batched = max(longest, arguments["max_num_batched_tokens"] or 2048)
-    return {"enable_chunked_prefill": False, "max_num_batched_tokens": batched}
+    return for_a_cpu(arguments, settings)
 
 
 def check_tokens(prompt: Tokens, vocabulary: int, name: str) -> None:

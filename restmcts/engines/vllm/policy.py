@@ -7,15 +7,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
-from restmcts.engines.base import Sample, Tokens
+from restmcts.engines.base import Sample, SamplingRequest, Tokens
 from restmcts.engines.loading import context_length, end_tokens, load_policy
 from restmcts.engines.samples import make_sample
 from restmcts.engines.settings import ModelSettings
-from restmcts.engines.token_limit import check_total_tokens, draw_in_turns
-from restmcts.engines.vllm.cpu.requests import Allowance, Part
+from restmcts.engines.token_limit import check_total, draw_in_turns
 from restmcts.engines.vllm.engine import check_tokens, open_engine
+from restmcts.engines.vllm.outputs import Allowance, Part
 from restmcts.errors import EngineError
 from restmcts.prompts import PromptFormat, StepEnds, decode, load_format, problem_tokens, question_tokens
 from store.events import Step
@@ -40,18 +40,6 @@ class Draft:
     ended: bool = False
     full: bool = False
     cut: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What is asked for, the same for all samples of a request."""
-
-    prompt: Tokens
-    max_tokens: int
-    until: Literal["step", "end"]
-    temperature: float
-    top_p: float
-    allowance: Allowance | None = None
 
 
 class VllmPolicy:
@@ -116,34 +104,25 @@ class VllmPolicy:
         """The token ids of a step, as they were sampled."""
         return step.tokens
 
-    async def propose(
-        self,
-        prompt: Tokens,
-        *,
-        seeds: Sequence[int],
-        max_tokens: int,
-        until: Literal["step", "end"],
-        temperature: float,
-        top_p: float = 1.0,
-        total_tokens: int | None = None,
-    ) -> list[Sample]:
-        """Sample one continuation a seed, up to the end of a step or of the text.
+    async def propose(self, request: SamplingRequest) -> list[Sample]:
+        """Sample one continuation for each seed of the request.
 
-        Where vLLM runs in processes of its own, samples that might take more than ``total_tokens`` are drawn
+        If vLLM runs in processes of its own, samples that might take more than ``total_tokens`` are drawn
         one after the other.
 
         Raises:
             EngineError: the prompt does not fit the model, the model failed, or ``total_tokens`` is less
-                than a token a sample.
+                than one token for each sample.
         """
-        room = min(max_tokens, self.context - len(prompt))
-        self._check(prompt, room, max_tokens, temperature)
-        check_total_tokens(total_tokens, len(seeds), self.name)
-        wanted = Wanted(prompt, room, until, temperature, top_p)
-        if temperature == 0:
-            each = None if total_tokens is None else total_tokens // len(seeds)
-            return (await self._draw(wanted, seeds[:1], each)) * len(seeds)
-        return await self._draw(wanted, seeds, total_tokens)
+        fitting = replace(request, max_tokens=min(request.max_tokens, self.context - len(request.prompt)))
+        self._check(request, fitting)
+        check_total(request, self.name)
+        if request.temperature == 0:
+            total, samples = request.total_tokens, len(request.seeds)
+            each = None if total is None else total // samples
+            one = replace(fitting, seeds=request.seeds[:1], total_tokens=each)
+            return (await self._draw(one)) * samples
+        return await self._draw(fitting)
 
     def stats(self) -> dict[str, float]:
         """What the engine has done so far: the fields of :class:`restmcts.engines.batching.EngineStats`.
@@ -156,25 +135,26 @@ class VllmPolicy:
         """Free memory, threads and processes."""
         self._engine.close()
 
-    async def _draw(self, wanted: Wanted, seeds: Sequence[int], total_tokens: int | None) -> list[Sample]:
-        if total_tokens is None or total_tokens >= len(seeds) * wanted.max_tokens:
-            return await self._at_once(wanted, seeds)
+    async def _draw(self, request: SamplingRequest) -> list[Sample]:
+        total = request.total_tokens
+        if total is None or total >= len(request.seeds) * request.max_tokens:
+            return await self._at_once(request)
         if self._engine.counts_tokens:
-            return await self._at_once(replace(wanted, allowance=Allowance(total_tokens)), seeds)
+            return await self._at_once(request, Allowance(total))
+        return await draw_in_turns(self._at_once, request, total)
 
-        async def some(seeds: Sequence[int], longest: int) -> list[Sample]:
-            return await self._at_once(replace(wanted, max_tokens=longest), seeds)
-
-        return await draw_in_turns(some, seeds, wanted.max_tokens, total_tokens)
-
-    async def _at_once(self, wanted: Wanted, seeds: Sequence[int]) -> list[Sample]:
-        asked = [self._samples(wanted, first, count) for first, count in consecutive(seeds)]
+    async def _at_once(self, request: SamplingRequest, allowance: Allowance | None = None) -> list[Sample]:
+        asked = [
+            self._samples(request, first, count, allowance) for first, count in consecutive(request.seeds)
+        ]
         return [sample for part in await asyncio.gather(*asked) for sample in part]
 
-    async def _samples(self, wanted: Wanted, seed: int, count: int) -> list[Sample]:
+    async def _samples(
+        self, request: SamplingRequest, seed: int, count: int, allowance: Allowance | None
+    ) -> list[Sample]:
         """Samples with the seeds ``seed``, ``seed + 1`` and so on."""
         drafts = [Draft() for _ in range(count)]
-        await self._extend(wanted, drafts, seed)
+        await self._extend(request, drafts, seed, allowance)
         return [
             make_sample(
                 draft.tokens,
@@ -188,19 +168,21 @@ class VllmPolicy:
             for draft in drafts
         ]
 
-    async def _extend(self, wanted: Wanted, drafts: Sequence[Draft], seed: int) -> None:
-        """Sample on after drafts that have the same tokens; ``seed`` is that of the first one."""
+    async def _extend(
+        self, request: SamplingRequest, drafts: Sequence[Draft], seed: int, allowance: Allowance | None
+    ) -> None:
+        """Continue drafts that have the same tokens; ``seed`` is that of the first one."""
         written = drafts[0].tokens
-        parameters = self._parameters(wanted, seed, len(drafts), wanted.max_tokens - len(written))
-        output = await self._engine.run((*wanted.prompt, *written), parameters, wanted.allowance)
+        parameters = self._parameters(request, seed, len(drafts), request.max_tokens - len(written))
+        output = await self._engine.run((*request.prompt, *written), parameters, allowance)
         counted = self._engine.counts_tokens
         parts: list[Part] = output.outputs if counted else list(map(Part.of, output.outputs))
         unfinished = []
         for number, (draft, part) in enumerate(zip(drafts, parts, strict=True)):
             self._take(draft, part)
-            if self._goes_on(wanted, draft):
+            if self._goes_on(request, draft):
                 later = (seed + number + len(draft.tokens) * SEED_STEP) % 2**63
-                unfinished.append(self._extend(wanted, [draft], later))
+                unfinished.append(self._extend(request, [draft], later, allowance))
         if unfinished:
             await asyncio.gather(*unfinished)
 
@@ -214,17 +196,17 @@ class VllmPolicy:
             draft.tokens.pop()
             draft.ended, draft.full = True, False
 
-    def _goes_on(self, wanted: Wanted, draft: Draft) -> bool:
+    def _goes_on(self, request: SamplingRequest, draft: Draft) -> bool:
         """Was it stopped by a newline before which nothing visible was written?"""
-        if wanted.until == "end" or draft.ended or draft.full or draft.cut:
+        if request.until == "end" or draft.ended or draft.full or draft.cut:
             return False
         begun = any(self._ends.visible[token] for token in draft.tokens[:-1])
         if self._ends.ends(draft.tokens[-1], begun):
             return False
-        draft.full = len(draft.tokens) >= wanted.max_tokens
+        draft.full = len(draft.tokens) >= request.max_tokens
         return not draft.full
 
-    def _parameters(self, wanted: Wanted, seed: int, count: int, max_tokens: int) -> Any:
+    def _parameters(self, request: SamplingRequest, seed: int, count: int, max_tokens: int) -> Any:
         from vllm.sampling_params import RequestOutputKind, SamplingParams
 
         each_token = self._engine.counts_tokens
@@ -232,10 +214,10 @@ class VllmPolicy:
         return SamplingParams(
             n=count,
             seed=seed,
-            temperature=wanted.temperature,
-            top_p=wanted.top_p,
+            temperature=request.temperature,
+            top_p=request.top_p,
             max_tokens=max_tokens,
-            stop_token_ids=self._stops[wanted.until],
+            stop_token_ids=self._stops[request.until],
             # Of the sampled token alone, at temperature 1, in one flat list.
             logprobs=0 if self._logprobs else None,
             flat_logprobs=self._logprobs,
@@ -244,18 +226,21 @@ class VllmPolicy:
             skip_clone=True,
         )
 
-    def _check(self, prompt: Tokens, room: int, max_tokens: int, temperature: float) -> None:
-        if not prompt:
+    def _check(self, request: SamplingRequest, fitting: SamplingRequest) -> None:
+        if not request.prompt:
             raise EngineError(f"{self.name}: an empty prompt")
-        if max_tokens < 1:
-            raise EngineError(f"{self.name}: max_tokens must be at least 1, not {max_tokens}")
-        if room < 1:
+        if request.max_tokens < 1:
+            raise EngineError(f"{self.name}: max_tokens must be at least 1, not {request.max_tokens}")
+        if fitting.max_tokens < 1:
             raise EngineError(
-                f"{self.name}: the prompt has {len(prompt)} tokens, the model takes {self.context} in all"
+                f"{self.name}: the prompt has {len(request.prompt)} tokens, the model takes {self.context} in"
+                " all"
             )
-        check_tokens(prompt, self._vocabulary, self.name)
-        if not 0 <= temperature <= HOTTEST:
-            raise EngineError(f"{self.name}: vLLM takes temperatures from 0 to {HOTTEST}, not {temperature}")
+        check_tokens(request.prompt, self._vocabulary, self.name)
+        if not 0 <= request.temperature <= HOTTEST:
+            raise EngineError(
+                f"{self.name}: vLLM takes temperatures from 0 to {HOTTEST}, not {request.temperature}"
+            )
 
 
 def consecutive(seeds: Sequence[int]) -> Iterator[tuple[int, int]]:

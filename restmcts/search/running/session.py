@@ -11,7 +11,7 @@ from random import Random
 from typing import Any, Literal
 
 from restmcts.aggregations import AGGREGATIONS
-from restmcts.engines.base import PromptedValue, Sample, Tokens, ValueModel
+from restmcts.engines.base import PromptedValue, Sample, SamplingRequest, Tokens, ValueModel
 from restmcts.errors import EngineError
 from restmcts.search.branch import Branch
 from restmcts.search.moves import Moves, Outcome
@@ -223,13 +223,15 @@ class Session:
             return drawn
         for part in ledger.grants(request.n, until, limit):
             samples = await self.engines.policy.propose(
-                prompt,
-                seeds=list(islice(seeds, part)),
-                max_tokens=limit,
-                until=until,
-                temperature=sampling.temperature if request.temperature is None else request.temperature,
-                top_p=sampling.top_p if request.top_p is None else request.top_p,
-                total_tokens=ledger.left,
+                SamplingRequest(
+                    prompt,
+                    seeds=list(islice(seeds, part)),
+                    max_tokens=limit,
+                    until=until,
+                    temperature=sampling.temperature if request.temperature is None else request.temperature,
+                    top_p=sampling.top_p if request.top_p is None else request.top_p,
+                    total_tokens=ledger.left,
+                )
             )
             ledger.spent += sum(sample.generated for sample in samples)
             read = samples[0].prompt if samples else None

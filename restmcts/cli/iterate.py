@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -16,25 +16,32 @@ def iterate(
     override: Override = None,
     as_json: AsJson = False,
 ) -> None:
-    """Search, label, train and evaluate, again and again; started again, a run goes on."""
+    """Run the whole loop: search, label, train and evaluate in every iteration.
+
+    A run that was interrupted continues when the same command is started again. Another recipe for an
+    existing run is refused, and the difference is shown.
+    """
     from restmcts.cli.console import print_json
     from restmcts.cli.session import open_run
     from restmcts.cli.tables import print_evaluations
-    from restmcts.iterate.loop import check_problems, check_trainable, run_loop
+    from restmcts.loops.checks import check_problems, check_trainable
+    from restmcts.loops.registry import LOOPS, loop_settings
+    from restmcts.loops.results import to_summary
     from restmcts.problems.registry import load_splits
     from restmcts.recipe import load_recipe
     from store.index.reader import StoreReader
 
     settings = load_recipe(recipe, override or [])
+    own = loop_settings(settings)
     check_trainable(settings.models)
     splits = load_splits(settings.problems, settings.seed)
     check_problems(splits)
     name = run or settings.recipe
-    with open_run(root, name, settings, splits) as context:
-        summary: dict[str, Any] = run_loop(context)
-        context.writer.finish_run()
+    with open_run(root, name, settings, splits) as opened:
+        evaluated = LOOPS[settings.loop].run(opened, own)
+        opened.writer.finish_run()
     if as_json:
-        print_json({"run": name, **summary})
+        print_json({"run": name, **(to_summary(evaluated) if evaluated else {})})
         return
     with StoreReader(root) as reader:
         print_evaluations(f"run {name}: accuracy on held-out problems", reader.evaluations(name))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def methods(as_json: AsJson = False) -> None:
-    """List methods, label rules, data sets and graders, also of other installed distributions."""
+    """List methods, label rules, data sets, graders and loops, also of other installed distributions."""
     from restmcts.cli.console import print_json, print_table
 
     tables = [(registry.kind, list(_rows(registry))) for registry in _registries()]
@@ -31,10 +31,11 @@ def methods(as_json: AsJson = False) -> None:
 def _registries() -> list[Registry[Any]]:
     from restmcts.grading.registry import GRADERS
     from restmcts.labels import LABEL_RULES
+    from restmcts.loops.registry import LOOPS
     from restmcts.problems.registry import DATA_SETS
     from restmcts.search.registry import METHODS
 
-    return [METHODS, LABEL_RULES, DATA_SETS, GRADERS]
+    return [METHODS, LABEL_RULES, DATA_SETS, GRADERS, LOOPS]
 
 
 def _rows(registry: Registry[Any]) -> Iterator[dict[str, str]]:

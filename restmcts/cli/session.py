@@ -9,7 +9,7 @@ from pathlib import Path
 from restmcts.cli.console import open_progress
 from restmcts.errors import InputError
 from restmcts.grading.registry import GRADERS
-from restmcts.iterate.context import Context
+from restmcts.loops.run import Run
 from restmcts.problems.splits import Splits
 from restmcts.recipe import Recipe, recipe_toml
 from restmcts.tools.environment import environment
@@ -19,7 +19,7 @@ from store.writer import RunWriter
 @contextmanager
 def open_run(
     root: Path, run: str, recipe: Recipe, problems: Splits, *, config: str | None = None
-) -> Iterator[Context]:
+) -> Iterator[Run]:
     """A run that is new or goes on.
 
     Args:
@@ -36,7 +36,7 @@ def open_run(
         GRADERS[recipe.problems.grader].open() as grader,
         open_progress() as progress,
     ):
-        yield Context(recipe, writer, problems, grader, progress)
+        yield Run(recipe, writer, problems, grader, progress)
 
 
 def _check_folders(recipe: Recipe) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from restmcts.iterate.evaluating import budgets_in_tokens, suffixes
+from restmcts.loops.evaluating import budgets_in_tokens, suffixes
 from restmcts.search.choice import EvaluatedMethod
 
 

@@ -32,7 +32,7 @@ from restmcts.loops.training import (
     tune_value,
 )
 from restmcts.problems.problem import Problem
-from restmcts.recipe import GenerationSettings
+from restmcts.search.choice import GenerationSettings
 from restmcts.search.registry import method_settings
 
 

@@ -18,7 +18,7 @@ from restmcts.loops.phases import (
 from restmcts.loops.registry import Loop
 from restmcts.loops.results import Evaluated
 from restmcts.loops.run import Run
-from restmcts.recipe import GenerationSettings
+from restmcts.search.choice import GenerationSettings
 from restmcts.settings import Settings
 
 

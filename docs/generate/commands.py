@@ -71,7 +71,7 @@ def _names(parameter: Any) -> list[str]:
 
 
 def _metavar(parameter: Any) -> str:
-    return parameter.metavar or parameter.opts[0].lstrip("-").upper()
+    return str(parameter.metavar or parameter.opts[0].lstrip("-").upper())
 
 
 def _usage(parameter: Any) -> str:

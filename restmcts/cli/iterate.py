@@ -24,7 +24,7 @@ def iterate(
     from restmcts.cli.console import print_json
     from restmcts.cli.session import open_run
     from restmcts.cli.tables import print_evaluations
-    from restmcts.loops.checks import check_problems, check_trainable
+    from restmcts.loops.checks import check_methods, check_problems, check_trainable
     from restmcts.loops.registry import LOOPS, loop_settings
     from restmcts.loops.results import to_summary
     from restmcts.problems.registry import load_splits
@@ -33,12 +33,15 @@ def iterate(
 
     settings = load_recipe(recipe, override or [])
     own = loop_settings(settings)
+    loop = LOOPS[settings.loop]
     check_trainable(settings.models)
+    if not loop.trains_value:
+        check_methods(settings.evaluation)
     splits = load_splits(settings.problems, settings.seed)
     check_problems(splits)
     name = run or settings.recipe
-    with open_run(root, name, settings, splits) as opened:
-        evaluated = LOOPS[settings.loop].run(opened, own)
+    with open_run(root, name, settings, splits, loop=settings.loop) as opened:
+        evaluated = loop.run(opened, own)
         opened.writer.finish_run()
     if as_json:
         print_json({"run": name, **(to_summary(evaluated) if evaluated else {})})

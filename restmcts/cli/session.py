@@ -18,12 +18,19 @@ from store.writer import RunWriter
 
 @contextmanager
 def open_run(
-    root: Path, run: str, recipe: Recipe, problems: Splits, *, config: str | None = None
+    root: Path,
+    run: str,
+    recipe: Recipe,
+    problems: Splits,
+    *,
+    config: str | None = None,
+    loop: str | None = None,
 ) -> Iterator[Run]:
     """A run that is new or goes on.
 
     Args:
         config: the text of its ``run.toml`` where it exists already and ``recipe`` was read from it.
+        loop: the name of the loop that makes the run, if one does.
 
     Raises:
         InputError: the run was started with another recipe, or a model folder is missing.
@@ -36,7 +43,7 @@ def open_run(
         GRADERS[recipe.problems.grader].open() as grader,
         open_progress() as progress,
     ):
-        yield Run(recipe, writer, problems, grader, progress)
+        yield Run(recipe, writer, problems, grader, progress, loop)
 
 
 def _check_folders(recipe: Recipe) -> None:

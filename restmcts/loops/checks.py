@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from restmcts.engines.settings import ModelSettings
 from restmcts.errors import InputError
+from restmcts.loops.evaluating import without_value
 from restmcts.problems.splits import Splits
+from restmcts.recipe import EvaluationSettings
 
 
 def check_problems(problems: Splits) -> None:
@@ -15,6 +17,16 @@ def check_problems(problems: Splits) -> None:
     """
     if not problems.train:
         raise InputError("problems.train is missing: the loop needs a JSON Lines file of training problems")
+
+
+def check_methods(evaluation: EvaluationSettings) -> None:
+    """Refuse to measure by methods that need a value model, for a loop that has none.
+
+    Raises:
+        InputError: names the first such method.
+    """
+    for method in (*evaluation.each_iteration, *evaluation.methods):
+        without_value(method)
 
 
 def check_trainable(models: ModelSettings) -> None:

@@ -12,6 +12,7 @@ from restmcts.engines.base import Policy, Sampling, ValueModel
 from restmcts.engines.open import open_policy, open_value
 from restmcts.engines.prompted.critic import PromptedCritic, RuleCritic
 from restmcts.grading.registry import Grader
+from restmcts.loops.registry import LOOPS
 from restmcts.loops.results import AnyResult, from_summary, to_summary
 from restmcts.problems.registry import DATA_SETS, DataSet
 from restmcts.problems.splits import Splits
@@ -35,13 +36,17 @@ def least_samples(bootstrap: BootstrapSettings, search: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run that is being made: its recipe, its problems, and where its results go."""
+    """A run that is being made: its recipe, its problems, and where its results go.
+
+    ``loop`` is the name of the loop that makes it; None for a search or an evaluation.
+    """
 
     recipe: Recipe
     writer: RunWriter
     problems: Splits
     grader: Grader
     progress: Progress
+    loop: str | None = None
 
     @property
     def data_set(self) -> DataSet:
@@ -86,6 +91,8 @@ class Run:
             summary = self.writer.phase_summary(name)
         else:
             self.writer.start_phase(name, kind, iteration)
+            if self.loop is not None:
+                self.note_uses(name, LOOPS, [self.loop])
             try:
                 summary = to_summary(work(name))
             except Exception as error:

@@ -7,17 +7,30 @@ The prose between them is in `reference.template.md`, where a line `<!-- NAME --
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel
 
 from docs.generate import commands
-from docs.generate.settings import code, is_table, keys_table, nested, side_by_side, summary, table
+from docs.generate.settings import (
+    code,
+    escape,
+    is_table,
+    keys_table,
+    nested,
+    own_keys,
+    side_by_side,
+    summary,
+    table,
+)
 from restmcts.grading.registry import GRADERS
 from restmcts.labels import LABEL_RULES
+from restmcts.loops.registry import LOOPS
 from restmcts.problems.registry import DATA_SETS, DataSetSettings
 from restmcts.recipe import Recipe
+from restmcts.registry import Registry
 from restmcts.search.choice import MethodChoice
 from restmcts.search.registry import METHODS
 from restmcts.search.settings import Method
@@ -49,13 +62,22 @@ def _tables(model: type[BaseModel], prefix: str) -> Iterator[str]:
 
 def data_sets() -> str:
     """What each data set is, and the keys that it has."""
-    names = table(["data set", "what it is"], [[f"`{name}`", DATA_SETS[name].summary] for name in DATA_SETS])
-    return f"{names}\n\n{side_by_side({name: DATA_SETS[name].settings for name in DATA_SETS})}"
+    parts = [keys_table(DataSetSettings, "problems.")]
+    for name in DATA_SETS:
+        settings = DATA_SETS[name].settings
+        rows = keys_table(settings, "problems.", own_keys(settings, DataSetSettings))
+        parts.append(f"### `{name}`\n\n{escape(_sentence(DATA_SETS[name].summary))}\n\n{rows}")
+    return "\n\n".join(parts)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def graders() -> str:
     """The graders."""
-    return table(["grader", "what it is"], [[f"`{name}`", GRADERS[name].summary] for name in GRADERS])
+    rows = [[f"`{name}`", escape(GRADERS[name].summary)] for name in GRADERS]
+    return table(["grader", "what it compares"], rows)
 
 
 def trainings() -> str:
@@ -78,21 +100,43 @@ def methods() -> str:
     """The settings of every method: first what all have, then a table for each that has more."""
     every = {name: METHODS[name].settings for name in METHODS}
     parts = [side_by_side(every, Method.model_fields)]
-    for name, settings in every.items():
-        own = [key for key in settings.model_fields if key not in Method.model_fields]
+    for settings in dict.fromkeys(every.values()):
+        own = own_keys(settings, Method)
+        names = [name for name in every if every[name] is settings]
+        heading = ", ".join(f"`{name}`" for name in names)
         if own:
-            parts.append(f"### `{name}`\n\n{summary(settings)}\n\n{keys_table(settings, keys=own)}")
-        if METHODS[name].generation:
-            other = [f"`{key} = {code(value)[1:-1]}`" for key, value in METHODS[name].generation.items()]
-            parts.append(f"Where `[generation]` has no `settings`, it starts from {', '.join(other)}.")
+            parts.append(f"### {heading}\n\n{summary(settings)}\n\n{keys_table(settings, keys=own)}")
+        parts += [_of_generation(METHODS[name].generation) for name in names if METHODS[name].generation]
     return "\n\n".join(parts)
+
+
+def _of_generation(settings: Mapping[str, object]) -> str:
+    rows = [[f"`{key}`", code(value)] for key, value in settings.items()]
+    heads = ["key", "default in `[generation]`"]
+    return f"A recipe whose `[generation]` has no `settings` starts from:\n\n{table(heads, rows)}"
 
 
 def label_rules() -> str:
     """The label rules, with the keys of those that have some."""
-    rules = {name: LABEL_RULES[name] for name in LABEL_RULES}
-    parts = [table(["rule", "what it says"], [[f"`{name}`", rule.summary] for name, rule in rules.items()])]
-    parts += [f"`{name}`:\n\n{keys_table(rule.settings)}" for name, rule in rules.items() if rule.settings]
+    return _entries("rule", LABEL_RULES)
+
+
+def loops() -> str:
+    """The self-training loops, with the keys of those that have some."""
+    return _entries("loop", LOOPS)
+
+
+def _entries(kind: str, registry: Registry[Any]) -> str:
+    """What each entry of a registry is, and the keys of its settings."""
+    entries = {name: registry[name] for name in registry}
+    parts = [
+        table(
+            [kind, "what it does"], [[f"`{name}`", escape(found.summary)] for name, found in entries.items()]
+        )
+    ]
+    for name, found in entries.items():
+        if found.settings and found.settings.model_fields:
+            parts.append(f"`{name}`:\n\n{keys_table(found.settings)}")
     return "\n\n".join(parts)
 
 
@@ -105,6 +149,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "trainings": trainings,
     "methods": methods,
     "label rules": label_rules,
+    "loops": loops,
 }
 
 
@@ -116,7 +161,7 @@ def reference() -> str:
 
 def readme() -> str:
     """The text of README.md with a table of the methods that the package has."""
-    rows = [[f"`{name}`", _markdown(METHODS[name].summary), f"`{_answer(name)}`"] for name in METHODS]
+    rows = [[f"`{name}`", escape(METHODS[name].summary), f"`{_answer(name)}`"] for name in METHODS]
     inner = table(["method", "what it does", "answer"], rows)
     pattern = r"(<!-- methods: .*? -->\n).*?(<!-- end of methods -->)"
     return re.sub(
@@ -129,10 +174,6 @@ def readme() -> str:
 
 def _answer(name: str) -> str:
     return METHODS[name].settings().answer_by
-
-
-def _markdown(text: str) -> str:
-    return text.replace("*", r"\*")
 
 
 def main() -> None:

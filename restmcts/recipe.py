@@ -195,9 +195,7 @@ class Recipe(Settings):
     """Everything that a run is made of; the defaults are the paper's settings where it has any."""
 
     recipe: str = Field(description="name of the recipe and, without `--run`, of the run")
-    loop: str = Field(
-        default="rest-mcts", description="self-training loop, one that `restmcts methods` lists"
-    )
+    loop: str = Field(default="rest-mcts", description="name of the self-training loop, see [Loops](#loops)")
     loop_settings: dict[str, Any] = Field(default_factory=dict, description="settings of the loop")
     seed: int = Field(default=1, ge=0, description="the one seed of everything random")
     iterations: int = Field(default=2, ge=1, description="iterations of search and training")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -10,6 +11,9 @@ import typer
 
 from docs.generate.settings import code, table
 from restmcts.cli.app import app
+
+SAID_DEFAULT = re.compile(r" \[default: (.*)\]")
+"""A default that depends on something else is said in the help."""
 
 NAMES = {int: "integer", float: "number", str: "text", bool: "switch", Path: "path"}
 
@@ -46,7 +50,7 @@ def _section(name: str, command: Any) -> str:
     ]
     usage = " ".join([name, *arguments, *needed])
     rows = [
-        [_shown_names(parameter), _type(parameter), _default(parameter), _cell(parameter.help)]
+        [_shown_names(parameter), _type(parameter), _default(parameter), _meaning(parameter)]
         for parameter in command.params
     ]
     return "\n\n".join(
@@ -67,7 +71,7 @@ def _names(parameter: Any) -> list[str]:
 
 
 def _metavar(parameter: Any) -> str:
-    return parameter.metavar or parameter.opts[0].lstrip("-").upper()
+    return str(parameter.metavar or parameter.opts[0].lstrip("-").upper())
 
 
 def _usage(parameter: Any) -> str:
@@ -85,7 +89,7 @@ def _type(parameter: Any) -> str:
     many = get_origin(annotation) is list
     name = NAMES.get(get_args(annotation)[0] if many else annotation, "text")
     if parameter.metavar:
-        name = f"`{parameter.metavar}`"
+        name = " or ".join(f"`{part}`" for part in parameter.metavar.split("|"))
     smallest = getattr(parameter, "min", None)
     return name + (f" ≥ {smallest}" if smallest is not None else "") + (", repeatable" if many else "")
 
@@ -93,11 +97,11 @@ def _type(parameter: Any) -> str:
 def _default(parameter: Any) -> str:
     if parameter.required:
         return "required"
-    value = parameter.default
-    if value is False or value is None:
-        return "none"
-    return code(value)
+    said = SAID_DEFAULT.search(parameter.help)
+    if said:
+        return said[1]
+    return "off" if parameter.default is False else code(parameter.default)
 
 
-def _cell(text: str) -> str:
-    return text.removesuffix(".")
+def _meaning(parameter: Any) -> str:
+    return SAID_DEFAULT.sub("", parameter.help).removesuffix(".")

@@ -55,7 +55,12 @@ def meaning(model: type[BaseModel], key: str) -> str:
 def summary(model: type[BaseModel]) -> str:
     """The docstring of a class, as Markdown."""
     text = re.sub(r":\w+:`~?(?:[\w.]*\.)?(\w+)`", r"`\1`", cleandoc(model.__doc__ or ""))
-    return text.replace("``", "`").replace("*", r"\*")
+    return escape(text.replace("``", "`"))
+
+
+def escape(text: str) -> str:
+    """Text in which a star is a star."""
+    return text.replace("*", r"\*")
 
 
 def type_text(field: FieldInfo) -> str:
@@ -114,6 +119,12 @@ def nested(annotation: Any) -> type[BaseModel] | None:
 def is_table(field: FieldInfo) -> bool:
     """Whether a key is a table of settings, which has rows of its own."""
     return nested(field.annotation) is not None and get_origin(field.annotation) is not list
+
+
+def own_keys(model: type[BaseModel], base: type[BaseModel]) -> list[str]:
+    """The keys of a class that are no tables and that its base has not."""
+    fields = model.model_fields.items()
+    return [key for key, field in fields if key not in base.model_fields and not is_table(field)]
 
 
 def keys_table(model: type[BaseModel], prefix: str = "", keys: Iterable[str] | None = None) -> str:

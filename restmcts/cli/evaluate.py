@@ -31,14 +31,19 @@ def evaluate(
         list[str] | None, typer.Option("--method", help="A method; repeat for more [default: all].")
     ] = None,
     budget: Annotated[
-        list[int] | None, typer.Option("--budget", min=1, help="Generated tokens a problem; repeat for more.")
+        list[int] | None,
+        typer.Option("--budget", min=1, help="Generated tokens a problem; repeat for more [default: 600]."),
     ] = None,
     limit: Limit = None,
     root: Root = ROOT,
     override: Override = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare search methods on held-out problems: accuracy with 95 % intervals beside the tokens used.
+    """Compare search methods on held-out problems: accuracy with 95 % intervals, and the tokens used.
+
+    The models and the test problems are those of a run, or of --policy and --problems. Methods run without
+    early stop and without a limit of rounds, so that each may use its whole budget. Intervals are Wilson
+    intervals. The result is a phase of the run; the same comparison is not made twice.
 
     Settings of a method are overridden by -o METHOD.KEY=VALUE, for example -o mcts.rounds=20; with --policy
     also those of a recipe, for example -o models.engine=openai.

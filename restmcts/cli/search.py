@@ -34,10 +34,15 @@ def search(
     override: Override = None,
     as_json: AsJson = False,
 ) -> None:
-    """Search every problem of a file and store the trees; started again, a run goes on.
+    """Search every problem of a file once and store the trees.
 
-    Settings of the method are overridden by -o generation.settings.KEY=VALUE. A policy on a server:
-    -o models.engine=openai -o models.openai.base_url=http://127.0.0.1:8000/v1
+    A run that was interrupted continues when the same command is started again. Answers may be missing in
+    the file; then nothing is graded. A method that needs values takes them from --value; without --value, a
+    value model is bootstrapped from the problems of --train, which must be other problems, with answers.
+
+    -o generation.settings.KEY=VALUE changes a setting of the method, and every other key of a recipe can be
+    set too, for example -o models.dtype=bfloat16. A policy on a server: -o models.engine=openai
+    -o models.openai.base_url=http://127.0.0.1:8000/v1; without --value it is asked for values itself.
     """
     from restmcts.cli.console import print_json
     from restmcts.cli.session import open_run

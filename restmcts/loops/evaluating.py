@@ -16,8 +16,9 @@ from restmcts.loops.searching import run_tasks, search_tasks
 from restmcts.problems.problem import Problem
 from restmcts.search.choice import EvaluatedMethod
 from restmcts.search.registry import METHODS, needs_value, row_name
-from restmcts.search.running.task import Engines, SearchTask
+from restmcts.search.running.task import SearchTask
 from restmcts.search.settings import Method
+from restmcts.workers.local import LocalWorkers
 from store.answers import RULES
 from store.records import Evaluation
 
@@ -28,7 +29,7 @@ def evaluate(
     run: Run,
     phase: str,
     iteration: int,
-    engines: Engines,
+    workers: LocalWorkers,
     methods: Sequence[EvaluatedMethod],
     problems: Sequence[Problem],
     *,
@@ -57,7 +58,6 @@ def evaluate(
             problems,
             choice.method,
             settings,
-            engines,
             budget=None if one_trace else max(budgets),
             first_number=first,
         )
@@ -66,7 +66,7 @@ def evaluate(
         cuts: list[int | None] = [None] if one_trace else [*sorted(budgets)]
         free = {rule for rule in rules if not _asks_for_values(choice.method, settings, rule)}
         read |= dict.fromkeys(range(first, len(tasks)), Read(first, names, cuts, free))
-    searched = run_tasks(run, phase, tasks, engines)
+    searched = run_tasks(run, phase, tasks, workers)
     traces: dict[int | None, float | None] = {None: 1.0}
     traces.update(budgets.items())
     rows = _rows(run, phase, iteration, read, traces)

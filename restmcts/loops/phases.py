@@ -34,14 +34,7 @@ from restmcts.loops.training import (
 from restmcts.problems.problem import Problem
 from restmcts.search.choice import GenerationSettings
 from restmcts.search.registry import method_settings
-
-
-@dataclass(frozen=True, slots=True)
-class Models:
-    """The checkpoints that the next phase works with: a policy and, where there is one, a value model."""
-
-    policy: str
-    value: str | None = None
+from restmcts.workers.local import Models
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +76,9 @@ def validate(run: Run, policy: str) -> Validated:
 
 
 def _validated(run: Run, phase: str, *, policy: str) -> Validated:
-    with run.engines(policy, None) as engines:
-        tasks = search_tasks(run, phase, run.problems.validation, "greedy", GREEDY.build(), engines)
-        searched = run_tasks(run, phase, tasks, engines)
+    with run.workers(Models(policy)) as workers:
+        tasks = search_tasks(run, phase, run.problems.validation, "greedy", GREEDY.build())
+        searched = run_tasks(run, phase, tasks, workers)
     return Validated(
         **vars(searched),
         accuracy=searched.solved / searched.trees,
@@ -101,9 +94,9 @@ def bootstrap(run: Run, policy: str) -> Searched:
 
     def work(phase: str) -> Searched:
         problems = run.problems.train[: wanted.problems]
-        with run.engines(policy, None) as engines:
-            tasks = search_tasks(run, phase, problems, "self-consistency", settings, engines)
-            return run_tasks(run, phase, tasks, engines)
+        with run.workers(Models(policy)) as workers:
+            tasks = search_tasks(run, phase, problems, "self-consistency", settings)
+            return run_tasks(run, phase, tasks, workers)
 
     return run.phase(BOOTSTRAP, "search", 0, Searched, work)
 
@@ -118,11 +111,9 @@ def search(
         problems = run.problems.train
         if wanted.problems is not None and wanted.problems < len(problems):
             problems = Random(run.seed(phase, "problems")).sample(problems, wanted.problems)
-        with run.engines(models.policy, models.value) as engines:
-            tasks = search_tasks(
-                run, phase, problems, wanted.method, wanted.build(), engines, budget=wanted.budget
-            )
-            return run_tasks(run, phase, tasks, engines)
+        with run.workers(models) as workers:
+            tasks = search_tasks(run, phase, problems, wanted.method, wanted.build(), budget=wanted.budget)
+            return run_tasks(run, phase, tasks, workers)
 
     return run.phase(f"{iteration}.search", "search", iteration, Searched, work)
 
@@ -250,8 +241,8 @@ def measure(run: Run, iteration: int, models: Models, trace_tokens: float) -> Ev
 
     def work(phase: str) -> Evaluated:
         usable = methods if models.value else [without_value(method) for method in methods]
-        with run.engines(models.policy, models.value) as engines:
-            return evaluate(run, phase, iteration, engines, usable, test_problems(run), budgets=budgets)
+        with run.workers(models) as workers:
+            return evaluate(run, phase, iteration, workers, usable, test_problems(run), budgets=budgets)
 
     return run.phase(f"{iteration}.evaluate", "evaluate", iteration, Evaluated, work)
 
@@ -260,12 +251,12 @@ def measure_control(run: Run, iteration: int, control: str) -> Evaluated:
     """Greedy accuracy of the control arm on the test problems."""
 
     def work(phase: str) -> Evaluated:
-        with run.engines(control, None) as engines:
+        with run.workers(Models(control)) as workers:
             return evaluate(
                 run,
                 phase,
                 iteration,
-                engines,
+                workers,
                 [GREEDY],
                 test_problems(run),
                 budgets={},
@@ -284,8 +275,8 @@ def final_evaluation(run: Run, models: Models, trace_tokens: float) -> Evaluated
 
     def work(phase: str) -> Evaluated:
         usable = wanted.methods if models.value else [without_value(method) for method in wanted.methods]
-        with run.engines(models.policy, models.value) as engines:
-            return evaluate(run, phase, last, engines, usable, test_problems(run), budgets=budgets)
+        with run.workers(models) as workers:
+            return evaluate(run, phase, last, workers, usable, test_problems(run), budgets=budgets)
 
     return run.phase("final.evaluate", "evaluate", last, Evaluated, work)
 

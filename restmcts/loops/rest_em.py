@@ -5,7 +5,6 @@ from __future__ import annotations
 from pydantic import Field
 
 from restmcts.loops.phases import (
-    Models,
     accept_policy,
     base_policy,
     final_evaluation,
@@ -20,6 +19,7 @@ from restmcts.loops.results import Evaluated
 from restmcts.loops.run import Run
 from restmcts.search.choice import GenerationSettings
 from restmcts.settings import Settings
+from restmcts.workers.local import Models
 
 
 class RestEm(Settings):

@@ -10,7 +10,6 @@ from __future__ import annotations
 from restmcts.loops.checks import check_trainable
 from restmcts.loops.phases import (
     LabelledTrees,
-    Models,
     accept_policy,
     base_policy,
     bootstrap,
@@ -29,6 +28,7 @@ from restmcts.loops.phases import (
 from restmcts.loops.registry import Loop, NoSettings
 from restmcts.loops.results import Evaluated
 from restmcts.loops.run import Run
+from restmcts.workers.local import Models
 
 
 def rest_mcts(run: Run, settings: NoSettings) -> Evaluated | None:

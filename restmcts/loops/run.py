@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from restmcts.engines.base import Policy, Sampling, ValueModel
-from restmcts.engines.open import open_policy, open_value
-from restmcts.engines.prompted.critic import PromptedCritic, RuleCritic
+from restmcts.engines.base import Sampling
 from restmcts.grading.registry import Grader
 from restmcts.loops.registry import LOOPS
 from restmcts.loops.results import AnyResult, from_summary, to_summary
@@ -20,8 +18,8 @@ from restmcts.progress import Progress
 from restmcts.recipe import BootstrapSettings, Recipe
 from restmcts.registry import Registry
 from restmcts.samples.trees import VerifiedTree, verified_trees
-from restmcts.search.running.task import Engines
 from restmcts.seeds import derive_seed
+from restmcts.workers.local import LocalWorkers, Models, open_workers
 from store.records import PolicySample, ValueSample
 from store.writer import RunWriter
 
@@ -124,30 +122,16 @@ class Run:
         """Store which distributions the entries of a registry come from that a phase uses."""
         self.writer.note_uses(phase, registry.plural, registry.origins(names))
 
-    @contextmanager
-    def engines(self, policy: str, value: str | None) -> Iterator[Engines]:
-        """A policy and, if named, a value model, ready to search with."""
-        opened: list[Policy | ValueModel] = []
-        try:
-            models, sampling = self.recipe.models, self.recipe.sampling
-            opened_policy = open_policy(self.folder(policy), models, name=policy)
-            opened.append(opened_policy)
-            opened_value = None
-            if value is not None:
-                opened_value = open_value(self.folder(value), models, name=value)
-                opened.append(opened_value)
-            yield Engines(
-                policy=opened_policy,
-                value=opened_value,
-                critic=PromptedCritic(opened_policy, self.grader)
-                if models.critic == "prompted"
-                else RuleCritic(self.grader),
-                sampling=Sampling(
-                    sampling.temperature, sampling.top_p, sampling.step_tokens, sampling.trace_tokens
-                ),
-                drop_repeats=sampling.drop_repeats,
-                aggregation=models.value_aggregation,
-            )
-        finally:
-            for engine in opened:
-                engine.close()
+    def workers(self, models: Models) -> AbstractContextManager[LocalWorkers]:
+        """What searches with these models; opened by ``with``."""
+        recipe = self.recipe
+        wanted = recipe.sampling
+        return open_workers(
+            models,
+            self.writer.layout.folder,
+            recipe.models,
+            self.grader,
+            Sampling(wanted.temperature, wanted.top_p, wanted.step_tokens, wanted.trace_tokens),
+            drop_repeats=wanted.drop_repeats,
+            concurrency=recipe.concurrency,
+        )

@@ -7,19 +7,17 @@ import time
 from collections.abc import Sequence
 from contextlib import aclosing
 
-from restmcts.engines.base import Policy, ValueModel
 from restmcts.engines.registry import ENGINES
-from restmcts.errors import InputError, PhaseError
+from restmcts.errors import PhaseError
 from restmcts.grading.registry import GRADERS
 from restmcts.loops.results import Searched
 from restmcts.loops.run import Run
 from restmcts.problems.problem import Problem
 from restmcts.search.registry import METHODS
-from restmcts.search.running.driver import run_searches
-from restmcts.search.running.task import Engines, SearchTask
+from restmcts.search.running.task import SearchTask
 from restmcts.search.settings import Method
-from restmcts.seeds import derive_seed
-from store.events import Header, SearchRecord, Stopped
+from restmcts.workers.local import LocalWorkers
+from store.events import SearchRecord, Stopped
 from store.records import Metric
 
 ENGINE_METRICS = "engine."
@@ -38,53 +36,26 @@ def search_tasks(
     problems: Sequence[Problem],
     method: str,
     settings: Method,
-    engines: Engines,
     *,
     budget: int | None = None,
     first_number: int = 0,
 ) -> list[SearchTask]:
     """One search a problem; its seed depends on the recipe's seed, the method and the problem alone."""
-    tasks = []
-    for number, problem in enumerate(problems, start=first_number):
-        header = Header(
-            id=f"{phase}/{number}",
-            phase=phase,
-            problem=problem.id,
-            question=problem.text,
-            oracle=problem.answer,
+    return [
+        SearchTask(
+            problem=problem,
             method=method,
-            answer_by=settings.answer_by,
-            seed=derive_seed(run.recipe.seed, phase, method, problem.id),
-            policy=engines.policy.name,
-            value=None if engines.value is None else engines.value.name,
+            settings=settings,
+            seed=run.seed(phase, method, problem.id),
             budget=budget,
-            settings=settings.model_dump(mode="json") | run.recipe.sampling.model_dump(mode="json"),
+            phase=phase,
+            number=number,
         )
-        tasks.append(SearchTask(header, problem, settings))
-    return tasks
+        for number, problem in enumerate(problems, start=first_number)
+    ]
 
 
-def check_lengths(problems: Sequence[Problem], engines: Engines) -> None:
-    """Refuse problems that leave no room for a solution, before anything is searched.
-
-    Raises:
-        InputError: names the first such problem and the lengths; or a value model refuses a problem.
-    """
-    models: list[tuple[str, Policy | ValueModel]] = [("policy", engines.policy)]
-    if engines.value is not None:
-        models.append(("value model", engines.value))
-    for kind, model in models:
-        for problem in problems:
-            length = len(model.prompt(problem.text))
-            if length >= model.context:
-                raise InputError(
-                    f"problem {problem.id!r} is {length} tokens long, but the {kind} {model.name!r} reads"
-                    f" {model.context} (bytes, where it is on a server): shorten it, leave it out, or take"
-                    " another model"
-                )
-
-
-def run_tasks(run: Run, phase: str, tasks: Sequence[SearchTask], engines: Engines) -> Searched:
+def run_tasks(run: Run, phase: str, tasks: Sequence[SearchTask], workers: LocalWorkers) -> Searched:
     """Run the searches that are not finished yet, grade and store each, and seal the file.
 
     Raises:
@@ -92,16 +63,16 @@ def run_tasks(run: Run, phase: str, tasks: Sequence[SearchTask], engines: Engine
             started again, they are run once more.
         InputError: a problem is too long for a model.
     """
-    check_lengths([task.problem for task in tasks], engines)
+    workers.check_lengths(list({task.problem.id: task.problem for task in tasks}.values()))
     finished = run.writer.finished_trees(phase)
-    waiting = [task for task in tasks if task.header.id not in finished]
+    waiting = [task for task in tasks if task.id not in finished]
     run.note_uses(phase, ENGINES, {run.recipe.models.engine, run.recipe.models.valued_by})
     run.note_uses(phase, GRADERS, [run.recipe.problems.grader])
-    run.note_uses(phase, METHODS, {task.header.method for task in tasks})
+    run.note_uses(phase, METHODS, {task.method for task in tasks})
     run.progress.start(phase, "search", len(tasks))
-    tally = Tally(len(tasks) - len(waiting), engines)
+    tally = Tally(len(tasks) - len(waiting), workers)
     try:
-        asyncio.run(_search(run, waiting, engines, tally))
+        asyncio.run(_search(run, waiting, workers, tally))
     finally:
         run.writer.sync_index()
     run.writer.seal_trees(phase)
@@ -110,10 +81,9 @@ def run_tasks(run: Run, phase: str, tasks: Sequence[SearchTask], engines: Engine
     return outcome(run, phase)
 
 
-async def _search(run: Run, waiting: Sequence[SearchTask], engines: Engines, tally: Tally) -> None:
+async def _search(run: Run, waiting: Sequence[SearchTask], workers: LocalWorkers, tally: Tally) -> None:
     synced = time.monotonic()
-    searches = run_searches(waiting, engines, run.recipe.concurrency, run.grader.grade)
-    async with aclosing(searches):
+    async with aclosing(workers.search(waiting)) as searches:
         async for record in searches:
             run.writer.add_tree(record)
             tally.add(record)
@@ -139,10 +109,10 @@ def message_of(record: SearchRecord) -> str | None:
 class Tally:
     """What has come out so far, and how busy the engines are, for the progress line and the metrics."""
 
-    def __init__(self, done: int, engines: Engines) -> None:
-        self.engines = engines
+    def __init__(self, done: int, workers: LocalWorkers) -> None:
+        self.workers = workers
         self.started = time.monotonic()
-        self.before = self.stats()
+        self.before = self.workers.stats()
         self.done = done
         self.graded = 0
         self.correct = 0
@@ -157,19 +127,9 @@ class Tally:
             self.graded += 1
             self.correct += record.result.correct
 
-    def stats(self) -> dict[str, float]:
-        """The counts of the engines so far, by ``policy.`` and ``value.`` names."""
-        models = {"policy": self.engines.policy, "value": self.engines.value}
-        return {
-            f"{kind}.{name}": figure
-            for kind, model in models.items()
-            if model is not None
-            for name, figure in model.stats().items()
-        }
-
     def figures(self) -> dict[str, float | None]:
         use = self.engine_use()
-        now = self.stats()
+        now = self.workers.stats()
         return {
             "accuracy": self.correct / self.graded if self.graded else None,
             "tokens": self.tokens,
@@ -183,7 +143,7 @@ class Tally:
         """Of this phase since its last start: the share of prompt tokens that were cached, the share of the
         time in which the model ran, and generated tokens a second."""
         seconds = max(1e-9, time.monotonic() - self.started)
-        spent = {name: figure - self.before[name] for name, figure in self.stats().items()}
+        spent = {name: figure - self.before[name] for name, figure in self.workers.stats().items()}
         use = {}
         for kind in ("policy", "value"):
             read, cached = spent.get(f"{kind}.prompt_tokens", 0.0), spent.get(f"{kind}.cached_tokens", 0.0)

@@ -24,7 +24,7 @@ from restmcts.problems.problem import Problem
 from restmcts.search.methods.mcts import Mcts
 from restmcts.search.running.driver import run_searches
 from restmcts.search.running.task import Engines, SearchTask
-from store.events import Header, Step
+from store.events import Step
 
 BRANCH = 3
 STEP_TOKENS = 64
@@ -143,23 +143,12 @@ async def _sample(policy: Policy, prompts: int, tokens: int = STEP_TOKENS) -> in
 
 async def _search(policy: Policy, value: ValueModel, concurrency: int, tokens: int) -> int:
     """MCTS* for as many problems, ``tokens`` each; returns how many were generated."""
-    tasks = []
-    for number in range(concurrency):
-        problem = Problem(f"p{number}", _problem(number))
-        header = Header(
-            id=f"bench/{number}",
-            phase="bench",
-            problem=problem.id,
-            question=problem.text,
-            oracle=None,
-            method="mcts",
-            answer_by=SEARCH.answer_by,
-            seed=number,
-            policy=policy.name,
-            value=value.name,
-            budget=tokens,
+    tasks = [
+        SearchTask(
+            Problem(f"p{number}", _problem(number)), "mcts", SEARCH, seed=number, budget=tokens, number=number
         )
-        tasks.append(SearchTask(header, problem, SEARCH))
+        for number in range(concurrency)
+    ]
     engines = Engines(policy, value, RuleCritic(), SAMPLING, drop_repeats=False)
     return sum([record.result.cost.generated async for record in run_searches(tasks, engines, concurrency)])
 

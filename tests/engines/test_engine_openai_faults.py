@@ -25,7 +25,7 @@ from restmcts.search.methods.sampling import SelfConsistency
 from restmcts.search.running.driver import run_search
 from restmcts.search.running.task import Engines, SearchTask
 from restmcts.settings import checked
-from store.events import Header, SearchRecord, Step, Stopped
+from store.events import SearchRecord, Step, Stopped
 from tests.engines.fault_server import FaultServer
 from tests.engines.openai_engines import open_engine, propose, settings
 
@@ -68,15 +68,14 @@ def test_no_search_is_lost_by_faults_that_pass() -> None:
     assert calm[0].events != calm[1].events
 
 
+PROBLEM = Problem("p", "What is x?", "1")
+
+
 def run(policy: OpenAiPolicy, value: PromptedValueModel, seed: int) -> SearchRecord:
     """One search in an event loop of its own."""
     method = Mcts(rounds=6, early_stop=False)
-    header = Header(
-        id=f"s/{seed}", phase="s", problem="p", question="What is x?", oracle="1", method="mcts",
-        answer_by="best-value", seed=seed, policy="tiny", value="tiny",
-    )  # fmt: skip
     engines = Engines(policy, value, RuleCritic(), Sampling(step_tokens=20, trace_tokens=60))
-    return asyncio.run(run_search(SearchTask(header, Problem("p", "What is x?", "1"), method), engines))
+    return asyncio.run(run_search(SearchTask(PROBLEM, "mcts", method, seed), engines))
 
 
 # Faults that stay
@@ -307,12 +306,8 @@ def test_a_missing_package_is_said(monkeypatch: pytest.MonkeyPatch, server: Faul
 def test_traces_by_self_consistency(server: FaultServer) -> None:
     policy = open_engine(server)
     method = SelfConsistency(samples=5)
-    header = Header(
-        id="s/1", phase="s", problem="p", question="What is x?", oracle="1", method="self-consistency",
-        answer_by="majority", seed=1, policy="tiny",
-    )  # fmt: skip
     engines = Engines(policy, None, RuleCritic(), Sampling(step_tokens=20, trace_tokens=60))
-    task = SearchTask(header, Problem("p", "What is x?", "1"), method)
+    task = SearchTask(PROBLEM, "self-consistency", method, seed=1)
     record = asyncio.run(run_search(task, engines))
     assert record.result.reason == "samples"
     assert record.result.cost.policy == 5 * 17

@@ -27,7 +27,7 @@ from restmcts.problems.problem import Problem
 from restmcts.search.methods.sampling import SelfConsistency
 from restmcts.search.running.driver import run_searches
 from restmcts.search.running.task import Engines, SearchTask
-from store.events import Header, SearchRecord
+from store.events import SearchRecord
 from tests.engines.engine_models import llama, merging_tokenizer
 
 pytestmark = [
@@ -193,15 +193,15 @@ def test_searches_with_a_prompted_critic(server: Server) -> None:
     engines = Engines(policy, None, PromptedCritic(policy), Sampling(step_tokens=16, trace_tokens=40))
     tasks = [
         SearchTask(
-            Header(
-                id=f"s/{number}", phase="s", problem=f"p{number}", question="ab", oracle=None,
-                method="self-consistency", answer_by="majority", seed=number, policy="tiny", budget=400,
-            ),
-            Problem(f"p{number}", "ab", None),
+            Problem(f"p{number}", "ab"),
+            "self-consistency",
             SelfConsistency(),
+            seed=number,
+            budget=400,
+            number=number,
         )
         for number in range(6)
-    ]  # fmt: skip
+    ]
 
     async def collect() -> list[SearchRecord]:
         return [record async for record in run_searches(tasks, engines, 6)]

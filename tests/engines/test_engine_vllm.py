@@ -23,11 +23,9 @@ from restmcts.problems.problem import Problem
 from restmcts.prompts import StepEnds
 from restmcts.search.methods.mcts import Mcts
 from restmcts.search.methods.tree_of_thought import TreeOfThought
-from restmcts.search.registry import METHODS
 from restmcts.search.running.driver import run_search
 from restmcts.search.running.task import Engines, SearchTask
 from restmcts.search.settings import Method
-from store.events import Header
 from store.tree import Node, fold
 from tests.engines.engine_models import (
     CONTEXT,
@@ -389,21 +387,7 @@ async def test_a_greedy_search_has_the_tree_of_the_transformers_engine(
     pairs: list[tuple[Policy, ValueModel]] = [(policy, value), (plain_policy, plain_value)]
     nodes = 0
     for text in ("7 + 9", "12 + 30", "5"):
-        header = Header(
-            id="1.search/0",
-            phase="1.search",
-            problem="p",
-            question=text,
-            oracle=None,
-            method=method,
-            answer_by=METHODS[method].settings().answer_by,
-            seed=3,
-            policy="tiny",
-            value="judge",
-            budget=None,
-            settings={},
-        )
-        task = SearchTask(header, Problem("p", text, None), settings)
+        task = SearchTask(Problem("p", text), method, settings, seed=3)
         records = []
         for one, judge in pairs:
             sampling = Sampling(temperature=0, step_tokens=12, trace_tokens=60)

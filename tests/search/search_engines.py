@@ -21,7 +21,7 @@ from restmcts.search.registry import METHODS
 from restmcts.search.running.driver import run_search, run_searches
 from restmcts.search.running.task import Engines, SearchTask
 from restmcts.search.settings import Method
-from store.events import Header, SearchRecord, Step
+from store.events import SearchRecord, Step
 from tests.support.sampling import shared_passes
 
 SHORT: dict[str, dict[str, Any]] = {
@@ -195,21 +195,7 @@ def task(
     oracle: str | None = None,
 ) -> SearchTask:
     chosen = METHODS[method].settings() if settings is None else settings
-    header = Header(
-        id=f"1.search/{number}",
-        phase="1.search",
-        problem=f"p{number}",
-        question=text,
-        oracle=oracle,
-        method=method,
-        answer_by=chosen.answer_by,
-        seed=seed,
-        policy="writer",
-        value="judge",
-        budget=budget,
-        settings=chosen.model_dump(mode="json"),
-    )
-    return SearchTask(header, Problem(f"p{number}", text, oracle), chosen)
+    return SearchTask(Problem(f"p{number}", text, oracle), method, chosen, seed, budget, "1.search", number)
 
 
 def run(wanted: SearchTask, used: Engines) -> SearchRecord:

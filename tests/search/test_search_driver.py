@@ -69,7 +69,7 @@ def test_a_record_depends_on_its_seed_alone(method: str, budget: int | None) -> 
         for number in range(20)
     ]
     alone = run_many(tasks, engines(), 1)
-    assert [record.header.id for record in alone] == [wanted.header.id for wanted in tasks]
+    assert [record.header.id for record in alone] == [wanted.id for wanted in tasks]
     for concurrency in (7, 64):
         gate = Gate(concurrency)
         used = engines(Writer(gate=gate), Judge(gate=gate))

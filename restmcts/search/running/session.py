@@ -49,12 +49,12 @@ class Session:
         self.task = task
         self.engines = engines
         self.recorder = Recorder()
-        self.ledger = Ledger(task.header.budget)
+        self.ledger = Ledger(task.budget)
         self.policy = Reader(engines.policy, task.problem.text)
         self.grader = engines.value if isinstance(engines.value, PromptedValue) else None
         self.judge = None if engines.value is None else Reader(engines.value, task.problem.text)
         self.values: dict[int, float] = {}
-        self.seed = task.header.seed
+        self.seed = task.seed
         self.drawn = 0
         self.started = 0
         self.cut = False
@@ -62,7 +62,7 @@ class Session:
 
     async def play(self) -> Outcome:
         """Answer the method's requests until it returns or the budget is spent."""
-        run = METHODS[self.task.header.method].run
+        run = METHODS[self.task.method].run
         outcome: Outcome | None = await self.drive(run(self.recorder, self.task.settings, Random(self.seed)))
         return outcome or Outcome("budget")
 
@@ -320,7 +320,7 @@ class Session:
         tree = self.recorder.tree
         if outcome.node is not None:
             return Stopped(outcome.reason, outcome.node, tree.nodes[outcome.node].answer)
-        found = RULES[self.task.header.answer_by].run(tree)
+        found = RULES[self.task.settings.answer_by].run(tree)
         if found is None:
             return Stopped(outcome.reason)
         return Stopped(outcome.reason, node=found[1], answer=found[0])
@@ -347,4 +347,4 @@ class Session:
             finished=len(tree.finished()),
             seconds=round(seconds, 3),
         )
-        return SearchRecord(self.task.header, tuple(self.recorder.events), result)
+        return SearchRecord(self.task.header(self.engines), tuple(self.recorder.events), result)

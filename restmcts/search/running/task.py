@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from restmcts.aggregations import Aggregation
 from restmcts.engines.base import Critic, Policy, Sampling, ValueModel
@@ -10,25 +10,6 @@ from restmcts.errors import InputError
 from restmcts.problems.problem import Problem
 from restmcts.search.settings import Method
 from store.events import Header
-
-
-@dataclass(frozen=True, slots=True)
-class SearchTask:
-    """One search to run: ``header`` says which, ``settings`` belong to its method.
-
-    Raises:
-        InputError: nothing would ever end the search.
-    """
-
-    header: Header
-    problem: Problem
-    settings: Method
-
-    def __post_init__(self) -> None:
-        if self.settings.endless and self.header.budget is None:
-            raise InputError(
-                f"method {self.header.method!r} with these settings ends only by a token budget: give one"
-            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +26,58 @@ class Engines:
     sampling: Sampling
     drop_repeats: bool = True
     aggregation: Aggregation = "last"
+
+
+@dataclass(frozen=True, slots=True)
+class SearchTask:
+    """One search to run.
+
+    Attributes:
+        problem: what is searched.
+        method: the name of a search method.
+        settings: the settings of the method.
+        seed: the seed of everything random in the search.
+        budget: generated tokens; None: until the method ends.
+        phase: the phase that the search is stored in.
+        number: its number there.
+
+    Raises:
+        InputError: nothing would ever end the search.
+    """
+
+    problem: Problem
+    method: str
+    settings: Method
+    seed: int
+    budget: int | None = None
+    phase: str = "search"
+    number: int = 0
+
+    def __post_init__(self) -> None:
+        if self.settings.endless and self.budget is None:
+            raise InputError(
+                f"method {self.method!r} with these settings ends only by a token budget: give one"
+            )
+
+    @property
+    def id(self) -> str:
+        """The name of the search in a run."""
+        return f"{self.phase}/{self.number}"
+
+    def header(self, engines: Engines) -> Header:
+        """What the record of the search begins with."""
+        sampling = asdict(engines.sampling) | {"drop_repeats": engines.drop_repeats}
+        return Header(
+            id=self.id,
+            phase=self.phase,
+            problem=self.problem.id,
+            question=self.problem.text,
+            oracle=self.problem.answer,
+            method=self.method,
+            answer_by=self.settings.answer_by,
+            seed=self.seed,
+            policy=engines.policy.name,
+            value=None if engines.value is None else engines.value.name,
+            budget=self.budget,
+            settings=self.settings.model_dump(mode="json") | sampling,
+        )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pydantic import Field
 
 from restmcts.loops.phases import (
-    Models,
     accept_policy,
     base_policy,
     final_evaluation,
@@ -19,6 +18,7 @@ from restmcts.loops.rest_mcts import first_value
 from restmcts.loops.results import Evaluated
 from restmcts.loops.run import Run
 from restmcts.settings import Settings
+from restmcts.workers.local import Models
 
 
 class ExpertIteration(Settings):

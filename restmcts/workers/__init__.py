@@ -1,0 +1,1 @@
+"""What runs searches: tasks go in, records come out, and nothing above knows an engine."""

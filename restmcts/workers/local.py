@@ -1,0 +1,114 @@
+"""Searches in this process: engines that are opened by name, driven by asyncio."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from restmcts.engines.base import Policy, Sampling, ValueModel
+from restmcts.engines.open import open_policy, open_value
+from restmcts.engines.prompted.critic import PromptedCritic, RuleCritic
+from restmcts.engines.settings import ModelSettings
+from restmcts.errors import InputError
+from restmcts.grading.registry import Grader
+from restmcts.problems.problem import Problem
+from restmcts.search.running.driver import run_searches
+from restmcts.search.running.task import Engines, SearchTask
+from store.events import SearchRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The names of a policy and, where there is one, of a value model."""
+
+    policy: str
+    value: str | None = None
+
+
+class LocalWorkers:
+    """Engines of this process, ready to search; :func:`open_workers` opens and closes them.
+
+    Args:
+        engines: a policy and, for methods that ask for values, a value model.
+        grader: gives the verdicts on answers.
+        concurrency: searches that run at the same time.
+    """
+
+    def __init__(self, engines: Engines, grader: Grader, concurrency: int) -> None:
+        self._engines = engines
+        self._grader = grader
+        self._concurrency = concurrency
+
+    @property
+    def models(self) -> Models:
+        """The names that stored searches have for the models."""
+        value = self._engines.value
+        return Models(self._engines.policy.name, None if value is None else value.name)
+
+    def check_lengths(self, problems: Sequence[Problem]) -> None:
+        """Refuse problems that leave no room for a solution, before anything is searched.
+
+        Raises:
+            InputError: names the first such problem and the lengths; or a value model refuses a problem.
+        """
+        models: list[tuple[str, Policy | ValueModel]] = [("policy", self._engines.policy)]
+        if self._engines.value is not None:
+            models.append(("value model", self._engines.value))
+        for kind, model in models:
+            for problem in problems:
+                length = len(model.prompt(problem.text))
+                if length >= model.context:
+                    raise InputError(
+                        f"problem {problem.id!r} is {length} tokens long, but the {kind} {model.name!r} reads"
+                        f" {model.context} (bytes, where it is on a server): shorten it, leave it out, or"
+                        " take another model"
+                    )
+
+    def search(self, tasks: Iterable[SearchTask]) -> AsyncGenerator[SearchRecord]:
+        """Run the searches; yields each verified record as its search ends."""
+        return run_searches(tasks, self._engines, self._concurrency, self._grader.grade)
+
+    def stats(self) -> dict[str, float]:
+        """The counts of the engines so far, by ``policy.`` and ``value.`` names."""
+        models = {"policy": self._engines.policy, "value": self._engines.value}
+        return {
+            f"{kind}.{name}": figure
+            for kind, model in models.items()
+            if model is not None
+            for name, figure in model.stats().items()
+        }
+
+
+@contextmanager
+def open_workers(
+    models: Models,
+    run_folder: Path,
+    settings: ModelSettings,
+    grader: Grader,
+    sampling: Sampling,
+    *,
+    drop_repeats: bool,
+    concurrency: int,
+) -> Iterator[LocalWorkers]:
+    """Open the models, and close them at the end.
+
+    Args:
+        run_folder: the folder that relative names of checkpoints are in.
+        drop_repeats: drop a step that repeats an earlier one of its partial solution.
+
+    Raises:
+        InputError: a folder holds no usable model, or an engine is not installed.
+        EngineError: a server cannot be reached.
+    """
+    with ExitStack() as opened:
+        policy = open_policy(run_folder / models.policy, settings, name=models.policy)
+        opened.callback(policy.close)
+        value = None
+        if models.value is not None:
+            value = open_value(run_folder / models.value, settings, name=models.value)
+            opened.callback(value.close)
+        critic = PromptedCritic(policy, grader) if settings.critic == "prompted" else RuleCritic(grader)
+        engines = Engines(policy, value, critic, sampling, drop_repeats, settings.value_aggregation)
+        yield LocalWorkers(engines, grader, concurrency)

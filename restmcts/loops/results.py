@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
+from store.errors import StoreError
+
 OPEN = "metrics"
 """The field of a result that takes the keys of a summary which are no fields."""
 
@@ -113,9 +115,15 @@ def from_summary(kind: type[AnyResult], phase: str, summary: Mapping[str, Any]) 
     """The result of a phase that is done.
 
     Raises:
-        KeyError: the summary lacks a field of the result.
+        StoreError: the summary lacks a field of the result, as that of another version may.
     """
     names = [each.name for each in fields(kind) if each.name not in ("phase", OPEN)]
+    missing = [name for name in names if name not in summary]
+    if missing:
+        raise StoreError(
+            f"phase {phase!r}: its stored summary lacks {', '.join(missing)}: another version of restmcts has"
+            " made it; go on with that version, or start a new run"
+        )
     values = {name: summary[name] for name in names}
     if any(each.name == OPEN for each in fields(kind)):
         values[OPEN] = {name: value for name, value in summary.items() if name not in names}

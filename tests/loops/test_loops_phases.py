@@ -16,6 +16,7 @@ from restmcts.loops.run import Run
 from restmcts.problems.splits import Splits
 from restmcts.progress import Figures
 from restmcts.recipe import Recipe
+from store.errors import StoreError
 from store.writer import RunWriter
 
 RESULT = Labelled(rule="rest-mcts", trees=2, labelled_steps=5, chains=3)
@@ -73,6 +74,13 @@ def test_a_phase_that_failed_is_done_again(run: Run) -> None:
     assert run.writer.phase_status("1.label") == "failed"
     assert run.phase("1.label", "label", 1, Labelled, lambda phase: RESULT).trees == 2
     assert run.writer.phase_status("1.label") == "done"
+
+
+def test_the_summary_of_another_version_is_refused() -> None:
+    summary = to_summary(RESULT)
+    del summary["chains"]
+    with pytest.raises(StoreError, match=r"phase '1\.label': its stored summary lacks chains"):
+        from_summary(Labelled, "1.label", summary)
 
 
 @given(

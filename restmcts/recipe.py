@@ -16,8 +16,7 @@ from restmcts.grading.registry import GRADERS
 from restmcts.labels import Labels, label_rule
 from restmcts.labels.registry import rule_settings
 from restmcts.problems.registry import DATA_SETS, DataSetSettings, data_set_settings
-from restmcts.search.registry import METHODS, method_settings
-from restmcts.search.settings import Method, RuleName
+from restmcts.search.choice import EvaluatedMethod, GenerationSettings
 from restmcts.settings import Settings, checked
 from restmcts.training.settings import PolicyTraining, ValueTraining
 from store.files.layout import RunLayout
@@ -53,97 +52,73 @@ Problems = Annotated[SerializeAsAny[DataSetSettings], BeforeValidator(_chosen_da
 
 
 class SamplingSettings(Settings):
-    """How the policy samples in every search; greedy decoding has temperature 0 whatever stands here.
+    """How the policy samples in every search; greedy decoding always has temperature 0."""
 
-    ``drop_repeats`` drops a step that repeats an earlier one of the same partial solution.
-    """
-
-    temperature: float = Field(default=0.7, gt=0)
-    top_p: float = Field(default=1.0, gt=0, le=1)
-    step_tokens: int = Field(default=64, ge=1)
-    trace_tokens: int = Field(default=512, ge=1)
-    drop_repeats: bool = True
+    temperature: float = Field(default=0.7, gt=0, description="sampling temperature")
+    top_p: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="nucleus sampling: the share of probability to sample from",
+    )
+    step_tokens: int = Field(default=64, ge=1, description="longest step, in tokens")
+    trace_tokens: int = Field(default=512, ge=1, description="longest trace, in tokens")
+    drop_repeats: bool = Field(
+        default=True,
+        description="drop a step that repeats an earlier step of the same partial solution",
+    )
 
 
 class BootstrapSettings(Settings):
     """The unguided trees of the base policy that the first value model learns from.
 
-    ``problems`` training problems (None: all), ``traces`` whole traces for each. A correct trace that fewer
-    than ``least_samples`` of them gave counts as unverified: where errors can cancel out, rare traces are
-    right by luck. Before it learns from the
-    trees, a value model may start on solved examples, which are the demonstrations and the correct traces:
-    ``perturbed`` copies of each, in every other one of which a step is replaced by one of another example or
-    by a mistake of the policy (paper, Section 3.2; 0 leaves this out), and the first errors of the other
-    traces, ``errors`` times.
+    Solved examples are the demonstrations and the correct traces.
     """
 
-    problems: int | None = Field(default=None, ge=1)
-    traces: int = Field(default=16, ge=2)
-    least_samples: int = Field(default=1, ge=1)
-    perturbed: int = Field(default=0, ge=0)
-    errors: int = Field(default=1, ge=0)
-
-
-class MethodChoice(Settings):
-    """A search method with its settings; ``method`` names it, ``settings`` are checked against it."""
-
-    method: str
-    settings: dict[str, Any] = Field(default_factory=dict)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _complete(cls, values: Any) -> Any:
-        """Fill the settings up, so that a stored recipe says everything."""
-        if not isinstance(values, dict) or not isinstance(values.get("settings", {}), dict):
-            return values
-        method = values.get("method", cls.model_fields["method"].default)
-        if not isinstance(method, str):
-            return values
-        try:
-            given = values["settings"] if "settings" in values else cls.default_settings(method)
-            settings = method_settings(method, given, f"method {method!r}")
-        except InputError as error:
-            raise ValueError(str(error)) from None
-        return values | {"settings": settings.model_dump(mode="json")}
-
-    @classmethod
-    def default_settings(cls, method: str) -> Mapping[str, Any]:
-        """What ``settings`` holds where nothing is written."""
-        return {}
-
-    def build(self) -> Method:
-        """The settings of the method, complete."""
-        return method_settings(self.method, self.settings, f"method {self.method!r}")
-
-
-class GenerationSettings(MethodChoice):
-    """The search of training trees, in each iteration.
-
-    ``problems`` are drawn anew in each iteration (None: all training problems); ``budget`` is in
-    generated tokens a tree.
-    """
-
-    method: str = "mcts"
-    problems: int | None = Field(default=None, ge=1)
-    budget: int | None = Field(default=None, ge=1)
-
-    @classmethod
-    def default_settings(cls, method: str) -> Mapping[str, Any]:
-        """The settings of the method for data generation, where nothing else is written."""
-        return METHODS.get(method, "generation").generation
+    problems: int | None = Field(default=None, ge=1, description="training problems to search; none: all")
+    traces: int = Field(default=16, ge=2, description="whole traces sampled for each problem")
+    least_samples: int = Field(
+        default=1,
+        ge=1,
+        description=(
+            "a correct trace that fewer samples gave counts as unverified: where errors can cancel out, rare"
+            " traces are right by luck"
+        ),
+    )
+    perturbed: int = Field(
+        default=0,
+        ge=0,
+        description=(
+            "copies of each solved example that the value model is trained on before the trees (paper,"
+            " Section 3.2). Every other copy has a wrong step: of another example, or a mistake of the"
+            " policy. 0 leaves this stage out"
+        ),
+    )
+    errors: int = Field(
+        default=1,
+        ge=0,
+        description="how often the first errors of the sampled traces are added to that stage",
+    )
 
 
 class LabelSettings(Settings):
-    """How step values are inferred from verified trees.
+    """How step values are inferred from verified trees."""
 
-    ``rule`` is one of :data:`restmcts.labels.LABEL_RULES`; ``settings`` are checked against it. ``memory``:
-    the models of an iteration learn from the trees of this iteration only (``latest``), or of the bootstrap
-    and all iterations so far (``all``).
-    """
-
-    rule: str = "rest-mcts"
-    settings: dict[str, Any] | None = None
-    memory: Literal["latest", "all"] = "all"
+    rule: str = Field(
+        default="rest-mcts",
+        description="name of a label rule, see [Label rules](#label-rules)",
+    )
+    settings: dict[str, Any] | None = Field(
+        default=None,
+        description="settings of the rule, for a rule that has some",
+    )
+    memory: Literal["latest", "all"] = Field(
+        default="all",
+        description=(
+            "the trees that the models of an iteration learn from: those of the bootstrap and all iterations"
+            " (`all`), or of this iteration (`latest`)"
+        ),
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -166,66 +141,77 @@ class LabelSettings(Settings):
 
 
 class SelectionSettings(Settings):
-    """Which correct traces the policy learns from.
+    """Which correct traces the policy learns from."""
 
-    ``by`` ``threshold`` keeps traces whose value is at least ``threshold``; ``rank`` the ``top`` most
-    valued of each problem. ``demonstrations`` are mixed in, as many as this share of the traces.
-    """
-
-    by: Literal["rank", "threshold"] = "rank"
-    top: int = Field(default=2, ge=1)
-    threshold: float = Field(default=0.2, ge=0, le=1)
-    demonstrations: float = Field(default=0.0, ge=0)
-
-
-class EvaluatedMethod(MethodChoice):
-    """A method to evaluate; ``answers`` are the answer rules read from the same trees."""
-
-    answers: list[RuleName] = Field(default_factory=list)
-
-    def build(self) -> Method:
-        """The settings of the method, complete; the search values what the answer rules read."""
-        return super().build().model_copy(update={"read_by": list(self.answers)})
+    by: Literal["rank", "threshold"] = Field(
+        default="rank",
+        description=(
+            "`rank` takes the traces of each problem with the largest values, `threshold` all whose value is"
+            " at least the threshold"
+        ),
+    )
+    top: int = Field(default=2, ge=1, description="with `rank`: the number of traces of each problem")
+    threshold: float = Field(default=0.2, ge=0, le=1, description="with `threshold`: the smallest value")
+    demonstrations: float = Field(
+        default=0.0,
+        ge=0,
+        description="worked solutions mixed in, as a share of the traces (0.5: one for two traces)",
+    )
 
 
 class EvaluationSettings(Settings):
-    """What is measured on held-out problems.
+    """What is measured on test problems."""
 
-    Attributes:
-        methods: what is compared in the closing table.
-        traces: token budgets, as multiples of the mean trace of the base policy; the same for all
-            methods.
-        each_iteration: methods measured on the test problems after every iteration too, at the largest
-            of ``iteration_traces``.
-        problems: the first so many test problems; None: all.
-    """
-
-    methods: list[EvaluatedMethod] = Field(default_factory=list)
-    traces: list[float] = Field(default_factory=lambda: [3.0, 10.0, 30.0])
-    each_iteration: list[EvaluatedMethod] = Field(default_factory=list)
-    iteration_traces: float = Field(default=10.0, gt=0)
-    problems: int | None = Field(default=None, ge=1)
+    methods: list[EvaluatedMethod] = Field(
+        default_factory=list,
+        description="the methods of the closing table; empty: no closing table",
+    )
+    traces: list[float] = Field(
+        default_factory=lambda: [3.0, 10.0, 30.0],
+        description=(
+            "token budgets of the closing table, as multiples of the mean trace of the base policy; the same"
+            " for all methods"
+        ),
+    )
+    each_iteration: list[EvaluatedMethod] = Field(
+        default_factory=list,
+        description=(
+            "methods measured on the test problems after every iteration, in addition to greedy decoding"
+        ),
+    )
+    iteration_traces: float = Field(
+        default=10.0,
+        gt=0,
+        description="the budget of `each_iteration`, as a multiple of the mean trace",
+    )
+    problems: int | None = Field(
+        default=None,
+        ge=1,
+        description="number of test problems, from the first; none: all",
+    )
 
 
 class Recipe(Settings):
-    """Everything that a run is made of; the defaults are the paper's settings where it has any.
+    """Everything that a run is made of; the defaults are the paper's settings where it has any."""
 
-    Attributes:
-        recipe: the name of the recipe and, where none is given, of the run.
-        seed: the one seed of everything random.
-        iterations: rounds of search and training.
-        concurrency: searches that run side by side.
-        value_start: the training on solved examples and their perturbed copies (bootstrap.perturbed).
-        value_training: the training on labelled trees.
-        value_update: the same for iterations after the bootstrap, where it differs.
-        control: train a second policy on the demonstrations alone, for as many updates, to compare.
-    """
-
-    recipe: str
-    seed: int = Field(default=1, ge=0)
-    iterations: int = Field(default=2, ge=1)
-    concurrency: int = Field(default=64, ge=1)
-    control: bool = False
+    recipe: str = Field(description="name of the recipe and, without `--run`, of the run")
+    loop: str = Field(
+        default="rest-mcts", description="self-training loop, one that `restmcts methods` lists"
+    )
+    loop_settings: dict[str, Any] = Field(default_factory=dict, description="settings of the loop")
+    seed: int = Field(default=1, ge=0, description="the one seed of everything random")
+    iterations: int = Field(default=2, ge=1, description="iterations of search and training")
+    concurrency: int = Field(
+        default=64,
+        ge=1,
+        description="searches that run at the same time; changes the speed, not the trees",
+    )
+    control: bool = Field(
+        default=False,
+        description=(
+            "train a second policy on the demonstrations alone, for as many updates, and measure it too"
+        ),
+    )
     models: ModelSettings = ModelSettings()
     problems: Problems = Field(default_factory=dict, validate_default=True)
     sampling: SamplingSettings = SamplingSettings()
@@ -234,9 +220,21 @@ class Recipe(Settings):
     labels: LabelSettings = LabelSettings()
     selection: SelectionSettings = SelectionSettings()
     policy_training: PolicyTraining = PolicyTraining()
-    value_start: ValueTraining = ValueTraining()
-    value_training: ValueTraining = ValueTraining()
-    value_update: ValueTraining | None = None
+    value_start: ValueTraining = Field(
+        default=ValueTraining(),
+        description=(
+            "training of the value model on solved examples and their perturbed copies"
+            " (`bootstrap.perturbed`)"
+        ),
+    )
+    value_training: ValueTraining = Field(
+        default=ValueTraining(),
+        description="training of the value model on labelled trees",
+    )
+    value_update: ValueTraining | None = Field(
+        default=None,
+        description="if given, replaces `value_training` in the iterations after the bootstrap",
+    )
     evaluation: EvaluationSettings = EvaluationSettings()
 
     @model_validator(mode="before")

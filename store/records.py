@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 RunStatus = Literal["running", "done", "failed", "stopped"]
 PhaseStatus = Literal["running", "done", "failed"]
 SampleKind = Literal["trace", "demonstration"]
-CheckpointKind = Literal["policy", "value", "control"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +123,13 @@ class Checkpoint:
     """A model folder. ``path`` and ``parent`` are relative to the run folder (or name a base model).
 
     ``carried``: the next iteration goes on from it; False when it did worse on held-out problems than the
-    one before. A ``control`` is a policy trained on the demonstrations alone.
+    one before. ``kind`` is the role that the model has in its loop, such as policy, value or control, the
+    policy that is trained on the demonstrations alone: letters, digits and dashes.
     """
 
     run: str
     iteration: int
-    kind: CheckpointKind
+    kind: str
     path: str
     parent: str | None
     carried: bool

@@ -16,7 +16,8 @@ from pydantic_core import PydanticUndefined
 from restmcts.cli.app import app
 from restmcts.labels import LABEL_RULES
 from restmcts.problems.registry import DATA_SETS
-from restmcts.recipe import GenerationSettings, Recipe, shipped_recipes
+from restmcts.recipe import Recipe, shipped_recipes
+from restmcts.search.choice import GenerationSettings
 from restmcts.search.registry import METHODS
 from store.answers import RULES
 

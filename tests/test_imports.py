@@ -19,7 +19,7 @@ LIGHT = [
     "restmcts.engines.base",
     "restmcts.engines.open",
     "restmcts.evaluation.budgets",
-    "restmcts.iterate.loop",
+    "restmcts.loops.phases",
     "restmcts.labels",
     "restmcts.demo.data_set",
     "restmcts.grading.math_grader",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,8 +11,8 @@ import typer
 from restmcts.cli.options import ROOT, AsJson, Limit, Override, Root
 
 if TYPE_CHECKING:
-    from restmcts.iterate.context import Context
-    from restmcts.recipe import EvaluatedMethod, Recipe
+    from restmcts.recipe import Recipe
+    from restmcts.search.choice import EvaluatedMethod
 
 
 def evaluate(
@@ -48,6 +47,8 @@ def evaluate(
     from restmcts.cli.session import open_run
     from restmcts.cli.tables import print_evaluations
     from restmcts.errors import InputError
+    from restmcts.loops.commands import Comparison, compare_methods
+    from restmcts.loops.results import to_summary
     from store.index.reader import StoreReader
 
     if (run is None) == (policy is None):
@@ -58,51 +59,16 @@ def evaluate(
     methods = _methods(method or [], of_methods)
     budgets = sorted(set(budget or [600]))
     sets = _problems(recipe, problems, limit)
-    with open_run(root, name, recipe, sets, config=config) as context:
-        work = Evaluate(context, iteration, methods, budgets, f"{problems} {limit}")
-        phase = work.phase
-        summary = context.phase(phase, "evaluate", work.number, work)
+    with open_run(root, name, recipe, sets, config=config) as opened:
+        evaluated = compare_methods(opened, Comparison(methods, budgets, iteration, f"{problems} {limit}"))
         if done:
-            context.writer.finish_run()
+            opened.writer.finish_run()
     if as_json:
-        print_json({"run": name, "phase": phase, **summary})
+        print_json({"run": name, "phase": evaluated.phase, **to_summary(evaluated)})
         return
     with StoreReader(root) as reader:
-        rows = [row for row in reader.evaluations(name) if row.phase == phase]
-    print_evaluations(f"{name}, {phase}", rows)
-
-
-class Evaluate:
-    """The work of the phase: find the models, search, and read the table off; ``data`` names the problems."""
-
-    def __init__(
-        self,
-        context: Context,
-        iteration: int | None,
-        methods: list[EvaluatedMethod],
-        budgets: list[int],
-        data: str,
-    ) -> None:
-        from restmcts.iterate.models import models_of
-
-        self.context, self.budgets = context, budgets
-        self.number, self.policy, self.value = models_of(context, iteration)
-        self.methods = methods if self.value else [_without_value(method) for method in methods]
-        self.phase = _phase_name(self.methods, budgets, self.number, data)
-
-    def __call__(self) -> dict[str, Any]:
-        from restmcts.iterate.evaluating import evaluate_phase
-
-        with self.context.engines(self.policy, self.value) as engines:
-            return evaluate_phase(
-                self.context,
-                self.phase,
-                self.number,
-                engines,
-                self.methods,
-                self.context.problems.test,
-                budgets=dict.fromkeys(self.budgets),
-            )
+        rows = [row for row in reader.evaluations(name) if row.phase == evaluated.phase]
+    print_evaluations(f"{name}, {evaluated.phase}", rows)
 
 
 def _is_done(root: Path, run: str) -> bool:
@@ -111,19 +77,6 @@ def _is_done(root: Path, run: str) -> bool:
 
     with StoreReader(root) as reader:
         return reader.run(run).status == "done"
-
-
-def _without_value(method: EvaluatedMethod) -> EvaluatedMethod:
-    """The method with the answer rules that need no value model."""
-    from restmcts.errors import InputError
-    from restmcts.search.registry import needs_value
-    from store.answers import RULES
-
-    free = [rule for rule in method.answers if RULES[rule].reads == "nothing"]
-    plain = method.model_copy(update={"answers": free})
-    if needs_value(plain.method, plain.build()):
-        raise InputError(f"method {method.method!r} needs a value model: give one with --value")
-    return plain
 
 
 def _recipe(
@@ -168,7 +121,8 @@ def _split(overrides: list[str]) -> tuple[list[str], list[str]]:
 def _methods(names: list[str], overrides: list[str]) -> list[EvaluatedMethod]:
     """The methods to compare, without early stop, so that every one may use its whole budget."""
     from restmcts.errors import InputError
-    from restmcts.recipe import EvaluatedMethod, parse_override
+    from restmcts.recipe import parse_override
+    from restmcts.search.choice import EvaluatedMethod
     from restmcts.search.registry import METHODS
     from restmcts.settings import checked
 
@@ -198,10 +152,3 @@ def _problems(recipe: Recipe, problems: Path | None, limit: int | None) -> Any:
         return Splits([], [], load_problems(problems, limit=limit), [])
     splits = load_splits(recipe.problems, recipe.seed)
     return replace(splits, test=splits.test[:limit])
-
-
-def _phase_name(methods: list[EvaluatedMethod], budgets: list[int], iteration: int, data: str) -> str:
-    """The same comparison has the same name, so that it is not made twice."""
-    parts = [method.model_dump_json() for method in methods]
-    text = repr((parts, budgets, iteration, data))
-    return f"eval-{blake2b(text.encode(), digest_size=4).hexdigest()}"

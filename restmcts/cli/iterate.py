@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -20,21 +20,27 @@ def iterate(
     from restmcts.cli.console import print_json
     from restmcts.cli.session import open_run
     from restmcts.cli.tables import print_evaluations
-    from restmcts.iterate.loop import check_problems, check_trainable, run_loop
+    from restmcts.loops.checks import check_methods, check_problems, check_trainable
+    from restmcts.loops.registry import LOOPS, loop_settings
+    from restmcts.loops.results import to_summary
     from restmcts.problems.registry import load_splits
     from restmcts.recipe import load_recipe
     from store.index.reader import StoreReader
 
     settings = load_recipe(recipe, override or [])
+    own = loop_settings(settings)
+    loop = LOOPS[settings.loop]
     check_trainable(settings.models)
+    if not loop.trains_value:
+        check_methods(settings.evaluation)
     splits = load_splits(settings.problems, settings.seed)
     check_problems(splits)
     name = run or settings.recipe
-    with open_run(root, name, settings, splits) as context:
-        summary: dict[str, Any] = run_loop(context)
-        context.writer.finish_run()
+    with open_run(root, name, settings, splits, loop=settings.loop) as opened:
+        evaluated = loop.run(opened, own)
+        opened.writer.finish_run()
     if as_json:
-        print_json({"run": name, **summary})
+        print_json({"run": name, **(to_summary(evaluated) if evaluated else {})})
         return
     with StoreReader(root) as reader:
         print_evaluations(f"run {name}: accuracy on held-out problems", reader.evaluations(name))

@@ -20,8 +20,8 @@ def label(
 ) -> None:
     """Infer a quality value for every step of the stored trees; no model is needed."""
     from restmcts.cli.console import print_json, print_table
-    from restmcts.iterate.relabelling import relabel
     from restmcts.labels import LABEL_RULES
+    from restmcts.loops.relabelling import relabel
     from restmcts.recipe import stored_bootstrap, stored_labels, stored_text
     from store.writer import RunWriter
 

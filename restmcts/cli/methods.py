@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def methods(as_json: AsJson = False) -> None:
-    """List methods, label rules, engines, data sets and graders, also of other installed distributions."""
+    """List what can be chosen by name, with the entries of other installed distributions."""
     from restmcts.cli.console import print_json, print_table
 
     tables = [(registry.kind, list(_rows(registry))) for registry in _registries()]
@@ -32,10 +32,11 @@ def _registries() -> list[Registry[Any]]:
     from restmcts.engines.registry import ENGINES
     from restmcts.grading.registry import GRADERS
     from restmcts.labels import LABEL_RULES
+    from restmcts.loops.registry import LOOPS
     from restmcts.problems.registry import DATA_SETS
     from restmcts.search.registry import METHODS
 
-    return [METHODS, LABEL_RULES, ENGINES, DATA_SETS, GRADERS]
+    return [METHODS, LABEL_RULES, ENGINES, DATA_SETS, GRADERS, LOOPS]
 
 
 def _rows(registry: Registry[Any]) -> Iterator[dict[str, str]]:

@@ -10,9 +10,7 @@ import typer
 from restmcts.cli.options import ROOT, AsJson, Limit, Override, Root
 
 if TYPE_CHECKING:
-    from restmcts.iterate.context import Context
-    from restmcts.problems.splits import Splits
-    from restmcts.recipe import Recipe
+    from restmcts.loops.results import Searched
 
 
 def search(
@@ -44,6 +42,8 @@ def search(
     from restmcts.cli.console import print_json
     from restmcts.cli.session import open_run
     from restmcts.errors import InputError
+    from restmcts.loops.commands import check_value, search_problems
+    from restmcts.loops.results import to_summary
     from restmcts.problems.jsonl import JsonlProblems, load_problems
     from restmcts.problems.splits import Splits
     from restmcts.recipe import override_values
@@ -64,73 +64,25 @@ def search(
     train_problems = load_problems(train, limit=recipe.problems.train_limit) if train else []
     solved = [problem for problem in train_problems if problem.solution]
     sets = Splits(train_problems, [], wanted, solved)
-    _check_value(recipe, sets)
+    check_value(recipe, sets)
     name = run or f"search-{method}"
-    with open_run(root, name, recipe, sets) as context:
-        summary = run_search(context, recipe)
-        context.writer.finish_run()
+    with open_run(root, name, recipe, sets) as opened:
+        searched = search_problems(opened)
+        opened.writer.finish_run()
     if as_json:
-        print_json({"run": name, **summary})
+        print_json({"run": name, **to_summary(searched)})
     else:
-        report(name, root, summary)
+        report(name, root, searched)
 
 
-def _check_value(recipe: Recipe, sets: Splits) -> None:
-    """Refuse a method that needs a value model when there is none, and nothing to bootstrap one from."""
-    from restmcts.errors import InputError
-    from restmcts.iterate.loop import check_trainable
-    from restmcts.search.registry import needs_value
-
-    method = recipe.generation.method
-    if recipe.models.value_name or not needs_value(method, recipe.generation.build()):
-        return
-    if sets.train:
-        check_trainable(recipe.models)
-        return
-    raise InputError(
-        f"method {method!r} needs a value model: give one with --value, or other problems with answers as"
-        " --train to bootstrap one from"
-    )
-
-
-def run_search(context: Context, recipe: Recipe) -> dict[str, Any]:
-    """Bootstrap a value model if one is needed and missing, then search the test problems."""
-    from restmcts.iterate.loop import first_value
-    from restmcts.iterate.searching import run_search_phase, search_tasks
-    from restmcts.search.registry import needs_value
-
-    generation = recipe.generation
-    settings = generation.build()
-    policy = recipe.models.policy_name or ""
-    value = None
-    if needs_value(generation.method, settings):
-        value, _ = first_value(context, policy)
-
-    def work() -> dict[str, Any]:
-        with context.engines(policy, value) as engines:
-            tasks = search_tasks(
-                context,
-                "search",
-                context.problems.test,
-                generation.method,
-                settings,
-                engines,
-                budget=generation.budget,
-            )
-            return run_search_phase(context, "search", tasks, engines)
-
-    return context.phase("search", "search", 0, work)
-
-
-def report(run: str, root: Path, summary: dict[str, Any]) -> None:
+def report(run: str, root: Path, found: Searched) -> None:
     from restmcts.evaluation.statistics import wilson
 
-    trees = summary["trees"]
-    share = wilson(summary["solved"], trees)
+    share = wilson(found.solved, found.trees)
     typer.echo(
-        f"{trees} problems searched, {summary['solved']} solved: {share.value:.1%}"
-        f" (95 % interval {share.low:.1%} - {share.high:.1%}), {summary['answers']} finished solutions,"
-        f" {summary['policy_tokens'] / trees:.0f} policy and {summary['value_tokens'] / trees:.0f} value"
+        f"{found.trees} problems searched, {found.solved} solved: {share.value:.1%}"
+        f" (95 % interval {share.low:.1%} - {share.high:.1%}), {found.answers} finished solutions,"
+        f" {found.policy_tokens / found.trees:.0f} policy and {found.value_tokens / found.trees:.0f} value"
         " tokens a problem"
     )
     typer.echo(f"Show a tree:  restmcts show {run}/search/0 --root {root}")

@@ -10,7 +10,7 @@ from restmcts.cli.console import open_progress
 from restmcts.engines.registry import ENGINES
 from restmcts.errors import InputError
 from restmcts.grading.registry import GRADERS
-from restmcts.iterate.context import Context
+from restmcts.loops.run import Run
 from restmcts.problems.splits import Splits
 from restmcts.recipe import Recipe, recipe_toml
 from restmcts.tools.environment import environment
@@ -19,12 +19,19 @@ from store.writer import RunWriter
 
 @contextmanager
 def open_run(
-    root: Path, run: str, recipe: Recipe, problems: Splits, *, config: str | None = None
-) -> Iterator[Context]:
+    root: Path,
+    run: str,
+    recipe: Recipe,
+    problems: Splits,
+    *,
+    config: str | None = None,
+    loop: str | None = None,
+) -> Iterator[Run]:
     """A run that is new or goes on.
 
     Args:
         config: the text of its ``run.toml`` where it exists already and ``recipe`` was read from it.
+        loop: the name of the loop that makes the run, if one does.
 
     Raises:
         InputError: the run was started with another recipe, or a model folder is missing.
@@ -37,7 +44,7 @@ def open_run(
         GRADERS[recipe.problems.grader].open() as grader,
         open_progress() as progress,
     ):
-        yield Context(recipe, writer, problems, grader, progress)
+        yield Run(recipe, writer, problems, grader, progress, loop)
 
 
 def _check_folders(recipe: Recipe) -> None:

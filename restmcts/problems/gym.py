@@ -21,17 +21,21 @@ ATTEMPTS = 20
 
 
 class GymProblems(DataSetSettings):
-    """A task of reasoning-gym and how many problems of each kind are generated; no problem comes twice.
-
-    ``settings`` are those of the task in reasoning-gym, its size and seed apart.
-    """
+    """A task of reasoning-gym; all generated problems are different."""
 
     data_set: str = "reasoning-gym"
-    task: str
-    settings: dict[str, Any] = Field(default_factory=dict)
-    train: int = Field(default=200, ge=1)
-    validation: int = Field(default=50, ge=1)
-    test: int = Field(default=100, ge=1)
+    task: str = Field(description="the name of the task, for example `chain_sum`")
+    settings: dict[str, Any] = Field(
+        default_factory=dict,
+        description="settings of the task in reasoning-gym, except its size and seed",
+    )
+    train: int = Field(default=200, ge=1, description="number of training problems")
+    validation: int = Field(
+        default=50,
+        ge=1,
+        description="number of problems that decide which checkpoint is carried on",
+    )
+    test: int = Field(default=100, ge=1, description="number of problems that are only measured on")
 
 
 def generate_gym(wanted: GymProblems, seed: int) -> Splits:

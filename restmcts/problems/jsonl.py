@@ -19,20 +19,41 @@ KNOWN = ("id", "problem", "answer", "solution", "tolerance")
 
 
 class JsonlProblems(DataSetSettings):
-    """JSON Lines files with ``problem`` and ``answer``; see :func:`load_problems`.
+    """JSON Lines files with ``problem`` and ``answer``; see :func:`load_problems`."""
 
-    Test problems are never trained on. ``train_limit``, ``validation_limit`` and ``test_limit`` take the
-    first so many of a file. Without a ``validation`` file, a tenth of the training problems is set aside.
-    Without a ``test`` file, the validation problems are measured on. Without a ``train`` file, there are test
-    problems alone, which is enough for a search and an evaluation.
-    """
-
-    train: str | None = None
-    validation: str | None = None
-    test: str | None = None
-    train_limit: int | None = Field(default=None, ge=1)
-    validation_limit: int | None = Field(default=None, ge=1)
-    test_limit: int | None = Field(default=None, ge=1)
+    train: str | None = Field(
+        default=None,
+        description=(
+            "file of training problems; without it there are test problems alone, which is enough for a"
+            " search and an evaluation"
+        ),
+    )
+    validation: str | None = Field(
+        default=None,
+        description=(
+            "file of the problems that decide which checkpoint is carried on; none: one training problem in"
+            " ten"
+        ),
+    )
+    test: str | None = Field(
+        default=None,
+        description="file of the problems that are only measured on; none: the validation problems",
+    )
+    train_limit: int | None = Field(
+        default=None,
+        ge=1,
+        description="number of training problems, from the first; none: all",
+    )
+    validation_limit: int | None = Field(
+        default=None,
+        ge=1,
+        description="number of validation problems, from the first; none: all",
+    )
+    test_limit: int | None = Field(
+        default=None,
+        ge=1,
+        description="number of test problems, from the first; none: all",
+    )
 
     @model_validator(mode="after")
     def _has_a_file(self) -> JsonlProblems:

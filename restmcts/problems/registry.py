@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pydantic import Field
+
 from restmcts.errors import InputError
 from restmcts.problems.problem import Problem
 from restmcts.problems.splits import Splits
@@ -19,16 +21,19 @@ if TYPE_CHECKING:
 
 
 class DataSetSettings(Settings):
-    """What the settings of every data set have: the table ``[problems]`` of a recipe.
+    """The settings of every data set: the table `[problems]` of a recipe."""
 
-    Attributes:
-        data_set: the name of the data set, which decides the other keys of the table.
-        grader: the name of the grader (:data:`restmcts.grading.registry.GRADERS`). A data set that needs
-            another one than ``math`` has another default.
-    """
-
-    data_set: str = "jsonl"
-    grader: str = "math"
+    data_set: str = Field(
+        default="jsonl",
+        description="the name of the data set, which decides the other keys of the table",
+    )
+    grader: str = Field(
+        default="math",
+        description=(
+            "the name of the grader, which finds the answer in a solution and compares it with the oracle"
+            " answer, see [Graders](#graders)"
+        ),
+    )
 
 
 class PolicyMaker(Protocol):

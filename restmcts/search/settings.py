@@ -21,22 +21,31 @@ RuleName = Annotated[str, AfterValidator(_known), Field(json_schema_extra={"enum
 
 
 class Method(Settings):
-    """What every method has.
+    """The settings of every method."""
 
-    Attributes:
-        answer_by: how the tree is turned into an answer (:mod:`store.answers`).
-        read_by: further rules that the same tree will be answered by; what they read is valued too.
-        early_stop: end the search at a node that reaches the gate; the same rule for every method.
-        end_gate: the value from which a node reaches the gate, 0 to 1.
-        gate: ``finished``: only a finished node can reach it; ``value``: the value alone counts, as in
-            the authors' code.
-    """
-
-    answer_by: RuleName = "best-value"
-    read_by: list[RuleName] = Field(default_factory=list)
-    early_stop: bool = True
-    end_gate: float = Field(default=0.9, ge=0)
-    gate: Literal["finished", "value"] = "finished"
+    answer_by: RuleName = Field(
+        default="best-value",
+        description="the answer rule, see [Answers](algorithm.md#answers)",
+    )
+    read_by: list[RuleName] = Field(
+        default_factory=list,
+        description=(
+            "further answer rules that the same tree will be read by; the search asks for the values that"
+            " they need. An evaluation sets it from its `answers`"
+        ),
+    )
+    early_stop: bool = Field(
+        default=True,
+        description="end the search at a node that reaches the gate; the same rule for every method",
+    )
+    end_gate: float = Field(default=0.9, ge=0, description="the value from which a node reaches the gate")
+    gate: Literal["finished", "value"] = Field(
+        default="finished",
+        description=(
+            "`finished`: only a finished node can reach the gate; `value`: the value alone counts, as in the"
+            " authors' code"
+        ),
+    )
 
     @property
     def endless(self) -> bool:

@@ -16,32 +16,66 @@ Device = Literal["cpu", "cuda", "auto"]
 
 
 class TrainingSettings(Settings):
-    """What every training phase has; AdamW is the optimizer.
+    """The settings of every training phase; AdamW is the optimizer."""
 
-    ``updates`` is the number of optimizer updates and, where given, replaces ``epochs``. An update sees
-    ``batch_size * gradient_accumulation`` samples. ``scheduler`` says how the learning rate goes down
-    after the warm-up, which takes ``warmup_updates``, or else a share ``warmup_ratio`` of all updates.
-    ``max_length`` is the longest sample, in
-    tokens; longer ones are left out and counted. ``dtype`` is the type that the model computes in and
-    is stored in; while training, weights and optimizer state are float32 in either case, because
-    updates of a usual size vanish in the rounding of bfloat16.
-    """
-
-    learning_rate: float = Field(gt=0)
-    epochs: float = Field(gt=0)
-    updates: int | None = Field(default=None, ge=1)
-    batch_size: int = Field(ge=1)
-    gradient_accumulation: int = Field(default=1, ge=1)
-    warmup_ratio: float = Field(default=0.03, ge=0, le=1)
-    warmup_updates: int | None = Field(default=None, ge=0)
-    scheduler: Scheduler = "cosine"
-    weight_decay: float = Field(default=0.0, ge=0)
-    beta2: float = Field(default=0.999, gt=0, lt=1)
-    max_gradient_norm: float = Field(default=1.0, ge=0)
-    max_length: int = Field(default=1024, ge=2)
-    dtype: Precision = "float32"
-    gradient_checkpointing: bool = False
-    seed: int = Field(default=0, ge=0)
+    learning_rate: float = Field(gt=0, description="peak learning rate of AdamW")
+    epochs: float = Field(gt=0, description="passes over the samples")
+    updates: int | None = Field(
+        default=None,
+        ge=1,
+        description=(
+            "optimizer updates; if given, replaces `epochs`. An update sees `batch_size *"
+            " gradient_accumulation` samples"
+        ),
+    )
+    batch_size: int = Field(ge=1, description="samples in a batch")
+    gradient_accumulation: int = Field(default=1, ge=1, description="batches in an update")
+    warmup_ratio: float = Field(
+        default=0.03,
+        ge=0,
+        le=1,
+        description="share of the updates in which the learning rate rises",
+    )
+    warmup_updates: int | None = Field(
+        default=None,
+        ge=0,
+        description="the same as a number of updates; if given, replaces `warmup_ratio`",
+    )
+    scheduler: Scheduler = Field(
+        default="cosine",
+        description="how the learning rate falls after the warm-up",
+    )
+    weight_decay: float = Field(default=0.0, ge=0, description="weight decay of AdamW")
+    beta2: float = Field(default=0.999, gt=0, lt=1, description="decay of the second moment in AdamW")
+    max_gradient_norm: float = Field(
+        default=1.0,
+        ge=0,
+        description="longer gradients are cut to this norm; 0: not cut",
+    )
+    max_length: int = Field(
+        default=1024,
+        ge=2,
+        description="longest sample, in tokens; longer samples are left out and counted",
+    )
+    dtype: Precision = Field(
+        default="float32",
+        description=(
+            "type that the model computes in and is stored in. Weights and optimizer state are float32"
+            " during the training, because bfloat16 rounds updates of a usual size to nothing"
+        ),
+    )
+    gradient_checkpointing: bool = Field(
+        default=False,
+        description="compute activations twice: less memory for more time",
+    )
+    seed: int = Field(
+        default=0,
+        ge=0,
+        description=(
+            "seed of the order of samples and of new weights; the loop derives it from the recipe's seed and"
+            " the phase"
+        ),
+    )
 
     def warmup(self, updates: int) -> int:
         """How many of so many updates the warm-up takes."""
@@ -59,19 +93,33 @@ class PolicyTraining(TrainingSettings):
 class ValueTraining(TrainingSettings):
     """Regression of quality values; the defaults are the authors' for Mistral-7B.
 
-    ``extra_layers`` are put on top of the layers of a policy when a value model starts from it; they
-    change nothing before the first update, and are only possible for Llama-like models. A value model
-    that starts from another value model keeps the layers that it has.
-
-    ``fresh_layers`` starts a value model from random weights instead, with so many layers of the policy's
-    width and its vocabulary: for models so small that what the policy has learned is in the way.
-    ``language_weight`` is the weight of a second loss, the next tokens of good steps, read through the
-    token embeddings; it keeps what the model knows of the steps while it learns to judge them.
+    A value model that starts from another value model keeps the layers that it has.
     """
 
     learning_rate: float = Field(default=3e-6, gt=0)
     epochs: float = Field(default=3.0, gt=0)
     batch_size: int = Field(default=3, ge=1)
-    extra_layers: int = Field(default=0, ge=0)
-    fresh_layers: int = Field(default=0, ge=0)
-    language_weight: float = Field(default=0.0, ge=0)
+    extra_layers: int = Field(
+        default=0,
+        ge=0,
+        description=(
+            "layers put on top of the layers of a policy when a value model starts from it. They change"
+            " nothing before the first update; Llama-like models only"
+        ),
+    )
+    fresh_layers: int = Field(
+        default=0,
+        ge=0,
+        description=(
+            "start a value model from random weights, with this number of layers of the policy's width: for"
+            " models so small that the knowledge of the policy is in the way; 0: from the policy's weights"
+        ),
+    )
+    language_weight: float = Field(
+        default=0.0,
+        ge=0,
+        description=(
+            "weight of a second loss, the next tokens of good steps, read through the token embeddings. It"
+            " keeps what the model knows of the steps"
+        ),
+    )

@@ -6,6 +6,7 @@ file is refused here and not somewhere in the middle of a search.
 
 from __future__ import annotations
 
+import re
 from dataclasses import MISSING, dataclass, fields
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_ROLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}", re.ASCII)
 _ONLY_INT = frozenset({int})
 
 
@@ -102,6 +104,12 @@ def many(*types: type, write: Callable[[Any], Any] | None = None) -> Form:
     return Form(frozenset({list}), read, write)
 
 
+def _role(value: str) -> str:
+    if not _ROLE.fullmatch(value):
+        raise ValueError(f"{_short(value)} is no role: use letters, digits and dashes")
+    return value
+
+
 def choice(*values: str) -> Form:
     """One of ``values``."""
 
@@ -161,6 +169,7 @@ def plain(value: Any) -> Any:
 
 NONE = type(None)
 TEXT = _one(str)
+ROLE = Form(frozenset({str}), _role)
 OPTIONAL_TEXT = _one(str, NONE)
 TEXTS = many(str)
 WHOLE = Form(frozenset({int}), _whole)

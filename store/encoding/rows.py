@@ -13,6 +13,7 @@ from store.encoding.fields import (
     OPTIONAL_TEXT,
     OPTIONAL_WHOLE,
     PLAIN,
+    ROLE,
     TEXT,
     TEXTS,
     WHOLE,
@@ -25,7 +26,6 @@ from store.errors import StoreError
 from store.events import FORMAT
 from store.records import (
     Checkpoint,
-    CheckpointKind,
     Evaluation,
     Metric,
     PolicySample,
@@ -61,7 +61,7 @@ _VALUE_SAMPLE = Forms(
 _CHECKPOINT = Forms(
     Checkpoint,
     iteration=WHOLE,
-    kind=choice(*get_args(CheckpointKind)),
+    kind=ROLE,
     path=TEXT,
     parent=OPTIONAL_TEXT,
     carried=FLAG,

@@ -11,7 +11,7 @@ import pytest
 from restmcts.engines.settings import ModelSettings, PrmSettings
 from restmcts.engines.transformers.prm import TransformersPrm
 from restmcts.errors import InputError
-from restmcts.iterate.loop import check_trainable
+from restmcts.loops.checks import check_trainable
 from restmcts.recipe import override_values, recipe_toml, stored_recipe
 from restmcts.settings import checked
 from restmcts.training.checkpoint import load_policy

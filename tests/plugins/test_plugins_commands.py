@@ -49,7 +49,7 @@ def journal(root: Path, run: str) -> list[dict[str, Any]]:
 
 
 def test_a_method_is_one_short_file() -> None:
-    for name in ("dvts", "discounted"):
+    for name in ("dvts", "discounted", "expert_iteration"):
         assert len((SOURCE / "restmcts_example" / f"{name}.py").read_text("utf-8").splitlines()) < 80
 
 
@@ -74,9 +74,11 @@ def test_methods_lists_what_is_installed(with_plugins: Command) -> None:
     assert [(row["kind"], row["name"], row["version"]) for row in found] == [
         ("search method", "dvts", "0.3"),
         ("label rule", "discounted", "0.3"),
+        ("loop", "expert-iteration", "0.3"),
     ]
     assert all(row["summary"] for row in rows)
-    assert {row["kind"] for row in rows} == {"search method", "label rule", "data set", "grader"}
+    kinds = {"search method", "label rule", "data set", "grader", "loop"}
+    assert {row["kind"] for row in rows} >= kinds
     shown = with_plugins("methods").output
     assert ORIGIN in shown and "independent subtrees" in shown
 
@@ -136,6 +138,20 @@ def test_the_settings_of_a_rule_are_checked(with_plugins: Command, tmp_path: Pat
     asked = ("iterate", SMALL, "--root", tmp_path, "-o", "labels.rule=discounted")
     line = with_plugins(*asked, "-o", "labels.settings.discont=0.5", code=2).errors
     assert "unknown key 'discont': did you mean 'discount'?" in line
+
+
+def test_iterate_runs_a_loop(with_plugins: Command, tmp_path: Path) -> None:
+    asked = ("iterate", SMALL, "--root", tmp_path, "-o", "loop=expert-iteration", "--json")
+    unknown = with_plugins(*asked, "-o", "loop_settings.rate=2", code=2).errors
+    assert "loop_settings of 'expert-iteration'" in unknown and "'rate'" in unknown
+    first = with_plugins(*asked, "-o", "loop_settings.searches=2").json()
+    assert {row["method"] for row in first["rows"]} == {"self-consistency", "best-of-n, last", "mcts"}
+    phases = (tmp_path / "runs" / "small" / "phases.jsonl").read_bytes()
+    assert with_plugins(*asked, "-o", "loop_settings.searches=2").json() == first
+    assert (tmp_path / "runs" / "small" / "phases.jsonl").read_bytes() == phases
+    used = [row["loops"] for row in journal(tmp_path, "small") if "loops" in row]
+    assert used and all(row == {"expert-iteration": ORIGIN} for row in used)
+    assert check(tmp_path) == []
 
 
 def test_without_the_distribution_its_names_are_unknown(own_store: Path) -> None:

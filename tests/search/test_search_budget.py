@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from restmcts.engines.base import Sample, Sampling
+from restmcts.engines.base import Sample, Sampling, SamplingRequest
 from restmcts.search.methods.mcts import Mcts
+from restmcts.search.moves import Moves
 from restmcts.search.registry import METHODS
+from restmcts.search.requests import Complete, Prefix, Propose, ProposeEach
 from restmcts.search.running.ledger import BudgetSpentError, Ledger, Lengths
+from restmcts.search.running.session import Session
 from store.events import Expanded, Step, Stopped
 from store.tree import fold
 from tests.search.search_engines import Writer, engines, run, task
@@ -196,3 +200,46 @@ def test_requests_at_the_same_time_divide_what_is_left() -> None:
     assert ledger.shares([9, 1], "step", 30) == [65]
     assert Ledger().shares([3, 3], "step", 30) == [None, None]
     assert Ledger(0).shares([3, 3], "step", 30) == [0]
+
+
+def test_proposals_at_the_same_time_are_paid_for_in_order() -> None:
+    """Steps of 4 tokens, 8 at most, and 20 tokens for three requests of two: the third gets what is left."""
+
+    class Even(Writer):
+        def write(self, prompt: Any, seed: int, most: int, until: str, temperature: float) -> Sample:
+            return Sample((Step(f"{seed}\n", (1, 2, 3, 9)),), 4, False)
+
+    policy = Even()
+    session = Session(task("tot-bfs", budget=20), engines(policy, sampling=Sampling(step_tokens=8)))
+
+    def moves() -> Moves:
+        return (yield ProposeEach((Propose(Prefix(0), 2),) * 3))
+
+    replies = asyncio.run(session.drive(moves()))
+    assert [len(steps) for steps in replies] == [2, 2, 1]
+    assert [(len(call.seeds), call.total_tokens) for call in policy.calls] == [(2, 20), (2, 12), (1, 4)]
+    assert (policy.generated, session.ledger.spent, session.ledger.left) == (20, 20, 0)
+
+
+@pytest.mark.parametrize(
+    ("temperature", "top_p", "used"),
+    [(None, None, (0.7, 0.9)), (0.0, None, (0.0, 0.9)), (1.5, 0.5, (1.5, 0.5))],
+)
+def test_a_request_may_have_a_temperature_and_a_top_p(
+    temperature: float | None, top_p: float | None, used: tuple[float, float]
+) -> None:
+    seen: list[tuple[float, float]] = []
+
+    class Watched(Writer):
+        async def propose(self, request: SamplingRequest) -> list[Sample]:
+            seen.append((request.temperature, request.top_p))
+            return await super().propose(request)
+
+    def moves() -> Moves:
+        yield Propose(Prefix(0), 1, temperature=temperature, top_p=top_p)
+        yield Complete(Prefix(0), 1, temperature=temperature, top_p=top_p)
+
+    sampling = Sampling(temperature=0.7, top_p=0.9)
+    session = Session(task("tot-bfs", budget=900), engines(Watched(), sampling=sampling))
+    asyncio.run(session.drive(moves()))
+    assert seen == [used, used]

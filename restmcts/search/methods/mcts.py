@@ -34,39 +34,58 @@ IDLE_ROUNDS = 100
 
 
 class Mcts(Method):
-    """MCTS* as in the authors' code; the defaults are its evaluation settings.
+    """MCTS* as in the authors' code; the defaults are its evaluation settings."""
 
-    Attributes:
-        branch: next steps sampled at an expansion (b).
-        parallel_rounds: the most rounds that run at the same time, from different leaves. More than one
-            keeps an engine busy with few searches. Not in the authors' code.
-        rounds: most rounds of select, expand, rollout and backup; 0 goes on until the token budget is
-            spent or nothing new comes.
-        rollout_branch: samples a rollout step.
-        rollout_steps: most steps of a rollout (m); it ends at the end of the solution.
-        exploration: weight of the exploration term (c).
-        unvisited_bonus: what an unvisited child scores above its value.
-        alpha: share of the rollout's best value in the child's new value.
-        attempts: how often an empty proposal is asked for again.
-        early_stop: False to sample training data: a node at the gate is marked finished, the search
-            goes on.
-        keep_rollouts: the steps of a rollout join the tree, so an answer that it reaches counts. Not in
-            the authors' code.
-        close_finished: a finished node, or one with exhausted children only, is not selected again. Not in
-            the authors' code.
-    """
-
-    branch: int = Field(default=3, ge=1)
-    parallel_rounds: int = Field(default=1, ge=1)
-    rounds: int = Field(default=50, ge=0)
-    rollout_branch: int = Field(default=1, ge=1)
-    rollout_steps: int = Field(default=2, ge=0)
-    exploration: float = Field(default=0.4, ge=0)
-    unvisited_bonus: float = Field(default=0.8, ge=0)
-    alpha: float = Field(default=0.5, ge=0, le=1)
-    attempts: int = Field(default=3, ge=1)
-    keep_rollouts: bool = False
-    close_finished: bool = False
+    branch: int = Field(default=3, ge=1, description="next steps sampled at an expansion (b)")
+    parallel_rounds: int = Field(
+        default=1,
+        ge=1,
+        description=(
+            "most rounds that run at the same time, from different leaves; more than one keeps an engine"
+            " busy with few searches (not in the authors' code)"
+        ),
+    )
+    rounds: int = Field(
+        default=50,
+        ge=0,
+        description=(
+            "most rounds of select, expand, rollout and backup; 0: until the token budget is spent or"
+            " nothing new is found"
+        ),
+    )
+    rollout_branch: int = Field(default=1, ge=1, description="samples at a rollout step")
+    rollout_steps: int = Field(
+        default=2,
+        ge=0,
+        description="most steps of a rollout (m); a rollout ends at the end of the solution",
+    )
+    exploration: float = Field(default=0.4, ge=0, description="weight of the exploration term (c)")
+    unvisited_bonus: float = Field(
+        default=0.8,
+        ge=0,
+        description="what an unvisited child scores above its value",
+    )
+    alpha: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="share of the rollout's best value in the child's new value",
+    )
+    attempts: int = Field(default=3, ge=1, description="how often an empty sample is drawn again")
+    keep_rollouts: bool = Field(
+        default=False,
+        description=(
+            "the steps of a rollout join the tree, so that an answer that it reaches counts (not in the"
+            " authors' code)"
+        ),
+    )
+    close_finished: bool = Field(
+        default=False,
+        description=(
+            "a finished node, or one with exhausted children only, is not selected again (not in the"
+            " authors' code)"
+        ),
+    )
 
     @property
     def endless(self) -> bool:

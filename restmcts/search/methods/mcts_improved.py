@@ -27,35 +27,47 @@ WALK_STEPS = 5
 
 
 class ImprovedMcts(Method):
-    """MCTS* made to pay off at small budgets: every token sampled stays in the tree.
+    """MCTS* for small budgets: every sampled token stays in the tree.
 
     A round selects a node, walks from there to a finished solution one valued step at a time, and backs
     the value of that solution up.
-
-    Attributes:
-        parallel_rounds: the most rounds that run at the same time. More than one keeps an engine busy with
-            few searches.
-        rounds: most rounds; 0 goes on until the token budget is spent.
-        exploration: weight of the exploration term (c).
-        unvisited_bonus: what an unvisited child scores above its value.
-        accept: a step is accepted when its value is at least this share of its parent's score.
-        redraws: how often a step that is not accepted is drawn again; then the best one is followed.
-        widening: a node with N visits may have ``widening·sqrt(N)`` children (progressive widening), so
-            that a wrong step can be repaired, the first one too.
-        attempts: how often an empty proposal is asked for again.
-        depth: most steps of a solution.
     """
 
     answer_by: RuleName = "value-vote"
-    parallel_rounds: int = Field(default=1, ge=1)
-    rounds: int = Field(default=0, ge=0)
-    exploration: float = Field(default=0.1, ge=0)
-    unvisited_bonus: float = Field(default=0.0, ge=0)
-    accept: float = Field(default=0.5, ge=0)
-    redraws: int = Field(default=5, ge=0)
-    widening: float = Field(default=1.0, gt=0)
-    attempts: int = Field(default=3, ge=1)
-    depth: int = Field(default=64, ge=1)
+    parallel_rounds: int = Field(
+        default=1,
+        ge=1,
+        description=(
+            "most rounds that run at the same time; more than one keeps an engine busy with few searches"
+        ),
+    )
+    rounds: int = Field(default=0, ge=0, description="most rounds; 0: until the token budget is spent")
+    exploration: float = Field(default=0.1, ge=0, description="weight of the exploration term (c)")
+    unvisited_bonus: float = Field(
+        default=0.0,
+        ge=0,
+        description="what an unvisited child scores above its value",
+    )
+    accept: float = Field(
+        default=0.5,
+        ge=0,
+        description="a step is accepted if its value is at least this share of its parent's score",
+    )
+    redraws: int = Field(
+        default=5,
+        ge=0,
+        description="how often a step that is not accepted is drawn again; then the best one is followed",
+    )
+    widening: float = Field(
+        default=1.0,
+        gt=0,
+        description=(
+            "a node with N visits may have `max(1, ⌈widening·sqrt(N)⌉)` children (progressive widening), so"
+            " that a wrong step can be repaired, the first one too"
+        ),
+    )
+    attempts: int = Field(default=3, ge=1, description="how often an empty sample is drawn again")
+    depth: int = Field(default=64, ge=1, description="most steps of a solution")
 
     @property
     def endless(self) -> bool:

@@ -37,12 +37,9 @@ class Greedy(Method):
 
 
 class Traces(Method):
-    """Independent whole traces: Self-Consistency and Best-of-N.
+    """Independent whole traces: Self-Consistency and Best-of-N."""
 
-    ``samples`` is the number of traces; 0 goes on until the token budget is spent.
-    """
-
-    samples: int = Field(default=0, ge=0)
+    samples: int = Field(default=0, ge=0, description="traces to sample; 0: until the token budget is spent")
 
     @property
     def endless(self) -> bool:

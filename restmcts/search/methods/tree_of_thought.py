@@ -16,16 +16,20 @@ from store.tree import Node
 
 
 class TreeOfThought(Method):
-    """Tree-of-Thought, breadth first or depth first (paper, Section 4.1: branch 3, keep 2, depth 8).
+    """Tree-of-Thought, breadth first or depth first (paper, Section 4.1: branch 3, keep 2, depth 8)."""
 
-    ``repeat`` starts again from the root with fresh samples while the token budget lasts.
-    """
-
-    branch: int = Field(default=3, ge=1)
-    keep: int = Field(default=2, ge=1)
-    depth: int = Field(default=8, ge=1)
-    attempts: int = Field(default=3, ge=1)
-    repeat: bool = True
+    branch: int = Field(default=3, ge=1, description="next steps sampled at an expansion")
+    keep: int = Field(
+        default=2,
+        ge=1,
+        description="nodes expanded at each depth, or children of a node that are followed",
+    )
+    depth: int = Field(default=8, ge=1, description="most steps of a solution")
+    attempts: int = Field(default=3, ge=1, description="how often an empty sample is drawn again")
+    repeat: bool = Field(
+        default=True,
+        description="start again from the root with new samples while the token budget lasts",
+    )
 
     @property
     def endless(self) -> bool:

@@ -10,9 +10,14 @@ from store.tree import Tree
 
 
 class Discounted(Settings):
-    """``discount`` is the label of the last step but one of a correct trace, if the last one has 1."""
+    """The settings of the rule."""
 
-    discount: float = Field(default=0.9, gt=0, le=1)
+    discount: float = Field(
+        default=0.9,
+        gt=0,
+        le=1,
+        description="label of the last step but one of a correct trace, if the last one has 1",
+    )
 
 
 def discounted(tree: Tree, settings: Discounted) -> Labels:

@@ -15,20 +15,17 @@ from store.events import Selected
 
 
 class Dvts(Method):
-    """Independent subtrees, each of which follows its best step; their answers vote.
-
-    Attributes:
-        subtrees: how many subtrees; 0 goes on until the token budget is spent.
-        branch: next steps sampled at an expansion.
-        depth: most steps of a solution.
-        attempts: how often an empty sample is drawn again.
-    """
+    """Independent subtrees, each of which follows its best step; their answers vote."""
 
     answer_by: RuleName = "value-vote"
-    subtrees: int = Field(default=4, ge=0)
-    branch: int = Field(default=4, ge=1)
-    depth: int = Field(default=16, ge=1)
-    attempts: int = Field(default=3, ge=1)
+    subtrees: int = Field(
+        default=4,
+        ge=0,
+        description="how many subtrees; 0: until the token budget is spent",
+    )
+    branch: int = Field(default=4, ge=1, description="next steps sampled at an expansion")
+    depth: int = Field(default=16, ge=1, description="most steps of a solution")
+    attempts: int = Field(default=3, ge=1, description="how often an empty sample is drawn again")
 
     @property
     def endless(self) -> bool:

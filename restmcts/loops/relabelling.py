@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from restmcts.errors import InputError
-from restmcts.iterate.labelling import least_samples, trees_to_learn_from
 from restmcts.labels import LABEL_RULES
+from restmcts.loops.run import least_samples
 from restmcts.recipe import BootstrapSettings, LabelSettings
+from restmcts.samples.trees import verified_trees
 from store.index.reader import StoreReader
 from store.writer import RunWriter
 
@@ -36,7 +37,7 @@ def relabel(
     label = labels.build()
     counts = []
     for name in wanted:
-        trees = trees_to_learn_from(writer.read_trees(name), least_samples(bootstrap, name))
+        trees = verified_trees(writer.read_trees(name), least_samples(bootstrap, name))
         rows = [(record.header.id, label(tree)) for record, tree in trees]
         writer.note_uses(name, LABEL_RULES.plural, LABEL_RULES.origins([labels.rule]))
         writer.write_labels(name, labels.rule, rows)

@@ -7,22 +7,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
+from restmcts.errors import InputError
 from restmcts.evaluation.budgets import AnswerAt, answers_at
 from restmcts.evaluation.statistics import wilson
-from restmcts.iterate.context import Context, Summary
-from restmcts.iterate.searching import run_search_phase, search_tasks
+from restmcts.loops.results import Evaluated
+from restmcts.loops.run import Run
+from restmcts.loops.searching import run_tasks, search_tasks
 from restmcts.problems.problem import Problem
-from restmcts.recipe import EvaluatedMethod
+from restmcts.search.choice import EvaluatedMethod
 from restmcts.search.registry import METHODS, needs_value, row_name
 from restmcts.search.running.task import Engines, SearchTask
 from restmcts.search.settings import Method
+from store.answers import RULES
 from store.records import Evaluation
 
 GREEDY = EvaluatedMethod(method="greedy")
 
 
-def evaluate_phase(
-    context: Context,
+def evaluate(
+    run: Run,
     phase: str,
     iteration: int,
     engines: Engines,
@@ -31,7 +34,7 @@ def evaluate_phase(
     *,
     budgets: Mapping[int, float | None],
     label: str | None = None,
-) -> Summary:
+) -> Evaluated:
     """Search every problem by every method once, at the largest budget, and read all budgets off it.
 
     Args:
@@ -49,7 +52,7 @@ def evaluate_phase(
         one_trace = METHODS[choice.method].one_trace
         first = len(tasks)
         tasks += search_tasks(
-            context,
+            run,
             phase,
             problems,
             choice.method,
@@ -63,15 +66,15 @@ def evaluate_phase(
         cuts: list[int | None] = [None] if one_trace else [*sorted(budgets)]
         free = {rule for rule in rules if not _asks_for_values(choice.method, settings, rule)}
         read |= dict.fromkeys(range(first, len(tasks)), Read(first, names, cuts, free))
-    summary = run_search_phase(context, phase, tasks, engines)
+    searched = run_tasks(run, phase, tasks, engines)
     traces: dict[int | None, float | None] = {None: 1.0}
     traces.update(budgets.items())
-    rows = _rows(context, phase, iteration, read, traces)
+    rows = _rows(run, phase, iteration, read, traces)
     if label is not None:
         rows = [replace(row, method=label) for row in rows]
     for row in rows:
-        context.writer.add_evaluation(row)
-    return summary | {"rows": [_brief(row) for row in rows]}
+        run.writer.add_evaluation(row)
+    return Evaluated(**vars(searched), rows=[_brief(row) for row in rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,19 @@ class Read:
 def _asks_for_values(method: str, settings: Method, rule: str) -> bool:
     """Whether a search that is answered by ``rule`` alone asks for values."""
     return needs_value(method, settings.model_copy(update={"answer_by": rule, "read_by": []}))
+
+
+def without_value(method: EvaluatedMethod) -> EvaluatedMethod:
+    """The method with the answer rules that need no value model.
+
+    Raises:
+        InputError: the method needs one all the same.
+    """
+    free = [rule for rule in method.answers if RULES[rule].reads == "nothing"]
+    plain = method.model_copy(update={"answers": free})
+    if needs_value(plain.method, plain.build()):
+        raise InputError(f"method {method.method!r} needs a value model: give one with --value")
+    return plain
 
 
 def budgets_in_tokens(traces: Sequence[float], trace_tokens: float) -> dict[int, float | None]:
@@ -116,7 +132,7 @@ def suffixes(methods: Sequence[EvaluatedMethod]) -> list[str]:
 
 
 def _rows(
-    context: Context,
+    run: Run,
     phase: str,
     iteration: int,
     read: Mapping[int, Read],
@@ -124,7 +140,7 @@ def _rows(
 ) -> list[Evaluation]:
     """One row for each choice of a method, rule and budget, over all problems."""
     cells: dict[tuple[int, str, int | None], list[AnswerAt]] = defaultdict(list)
-    for record in context.writer.read_trees(phase):
+    for record in run.writer.read_trees(phase):
         choice = read[int(record.header.id.rpartition("/")[2])]
         for rule, answers in answers_at(record, choice.cuts, list(choice.names)).items():
             for answer in answers:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from random import Random
-from types import SimpleNamespace
-from typing import Any
 
-from restmcts.iterate.labelling import BOOTSTRAP, correct_traces
-from restmcts.iterate.training import first_errors, mistakes, perturbed_samples
+from restmcts.loops.run import BOOTSTRAP, least_samples
 from restmcts.recipe import BootstrapSettings
+from restmcts.samples.perturbed import Examples, examples, perturbed_samples
+from restmcts.samples.policy import correct_traces
+from restmcts.samples.trees import verified_trees
 from store.events import (
     Cost,
     Critiqued,
@@ -82,38 +82,34 @@ def search(phase: str, traces: list[tuple[str, bool]], value: float | None = Non
     return SearchRecord(header, tuple(events), result)
 
 
-def context(least_samples: int, *records: SearchRecord) -> Any:
-    """As much of a context as reading trees takes."""
-    bootstrap = BootstrapSettings(least_samples=least_samples)
-    writer = SimpleNamespace(
-        read_trees=lambda phase: (record for record in records if record.header.phase == phase)
-    )
-    return SimpleNamespace(recipe=SimpleNamespace(bootstrap=bootstrap), writer=writer)
-
-
 TRACES = [("ab", True), ("ab", True), ("cd", True), ("ce", False), ("cf", False)]
+
+
+def learned_from(least_samples: int, *records: SearchRecord) -> Examples:
+    return examples(verified_trees(records, least_samples))
 
 
 def test_traces_that_too_few_samples_gave_are_not_learned_from() -> None:
     """Of the two traces with the right answer, cd came once: its step c is then the first error."""
-    seen = context(2, search(BOOTSTRAP, TRACES))
-    assert [text(sample) for sample in correct_traces(seen, [BOOTSTRAP])["p"]] == ["ab"]
-    assert {text(sample): sample.labels for sample in first_errors(seen, BOOTSTRAP)} == {"c": (0.0,)}
-    assert mistakes(seen, BOOTSTRAP) == {"a": [Step("c")]}
-    all_of_them = context(1, search(BOOTSTRAP, TRACES))
-    assert [text(sample) for sample in correct_traces(all_of_them, [BOOTSTRAP])["p"]] == ["ab", "cd"]
-    assert mistakes(all_of_them, BOOTSTRAP) == {"d": [Step("e"), Step("f")]}
+    seen = learned_from(2, search("0.search", TRACES))
+    assert [text(sample) for sample in seen.solved] == ["ab"]
+    assert {text(sample): sample.labels for sample in seen.first_errors} == {"c": (0.0,)}
+    assert seen.mistakes == {"a": [Step("c")]}
+    all_of_them = learned_from(1, search("0.search", TRACES))
+    assert [text(sample) for sample in all_of_them.solved] == ["ab", "cd"]
+    assert all_of_them.mistakes == {"d": [Step("e"), Step("f")]}
 
 
 def test_only_the_unguided_trees_are_held_to_it() -> None:
-    seen = context(2, search("1.search", TRACES, 0.5))
-    assert [text(sample) for sample in correct_traces(seen, ["1.search"])["p"]] == ["ab", "cd"]
+    bootstrap = BootstrapSettings(least_samples=2)
+    assert least_samples(bootstrap, BOOTSTRAP) == 2
+    assert least_samples(bootstrap, "1.search") == 1
 
 
 def test_the_most_valued_trace_comes_first_then_the_one_sampled_most() -> None:
-    unguided = search(BOOTSTRAP, [("xy", True), ("ab", True), ("ab", True)])
+    unguided = search("0.search", [("xy", True), ("ab", True), ("ab", True)])
     guided = search("1.search", [("cd", True)], 0.5)
-    found = correct_traces(context(1, unguided, guided), [BOOTSTRAP, "1.search"])["p"]
+    found = correct_traces(verified_trees([unguided, guided], 1))["p"]
     assert [(text(sample), sample.value) for sample in found] == [("cd", 0.5), ("ab", None), ("xy", None)]
 
 

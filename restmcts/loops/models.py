@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from restmcts.errors import InputError
-from restmcts.iterate.context import Context
+from restmcts.loops.run import Run
 from store.index.reader import StoreReader
 
 
-def models_of(context: Context, iteration: int | None) -> tuple[int, str, str | None]:
+def models_of(run: Run, iteration: int | None) -> tuple[int, str, str | None]:
     """The iteration, the policy and the value model that a run had after ``iteration`` (None: the last).
 
     Raises:
         InputError: the run has not come that far.
     """
-    base, given = context.recipe.models.policy_name, context.recipe.models.value_name
+    base, given = run.recipe.models.policy_name, run.recipe.models.value_name
     policies: dict[int, str] = {0: base} if base else {}
     values: dict[int, str] = {0: given} if given else {}
-    layout = context.writer.layout
+    layout = run.writer.layout
     with StoreReader(layout.root) as reader:
         rows = reader.checkpoints(layout.run)
     for row in rows:

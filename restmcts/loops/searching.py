@@ -11,7 +11,8 @@ from restmcts.engines.base import Policy, ValueModel
 from restmcts.engines.registry import ENGINES
 from restmcts.errors import InputError, PhaseError
 from restmcts.grading.registry import GRADERS
-from restmcts.iterate.context import Context, Summary
+from restmcts.loops.results import Searched
+from restmcts.loops.run import Run
 from restmcts.problems.problem import Problem
 from restmcts.search.registry import METHODS
 from restmcts.search.running.driver import run_searches
@@ -32,7 +33,7 @@ SYNC_SECONDS = 1.0
 
 
 def search_tasks(
-    context: Context,
+    run: Run,
     phase: str,
     problems: Sequence[Problem],
     method: str,
@@ -53,11 +54,11 @@ def search_tasks(
             oracle=problem.answer,
             method=method,
             answer_by=settings.answer_by,
-            seed=derive_seed(context.recipe.seed, phase, method, problem.id),
+            seed=derive_seed(run.recipe.seed, phase, method, problem.id),
             policy=engines.policy.name,
             value=None if engines.value is None else engines.value.name,
             budget=budget,
-            settings=settings.model_dump(mode="json") | context.recipe.sampling.model_dump(mode="json"),
+            settings=settings.model_dump(mode="json") | run.recipe.sampling.model_dump(mode="json"),
         )
         tasks.append(SearchTask(header, problem, settings))
     return tasks
@@ -83,7 +84,7 @@ def check_lengths(problems: Sequence[Problem], engines: Engines) -> None:
                 )
 
 
-def run_search_phase(context: Context, phase: str, tasks: Sequence[SearchTask], engines: Engines) -> Summary:
+def run_tasks(run: Run, phase: str, tasks: Sequence[SearchTask], engines: Engines) -> Searched:
     """Run the searches that are not finished yet, grade and store each, and seal the file.
 
     Raises:
@@ -92,35 +93,35 @@ def run_search_phase(context: Context, phase: str, tasks: Sequence[SearchTask], 
         InputError: a problem is too long for a model.
     """
     check_lengths([task.problem for task in tasks], engines)
-    finished = context.writer.finished_trees(phase)
+    finished = run.writer.finished_trees(phase)
     waiting = [task for task in tasks if task.header.id not in finished]
-    context.note_uses(phase, ENGINES, {context.recipe.models.engine, context.recipe.models.valued_by})
-    context.note_uses(phase, GRADERS, [context.recipe.problems.grader])
-    context.note_uses(phase, METHODS, {task.header.method for task in tasks})
-    context.progress.start(phase, "search", len(tasks))
+    run.note_uses(phase, ENGINES, {run.recipe.models.engine, run.recipe.models.valued_by})
+    run.note_uses(phase, GRADERS, [run.recipe.problems.grader])
+    run.note_uses(phase, METHODS, {task.header.method for task in tasks})
+    run.progress.start(phase, "search", len(tasks))
     tally = Tally(len(tasks) - len(waiting), engines)
     try:
-        asyncio.run(_search(context, waiting, engines, tally))
+        asyncio.run(_search(run, waiting, engines, tally))
     finally:
-        context.writer.sync_index()
-    context.writer.seal_trees(phase)
+        run.writer.sync_index()
+    run.writer.seal_trees(phase)
     for name, figure in tally.engine_use().items():
-        context.writer.add_metric(Metric("", phase, None, f"{ENGINE_METRICS}{name}", figure))
-    return phase_summary(context, phase)
+        run.writer.add_metric(Metric("", phase, None, f"{ENGINE_METRICS}{name}", figure))
+    return outcome(run, phase)
 
 
-async def _search(context: Context, waiting: Sequence[SearchTask], engines: Engines, tally: Tally) -> None:
+async def _search(run: Run, waiting: Sequence[SearchTask], engines: Engines, tally: Tally) -> None:
     synced = time.monotonic()
-    searches = run_searches(waiting, engines, context.recipe.concurrency, context.grader.grade)
+    searches = run_searches(waiting, engines, run.recipe.concurrency, run.grader.grade)
     async with aclosing(searches):
         async for record in searches:
-            context.writer.add_tree(record)
+            run.writer.add_tree(record)
             tally.add(record)
-            context.progress.update(tally.done, tally.figures())
+            run.progress.update(tally.done, tally.figures())
             if tally.failed_in_a_row == GIVE_UP_AFTER:
                 raise failure(record.header.phase, f"{GIVE_UP_AFTER} searches one after the other", record)
             if time.monotonic() - synced > SYNC_SECONDS:
-                context.writer.sync_index()
+                run.writer.sync_index()
                 synced = time.monotonic()
 
 
@@ -195,11 +196,11 @@ class Tally:
         return use
 
 
-def phase_summary(context: Context, phase: str) -> Summary:
+def outcome(run: Run, phase: str) -> Searched:
     """The outcome of a search phase, from its file, so that it is the same however often it was resumed."""
     trees = solved = failures = finished = tokens = value_tokens = 0
     lost: SearchRecord | None = None
-    for record in context.writer.read_trees(phase):
+    for record in run.writer.read_trees(phase):
         trees += 1
         solved += record.result.correct is True
         finished += record.result.finished
@@ -211,12 +212,12 @@ def phase_summary(context: Context, phase: str) -> Summary:
     if lost is not None and failures == trees:
         raise failure(phase, f"all {trees} searches", lost)
     if lost is not None:
-        context.progress.note(f"{phase}: {failures} of {trees} searches failed, one with: {message_of(lost)}")
-    return {
-        "trees": trees,
-        "solved": solved,
-        "failed": failures,
-        "answers": finished,
-        "policy_tokens": tokens,
-        "value_tokens": value_tokens,
-    }
+        run.progress.note(f"{phase}: {failures} of {trees} searches failed, one with: {message_of(lost)}")
+    return Searched(
+        trees=trees,
+        solved=solved,
+        failed=failures,
+        answers=finished,
+        policy_tokens=tokens,
+        value_tokens=value_tokens,
+    )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from restmcts.iterate.evaluating import budgets_in_tokens, suffixes
-from restmcts.recipe import EvaluatedMethod
+from restmcts.loops.evaluating import budgets_in_tokens, suffixes
+from restmcts.search.choice import EvaluatedMethod
 
 
 def choice(method: str, **settings: Any) -> EvaluatedMethod:

@@ -1,0 +1,1 @@
+"""What `python -m docs.reference` writes."""

@@ -1,0 +1,54 @@
+"""Write the picture of a replay that the README shows: `python -m docs.pictures.replay --root demo-store`.
+
+The picture is an SVG of the replay screen. The fonts that Textual names by address are left out, so that the
+picture asks for nothing over the network.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import re
+from pathlib import Path
+
+from store.index.reader import StoreReader
+from tui.app import StoreApp
+
+PICTURE = Path(__file__).with_name("replay.svg")
+SIZE = (116, 30)
+"""Columns and rows of the terminal."""
+
+FONT_FACE = re.compile(r"@font-face\s*\{[^}]*\}\s*")
+
+
+async def screenshot(root: Path, run: str, tree: str, event: int) -> str:
+    """The replay screen of a stored search as SVG, after the first ``event`` events."""
+    with StoreReader(root) as reader:
+        app = StoreApp(reader, run, tree)
+        async with app.run_test(size=SIZE) as pilot:
+            await app.workers.wait_for_complete()
+            await pilot.press("g", *str(event), "enter")
+            await app.workers.wait_for_complete()
+            await pilot.pause()
+            return app.export_screenshot(title="restmcts tui")
+
+
+def without_fonts(svg: str) -> str:
+    """The picture without addresses of fonts; every renderer keeps its spaces."""
+    plain = FONT_FACE.sub("", svg).replace("Fira Code, monospace", "monospace")
+    return plain.replace("<svg ", '<svg xml:space="preserve" ', 1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--root", type=Path, default=Path("demo-store"), help="store of `make demo`")
+    parser.add_argument("--run", default="tiny")
+    parser.add_argument("--tree", default="1.search/31", help="PHASE/NUMBER of the search")
+    parser.add_argument("--event", type=int, default=136, help="how many events to show")
+    chosen = parser.parse_args()
+    svg = asyncio.run(screenshot(chosen.root, chosen.run, chosen.tree, chosen.event))
+    PICTURE.write_text(without_fonts(svg), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

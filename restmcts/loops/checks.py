@@ -1,0 +1,48 @@
+"""What a loop needs, looked at before a run is made."""
+
+from __future__ import annotations
+
+from restmcts.engines.registry import ENGINES
+from restmcts.engines.settings import ModelSettings
+from restmcts.errors import InputError
+from restmcts.loops.evaluating import without_value
+from restmcts.problems.splits import Splits
+from restmcts.recipe import EvaluationSettings
+
+
+def check_problems(problems: Splits) -> None:
+    """Refuse to train without training problems.
+
+    Raises:
+        InputError: there are none.
+    """
+    if not problems.train:
+        raise InputError("problems.train is missing: the loop needs a JSON Lines file of training problems")
+
+
+def check_methods(evaluation: EvaluationSettings) -> None:
+    """Refuse to measure by methods that need a value model, for a loop that has none.
+
+    Raises:
+        InputError: names the first such method.
+    """
+    for method in (*evaluation.each_iteration, *evaluation.methods):
+        without_value(method)
+
+
+def check_trainable(models: ModelSettings) -> None:
+    """Refuse to train what is not here, or not of the kind that is trained here.
+
+    Raises:
+        InputError: a model is on a server, or the value model is a published process reward model.
+    """
+    if models.prm is not None:
+        raise InputError(
+            "models.prm: a published process reward model cannot be trained further, which the loop does; use"
+            " it with `restmcts search`"
+        )
+    if fixed := [name for name in (models.engine, models.valued_by) if not ENGINES[name].trainable]:
+        raise InputError(
+            f"models of the engine {fixed[0]} cannot be trained: search with them by `restmcts search`"
+            " and `restmcts eval`, or give a folder and the engine transformers or vllm"
+        )

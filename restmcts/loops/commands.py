@@ -1,0 +1,87 @@
+"""What `restmcts search` and `restmcts eval` do with a run: one phase each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from restmcts.errors import InputError
+from restmcts.loops.checks import check_trainable
+from restmcts.loops.evaluating import evaluate, without_value
+from restmcts.loops.models import models_of
+from restmcts.loops.rest_mcts import first_value
+from restmcts.loops.results import Evaluated, Searched
+from restmcts.loops.run import Run
+from restmcts.loops.searching import run_tasks, search_tasks
+from restmcts.problems.splits import Splits
+from restmcts.recipe import Recipe
+from restmcts.search.choice import EvaluatedMethod
+from restmcts.search.registry import needs_value
+
+
+def check_value(recipe: Recipe, splits: Splits) -> None:
+    """Refuse a method that needs a value model when there is none, and nothing to bootstrap one from.
+
+    Raises:
+        InputError: that is so.
+    """
+    method = recipe.generation.method
+    if recipe.models.value_name or not needs_value(method, recipe.generation.build()):
+        return
+    if splits.train:
+        check_trainable(recipe.models)
+        return
+    raise InputError(
+        f"method {method!r} needs a value model: give one with --value, or other problems with answers as"
+        " --train to bootstrap one from"
+    )
+
+
+def search_problems(run: Run) -> Searched:
+    """Bootstrap a value model if one is needed and missing, then search the test problems."""
+    generation = run.recipe.generation
+    settings = generation.build()
+    policy = run.recipe.models.policy_name or ""
+    value = first_value(run, policy)[0] if needs_value(generation.method, settings) else None
+
+    def work(phase: str) -> Searched:
+        with run.engines(policy, value) as engines:
+            tasks = search_tasks(
+                run, phase, run.problems.test, generation.method, settings, engines, budget=generation.budget
+            )
+            return run_tasks(run, phase, tasks, engines)
+
+    return run.phase("search", "search", 0, Searched, work)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What is compared: methods at ``budgets`` (generated tokens) on the problems that ``data`` names.
+
+    ``iteration``: the models of this iteration; None: the last ones.
+    """
+
+    methods: Sequence[EvaluatedMethod]
+    budgets: Sequence[int]
+    iteration: int | None
+    data: str
+
+
+def compare_methods(run: Run, wanted: Comparison) -> Evaluated:
+    """Compare search methods on the test problems; the same comparison is not made twice.
+
+    Raises:
+        InputError: the run has no such models, or a method needs a value model and there is none.
+    """
+    number, policy, value = models_of(run, wanted.iteration)
+    methods = wanted.methods if value else [without_value(method) for method in wanted.methods]
+
+    def work(phase: str) -> Evaluated:
+        with run.engines(policy, value) as engines:
+            budgets = dict.fromkeys(wanted.budgets)
+            return evaluate(run, phase, number, engines, methods, run.problems.test, budgets=budgets)
+
+    parts = ([method.model_dump_json() for method in methods], list(wanted.budgets), number, wanted.data)
+    name = f"eval-{blake2b(repr(parts).encode(), digest_size=4).hexdigest()}"
+    return run.phase(name, "evaluate", number, Evaluated, work)

@@ -1,0 +1,99 @@
+"""Turning verified trees into training samples: labels, and the selection of traces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+
+from restmcts.errors import PhaseError
+from restmcts.labels import LABEL_RULES, Labels, rest_mcts
+from restmcts.loops.results import Labelled, Selected
+from restmcts.loops.run import Run
+from restmcts.samples.policy import Traces, by_rank, by_threshold, correct_traces, demonstrations
+from restmcts.samples.value import labelled_chains
+from store.records import PolicySample, ValueSample
+
+PAPER_RULE = "rest-mcts"
+"""The paper's quality values are always inferred and stored beside the rule that is trained on."""
+
+
+def label_trees(run: Run, phase: str, search: str) -> Labelled:
+    """Label the trees of the phase ``search`` in one pass; write the labels and the value samples.
+
+    Raises:
+        PhaseError: no tree has a label.
+    """
+    rule, label = run.recipe.labels.rule, run.recipe.labels.build()
+    run.note_uses(phase, LABEL_RULES, [rule])
+    labelled: list[tuple[str, Labels]] = []
+    paper: list[tuple[str, Labels]] = []
+    samples: list[ValueSample] = []
+    for record, tree in run.trees(search):
+        labels = label(tree)
+        labelled.append((record.header.id, labels))
+        paper.append((record.header.id, rest_mcts(tree)))
+        samples.extend(labelled_chains(record, tree, labels))
+    if not samples:
+        raise PhaseError(
+            f"{phase}: the rule {rule!r} labels no step of the {len(labelled)} trees of {search}: no tree"
+            " has a correct answer; search longer, with a better policy, or on easier problems"
+        )
+    run.writer.write_labels(search, rule, labelled)
+    if rule != PAPER_RULE:
+        run.writer.write_labels(search, PAPER_RULE, paper)
+    run.writer.write_samples(phase, samples)
+    return Labelled(
+        rule=rule,
+        trees=sum(any(value is not None for value in labels) for _, labels in labelled),
+        labelled_steps=sum(value is not None for _, labels in labelled for value in labels),
+        chains=len(samples),
+    )
+
+
+def select_traces(run: Run, phase: str, searches: Sequence[str]) -> Selected:
+    """Choose the traces that the policy learns from, out of ``searches``; write the policy samples.
+
+    Raises:
+        PhaseError: no trace is kept.
+    """
+    selection = run.recipe.selection
+    found = correct_traces(run.trees(*searches))
+    if selection.by == "rank":
+        kept = by_rank(found, selection.top)
+    else:
+        kept = by_threshold(found, selection.threshold)
+    if not kept:
+        raise PhaseError(f"{phase}: no trace is kept: {_why_none(found, selection.threshold)}")
+    mixed = demonstration_samples(run, phase, round(len(kept) * selection.demonstrations))
+    run.writer.write_samples(phase, [*kept, *mixed])
+    return Selected(
+        correct_traces=sum(map(len, found.values())),
+        kept=len(kept),
+        problems=len(found),
+        demonstrations=len(mixed),
+    )
+
+
+def _why_none(found: Traces, threshold: float) -> str:
+    values = [sample.value or 0.0 for traces in found.values() for sample in traces]
+    if not values:
+        return "no tree has a correct answer: search longer, or start from a better policy"
+    return (
+        f"the largest value of {len(values)} correct traces is {max(values):.3f}, below selection.threshold ="
+        f" {threshold}: lower it or set selection.by to rank"
+    )
+
+
+def demonstration_samples(run: Run, phase: str, count: int) -> list[PolicySample]:
+    """``count`` worked solutions of the training data, with replacement once all of them are used.
+
+    Raises:
+        PhaseError: demonstrations are wanted, but no training problem has a solution.
+    """
+    pool = run.problems.demonstrations
+    if count and not pool:
+        raise PhaseError(
+            f"{phase}: selection.demonstrations mixes in worked solutions, but no training problem has a"
+            " 'solution'"
+        )
+    return demonstrations(pool, count, Random(run.seed(phase, "demonstrations")))

@@ -1,0 +1,295 @@
+"""The phases of a self-training loop; each is done once, and returns its stored result from then on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from random import Random
+
+from restmcts.errors import PhaseError
+from restmcts.loops.evaluating import GREEDY, budgets_in_tokens, evaluate, without_value
+from restmcts.loops.judging import Judge, check_ranking
+from restmcts.loops.labelling import label_trees, select_traces
+from restmcts.loops.results import (
+    Accepted,
+    Evaluated,
+    Labelled,
+    Searched,
+    Selected,
+    Trained,
+    TrainedValue,
+    Validated,
+)
+from restmcts.loops.run import BOOTSTRAP, Run
+from restmcts.loops.searching import run_tasks, search_tasks
+from restmcts.loops.training import (
+    make_policy,
+    record_checkpoint,
+    start_value,
+    tune_control,
+    tune_policy,
+    tune_value,
+)
+from restmcts.problems.problem import Problem
+from restmcts.search.choice import GenerationSettings
+from restmcts.search.registry import method_settings
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The checkpoints that the next phase works with: a policy and, where there is one, a value model."""
+
+    policy: str
+    value: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledTrees:
+    """The trees of a search phase, and the phase that labelled them."""
+
+    search: Searched
+    labels: Labelled
+
+
+def base_policy(run: Run) -> str:
+    """The policy that everything starts from: a given folder, or one that the data set makes."""
+    given = run.recipe.models.policy_name
+    if given is not None:
+        return given
+
+    def work(phase: str) -> Trained:
+        trained = make_policy(run, phase)
+        record_checkpoint(run, 0, "policy", trained, carried=True)
+        return trained
+
+    return run.phase("0.train-policy", "train", 0, Trained, work).checkpoint
+
+
+def validate(run: Run, policy: str) -> Validated:
+    """Greedy accuracy of the base policy on the validation problems, and the length of a trace.
+
+    Raises:
+        PhaseError: the data set says that such a base policy will not do.
+    """
+    validated = run.phase("0.validate", "search", 0, Validated, partial(_validated, run, policy=policy))
+    objection = run.data_set.check_policy(run.recipe.problems, validated.accuracy)
+    if objection is not None:
+        raise PhaseError(
+            f"{validated.phase}: the base policy solves {validated.accuracy:.0%} of the validation problems"
+            f" by greedy decoding, {objection}"
+        )
+    return validated
+
+
+def _validated(run: Run, phase: str, *, policy: str) -> Validated:
+    with run.engines(policy, None) as engines:
+        tasks = search_tasks(run, phase, run.problems.validation, "greedy", GREEDY.build(), engines)
+        searched = run_tasks(run, phase, tasks, engines)
+    return Validated(
+        **vars(searched),
+        accuracy=searched.solved / searched.trees,
+        trace_tokens=searched.policy_tokens / searched.trees,
+    )
+
+
+def bootstrap(run: Run, policy: str) -> Searched:
+    """Sample unguided traces of training problems; equal beginnings are merged into trees."""
+    wanted = run.recipe.bootstrap
+    values = {"samples": wanted.traces, "early_stop": False}
+    settings = method_settings("self-consistency", values, "bootstrap")
+
+    def work(phase: str) -> Searched:
+        problems = run.problems.train[: wanted.problems]
+        with run.engines(policy, None) as engines:
+            tasks = search_tasks(run, phase, problems, "self-consistency", settings, engines)
+            return run_tasks(run, phase, tasks, engines)
+
+    return run.phase(BOOTSTRAP, "search", 0, Searched, work)
+
+
+def search(
+    run: Run, iteration: int, models: Models, generation: GenerationSettings | None = None
+) -> Searched:
+    """Search training problems with the models so far; ``generation`` is the recipe's unless it is given."""
+    wanted = generation or run.recipe.generation
+
+    def work(phase: str) -> Searched:
+        problems = run.problems.train
+        if wanted.problems is not None and wanted.problems < len(problems):
+            problems = Random(run.seed(phase, "problems")).sample(problems, wanted.problems)
+        with run.engines(models.policy, models.value) as engines:
+            tasks = search_tasks(
+                run, phase, problems, wanted.method, wanted.build(), engines, budget=wanted.budget
+            )
+            return run_tasks(run, phase, tasks, engines)
+
+    return run.phase(f"{iteration}.search", "search", iteration, Searched, work)
+
+
+def label(run: Run, iteration: int, searched: Searched) -> LabelledTrees:
+    """Infer a quality value for every step of the trees; write the value samples."""
+    work = partial(label_trees, run, search=searched.phase)
+    return LabelledTrees(searched, run.phase(f"{iteration}.label", "label", iteration, Labelled, work))
+
+
+def select(run: Run, iteration: int, searches: Sequence[Searched]) -> Selected:
+    """Choose the correct traces that the policy learns from; write the policy samples."""
+    work = partial(select_traces, run, searches=[searched.phase for searched in searches])
+    return run.phase(f"{iteration}.select", "label", iteration, Selected, work)
+
+
+def train_policy(run: Run, iteration: int, selected: Selected, parent: str) -> Trained:
+    """Fine-tune the policy ``parent`` on the selected traces."""
+
+    def work(phase: str) -> Trained:
+        return tune_policy(run, phase, iteration, run.policy_samples(selected.phase), parent)
+
+    return run.phase(f"{iteration}.train-policy", "train", iteration, Trained, work)
+
+
+def accept_policy(run: Run, iteration: int, trained: Trained, before: str, accuracy: float) -> Accepted:
+    """Measure a new policy on validation; one that is worse than the one ``before`` is not carried on.
+
+    ``accuracy`` is that of the policy before.
+    """
+
+    def work(phase: str) -> Accepted:
+        found = _validated(run, phase, policy=trained.checkpoint)
+        carried = found.accuracy >= accuracy
+        record_checkpoint(
+            run, iteration, "policy", trained, carried=carried, validation_accuracy=found.accuracy
+        )
+        if not carried:
+            run.progress.note(
+                f"iteration {iteration}: the new policy solves {found.accuracy:.1%} of the validation"
+                f" problems, the one before {accuracy:.1%}; it is kept in the store, but not carried on"
+            )
+        return Accepted(
+            **vars(found),
+            carried=carried,
+            policy=trained.checkpoint if carried else before,
+            carried_accuracy=found.accuracy if carried else accuracy,
+        )
+
+    return run.phase(f"{iteration}.validate", "search", iteration, Accepted, work)
+
+
+def start_value_model(run: Run, searched: Searched, policy: str) -> Trained:
+    """Train a first value model on solved examples and their perturbed steps (paper, Section 3.2)."""
+    work = partial(start_value, run, search=searched.phase, policy=policy)
+    return run.phase("0.start-value", "train", 0, Trained, work)
+
+
+def train_value(
+    run: Run, iteration: int, memory: Sequence[LabelledTrees], parent: str, before: str | None
+) -> TrainedValue:
+    """Train a value model on labelled trees, judge it on held-out ones, and decide whether it is carried on.
+
+    Args:
+        memory: the trees that it learns from.
+        parent: the model that the training starts from.
+        before: the value model so far; the new one is carried on if it misses the held-out labels by no more
+            than this one. None: there is none, and the new one is carried on.
+    """
+
+    def work(phase: str) -> TrainedValue:
+        samples = run.value_samples(*(trees.labels.phase for trees in memory))
+        trained = tune_value(run, phase, iteration, samples, parent)
+        judge = Judge(run, [trees.search.phase for trees in memory], samples)
+        return _judged(run, phase, iteration, trained, judge, before)
+
+    return run.phase(f"{iteration}.train-value", "train", iteration, TrainedValue, work)
+
+
+def _judged(
+    run: Run, phase: str, iteration: int, trained: Trained, judge: Judge, before: str | None
+) -> TrainedValue:
+    from restmcts.evaluation.value_report import value_report
+
+    rows = judge(trained.checkpoint)
+    if not rows:
+        run.progress.note(
+            f"iteration {iteration}: no held-out tree has a label; the value model is not judged"
+        )
+        record_checkpoint(run, iteration, "value", trained, carried=True)
+        return TrainedValue(**vars(trained), value=trained.checkpoint, carried=True)
+    report = value_report(rows)
+    figures = report.metrics()
+    check_ranking(run, phase, figures)
+    error = report.squared_error.value
+    earlier = None if before is None else value_report(judge(before)).squared_error.value
+    carried = earlier is None or error <= earlier
+    record_checkpoint(run, iteration, "value", trained, carried=carried, **figures)
+    if not carried:
+        run.progress.note(
+            f"iteration {iteration}: the new value model misses held-out labels by {error:.4f} (squared), the"
+            f" one before by {earlier:.4f}; it is kept in the store, but not carried on"
+        )
+    value = trained.checkpoint if carried or before is None else before
+    known = vars(trained) | {"metrics": trained.metrics | figures}
+    return TrainedValue(**known, value=value, carried=carried)
+
+
+def train_control(run: Run, iteration: int, parent: str, updates: int) -> Trained:
+    """Train the control arm: the demonstrations alone, for as many updates as the policy had."""
+
+    def work(phase: str) -> Trained:
+        trained = tune_control(run, phase, iteration, parent, updates)
+        record_checkpoint(run, iteration, "control", trained, carried=True)
+        return trained
+
+    return run.phase(f"{iteration}.train-control", "train", iteration, Trained, work)
+
+
+def measure(run: Run, iteration: int, models: Models, trace_tokens: float) -> Evaluated:
+    """Measure the models of an iteration on the test problems; nothing is decided by it."""
+    wanted = run.recipe.evaluation
+    methods = [GREEDY, *wanted.each_iteration]
+    budgets = budgets_in_tokens([wanted.iteration_traces], trace_tokens)
+
+    def work(phase: str) -> Evaluated:
+        usable = methods if models.value else [without_value(method) for method in methods]
+        with run.engines(models.policy, models.value) as engines:
+            return evaluate(run, phase, iteration, engines, usable, test_problems(run), budgets=budgets)
+
+    return run.phase(f"{iteration}.evaluate", "evaluate", iteration, Evaluated, work)
+
+
+def measure_control(run: Run, iteration: int, control: str) -> Evaluated:
+    """Greedy accuracy of the control arm on the test problems."""
+
+    def work(phase: str) -> Evaluated:
+        with run.engines(control, None) as engines:
+            return evaluate(
+                run,
+                phase,
+                iteration,
+                engines,
+                [GREEDY],
+                test_problems(run),
+                budgets={},
+                label="greedy, demonstrations only",
+            )
+
+    return run.phase(f"{iteration}.evaluate-control", "evaluate", iteration, Evaluated, work)
+
+
+def final_evaluation(run: Run, models: Models, trace_tokens: float) -> Evaluated | None:
+    """Every method at every budget on the test problems; None where the recipe compares no methods."""
+    wanted, last = run.recipe.evaluation, run.recipe.iterations
+    if not wanted.methods:
+        return None
+    budgets = budgets_in_tokens(wanted.traces, trace_tokens)
+
+    def work(phase: str) -> Evaluated:
+        usable = wanted.methods if models.value else [without_value(method) for method in wanted.methods]
+        with run.engines(models.policy, models.value) as engines:
+            return evaluate(run, phase, last, engines, usable, test_problems(run), budgets=budgets)
+
+    return run.phase("final.evaluate", "evaluate", last, Evaluated, work)
+
+
+def test_problems(run: Run) -> list[Problem]:
+    """The test problems that the recipe measures on."""
+    return run.problems.test[: run.recipe.evaluation.problems]

@@ -1,0 +1,52 @@
+"""ReST^EM: sample, keep what is correct, fine-tune the base policy (Singh et al., arXiv 2312.06585)."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from restmcts.loops.phases import (
+    Models,
+    accept_policy,
+    base_policy,
+    final_evaluation,
+    measure,
+    search,
+    select,
+    train_policy,
+    validate,
+)
+from restmcts.loops.registry import Loop
+from restmcts.loops.results import Evaluated
+from restmcts.loops.run import Run
+from restmcts.search.choice import GenerationSettings
+from restmcts.settings import Settings
+
+
+class RestEm(Settings):
+    """The settings of ReST^EM."""
+
+    samples: int = Field(default=32, ge=1, description="traces of each problem in an iteration (k)")
+    from_base: bool = Field(default=True, description="train from the base policy, not from the last one")
+
+
+def rest_em(run: Run, settings: RestEm) -> Evaluated | None:
+    """Sample independent traces, and train on the correct ones; no value model takes part."""
+    traces = {"samples": settings.samples, "early_stop": False}
+    generation = GenerationSettings(
+        method="self-consistency", settings=traces, problems=run.recipe.generation.problems
+    )
+    policy = base = base_policy(run)
+    start = validate(run, base)
+    accuracy = start.accuracy
+    measure(run, 0, Models(base), start.trace_tokens)
+    for iteration in run.iterations:
+        searched = search(run, iteration, Models(policy), generation)
+        selected = select(run, iteration, [searched])
+        trained = train_policy(run, iteration, selected, base if settings.from_base else policy)
+        accepted = accept_policy(run, iteration, trained, policy, accuracy)
+        policy, accuracy = accepted.policy, accepted.carried_accuracy
+        measure(run, iteration, Models(policy), start.trace_tokens)
+    return final_evaluation(run, Models(policy), start.trace_tokens)
+
+
+REST_EM = Loop(rest_em, "sample, keep the correct traces, train the base policy on them", RestEm, False)

@@ -1,0 +1,122 @@
+"""What phases leave behind: typed results, stored as the summary of the phase."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar
+
+OPEN = "metrics"
+"""The field of a result that takes the keys of a summary which are no fields."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """The result of a phase; ``phase`` is the name of the phase."""
+
+    phase: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Searched(Result):
+    """Trees that were searched: how many, how many of their answers are correct, and what they took."""
+
+    trees: int
+    solved: int
+    failed: int
+    answers: int
+    policy_tokens: int
+    value_tokens: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validated(Searched):
+    """Greedy accuracy (0 to 1) on the validation problems, and the mean length of a trace in tokens."""
+
+    accuracy: float
+    trace_tokens: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accepted(Validated):
+    """Whether a new policy is carried on, and the policy that is, with its accuracy on validation."""
+
+    carried: bool
+    policy: str
+    carried_accuracy: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labelled(Result):
+    """Trees that were labelled by ``rule``, and the chains that value models learn from."""
+
+    rule: str
+    trees: int
+    labelled_steps: int
+    chains: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selected(Result):
+    """The traces that a policy learns from: how many were correct, and how many are kept."""
+
+    correct_traces: int
+    kept: int
+    problems: int
+    demonstrations: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained(Result):
+    """A checkpoint (its folder in the run) that was trained from ``parent``, with figures of the training."""
+
+    checkpoint: str
+    parent: str | None
+    updates: int
+    samples: int
+    first_loss: float
+    last_loss: float
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedValue(Trained):
+    """The value model that the next iteration works with: the trained one, if it is carried."""
+
+    value: str
+    carried: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluated(Searched):
+    """An evaluation: a row for each method, answer rule and budget."""
+
+    rows: list[dict[str, Any]]
+
+
+AnyResult = TypeVar("AnyResult", bound=Result)
+
+
+def to_summary(result: Result) -> dict[str, Any]:
+    """The summary of a phase as JSON values; the name of the phase is not part of it."""
+    summary: dict[str, Any] = {}
+    for each in fields(result):
+        value = getattr(result, each.name)
+        if each.name == OPEN:
+            summary |= value
+        elif each.name != "phase":
+            summary[each.name] = value
+    return summary
+
+
+def from_summary(kind: type[AnyResult], phase: str, summary: Mapping[str, Any]) -> AnyResult:
+    """The result of a phase that is done.
+
+    Raises:
+        KeyError: the summary lacks a field of the result.
+    """
+    names = [each.name for each in fields(kind) if each.name not in ("phase", OPEN)]
+    values = {name: summary[name] for name in names}
+    if any(each.name == OPEN for each in fields(kind)):
+        values[OPEN] = {name: value for name, value in summary.items() if name not in names}
+    return kind(phase=phase, **values)

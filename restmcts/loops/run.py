@@ -1,0 +1,153 @@
+"""A run: what its phases work with, and how a phase is done once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from restmcts.engines.base import Policy, Sampling, ValueModel
+from restmcts.engines.open import open_policy, open_value
+from restmcts.engines.prompted.critic import PromptedCritic, RuleCritic
+from restmcts.grading.registry import Grader
+from restmcts.loops.registry import LOOPS
+from restmcts.loops.results import AnyResult, from_summary, to_summary
+from restmcts.problems.registry import DATA_SETS, DataSet
+from restmcts.problems.splits import Splits
+from restmcts.progress import Progress
+from restmcts.recipe import BootstrapSettings, Recipe
+from restmcts.registry import Registry
+from restmcts.samples.trees import VerifiedTree, verified_trees
+from restmcts.search.running.task import Engines
+from restmcts.seeds import derive_seed
+from store.records import PolicySample, ValueSample
+from store.writer import RunWriter
+
+BOOTSTRAP = "0.search"
+"""The phase of the unguided trees of the base policy."""
+
+
+def least_samples(bootstrap: BootstrapSettings, search: str) -> int:
+    """How many samples have to give a correct trace of the phase ``search`` for it to count as correct."""
+    return bootstrap.least_samples if search == BOOTSTRAP else 1
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run that is being made: its recipe, its problems, and where its results go.
+
+    ``loop`` is the name of the loop that makes it; None for a search or an evaluation.
+    """
+
+    recipe: Recipe
+    writer: RunWriter
+    problems: Splits
+    grader: Grader
+    progress: Progress
+    loop: str | None = None
+
+    @property
+    def data_set(self) -> DataSet:
+        """The data set that the problems are from."""
+        return DATA_SETS[self.recipe.problems.data_set]
+
+    @property
+    def iterations(self) -> range:
+        """The numbers of the iterations, from 1."""
+        return range(1, self.recipe.iterations + 1)
+
+    def seed(self, *parts: str) -> int:
+        """The seed of something in this run, 0 to 2**64 - 1."""
+        return derive_seed(self.recipe.seed, *parts)
+
+    def folder(self, name: str) -> Path:
+        """A checkpoint by the name that results have for it: inside the run, or any other folder."""
+        path = Path(name)
+        return path if path.is_absolute() else self.writer.layout.folder / path
+
+    def phase(
+        self,
+        name: str,
+        kind: str,
+        iteration: int,
+        result: type[AnyResult],
+        work: Callable[[str], AnyResult],
+    ) -> AnyResult:
+        """Do ``work`` as the phase ``name`` of the run and store its result.
+
+        A phase that is done is not done again: its stored result comes back. An error marks the phase as
+        failed and goes on to the caller.
+
+        Args:
+            name: the name of the phase; ``work`` gets it.
+            kind: search, label, train or evaluate, for those who look at the run.
+            iteration: the iteration that the phase belongs to.
+            result: the type of the result.
+            work: does the phase.
+        """
+        if self.writer.phase_status(name) == "done":
+            summary = self.writer.phase_summary(name)
+        else:
+            self.writer.start_phase(name, kind, iteration)
+            if self.loop is not None:
+                self.note_uses(name, LOOPS, [self.loop])
+            try:
+                summary = to_summary(work(name))
+            except Exception as error:
+                self.writer.fail_phase(name, str(error))
+                raise
+            self.writer.finish_phase(name, summary)
+        self.progress.finish(name, summary)
+        return from_summary(result, name, summary)
+
+    def trees(self, *searches: str) -> Iterator[VerifiedTree]:
+        """The trees of search phases that models learn from.
+
+        Correct traces of the bootstrap count where ``bootstrap.least_samples`` samples gave them.
+        """
+        for search in searches:
+            least = least_samples(self.recipe.bootstrap, search)
+            yield from verified_trees(self.writer.read_trees(search), least)
+
+    def policy_samples(self, phase: str) -> list[PolicySample]:
+        """The policy samples that a phase has written."""
+        return [row for row in self.writer.read_samples(phase) if isinstance(row, PolicySample)]
+
+    def value_samples(self, *phases: str) -> list[ValueSample]:
+        """The value samples that phases have written."""
+        rows = (row for phase in phases for row in self.writer.read_samples(phase))
+        return [row for row in rows if isinstance(row, ValueSample)]
+
+    def note_uses(self, phase: str, registry: Registry[Any], names: Iterable[str]) -> None:
+        """Store which distributions the entries of a registry come from that a phase uses."""
+        self.writer.note_uses(phase, registry.plural, registry.origins(names))
+
+    @contextmanager
+    def engines(self, policy: str, value: str | None) -> Iterator[Engines]:
+        """A policy and, if named, a value model, ready to search with."""
+        opened: list[Policy | ValueModel] = []
+        try:
+            models, sampling = self.recipe.models, self.recipe.sampling
+            opened_policy = open_policy(self.folder(policy), models, name=policy)
+            opened.append(opened_policy)
+            opened_value = None
+            if value is not None:
+                opened_value = open_value(self.folder(value), models, name=value)
+                opened.append(opened_value)
+            yield Engines(
+                policy=opened_policy,
+                value=opened_value,
+                critic=PromptedCritic(opened_policy, self.grader)
+                if models.critic == "prompted"
+                else RuleCritic(self.grader),
+                sampling=Sampling(
+                    sampling.temperature, sampling.top_p, sampling.step_tokens, sampling.trace_tokens
+                ),
+                drop_repeats=sampling.drop_repeats,
+                aggregation=models.value_aggregation,
+            )
+        finally:
+            for engine in opened:
+                engine.close()

@@ -1,0 +1,183 @@
+"""Training the models of a run: the trainers with the recipe's settings, progress and checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING
+
+from restmcts.engines.open import prepare
+from restmcts.errors import PhaseError
+from restmcts.loops.labelling import demonstration_samples
+from restmcts.loops.results import Trained
+from restmcts.loops.run import Run
+from restmcts.problems.splits import held_out
+from restmcts.samples.perturbed import examples, perturbed_samples
+from restmcts.samples.policy import demonstration
+from restmcts.training.settings import PolicyTraining, ValueTraining
+from store.records import Checkpoint, Metric, PolicySample, ValueSample
+
+if TYPE_CHECKING:
+    from restmcts.training.report import TrainingProgress, TrainingReport
+
+
+class Watch:
+    """Passes the progress of a training on, and keeps the loss curve as metrics."""
+
+    def __init__(self, run: Run, phase: str, iteration: int) -> None:
+        self.run, self.phase, self.iteration = run, phase, iteration
+        self.started = False
+
+    def __call__(self, progress: TrainingProgress) -> None:
+        if not self.started:
+            self.run.progress.start(self.phase, "train", progress.total)
+            self.started = True
+        self.run.progress.update(
+            progress.step,
+            {"loss": progress.loss, "tokens a second": progress.tokens_per_second},
+        )
+        self.run.writer.add_metric(
+            Metric("", self.phase, self.iteration, "loss", progress.loss, progress.step)
+        )
+
+
+def make_policy(run: Run, phase: str) -> Trained:
+    """Train the base policy that the data set makes."""
+    recipe = run.recipe
+    maker = run.data_set.make_policy
+    assert maker is not None, "a recipe without a policy is refused when it is read"
+    prepare(recipe.models)
+    target = run.writer.layout.checkpoint(0, "policy")
+    report = maker(
+        recipe.problems,
+        run.problems,
+        target,
+        seed=run.seed(phase) % 2**31,
+        progress=Watch(run, phase, 0),
+        device=recipe.models.device,
+    )
+    return _trained(run, 0, "policy", target, None, report)
+
+
+def tune_policy(
+    run: Run,
+    phase: str,
+    iteration: int,
+    samples: Sequence[PolicySample],
+    parent: str,
+    *,
+    role: str = "policy",
+    updates: int | None = None,
+) -> Trained:
+    """Fine-tune the policy ``parent`` on ``samples``.
+
+    Args:
+        role: the name of the checkpoint in its iteration.
+        updates: optimizer updates; None: as the recipe says.
+    """
+    from restmcts.training.policy import train_policy
+
+    recipe = run.recipe
+    prepare(recipe.models)
+    settings: PolicyTraining = recipe.policy_training.model_copy(update={"seed": run.seed(phase) % 2**31})
+    if updates is not None:
+        settings = settings.model_copy(update={"updates": updates})
+    target = run.writer.layout.checkpoint(iteration, role)
+    report = train_policy(
+        run.folder(parent),
+        samples,
+        settings,
+        target,
+        progress=Watch(run, phase, iteration),
+        device=recipe.models.device,
+    )
+    return _trained(run, iteration, role, target, parent, report)
+
+
+def tune_control(run: Run, phase: str, iteration: int, parent: str, updates: int) -> Trained:
+    """Train the control arm: the demonstrations alone, for as many updates as the policy had."""
+    samples = demonstration_samples(run, phase, len(run.problems.demonstrations))
+    if not samples:
+        raise PhaseError(f"{phase}: the control arm needs training problems with a 'solution'")
+    return tune_policy(run, phase, iteration, samples, parent, role="control", updates=updates)
+
+
+def start_value(run: Run, phase: str, search: str, policy: str) -> Trained:
+    """Train a first value model on solved examples and their perturbed steps (paper, Section 3.2).
+
+    Solved examples are the demonstrations and the verified-correct traces of the phase ``search``; the first
+    errors of the other traces are added, ``bootstrap.errors`` times.
+    """
+    wanted = run.recipe.bootstrap
+    found = examples(run.trees(search))
+    solved = [*map(demonstration, run.problems.demonstrations), *found.solved]
+    samples = list(perturbed_samples(solved, wanted.perturbed, Random(run.seed(phase)), found.mistakes))
+    if not samples:
+        raise PhaseError(f"{phase}: there are no solved examples to start a value model from")
+    samples += found.first_errors * wanted.errors
+    settings = run.recipe.value_start
+    return _tune_value(run, phase, 0, samples, policy, settings, "start", share_nodes=False)
+
+
+def tune_value(run: Run, phase: str, iteration: int, samples: Sequence[ValueSample], parent: str) -> Trained:
+    """Train a value model from ``parent``, a policy or a value model, without held-out problems."""
+    recipe = run.recipe
+    settings = recipe.value_training
+    if iteration > 0 and recipe.value_update is not None:
+        settings = recipe.value_update
+    kept = [sample for sample in samples if not held_out(sample.problem)]
+    return _tune_value(run, phase, iteration, kept, parent, settings, "value")
+
+
+def _tune_value(
+    run: Run,
+    phase: str,
+    iteration: int,
+    samples: Sequence[ValueSample],
+    parent: str,
+    settings: ValueTraining,
+    folder: str,
+    *,
+    share_nodes: bool = True,
+) -> Trained:
+    from restmcts.training.value import train_value
+
+    prepare(run.recipe.models)
+    target = run.writer.layout.checkpoint(iteration, folder)
+    report = train_value(
+        run.folder(parent),
+        samples,
+        settings.model_copy(update={"seed": run.seed(phase) % 2**31}),
+        target,
+        share_nodes=share_nodes,
+        progress=Watch(run, phase, iteration),
+        device=run.recipe.models.device,
+    )
+    return _trained(run, iteration, "value", target, parent, report)
+
+
+def _trained(
+    run: Run, iteration: int, role: str, target: Path, parent: str | None, report: TrainingReport
+) -> Trained:
+    if report.skipped and sum(report.skipped.values()):
+        left_out = ", ".join(f"{count} {reason}" for reason, count in report.skipped.items() if count)
+        run.progress.note(f"{role} training of iteration {iteration} left out: {left_out}")
+    return Trained(
+        checkpoint=target.relative_to(run.writer.layout.folder).as_posix(),
+        parent=parent,
+        updates=report.updates,
+        samples=report.samples,
+        first_loss=report.first_loss,
+        last_loss=report.last_loss,
+        metrics=dict(report.metrics),
+    )
+
+
+def record_checkpoint(
+    run: Run, iteration: int, role: str, trained: Trained, *, carried: bool, **metrics: float
+) -> None:
+    """Note a checkpoint by its role, and whether the next iteration goes on from it."""
+    run.writer.add_checkpoint(
+        Checkpoint("", iteration, role, trained.checkpoint, trained.parent, carried, dict(metrics))
+    )

@@ -1,0 +1,1 @@
+"""Training samples from verified trees: pure functions over records."""

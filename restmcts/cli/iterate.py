@@ -40,7 +40,8 @@ def iterate(
     splits = load_splits(settings.problems, settings.seed)
     check_problems(splits)
     name = run or settings.recipe
-    with open_run(root, name, settings, splits, loop=settings.loop) as opened:
+    uses = {LOOPS.plural: LOOPS.origins([settings.loop])}
+    with open_run(root, name, settings, splits, uses=uses) as opened:
         evaluated = loop.run(opened, own)
         opened.writer.finish_run()
     if as_json:

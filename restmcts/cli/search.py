@@ -11,6 +11,8 @@ from restmcts.cli.options import ROOT, AsJson, Limit, Override, Root
 
 if TYPE_CHECKING:
     from restmcts.loops.results import Searched
+    from restmcts.problems.splits import Splits
+    from restmcts.recipe import Recipe
 
 
 def search(
@@ -46,11 +48,8 @@ def search(
     """
     from restmcts.cli.console import print_json
     from restmcts.cli.session import open_run
-    from restmcts.errors import InputError
     from restmcts.loops.commands import check_value, search_problems
     from restmcts.loops.results import to_summary
-    from restmcts.problems.jsonl import JsonlProblems, load_problems
-    from restmcts.problems.splits import Splits
     from restmcts.recipe import override_values
 
     tables: dict[str, Any] = {
@@ -63,12 +62,7 @@ def search(
     if limit is not None:
         tables["problems"]["test_limit"] = limit
     recipe = override_values(tables, override or [], "search")
-    if not isinstance(recipe.problems, JsonlProblems):
-        raise InputError("problems.data_set: `restmcts search` reads JSON Lines files: leave this key out")
-    wanted = load_problems(problems, limit=limit, require_answers=False)
-    train_problems = load_problems(train, limit=recipe.problems.train_limit) if train else []
-    solved = [problem for problem in train_problems if problem.solution]
-    sets = Splits(train_problems, [], wanted, solved)
+    sets = _splits(recipe, problems, train, limit)
     check_value(recipe, sets)
     name = run or f"search-{method}"
     with open_run(root, name, recipe, sets) as opened:
@@ -78,6 +72,19 @@ def search(
         print_json({"run": name, **to_summary(searched)})
     else:
         report(name, root, searched)
+
+
+def _splits(recipe: Recipe, problems: Path, train: Path | None, limit: int | None) -> Splits:
+    """The problems to search, which need no answers, and those to bootstrap a value model from."""
+    from restmcts.errors import InputError
+    from restmcts.problems.jsonl import JsonlProblems, load_problems
+    from restmcts.problems.splits import Splits
+
+    if not isinstance(recipe.problems, JsonlProblems):
+        raise InputError("problems.data_set: `restmcts search` reads JSON Lines files: leave this key out")
+    wanted = load_problems(problems, limit=limit, require_answers=False)
+    others = load_problems(train, limit=recipe.problems.train_limit) if train else []
+    return Splits(others, [], wanted, [problem for problem in others if problem.solution])
 
 
 def report(run: str, root: Path, found: Searched) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,13 +25,13 @@ def open_run(
     problems: Splits,
     *,
     config: str | None = None,
-    loop: str | None = None,
+    uses: Mapping[str, dict[str, str]] | None = None,
 ) -> Iterator[Run]:
     """A run that is new or goes on.
 
     Args:
         config: the text of its ``run.toml`` where it exists already and ``recipe`` was read from it.
-        loop: the name of the loop that makes the run, if one does.
+        uses: the distributions that the run as a whole comes from, by kind and name.
 
     Raises:
         InputError: the run was started with another recipe, or a model folder is missing.
@@ -44,7 +44,7 @@ def open_run(
         GRADERS[recipe.problems.grader].open() as grader,
         open_progress() as progress,
     ):
-        yield Run(recipe, writer, problems, grader, progress, loop)
+        yield Run(recipe, writer, problems, grader, progress, uses or {})
 
 
 def _check_folders(recipe: Recipe) -> None:

@@ -6,21 +6,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from restmcts.engines.base import Policy, ValueModel
 from restmcts.registry import Registry
 from restmcts.settings import Settings, checked
-
-if TYPE_CHECKING:
-    from restmcts.engines.settings import ModelSettings
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
     """A library or a service that runs models.
 
-    The functions import the library when they are called, not before.
+    The functions import the library when they are called, not before. The settings that they get are
+    :class:`restmcts.engines.settings.ModelSettings`, which asks this registry for names.
 
     Attributes:
         summary: what the engine is, in one line.
@@ -39,15 +37,15 @@ class Engine:
     """
 
     summary: str
-    open_policy: Callable[[Path, ModelSettings, str], Policy]
-    open_value: Callable[[Path, ModelSettings, str], ValueModel] | None = None
+    open_policy: Callable[[Path, Any, str], Policy]
+    open_value: Callable[[Path, Any, str], ValueModel] | None = None
     local: bool = False
     trainable: bool = False
     requires: str | None = None
     install: str = ""
     settings: type[Settings] | None = None
     cache_key: str = ""
-    advice: Callable[[ModelSettings], list[str]] | None = None
+    advice: Callable[[Any], list[str]] | None = None
 
     @property
     def values_itself(self) -> bool:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from restmcts.engines.base import Sampling
 from restmcts.grading.registry import Grader
-from restmcts.loops.registry import LOOPS
 from restmcts.loops.results import AnyResult, from_summary, to_summary
 from restmcts.problems.registry import DATA_SETS, DataSet
 from restmcts.problems.splits import Splits
@@ -36,7 +35,8 @@ def least_samples(bootstrap: BootstrapSettings, search: str) -> int:
 class Run:
     """A run that is being made: its recipe, its problems, and where its results go.
 
-    ``loop`` is the name of the loop that makes it; None for a search or an evaluation.
+    ``uses`` names the distributions that the run as a whole comes from, such as that of its loop, by kind and
+    name; every phase notes them.
     """
 
     recipe: Recipe
@@ -44,7 +44,7 @@ class Run:
     problems: Splits
     grader: Grader
     progress: Progress
-    loop: str | None = None
+    uses: Mapping[str, dict[str, str]] = field(default_factory=dict)
 
     @property
     def data_set(self) -> DataSet:
@@ -89,8 +89,8 @@ class Run:
             summary = self.writer.phase_summary(name)
         else:
             self.writer.start_phase(name, kind, iteration)
-            if self.loop is not None:
-                self.note_uses(name, LOOPS, [self.loop])
+            for plural, origins in self.uses.items():
+                self.writer.note_uses(name, plural, origins)
             try:
                 summary = to_summary(work(name))
             except Exception as error:

@@ -19,7 +19,7 @@ from transformers import (
     Qwen2Model,
 )
 
-from restmcts.engines.settings import PrmSettings
+from restmcts.engines.prm_settings import PrmSettings
 from restmcts.search.running.prefixes import Reader
 from store.events import Step
 

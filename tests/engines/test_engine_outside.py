@@ -20,6 +20,7 @@ from pydantic import Field
 
 from restmcts.engines.base import Sample, SamplingRequest
 from restmcts.engines.registry import Engine
+from restmcts.engines.token_limit import draw_in_turns
 from restmcts.settings import Settings
 from store.events import Step
 
@@ -46,11 +47,15 @@ class Parrot:
         return step.tokens
 
     async def propose(self, request: SamplingRequest):
-        tokens = tuple(self.text.encode())
-        said = Sample((Step(self.text, tokens, -1.0, True),), len(tokens), False)
-        cut = Sample((), 0, True, cut=True)
-        affordable = (request.total_tokens or 10_000) // len(tokens)
-        return [said if place < affordable else cut for place in range(len(request.seeds))]
+        if request.total_tokens is None:
+            return await self.draw(request)
+        return await draw_in_turns(self.draw, request, request.total_tokens)
+
+    async def draw(self, request: SamplingRequest):
+        whole = tuple(self.text.encode())
+        tokens = whole[: request.max_tokens]
+        step = Step(self.text, tokens, -1.0, True)
+        return [Sample((step,), len(tokens), len(tokens) < len(whole)) for _ in request.seeds]
 
     def stats(self):
         return {}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from restmcts.engines.settings import PrmSettings
+from restmcts.engines.prm_settings import PrmSettings
 from restmcts.engines.transformers.prm_prompt import StepPrompts, occurrences
 from restmcts.errors import EngineError, InputError
 from restmcts.prompts import encode_after

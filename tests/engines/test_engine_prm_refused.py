@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from restmcts.engines.settings import ModelSettings, PrmSettings
+from restmcts.engines.prm_settings import PrmSettings
+from restmcts.engines.settings import ModelSettings
 from restmcts.engines.transformers.prm import TransformersPrm
 from restmcts.errors import InputError
 from restmcts.loops.checks import check_trainable

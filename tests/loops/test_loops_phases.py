@@ -45,7 +45,7 @@ def run(tmp_path: Path) -> Iterator[Run]:
         RunWriter.create_or_open(tmp_path, "r", config='recipe = "r"\n', environment={}) as writer,
         GRADERS["math"].open() as grader,
     ):
-        yield Run(recipe, writer, Splits([], [], [], []), grader, Heard(), "rest-mcts")
+        yield Run(recipe, writer, Splits([], [], [], []), grader, Heard(), {"loops": {"x": "y 1"}})
 
 
 def test_a_phase_is_done_once_and_gives_its_stored_result(run: Run) -> None:

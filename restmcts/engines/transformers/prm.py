@@ -12,7 +12,7 @@ import torch
 from restmcts.engines.base import Tokens
 from restmcts.engines.cpu import prepare_cpu
 from restmcts.engines.loading import Device, DType, load_reward_language_model, load_step_classifier
-from restmcts.engines.settings import PrmSettings
+from restmcts.engines.prm_settings import PrmSettings
 from restmcts.engines.transformers.attention import Piece
 from restmcts.engines.transformers.forward import CachedModel
 from restmcts.engines.transformers.policy import Source

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from restmcts.engines.base import Tokens
-from restmcts.engines.settings import PrmSettings
+from restmcts.engines.prm_settings import PrmSettings
 from restmcts.errors import EngineError, InputError
 from restmcts.prompts import encode, encode_after, with_start
 

@@ -19,7 +19,7 @@ import torch
 
 from restmcts.engines.cpu import freeze_libraries
 from restmcts.engines.settings import ModelSettings
-from restmcts.engines.vllm.registration import INSTALL
+from restmcts.engines.vllm import INSTALL
 from restmcts.errors import InputError
 
 Result = TypeVar("Result")

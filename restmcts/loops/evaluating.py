@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
@@ -48,7 +48,7 @@ def evaluate(
     """
     tasks: list[SearchTask] = []
     read: dict[int, Read] = {}
-    for choice, suffix in zip(methods, suffixes(methods), strict=True):
+    for choice, names in zip(methods, row_names(methods), strict=True):
         settings = choice.build()
         one_trace = METHODS[choice.method].one_trace
         first = len(tasks)
@@ -61,10 +61,8 @@ def evaluate(
             budget=None if one_trace else max(budgets),
             first_number=first,
         )
-        rules: list[str] = list(choice.answers) or [settings.answer_by]
-        names = {rule: row_name(choice.method, rule) + suffix for rule in rules}
         cuts: list[int | None] = [None] if one_trace else [*sorted(budgets)]
-        free = {rule for rule in rules if not _asks_for_values(choice.method, settings, rule)}
+        free = {rule for rule in names if not _asks_for_values(choice.method, settings, rule)}
         read |= dict.fromkeys(range(first, len(tasks)), Read(first, names, cuts, free))
     searched = run_tasks(run, phase, tasks, workers)
     traces: dict[int | None, float | None] = {None: 1.0}
@@ -114,21 +112,31 @@ def budgets_in_tokens(traces: Sequence[float], trace_tokens: float) -> dict[int,
     return {max(1, round(count * trace_tokens)): count for count in traces}
 
 
-def suffixes(methods: Sequence[EvaluatedMethod]) -> list[str]:
-    """What tells the rows of each choice from those of other settings of the same method.
+def row_names(methods: Sequence[EvaluatedMethod]) -> list[dict[str, str]]:
+    """What the row of each answer rule of each choice is called; no two rows have the same name.
 
-    That is the settings in which the choices differ, or their number where only that differs; nothing for a
-    method that is chosen once.
+    Choices of one method are told apart by the settings in which they differ, and rows that would still have
+    the same name by a number.
     """
-    found = []
-    for place, choice in enumerate(methods):
-        same = [other.settings for other in methods if other.method == choice.method]
-        keys = [key for key in choice.settings if any(other[key] != choice.settings[key] for other in same)]
-        text = ", ".join(f"{key}={choice.settings[key]}" for key in keys)
-        number = methods[: place + 1].count(choice)
-        text = text if methods.count(choice) == 1 else f"{text}, {number}".removeprefix(", ")
-        found.append(f" ({text})" if text else "")
-    return found
+    named = []
+    for choice in methods:
+        rules = dict.fromkeys(list(choice.answers) or [choice.build().answer_by])
+        suffix = _differing(choice, methods)
+        named.append({rule: row_name(choice.method, rule) + suffix for rule in rules})
+    taken = Counter(name for names in named for name in names.values())
+    seen: Counter[str] = Counter()
+    for names in named:
+        for rule, name in names.items():
+            seen[name] += 1
+            names[rule] = name if taken[name] == 1 else f"{name} #{seen[name]}"
+    return named
+
+
+def _differing(choice: EvaluatedMethod, methods: Sequence[EvaluatedMethod]) -> str:
+    """The settings of a choice in which other choices of its method differ, in brackets."""
+    same = [other.settings for other in methods if other.method == choice.method]
+    keys = [key for key in choice.settings if any(other[key] != choice.settings[key] for other in same)]
+    return f" ({', '.join(f'{key}={choice.settings[key]}' for key in keys)})" if keys else ""
 
 
 def _rows(

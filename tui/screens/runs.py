@@ -147,7 +147,7 @@ def _short(value: object) -> str:
 def _evaluation(place: int, row: Evaluation) -> Row:
     return f"{place}", (
         right(_iteration(row.iteration)),
-        cell(row.method, 24),
+        cell(row.method, 40),
         right("-" if row.budget is None else count(row.budget)),
         right(f"{100 * row.accuracy:.1f} %", "value", row.accuracy),
         right(f"{100 * row.low:.1f} to {100 * row.high:.1f}"),

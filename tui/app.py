@@ -79,26 +79,34 @@ class StoreApp(App[None]):
     def on_version_read(self, message: VersionRead) -> None:
         self._asking = False
         self._failure = None
-        if isinstance(self.screen, StoreScreen):
-            self.screen.store_changed(message.version)
+        screen = self._shown()
+        if screen is not None:
+            screen.store_changed(message.version)
 
     def on_read_failed(self, message: ReadFailed) -> None:
         self._asking = False
-        if message.reason != self._failure and isinstance(self.screen, StoreScreen):
+        screen = self._shown()
+        if message.reason != self._failure and screen is not None:
             self._failure = message.reason
-            self.screen.show_problem(message.reason)
+            screen.show_problem(message.reason)
+
+    def _shown(self) -> StoreScreen | None:
+        """The screen on top if it shows the store; None also while the application ends."""
+        stack = self.screen_stack
+        return stack[-1] if stack and isinstance(stack[-1], StoreScreen) else None
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         return action != "leave" or not self._at_the_runs()
 
     def _at_the_runs(self) -> bool:
         """Whether no screen lies below and no place above."""
-        screen = self.screen
-        return isinstance(screen, StoreScreen) and screen.above() is None
+        screen = self._shown()
+        return screen is not None and screen.above() is None
 
     def action_leave(self) -> None:
-        if isinstance(self.screen, StoreScreen):
-            self.screen.close()
+        screen = self._shown()
+        if screen is not None:
+            screen.close()
 
     def action_help(self) -> None:
         self.push_screen(HelpScreen(list(self.screen.active_bindings.values())))

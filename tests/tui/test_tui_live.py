@@ -10,6 +10,7 @@ from store.index.reader import StoreReader
 from tests.tui.made_searches import mcts
 from tests.tui.tui_support import Until, open_run
 from tui.app import StoreApp
+from tui.messages import ReadFailed, VersionRead
 from tui.screens.problem import ProblemScreen
 from tui.screens.replay import ReplayScreen
 from tui.screens.runs import RunsScreen
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.asyncio
+
+
+def test_news_of_the_store_after_the_last_screen_is_no_error(reader: StoreReader) -> None:
+    app = StoreApp(reader)
+    app.on_version_read(VersionRead(1))
+    app.on_read_failed(ReadFailed("gone"))
+    assert app.screen_stack == []
 
 
 async def test_new_trees_appear_and_the_cursor_stays(tmp_path: Path, until: Until) -> None:

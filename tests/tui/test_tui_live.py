@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.asyncio
 
 
-def test_news_of_the_store_after_the_last_screen_is_no_error(reader: StoreReader) -> None:
+async def test_news_of_the_store_after_the_last_screen_is_no_error(reader: StoreReader) -> None:
     app = StoreApp(reader)
     app.on_version_read(VersionRead(1))
     app.on_read_failed(ReadFailed("gone"))

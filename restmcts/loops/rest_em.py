@@ -4,16 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from restmcts.loops.phases import (
-    accept_policy,
-    base_policy,
-    final_evaluation,
-    measure,
-    search,
-    select,
-    train_policy,
-    validate,
-)
+from restmcts.loops import phases
 from restmcts.loops.registry import Loop
 from restmcts.loops.results import Evaluated
 from restmcts.loops.run import Run
@@ -35,18 +26,18 @@ def rest_em(run: Run, settings: RestEm) -> Evaluated | None:
     generation = GenerationSettings(
         method="self-consistency", settings=traces, problems=run.recipe.generation.problems
     )
-    policy = base = base_policy(run)
-    start = validate(run, base)
+    policy = base = phases.base_policy(run)
+    start = phases.validate(run, base)
     accuracy = start.accuracy
-    measure(run, 0, Models(base), start.trace_tokens)
+    phases.measure(run, 0, Models(base), start.trace_tokens)
     for iteration in run.iterations:
-        searched = search(run, iteration, Models(policy), generation)
-        selected = select(run, iteration, [searched])
-        trained = train_policy(run, iteration, selected, base if settings.from_base else policy)
-        accepted = accept_policy(run, iteration, trained, policy, accuracy)
+        searched = phases.search(run, iteration, Models(policy), generation)
+        selected = phases.select(run, iteration, [searched])
+        trained = phases.train_policy(run, iteration, selected, base if settings.from_base else policy)
+        accepted = phases.accept_policy(run, iteration, trained, policy, accuracy)
         policy, accuracy = accepted.policy, accepted.carried_accuracy
-        measure(run, iteration, Models(policy), start.trace_tokens)
-    return final_evaluation(run, Models(policy), start.trace_tokens)
+        phases.measure(run, iteration, Models(policy), start.trace_tokens)
+    return phases.final_evaluation(run, Models(policy), start.trace_tokens)
 
 
 REST_EM = Loop(rest_em, "sample, keep the correct traces, train the base policy on them", RestEm, False)

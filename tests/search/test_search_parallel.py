@@ -225,7 +225,10 @@ def test_jobs_share_the_budget() -> None:
     policy = Even()
     chosen = Mcts(rounds=0, parallel_rounds=2, rollout_steps=1, early_stop=False)
     record = run(task("mcts", chosen, budget=100), engines(policy, sampling=Sampling(step_tokens=8)))
-    assert asked(policy)[:6] == [(3, 32), (1, 20), (3, 19), (3, 19), (1, 7), (1, 7)]
+    first, later = asked(policy)[:2], asked(policy)[2:6]
+    assert first == [(3, 32), (1, 20)]
+    # Which of two running jobs asks first is left to asyncio.
+    assert sorted(later) == [(1, 7), (1, 7), (3, 19), (3, 19)]
     assert policy.generated == record.result.cost.policy == 100
 
 
@@ -237,7 +240,8 @@ def test_no_job_is_started_where_the_rest_of_the_budget_does_not_pay_for_it() ->
     policy = Even()
     chosen = Mcts(rounds=0, parallel_rounds=4, rollout_steps=1, early_stop=False)
     run(task("mcts", chosen, budget=60), engines(policy, sampling=Sampling(step_tokens=8)))
-    assert asked(policy)[:4] == [(3, 60), (1, 48), (3, 19), (3, 25)]
+    assert asked(policy)[:3] == [(3, 60), (1, 48), (3, 19)]
+    assert [request for request in asked(policy) if request[0] == 3] == [(3, 60), (3, 19), (3, 25)]
     assert policy.generated == 60
 
 

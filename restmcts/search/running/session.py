@@ -184,16 +184,17 @@ class Session:
 
     async def draw(self, proposals: Sequence[Propose], shares: Sequence[int | None]) -> list[list[Sample]]:
         """Draw the samples of several proposals concurrently; each may take its share of the budget."""
-        ledgers = [self.ledger.lend(share) for share in shares]
-        work = [
-            self.sample(proposal, ledger, iter([self.next_seed() for _ in range(proposal.n)]))
-            for proposal, ledger in zip(proposals, ledgers, strict=True)
-        ]
-        try:
-            drawn = await all_of(work)
-        finally:
-            for ledger in ledgers:
-                self.ledger.take_back(ledger)
+        seeds = [iter([self.next_seed() for _ in range(proposal.n)]) for proposal in proposals]
+        if len(proposals) == 1:
+            # Most requests are alone: a task and a ledger of its own would cost more than the rest.
+            drawn = [await self.sample(proposals[0], self.ledger, seeds[0])]
+        else:
+            ledgers = [self.ledger.lend(share) for share in shares]
+            try:
+                drawn = await all_of(list(map(self.sample, proposals, ledgers, seeds)))
+            finally:
+                for ledger in ledgers:
+                    self.ledger.take_back(ledger)
         whole = (sample.generated for samples in drawn for sample in samples if not sample.cut)
         self.recorder.spend(Cost(policy=sum(whole)))
         return drawn

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -17,14 +18,16 @@ from restmcts.search.methods import mcts_improved as improved
 from restmcts.search.methods.mcts import Mcts
 from restmcts.search.methods.mcts_improved import ImprovedMcts, select
 from restmcts.search.methods.tree_of_thought import TreeOfThought
+from restmcts.search.moves import Moves, Outcome, draw_steps, grow
 from restmcts.search.recorder import Recorder
-from restmcts.search.requests import Start
+from restmcts.search.registry import METHODS
+from restmcts.search.requests import Join, Prefix, Start
 from restmcts.search.rounds import Rounds
 from restmcts.search.running.driver import run_search
 from restmcts.search.testing import scripted_search
-from store.events import BackedUp, Expanded, Selected
+from store.events import BackedUp, Expanded, SearchRecord, Selected
 from store.selection import candidates
-from store.tree import Tree, fold
+from store.tree import Node, Tree, fold
 from tests.search.search_engines import Gate, Judge, Writer, engines, run, run_many, task
 
 SETTINGS: dict[str, type[Mcts] | type[ImprovedMcts]] = {"mcts": Mcts, "mcts-improved": ImprovedMcts}
@@ -349,3 +352,36 @@ def test_equal_seeds_break_ties_alike() -> None:
     how = Mcts(rounds=12, parallel_rounds=3, early_stop=False)
     first, second = (scripted_search("mcts", how, seed=4, **world) for _ in range(2))
     assert first.events == second.events
+
+
+def within(recorder: Recorder, node: Node, random: Random) -> Moves:
+    """A job of a job: one step."""
+    children: list[Node] = yield from grow(recorder, node, (yield from draw_steps(Prefix(node.id), 1, 3)))
+    return children[0].id if children else node.id
+
+
+def leaves_its_job(recorder: Recorder, node: Node, random: Random) -> Moves:
+    """A job that starts one of its own and ends without joining it."""
+    yield Start(node.id, within, 2)
+    yield from draw_steps(Prefix(node.id), 1, 3)
+    return node.id
+
+
+def starts_one_job(recorder: Recorder, settings: Mcts, random: Random) -> Moves:
+    yield Start(0, leaves_its_job, 4)
+    yield Join()
+    return Outcome("rounds")
+
+
+def test_a_job_stops_the_jobs_that_it_has_not_joined(monkeypatch: pytest.MonkeyPatch) -> None:
+    method = replace(METHODS["mcts"], run=starts_one_job)
+    monkeypatch.setattr("restmcts.search.running.session.METHODS", {"mcts": method})
+    policy = Writer(depth=9)
+
+    async def search() -> SearchRecord:
+        record = await run_search(task("mcts", Mcts(early_stop=False), budget=200), engines(policy, Judge()))
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        return record
+
+    record = asyncio.run(search())
+    assert policy.generated == record.result.cost.policy > 0

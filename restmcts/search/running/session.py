@@ -125,9 +125,16 @@ class Session:
         session = self.branch_off(branch.recorder, ledger)
         start = branch.recorder.tree.nodes[branch.start]
         moves = request.run(branch.recorder, start, Random(derive_seed(session.seed, "ties")))
-        task = asyncio.create_task(session.drive(moves))
+        task = asyncio.create_task(session.work(moves))
         self.jobs.add(Job(branch, ledger, session.values, alone and self.ledger.exhausted, task))
         return True
+
+    async def work(self, moves: Moves) -> Any:
+        """What the ``moves`` of a job return; stop the jobs that it has started and not joined."""
+        try:
+            return await self.drive(moves)
+        finally:
+            await self.close()
 
     def branch_off(self, recorder: Recorder, ledger: Ledger) -> Session:
         """The session of a job, with seeds of its own."""

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from store.events import Step
+
 Array = NDArray[np.float64]
 
 MINIMUM = 10
@@ -266,6 +268,16 @@ def _regression(
     spread[spread <= 1e-12 * n * xx] = np.nan
     slope = (n * xy - x * y) / spread
     return _estimate(slope), _estimate((y - slope * x) / n)
+
+
+def likelihoods(steps: Sequence[Step]) -> list[float | None]:
+    """The log-probability of the first step, of the first two, and so on; None from an unknown one on."""
+    found: list[float | None] = []
+    total: float | None = 0.0
+    for step in steps:
+        total = None if total is None or step.logprob is None else total + step.logprob
+        found.append(total)
+    return found
 
 
 def good_steps(labels: Sequence[float | None]) -> tuple[bool | None, ...]:

@@ -10,7 +10,7 @@ from restmcts.errors import InputError
 from restmcts.loops.checks import check_trainable
 from restmcts.loops.evaluating import evaluate, without_value
 from restmcts.loops.models import models_of
-from restmcts.loops.rest_mcts import first_value
+from restmcts.loops.phases import first_value
 from restmcts.loops.results import Evaluated, Searched
 from restmcts.loops.run import Run
 from restmcts.loops.searching import run_tasks, search_tasks
@@ -79,9 +79,8 @@ def compare_methods(run: Run, wanted: Comparison) -> Evaluated:
     methods = wanted.methods if value else [without_value(method) for method in wanted.methods]
 
     def work(phase: str) -> Evaluated:
-        with run.workers(Models(policy, value)) as workers:
-            budgets = dict.fromkeys(wanted.budgets)
-            return evaluate(run, phase, number, workers, methods, run.problems.test, budgets=budgets)
+        models, budgets = Models(policy, value), dict.fromkeys(wanted.budgets)
+        return evaluate(run, phase, number, models, methods, run.problems.test, budgets=budgets)
 
     parts = ([method.model_dump_json() for method in methods], list(wanted.budgets), number, wanted.data)
     name = f"eval-{blake2b(repr(parts).encode(), digest_size=4).hexdigest()}"

@@ -18,7 +18,7 @@ from restmcts.search.choice import EvaluatedMethod
 from restmcts.search.registry import METHODS, needs_value, row_name
 from restmcts.search.running.task import SearchTask
 from restmcts.search.settings import Method
-from restmcts.workers.local import LocalWorkers
+from restmcts.workers.local import Models
 from store.answers import RULES
 from store.records import Evaluation
 
@@ -29,7 +29,7 @@ def evaluate(
     run: Run,
     phase: str,
     iteration: int,
-    workers: LocalWorkers,
+    models: Models,
     methods: Sequence[EvaluatedMethod],
     problems: Sequence[Problem],
     *,
@@ -39,13 +39,20 @@ def evaluate(
     """Search every problem by every method once, at the largest budget, and read all budgets off it.
 
     Args:
+        models: the models to search with. Without a value model, methods are answered by the rules that need
+            none.
         budgets: generated tokens a problem, each with the number of mean traces that they are worth, if
             known. A method that takes one greedy trace has no budget.
         label: what the rows are called instead of the method.
 
     Returns:
-        The summary, with a row for each method, answer rule and budget under ``rows``.
+        What was searched, with a row for each method, answer rule and budget.
+
+    Raises:
+        InputError: a method needs a value model, and there is none.
     """
+    if models.value is None:
+        methods = [without_value(method) for method in methods]
     tasks: list[SearchTask] = []
     read: dict[int, Read] = {}
     for choice, names in zip(methods, row_names(methods), strict=True):
@@ -64,7 +71,8 @@ def evaluate(
         cuts: list[int | None] = [None] if one_trace else [*sorted(budgets)]
         free = {rule for rule in names if not _asks_for_values(choice.method, settings, rule)}
         read |= dict.fromkeys(range(first, len(tasks)), Read(first, names, cuts, free))
-    searched = run_tasks(run, phase, tasks, workers)
+    with run.workers(models) as workers:
+        searched = run_tasks(run, phase, tasks, workers)
     traces: dict[int | None, float | None] = {None: 1.0}
     traces.update(budgets.items())
     rows = _rows(run, phase, iteration, read, traces)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from restmcts.aggregations import AGGREGATIONS
 from restmcts.errors import PhaseError
-from restmcts.evaluation.value_report import Judged
+from restmcts.evaluation.value_report import Judged, likelihoods
 from restmcts.labels import any_correct
 from restmcts.loops.run import Run
 from restmcts.problems.problem import Problem
@@ -72,10 +72,7 @@ def judged_steps(
     combine, by_step = AGGREGATIONS[aggregation], aggregation == "last"
     seen: Prefixes = set()
     for sample, predicted in zip(samples, predictions, strict=True):
-        likelihood: float | None = 0.0
-        for place, step in enumerate(sample.steps):
-            known = likelihood is not None and step.logprob is not None
-            likelihood = (likelihood or 0.0) + (step.logprob or 0.0) if known else None
+        for place, likelihood in enumerate(likelihoods(sample.steps)):
             node = (sample.trees[0], _text(sample.steps[: place + 1]))
             label = sample.labels[place] if by_step else float(node in good)
             if node not in seen and label is not None and predicted is not None:

@@ -8,7 +8,8 @@ from functools import partial
 from random import Random
 
 from restmcts.errors import PhaseError
-from restmcts.loops.evaluating import GREEDY, budgets_in_tokens, evaluate, without_value
+from restmcts.loops.checks import check_trainable
+from restmcts.loops.evaluating import GREEDY, budgets_in_tokens, evaluate
 from restmcts.loops.judging import Judge, check_ranking
 from restmcts.loops.labelling import label_trees, select_traces
 from restmcts.loops.results import (
@@ -222,6 +223,24 @@ def _judged(
     return TrainedValue(**known, value=value, carried=carried)
 
 
+def first_value(run: Run, policy: str) -> tuple[str, list[LabelledTrees]]:
+    """V_0, from unguided trees of the base policy; and the trees that value models learn from.
+
+    Raises:
+        InputError: a value model would have to be trained, and cannot be.
+    """
+    given = run.recipe.models.value_name
+    if given is not None:
+        return given, []
+    check_trainable(run.recipe.models)
+    searched = bootstrap(run, policy)
+    trees = label(run, 0, searched)
+    parent = policy
+    if run.recipe.bootstrap.perturbed:
+        parent = start_value_model(run, searched, policy).checkpoint
+    return train_value(run, 0, [trees], parent, None).value, [trees]
+
+
 def train_control(run: Run, iteration: int, parent: str, updates: int) -> Trained:
     """Train the control arm: the demonstrations alone, for as many updates as the policy had."""
 
@@ -240,28 +259,17 @@ def measure(run: Run, iteration: int, models: Models, trace_tokens: float) -> Ev
     budgets = budgets_in_tokens([wanted.iteration_traces], trace_tokens)
 
     def work(phase: str) -> Evaluated:
-        usable = methods if models.value else [without_value(method) for method in methods]
-        with run.workers(models) as workers:
-            return evaluate(run, phase, iteration, workers, usable, test_problems(run), budgets=budgets)
+        return evaluate(run, phase, iteration, models, methods, test_problems(run), budgets=budgets)
 
     return run.phase(f"{iteration}.evaluate", "evaluate", iteration, Evaluated, work)
 
 
 def measure_control(run: Run, iteration: int, control: str) -> Evaluated:
     """Greedy accuracy of the control arm on the test problems."""
+    label, problems = "greedy, demonstrations only", test_problems(run)
 
     def work(phase: str) -> Evaluated:
-        with run.workers(Models(control)) as workers:
-            return evaluate(
-                run,
-                phase,
-                iteration,
-                workers,
-                [GREEDY],
-                test_problems(run),
-                budgets={},
-                label="greedy, demonstrations only",
-            )
+        return evaluate(run, phase, iteration, Models(control), [GREEDY], problems, budgets={}, label=label)
 
     return run.phase(f"{iteration}.evaluate-control", "evaluate", iteration, Evaluated, work)
 
@@ -274,9 +282,7 @@ def final_evaluation(run: Run, models: Models, trace_tokens: float) -> Evaluated
     budgets = budgets_in_tokens(wanted.traces, trace_tokens)
 
     def work(phase: str) -> Evaluated:
-        usable = wanted.methods if models.value else [without_value(method) for method in wanted.methods]
-        with run.workers(models) as workers:
-            return evaluate(run, phase, last, workers, usable, test_problems(run), budgets=budgets)
+        return evaluate(run, phase, last, models, wanted.methods, test_problems(run), budgets=budgets)
 
     return run.phase("final.evaluate", "evaluate", last, Evaluated, work)
 

@@ -7,19 +7,16 @@ final      every method at every budget on the test problems
 
 from __future__ import annotations
 
-from restmcts.loops.checks import check_trainable
 from restmcts.loops.phases import (
-    LabelledTrees,
     accept_policy,
     base_policy,
-    bootstrap,
     final_evaluation,
+    first_value,
     label,
     measure,
     measure_control,
     search,
     select,
-    start_value_model,
     train_control,
     train_policy,
     train_value,
@@ -55,24 +52,6 @@ def rest_mcts(run: Run, settings: NoSettings) -> Evaluated | None:
         if run.recipe.control:
             measure_control(run, iteration, control)
     return final_evaluation(run, Models(policy, value), base.trace_tokens)
-
-
-def first_value(run: Run, policy: str) -> tuple[str, list[LabelledTrees]]:
-    """V_0, from unguided trees of the base policy; and the trees that value models learn from.
-
-    Raises:
-        InputError: a value model would have to be trained, and cannot be.
-    """
-    given = run.recipe.models.value_name
-    if given is not None:
-        return given, []
-    check_trainable(run.recipe.models)
-    searched = bootstrap(run, policy)
-    trees = label(run, 0, searched)
-    parent = policy
-    if run.recipe.bootstrap.perturbed:
-        parent = start_value_model(run, searched, policy).checkpoint
-    return train_value(run, 0, [trees], parent, None).value, [trees]
 
 
 REST_MCTS = Loop(rest_mcts, "tree search by policy and value model, both trained on its trees (ReST-MCTS*)")

@@ -20,11 +20,6 @@ def verified_trees(records: Iterable[SearchRecord], least_samples: int) -> Itera
         yield record, tree if least_samples == 1 else without_rare_answers(tree, least_samples)
 
 
-def trained_on(trees: Iterable[VerifiedTree]) -> Iterator[VerifiedTree]:
-    """The trees that value models may learn from: those of problems that are not held out."""
-    return (pair for pair in trees if not held_out(pair[0].header.problem))
-
-
 def to_judge_by(trees: Iterable[VerifiedTree]) -> Iterator[VerifiedTree]:
     """The trees of held-out problems, by which value models are judged."""
     return (pair for pair in trees if held_out(pair[0].header.problem))

@@ -14,7 +14,7 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from restmcts.engines.loading import find_device, load_config
 from restmcts.errors import InputError
-from restmcts.evaluation.value_report import Judged, good_steps, value_report
+from restmcts.evaluation.value_report import Judged, good_steps, likelihoods, value_report
 from restmcts.training.batches import UNLABELLED, Batch, Example, collate
 from restmcts.training.checkpoint import (
     check_trainable,
@@ -288,10 +288,7 @@ def judged(samples: Sequence[ValueSample], predictions: Sequence[tuple[float, ..
         if predicted is None:
             continue
         good = good_steps(sample.labels)
-        likelihood: float | None = 0.0
-        for depth, step in enumerate(sample.steps, start=1):
-            known = likelihood is not None and step.logprob is not None
-            likelihood = likelihood + step.logprob if known else None  # type: ignore[operator]
+        for depth, likelihood in enumerate(likelihoods(sample.steps), start=1):
             label, correct = once.labels[depth - 1], good[depth - 1]
             if label is not None and correct is not None:
                 rows.append(Judged(sample.problem, depth, predicted[depth - 1], label, correct, likelihood))

@@ -8,13 +8,13 @@ from restmcts.loops.phases import (
     accept_policy,
     base_policy,
     final_evaluation,
+    first_value,
     search,
     select,
     train_policy,
     validate,
 )
 from restmcts.loops.registry import Loop
-from restmcts.loops.rest_mcts import first_value
 from restmcts.loops.results import Evaluated
 from restmcts.loops.run import Run
 from restmcts.settings import Settings

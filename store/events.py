@@ -161,10 +161,14 @@ class BackedUp:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """The answers of the finished ``nodes`` were compared with the oracle answer."""
+    """The answers of the finished ``nodes`` were compared with the oracle answer.
+
+    ``unverified`` are finished nodes whose answer has no verdict, because the grader could not reach one.
+    """
 
     nodes: tuple[int, ...]
     correct: tuple[bool, ...]
+    unverified: tuple[int, ...] = ()
     cost: Cost = FREE
 
 
@@ -207,7 +211,10 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a search ended. ``seconds`` is wall time, the only field that differs between equal runs."""
+    """How a search ended. ``seconds`` is wall time, the only field that differs between equal runs.
+
+    ``correct`` is None without an oracle answer, and where the grader could not reach a verdict.
+    """
 
     answer: str | None
     correct: bool | None

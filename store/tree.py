@@ -218,7 +218,7 @@ def _backed_up(tree: Tree, event: BackedUp) -> list[int]:
 def _verified(tree: Tree, event: Verified) -> list[int]:
     for number, correct in zip(event.nodes, event.correct, strict=True):
         tree._node(number).correct = correct
-    return list(event.nodes)
+    return [*event.nodes, *(tree._node(number).id for number in event.unverified)]
 
 
 def _stopped(tree: Tree, event: Stopped) -> list[int]:

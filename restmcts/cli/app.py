@@ -15,6 +15,7 @@ from restmcts.cli import (
     doctor,
     evaluate,
     export,
+    grade,
     iterate,
     label,
     methods,
@@ -66,6 +67,7 @@ app.command("iterate")(iterate.iterate)
 app.command("search")(search.search)
 app.command("eval")(evaluate.evaluate)
 app.command("label")(label.label)
+app.command("grade")(grade.grade)
 app.command("methods")(methods.methods)
 app.add_typer(train.app, name="train")
 app.command("runs")(show.runs)

@@ -14,12 +14,13 @@ from store.tree import Tree
 class AnswerAt:
     """What a search answers when it is cut at ``budget`` generated tokens (None: not cut).
 
-    ``cost`` is what it had taken by then, at most the budget.
+    ``correct`` is None where the grader reached no verdict. ``cost`` is what it had taken by then, at most
+    the budget.
     """
 
     budget: int | None
     answer: str | None
-    correct: bool
+    correct: bool | None
     cost: Cost
 
 
@@ -57,7 +58,7 @@ def answers_at(
     return found
 
 
-def _answer(tree: Tree, rule: str, budget: int | None, verdicts: dict[str, bool]) -> AnswerAt:
+def _answer(tree: Tree, rule: str, budget: int | None, verdicts: dict[str, bool | None]) -> AnswerAt:
     stopped: Stopped | None = tree.stopped
     if stopped is not None and stopped.reason in {"gate", "failed"}:
         answer = stopped.answer
@@ -67,16 +68,12 @@ def _answer(tree: Tree, rule: str, budget: int | None, verdicts: dict[str, bool]
     return AnswerAt(budget, answer, verdicts.get(answer or "", False), tree.cost)
 
 
-def _verdicts(record: SearchRecord) -> dict[str, bool]:
-    """The verdict on every answer in the tree."""
+def _verdicts(record: SearchRecord) -> dict[str, bool | None]:
+    """The verdict on every answer in the tree; None where the grader reached none."""
     tree = Tree()
     for event in record.events:
         tree.apply(event)
-    verdicts = {
-        node.answer: bool(node.correct)
-        for node in tree.nodes
-        if node.answer is not None and node.correct is not None
-    }
-    if record.result.answer is not None and record.result.correct is not None:
+    verdicts = {node.answer: node.correct for node in tree.nodes if node.finished and node.answer is not None}
+    if record.result.answer is not None:
         verdicts[record.result.answer] = record.result.correct
     return verdicts

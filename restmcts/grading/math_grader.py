@@ -1,27 +1,21 @@
 """The grader ``math``: answers are compared with the oracle answer by value, not by spelling.
 
-Numbers and equal spellings are compared here. The rest goes to math-verify in another process with
-limits on time and memory, because computer algebra can take forever on what a language model writes.
+Numbers and equal spellings are compared here. The rest goes to computer algebra in another process with
+limits on time and memory, because algebra can take forever on what a language model writes.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import selectors
-import subprocess
-import sys
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from restmcts.errors import RestmctsError
+from restmcts.grading.algebra_process import AlgebraProcess
 from restmcts.grading.finding import MathAnswers
 from restmcts.grading.normalize import MAX_LENGTH, normalize_answer, parse_number
 from restmcts.grading.registry import GraderKind
@@ -30,10 +24,14 @@ from restmcts.problems.problem import Problem
 MAX_ALGEBRA = 1000
 """Longer answers are not given to the algebra; no oracle answer is as long."""
 
-START_SECONDS = 120.0
 REMEMBERED = 10_000
 
+_POWER = r"\$?\s*(?:\\math(?:rm|bf)\s*\{)?\s*10\s*\^\s*\{?(-?[0-9]{1,3})\}?"
+_UNIT_POWER = re.compile(_POWER)
+_STATED_POWER = re.compile(r"[Tt]he unit of the answer (?:should be|is)\s+" + _POWER)
 _WORD = re.compile(r"\(?[^\W\d_]{3,}(?:[ '-][^\W\d_]+)*\)?")
+_CHOICE = re.compile(r"\(?([A-Za-z])\)?")
+_CHOSEN = re.compile(r"\(?([A-Za-z])[.:)].*|\(([A-Za-z])\).*", re.DOTALL)
 
 
 @dataclass(slots=True)
@@ -41,8 +39,8 @@ class GraderStats:
     """What a grader did.
 
     ``graded``: answers graded; ``algebra``: those that went to the process; ``timeouts``: those that ran
-    out of time; ``errors``: those that the algebra gave up on or that were too long; ``reasons``: how often
-    each reason occurred. Answers counted in ``timeouts`` and ``errors`` were graded as wrong.
+    out of time; ``errors``: those that the algebra gave up on; ``reasons``: how often each reason occurred.
+    Answers counted in ``timeouts`` and ``errors`` have no verdict.
     """
 
     graded: int = 0
@@ -56,15 +54,16 @@ class MathGrader(MathAnswers):
     """Grades numbers and expressions; usable from any thread (one comparison runs at a time).
 
     Args:
-        seconds: time limit of one comparison, in seconds.
+        seconds: limit of one comparison, in seconds of processor time; about 1.5 s more where long arithmetic
+            does not stop.
         memory: address space of the process that compares, in bytes.
     """
 
-    def __init__(self, *, seconds: float = 5.0, memory: int = 2 * 1024**3) -> None:
+    def __init__(self, *, seconds: float = 0.5, memory: int = 1024**3) -> None:
         self.stats = GraderStats()
-        self._worker = _Worker(seconds, memory)
+        self._process = AlgebraProcess(seconds, memory)
         self._lock = threading.Lock()
-        self._known: OrderedDict[tuple[str, str, float | None], bool] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str, float | None], bool | None] = OrderedDict()
 
     def __enter__(self) -> Self:
         return self
@@ -77,54 +76,62 @@ class MathGrader(MathAnswers):
     def close(self) -> None:
         """End the process; a later call of :meth:`equal` starts a new one."""
         with self._lock:
-            self._worker.stop()
+            self._process.stop()
 
-    def grade(self, problem: Problem, answers: Sequence[str]) -> list[bool]:
-        """A verdict on each answer to a problem that has an oracle answer, within its tolerance."""
+    def grade(self, problem: Problem, answers: Sequence[str]) -> list[bool | None]:
+        """A verdict on each answer to a problem that has an oracle answer, within its tolerance.
+
+        Where the problem says that the unit of its answer is a power of ten, as SciBench does, the oracle
+        answer counts with and without that power.
+        """
         assert problem.answer is not None
-        return [self.equal(answer, problem.answer, tolerance=problem.tolerance) for answer in answers]
+        oracles = [problem.answer, *_with_power(problem)]
+        return [self._any(answer, oracles, problem.tolerance) for answer in answers]
 
-    def equal(self, answer: str, oracle: str, *, tolerance: float | None = None) -> bool:
-        """Does ``answer`` equal the oracle answer?
+    def _any(self, answer: str, oracles: Sequence[str], tolerance: float | None) -> bool | None:
+        verdicts = []
+        for oracle in oracles:
+            verdicts.append(self.equal(answer, oracle, tolerance=tolerance))
+            if verdicts[-1]:
+                return True
+        return None if None in verdicts else False
+
+    def equal(self, answer: str, oracle: str, *, tolerance: float | None = None) -> bool | None:
+        """Does ``answer`` equal the oracle answer? None where the limits do not allow a verdict.
 
         Numbers must be equal exactly, or differ by at most ``tolerance`` times the larger one, which is
-        how SciBench grades. What cannot be compared within the limits is wrong, and counted in
-        :attr:`stats`.
+        how SciBench grades. An answer that is no expression equals only the same text.
 
         Raises:
-            RestmctsError: the process cannot start, for example because math-verify is not installed.
+            RestmctsError: the process cannot start, for example because a package is missing.
         """
         left, right = normalize_answer(answer), normalize_answer(oracle)
         with self._lock:
             self.stats.graded += 1
             verdict = _quick(left, right, tolerance)
-            if verdict is not None:
-                return verdict
-            if max(len(left), len(right)) > MAX_ALGEBRA:
-                self._count("too long")
-                return False
-            return self._remembered(left, right, tolerance)
+            return self._remembered(left, right, tolerance) if verdict is None else verdict
 
-    def _remembered(self, left: str, right: str, tolerance: float | None) -> bool:
+    def _remembered(self, left: str, right: str, tolerance: float | None) -> bool | None:
         """Traces of one problem often share an answer, and a time-out should be paid for once."""
         key = (left, right, tolerance)
         if key in self._known:
             return self._known[key]
         reply = self._compare(left, right, tolerance)
-        correct = reply.get("correct") is True
-        # A crash may be the doing of the system, and not of the answer.
+        if reply.get("error") == "crash":
+            # A crash may be the doing of the system, and not of the answer.
+            reply = self._compare(left, right, tolerance)
+        if "error" in reply:
+            self._count(str(reply["error"]))
+        verdict: bool | None = reply.get("correct")
         if reply.get("error") != "crash":
-            self._known[key] = correct
+            self._known[key] = verdict
         if len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
-        return correct
+        return verdict
 
     def _compare(self, left: str, right: str, tolerance: float | None) -> dict[str, Any]:
         self.stats.algebra += 1
-        reply = self._worker.ask({"answer": left, "oracle": right, "tolerance": tolerance})
-        if "error" in reply:
-            self._count(str(reply["error"]))
-        return reply
+        return self._process.ask({"answer": left, "oracle": right, "tolerance": tolerance})
 
     def _count(self, reason: str) -> None:
         self.stats.reasons[reason] += 1
@@ -134,6 +141,15 @@ class MathGrader(MathAnswers):
             self.stats.errors += 1
 
 
+def _with_power(problem: Problem) -> list[str]:
+    """The oracle answer times the power of ten in the unit of the problem, if there is one."""
+    if problem.tolerance is None or parse_number(normalize_answer(problem.answer or "")) is None:
+        return []
+    unit = str(problem.fields.get("unit", ""))
+    found = _UNIT_POWER.search(unit) or _STATED_POWER.search(problem.text)
+    return [] if found is None else [rf"{problem.answer} \times 10^{{{found[1]}}}"]
+
+
 def _quick(left: str, right: str, tolerance: float | None) -> bool | None:
     """The verdict where no algebra is needed, else None."""
     if not left or not right:
@@ -141,9 +157,16 @@ def _quick(left: str, right: str, tolerance: float | None) -> bool | None:
     if left == right:
         # Texts that were cut may differ behind the cut.
         return len(left) < MAX_LENGTH
+    if max(len(left), len(right)) > MAX_ALGEBRA:
+        return False
     numbers = parse_number(left), parse_number(right)
     if numbers[0] is not None and numbers[1] is not None:
         return _equal(numbers[0], numbers[1], tolerance)
+    choice = _CHOICE.fullmatch(right)
+    if choice is not None:
+        chosen = _CHOICE.fullmatch(left) or _CHOSEN.fullmatch(left)
+        if chosen is not None:
+            return str(chosen[1] or chosen[chosen.lastindex or 1]).lower() == choice[1].lower()
     # To the algebra a word is a product of variables, and 'neve' would equal 'even'.
     return False if _WORD.fullmatch(left) and _WORD.fullmatch(right) else None
 
@@ -154,86 +177,4 @@ def _equal(left: Fraction, right: Fraction, tolerance: float | None) -> bool:
     return abs(left - right) <= Fraction(str(tolerance)) * max(abs(left), abs(right))
 
 
-class _Worker:
-    """The other process, started when it is first asked and again after it was killed.
-
-    It runs a script of its own instead of a fork or a spawn: no memory of the caller is copied, and the
-    caller's main module is not imported again.
-    """
-
-    def __init__(self, seconds: float, memory: int) -> None:
-        self.seconds = seconds
-        self.memory = memory
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        """The reply to one request, or ``{"error": "time-out" | "crash" | name of an exception}``."""
-        if self._process is not None and self._process.poll() is not None:
-            self.stop()
-        process = self._process or self._start()
-        try:
-            reply = _exchange(process, request, self.seconds)
-        except BaseException:
-            # An interrupt: the reply would come later and be taken for that of the next request.
-            self.stop()
-            raise
-        if reply is None or reply.get("error") == "time-out":
-            self.stop()
-        return {"error": "crash"} if reply is None else reply
-
-    def stop(self) -> None:
-        process, self._process = self._process, None
-        if process is None:
-            return
-        process.kill()
-        process.wait()
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                pipe.close()
-
-    def _start(self) -> subprocess.Popen[bytes]:
-        script = Path(__file__).with_name("algebra_worker.py")
-        # -P keeps the folder of the script, with its module names, out of the import path.
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", str(script), str(self.seconds), str(self.memory)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            bufsize=0,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-        )
-        reply = _read(self._process, START_SECONDS)
-        if reply is None or "ready" not in reply:
-            self.stop()
-            reason = (
-                "it ended at once" if reply is None else str(reply.get("missing", "it did not start in time"))
-            )
-            raise RestmctsError(f"answers cannot be graded: {reason}; check with pip install math-verify")
-        return self._process
-
-
-def _exchange(
-    process: subprocess.Popen[bytes], request: dict[str, Any], seconds: float
-) -> dict[str, Any] | None:
-    assert process.stdin is not None
-    try:
-        process.stdin.write(json.dumps(request).encode() + b"\n")
-    except BrokenPipeError:
-        return None
-    return _read(process, seconds)
-
-
-def _read(process: subprocess.Popen[bytes], seconds: float) -> dict[str, Any] | None:
-    """The next line of the process; None when the process has ended."""
-    assert process.stdout is not None
-    # A reply is one short write, so that what is ready to be read is a whole line.
-    with selectors.DefaultSelector() as selector:
-        selector.register(process.stdout, selectors.EVENT_READ)
-        if not selector.select(seconds):
-            return {"error": "time-out"}
-    line = process.stdout.readline()
-    reply: dict[str, Any] | None = json.loads(line) if line.endswith(b"\n") else None
-    return reply
-
-
-MATH = GraderKind(MathGrader, "numbers and expressions, by value (math-verify)")
+MATH = GraderKind(MathGrader, "numbers and expressions, by value (sympy)")

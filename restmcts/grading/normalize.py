@@ -2,6 +2,7 @@ r"""One spelling for answers that mean the same, so that they can be compared an
 
 This is not algebra: ``x + 1`` and ``1 + x`` stay different, the grader knows better. What is treated
 here is notation: LaTeX wrappers, spaces, units, thousands separators, the many ways to write a number.
+Names stay: ``x = 5`` is ``x=5``, because it is not ``y = 5``.
 """
 
 from __future__ import annotations
@@ -9,6 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from fractions import Fraction
+
+from restmcts.grading.notation import (
+    join_thousands,
+    plain_spaces,
+    unify_characters,
+    unify_commands,
+    without_delimiters,
+)
+from restmcts.grading.units import multiplied, spelled_number, without_latex_unit, without_unit
 
 MAX_LENGTH = 2000
 """Answers of this many characters and more are cut here, and not normalized."""
@@ -18,38 +28,35 @@ MAX_DIGITS = 400
 
 _MAX_PASSES = 16
 
-_TEXT = r"\\(?:text|textrm|mathrm|mbox|hbox)\s*"
 _WRAPPER = re.compile(
-    r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mathsf|operatorname|mbox|hbox|boxed|fbox)\s*\{"
+    r"\\(?:text|textbf|textit|textrm|textnormal|textsf|mathrm|mathbf|mathit|mathsf|boldsymbol|bm|underline"
+    r"|operatorname|mbox|hbox|boxed|fbox|emph|ensuremath)\*?\s*\{"
     r"|\\.|[{}]",
     re.DOTALL,
 )
-_LATEX_UNIT = re.compile(
-    r"(?<=[0-9})])(?:\\[ ,;]|[\s~])*"
-    + _TEXT
-    + r"\{[\s~]*(?!(?:and|or|to)\b)[^{}]*\}\s*(?:\^\s*(?:[0-9]|\{\s*-?[0-9]\s*\})\s*)?$"
+_ORDINAL = re.compile(r"([0-9]*(?:1st|2nd|3rd|[0-9]th)|[0-9]+ ?\^ ?(?:\{ ?)?(?:st|nd|rd|th)(?: ?\})?)")
+_DEGREES = re.compile(
+    r" ?\^ ?\{ ?\\circ ?\}| ?\^ ?\\circ(?![A-Za-z])|(?<=[0-9}]) ?(?:[\u00b0\u00ba](?![CFK])|degrees?$)"
 )
-_UNIT = re.compile(
-    r"([+-]?[0-9.,]*[0-9]) "
-    r"(?!(?:pi|sqrt|sin|cos|tan|log|ln|exp|and|or|to)\b)[^\W\d_]{2,}[^0-9\\=+*^]*(?:\^\{?-?[0-9]\}?)?"
-)
-_SPACE = re.compile(r"(?<!\\)\\[,;: ]|\\q?quad(?![A-Za-z])|[~\s]")
-_DROPPED = re.compile(
-    r"\\!|\\(?:left|right|displaystyle|[bB]igg?[lr]?)(?![A-Za-z])"
-    r"|\^ ?\{ ?\\circ ?\}|\^ ?\\circ(?![A-Za-z])|\u00b0|(?<!\\)\\[()\[\]]|\\?[$%]"
-)
+_TEMPERATURE = re.compile(r" ?(?:\^ ?\{? ?\\circ ?\}?|\u00b0|\u00ba) ?([CFK])(?![A-Za-z])")
+_PERCENT = re.compile(r" ?\\?%")
+_ROUGHLY = re.compile(r"(?:\\approx|\\sim|about|approximately|roughly|exactly)(?![A-Za-z]) ?(?=[-+0-9.\\(])")
 _FRACTION_NAME = re.compile(r"\\[dtc]frac(?![A-Za-z])")
 _FRACTION = re.compile(r"\\frac ?(\{ ?\w+ ?\}|[0-9]) ?(\{ ?\w+ ?\}|[0-9])")
-_ROOT = re.compile(r"\\sqrt ?([0-9])|(?<![\\A-Za-z])sqrt ?\(([^()]*)\)")
-_PI = re.compile(r"(?<![\\A-Za-z])pi(?![A-Za-z])|\u03c0")
+_ROOT = re.compile(
+    r"\\sqrt ?([0-9])|\\sqrt ?\(([^(){}]*)\)|(?<![\\A-Za-z])sqrt ?(?:\(([^()]*)\)|\{([^{}]*)\}|([0-9]))"
+)
+_PI = re.compile(r"(?<![\\A-Za-z])pi(?![A-Za-z])|\\pi(?![A-Za-z])")
+_INFINITY = re.compile(r"(?<![\\A-Za-z])(?:inf|infinity|oo)(?![A-Za-z])")
+_TIMES = re.compile(r"(?<=[0-9]) ?[xX*] ?(?=10 ?\^)")
 _LOOSE_SPACE = re.compile(r"(?<![^\W_]) | (?![^\W_])")
 _WORDS = re.compile(r"\(?[^\W\d_]+(?:[ '-][^\W\d_]+)*\)?")
-_VARIABLE = re.compile(r"[A-Za-z] ?= ?([^=]+)")
+_HALF_OF_DAY = re.compile(r"([0-9]{1,2}(?::[0-9]{2})?) ?([ap])\.? ?m\.?", re.IGNORECASE)
 _DECIMAL = re.compile(r"([+-]?)([0-9]{1,3}(?:,[0-9]{3})+|[0-9]*)(?:\.([0-9]*))?")
-_SIMPLE_FRACTION = re.compile(r"([+-]?)(?:\\frac\{(-?)([0-9]+)\}\{([0-9]+)\}|([0-9]+)/([0-9]+))")
+_SIMPLE_FRACTION = re.compile(r"([+-]?)(?:\\frac\{(-?)([0-9]+)\}\{([0-9]+)\}|([0-9]+) ?/ ?([0-9]+))")
 _MIXED = re.compile(r"([+-]?)([0-9]+)(?: ?\\frac\{([0-9]+)\}\{([0-9]+)\}| ([0-9]+)/([0-9]+))")
 _SCIENTIFIC = re.compile(
-    r"([+-]?[0-9.,]+) ?(?:[eE]|(?:\\times|\\cdot|[x\u00d7*]) ?10\^)\{?([+-]?[0-9]{1,3})\}?"
+    r"([+-]?[0-9.,]+) ?(?:[eE]|(?:\\times|\\cdot|[x\u00d7*]) ?10 ?\^)\{? ?([+-]?[0-9]{1,3}) ?\}?"
 )
 _EXACT = re.compile(r"(-?[0-9]+(?:\.[0-9]+)?)|(-?[0-9]+)/([0-9]*[1-9][0-9]*)")
 
@@ -101,11 +108,6 @@ def _one_pass(text: str) -> str:
     return text
 
 
-def _latex_unit(text: str) -> str:
-    r"""``5\text{ cm}^2`` is 5: a text behind a number is its unit."""
-    return _LATEX_UNIT.sub("", text)
-
-
 def _unwrap(text: str) -> str:
     r"""Take off ``\text{...}`` and its like, wherever they stand, with one look at each brace."""
     pieces: list[str] = []
@@ -126,14 +128,14 @@ def _unwrap(text: str) -> str:
     return "".join([*pieces, text[end:]])
 
 
-def _spaces(text: str) -> str:
-    return " ".join(_SPACE.sub(" ", text.replace("\u2212", "-").replace("{,}", ",")).split())
-
-
 def _latex(text: str) -> str:
-    text = _FRACTION_NAME.sub(r"\\frac", _DROPPED.sub("", text))
-    text = _PI.sub(r"\\pi ", _FRACTION.sub(_braced_fraction, text))
-    return _ROOT.sub(lambda root: rf"\sqrt{{{root[1] or root[2]}}}", text)
+    text = _FRACTION_NAME.sub(r"\\frac", _PERCENT.sub("", text))
+    text = _INFINITY.sub(r"\\infty ", _PI.sub(r"\\pi ", _FRACTION.sub(_braced_fraction, text)))
+    text = _DEGREES.sub(r"^\\circ ", _TEMPERATURE.sub(r" °\1", text))
+    text = _TIMES.sub(r"\\times ", text)
+    return _ROOT.sub(
+        lambda root: rf"\sqrt{{{next(part for part in root.groups() if part is not None)}}}", text
+    )
 
 
 def _braced_fraction(match: re.Match[str]) -> str:
@@ -142,25 +144,30 @@ def _braced_fraction(match: re.Match[str]) -> str:
 
 
 def _edges(text: str) -> str:
-    text = text.strip(' ,;:"`').rstrip(".").removeprefix("**").removesuffix("**")
-    return text.strip()
+    text = text.strip(' ,;:"`').rstrip(".").lstrip("= ").removeprefix("**").removesuffix("**").strip()
+    rough = _ROUGHLY.match(text)
+    return text if rough is None else text[rough.end() :]
 
 
-def _variable(text: str) -> str:
-    match = _VARIABLE.fullmatch(text)
-    return text if match is None else match[1]
-
-
-def _unit(text: str) -> str:
-    match = _UNIT.fullmatch(text)
-    return text if match is None else match[1]
+def _ordinal(text: str) -> str:
+    r"""``12th`` and ``12^{th}`` are 12."""
+    return re.match(r"[0-9]+", text)[0] if _ORDINAL.fullmatch(text) else text  # type: ignore[index]
 
 
 def _words(text: str) -> str:
-    return text.lower() if _WORDS.fullmatch(text) else text
+    if not _WORDS.fullmatch(text):
+        return text
+    return spelled_number(text.lower())
+
+
+def _time(text: str) -> str:
+    """``2:00 P.M.`` and ``2:00 pm`` are the same time."""
+    found = _HALF_OF_DAY.fullmatch(text)
+    return text if found is None else f"{found[1]} {found[2].lower()}m"
 
 
 def _number(text: str) -> str:
+    text = multiplied(text)
     decimal = _DECIMAL.fullmatch(text)
     if decimal is not None and (decimal[2] or decimal[3]):
         return _plain(decimal[1] == "-", decimal[2].replace(",", ""), decimal[3] or "")
@@ -207,15 +214,21 @@ def _tight(text: str) -> str:
 
 
 _RULES: tuple[Callable[[str], str], ...] = (
-    _latex_unit,
+    unify_characters,
+    unify_commands,
+    without_latex_unit,
     _unwrap,
-    _spaces,
+    join_thousands,
+    plain_spaces,
+    without_delimiters,
     _latex,
+    plain_spaces,
     _edges,
-    _variable,
-    _unit,
+    _ordinal,
+    _time,
+    without_unit,
     _words,
     _number,
-    _spaces,
+    plain_spaces,
     _tight,
 )

@@ -15,11 +15,12 @@ from restmcts.registry import Registry
 class Grader(AnswerFinder, Protocol):
     """Finds answers and grades them. A run opens one as a context manager and closes it at its end."""
 
-    def grade(self, problem: Problem, answers: Sequence[str]) -> list[bool]:
+    def grade(self, problem: Problem, answers: Sequence[str]) -> Sequence[bool | None]:
         """Whether each of the ``answers`` is right, in their order.
 
         Called from several threads at a time, and only for problems that have an oracle answer. ``answers``
-        are what ``find_answer`` found in solutions of ``problem``. An answer that cannot be graded is wrong.
+        are what ``find_answer`` found in solutions of ``problem``. None: no verdict could be reached, for
+        example within the limits of time; such an answer counts as neither right nor wrong.
 
         Raises:
             RestmctsError: nothing can be graded, for example because a package is not installed.

@@ -154,7 +154,7 @@ def _rows(
     read: Mapping[int, Read],
     traces: Mapping[int | None, float | None],
 ) -> list[Evaluation]:
-    """One row for each choice of a method, rule and budget, over all problems."""
+    """One row for each choice of a method, rule and budget, over all problems with a verdict."""
     cells: dict[tuple[int, str, int | None], list[AnswerAt]] = defaultdict(list)
     for record in run.writer.read_trees(phase):
         choice = read[int(record.header.id.rpartition("/")[2])]
@@ -163,8 +163,8 @@ def _rows(
                 cells[choice.first, rule, answer.budget].append(answer)
     rows = []
     for (first, rule, budget), answers in cells.items():
-        correct = sum(answer.correct for answer in answers)
-        share = wilson(correct, len(answers))
+        verdicts = [answer.correct for answer in answers if answer.correct is not None]
+        share = wilson(sum(verdicts), len(verdicts))
         rows.append(
             Evaluation(
                 run="",
@@ -173,8 +173,8 @@ def _rows(
                 method=read[first].names[rule],
                 budget=budget,
                 traces=traces[budget],
-                problems=len(answers),
-                correct=correct,
+                problems=len(verdicts),
+                correct=sum(verdicts),
                 accuracy=share.value,
                 low=share.low,
                 high=share.high,

@@ -82,7 +82,7 @@ def _validated(run: Run, phase: str, *, policy: str) -> Validated:
         searched = run_tasks(run, phase, tasks, workers)
     return Validated(
         **vars(searched),
-        accuracy=searched.solved / searched.trees,
+        accuracy=searched.solved / max(1, searched.trees - searched.unverified),
         trace_tokens=searched.policy_tokens / searched.trees,
     )
 

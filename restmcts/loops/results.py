@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, TypeVar
 
 from store.errors import StoreError
@@ -21,7 +21,10 @@ class Result:
 
 @dataclass(frozen=True, kw_only=True)
 class Searched(Result):
-    """Trees that were searched: how many, how many of their answers are correct, and what they took."""
+    """Trees that were searched: how many, how many of their answers are correct, and what they took.
+
+    ``unverified``: finished solutions whose answer has no verdict, because the grader could not reach one.
+    """
 
     trees: int
     solved: int
@@ -29,6 +32,7 @@ class Searched(Result):
     answers: int
     policy_tokens: int
     value_tokens: int
+    unverified: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,14 +121,14 @@ def from_summary(kind: type[AnyResult], phase: str, summary: Mapping[str, Any]) 
     Raises:
         StoreError: the summary lacks a field of the result, as that of another version may.
     """
-    names = [each.name for each in fields(kind) if each.name not in ("phase", OPEN)]
-    missing = [name for name in names if name not in summary]
+    known = {each.name: each for each in fields(kind) if each.name not in ("phase", OPEN)}
+    missing = [name for name, each in known.items() if name not in summary and each.default is MISSING]
     if missing:
         raise StoreError(
             f"phase {phase!r}: its stored summary lacks {', '.join(missing)}: another version of restmcts has"
             " made it; go on with that version, or start a new run"
         )
-    values = {name: summary[name] for name in names}
+    values = {name: summary[name] for name in known if name in summary}
     if any(each.name == OPEN for each in fields(kind)):
-        values[OPEN] = {name: value for name, value in summary.items() if name not in names}
+        values[OPEN] = {name: value for name, value in summary.items() if name not in known}
     return kind(phase=phase, **values)

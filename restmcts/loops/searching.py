@@ -17,7 +17,7 @@ from restmcts.search.registry import METHODS
 from restmcts.search.running.task import SearchTask
 from restmcts.search.settings import Method
 from restmcts.workers.local import LocalWorkers
-from store.events import SearchRecord, Stopped
+from store.events import SearchRecord, Stopped, Verified
 from store.records import Metric
 
 ENGINE_METRICS = "engine."
@@ -158,7 +158,7 @@ class Tally:
 
 def outcome(run: Run, phase: str) -> Searched:
     """The outcome of a search phase, from its file, so that it is the same however often it was resumed."""
-    trees = solved = failures = finished = tokens = value_tokens = 0
+    trees = solved = failures = finished = tokens = value_tokens = unverified = 0
     lost: SearchRecord | None = None
     for record in run.writer.read_trees(phase):
         trees += 1
@@ -166,6 +166,7 @@ def outcome(run: Run, phase: str) -> Searched:
         finished += record.result.finished
         tokens += record.result.cost.generated
         value_tokens += record.result.cost.value
+        unverified += sum(len(event.unverified) for event in record.events if isinstance(event, Verified))
         if record.result.reason == "failed":
             failures += 1
             lost = record
@@ -173,6 +174,11 @@ def outcome(run: Run, phase: str) -> Searched:
         raise failure(phase, f"all {trees} searches", lost)
     if lost is not None:
         run.progress.note(f"{phase}: {failures} of {trees} searches failed, one with: {message_of(lost)}")
+    if unverified:
+        run.progress.note(
+            f"{phase}: the grader reached no verdict on {unverified} of {finished} solutions; they count as"
+            " neither right nor wrong"
+        )
     return Searched(
         trees=trees,
         solved=solved,
@@ -180,4 +186,5 @@ def outcome(run: Run, phase: str) -> Searched:
         answers=finished,
         policy_tokens=tokens,
         value_tokens=value_tokens,
+        unverified=unverified,
     )

@@ -15,6 +15,9 @@ from restmcts.problems.problem import Problem
 from restmcts.problems.registry import DataSet, DataSetSettings
 from restmcts.problems.splits import HELD_OUT_ONE_IN, Splits, check_apart, held_out
 
+LONGEST_ANSWER = 500
+"""Characters of an oracle answer; longer ones are worked solutions, which no answer would equal."""
+
 KNOWN = ("id", "problem", "answer", "solution", "tolerance")
 
 
@@ -98,8 +101,9 @@ def load_problems(path: Path, *, limit: int | None = None, require_answers: bool
 
     A line is an object with ``problem`` (text), ``answer`` (text, or a number, which is kept as it is
     written), and optionally ``id``, ``solution`` (text, one step a line) and ``tolerance`` (relative, for
-    numeric answers); everything else goes into ``fields``. A line without ``id`` is named after the file
-    and its line number. Blank lines are skipped.
+    numeric answers); everything else goes into ``fields``. An ``answer`` with ``####`` in it, as GSM8K is
+    published, is a worked solution and the oracle answer behind it. A line without ``id`` is named after the
+    file and its line number. Blank lines are skipped.
 
     Raises:
         InputError: the file cannot be read, a line cannot be used, or there is no problem in it.
@@ -153,11 +157,12 @@ def _problem(line: str, place: str, name: str, require_answers: bool) -> Problem
     row = _parse(line, place)
     if not isinstance(row, dict):
         raise InputError(f"{place}: this is no JSON object: write one object a line, like {{...}}")
+    solution, answer = _final_answer(_answer(row, line, place, require_answers), place)
     return Problem(
         id=_id(row, place, name),
         text=_required(row, place),
-        answer=_answer(row, line, place, require_answers),
-        solution=_optional_text(row, "solution", place),
+        answer=answer,
+        solution=_optional_text(row, "solution", place) or solution,
         tolerance=_tolerance(row, place),
         fields={key: value for key, value in row.items() if key not in KNOWN},
     )
@@ -216,6 +221,21 @@ def _answer(row: dict[str, Any], line: str, place: str, required: bool) -> str |
     if required:
         raise InputError(f"{place}: 'answer' is missing or empty: every line needs the oracle answer")
     return None
+
+
+def _final_answer(answer: str | None, place: str) -> tuple[str | None, str | None]:
+    """A worked solution with the final answer behind ``####``, as GSM8K is published, in its two parts."""
+    if answer is None:
+        return None, None
+    solution, mark, final = answer.rpartition("####")
+    if not mark:
+        final = answer
+    if len(final) > LONGEST_ANSWER or not final.strip():
+        raise InputError(
+            f"{place}: 'answer' is {len(final.strip())} characters long, and at most {LONGEST_ANSWER} can be"
+            " compared: give the final answer alone, and the worked solution as 'solution'"
+        )
+    return solution.strip() or None, final.strip() if mark else answer
 
 
 def _tolerance(row: dict[str, Any], place: str) -> float | None:

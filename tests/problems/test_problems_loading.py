@@ -136,3 +136,24 @@ def test_a_missing_file_and_a_folder_are_errors(tmp_path: Path) -> None:
         load_problems(tmp_path / "none.jsonl")
     with pytest.raises(InputError, match="is a folder"):
         load_problems(tmp_path)
+
+
+def test_a_published_gsm8k_answer_is_a_solution_and_an_answer(tmp_path: Path) -> None:
+    file = tmp_path / "gsm8k.jsonl"
+    published = "6 * 7 = <<6*7=42>>42 eggs\n#### 42"
+    file.write_text(
+        json.dumps({"problem": "How many?", "answer": published})
+        + "\n"
+        + json.dumps({"problem": "How many?", "answer": published, "solution": "my own"})
+    )
+    problems = load_problems(file)
+    assert [problem.answer for problem in problems] == ["42", "42"]
+    assert [problem.solution for problem in problems] == ["6 * 7 = <<6*7=42>>42 eggs", "my own"]
+
+
+@pytest.mark.parametrize("answer", ["word " * 200, "steps\n#### ", "steps\n#### " + "1" * 600])
+def test_a_worked_solution_is_no_oracle_answer(tmp_path: Path, answer: str) -> None:
+    file = tmp_path / "problems.jsonl"
+    file.write_text(json.dumps({"problem": "How many?", "answer": answer}))
+    with pytest.raises(InputError, match=r"problems\.jsonl:1: 'answer' is \d+ characters long"):
+        load_problems(file)

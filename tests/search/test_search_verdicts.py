@@ -8,11 +8,13 @@ from dataclasses import replace
 
 import pytest
 
+from restmcts.evaluation.budgets import answers_at
 from restmcts.problems.problem import Problem
 from restmcts.search.methods.mcts import Mcts
 from restmcts.search.methods.sampling import SelfConsistency
 from restmcts.search.registry import METHODS
 from restmcts.search.running.driver import verified
+from store.encoding.searches import decode_search, encode_search
 from store.events import Critiqued, Extended, SearchRecord, Stopped, Verified
 from store.tree import fold
 from tests.search.search_engines import LIMITED, Writer, engines, run, task
@@ -49,6 +51,22 @@ def test_a_finished_node_without_an_answer_is_wrong() -> None:
     assert asked == [[]]
     assert [node.correct for node in fold(found.events).finished()] == [False]
     assert found.result.correct is False
+
+
+def test_an_answer_without_a_verdict_is_neither_right_nor_wrong() -> None:
+    record = run(task("self-consistency", SelfConsistency(samples=9)), engines(Writer(variety=9)))
+    ungraded = record.result.answer
+    problem = Problem("p0", "q", "1")
+    found = verified(record, problem, lambda _, answers: [None if a == ungraded else False for a in answers])
+    tree, event = fold(found.events), found.events[-1]
+    assert isinstance(event, Verified)
+    without = {node.id for node in tree.finished() if node.answer == ungraded}
+    assert without and set(event.unverified) == without
+    assert all((node.correct is None) == (node.id in without) for node in tree.finished())
+    assert found.result.correct is None
+    assert decode_search(encode_search(found)) == found
+    (at,) = answers_at(found, [None])[found.header.answer_by]
+    assert (at.answer, at.correct) == (ungraded, None)
 
 
 def test_without_an_oracle_answer_nothing_is_graded() -> None:

@@ -92,8 +92,10 @@ def _backed_up(draw: st.DrawFn, node: int, tree: Tree) -> Event:
 
 
 def _verified(draw: st.DrawFn, _node: int, tree: Tree) -> Event:
-    nodes = tuple(member.id for member in tree.finished())
-    return Verified(nodes, tuple(draw(st.booleans()) for _ in nodes), draw(COSTS))
+    verdicts = {member.id: draw(st.none() | st.booleans()) for member in tree.finished()}
+    reached = {node: verdict for node, verdict in verdicts.items() if verdict is not None}
+    unverified = tuple(node for node in verdicts if node not in reached)
+    return Verified(tuple(reached), tuple(reached.values()), unverified, draw(COSTS))
 
 
 def _some_nodes(tree: Tree) -> st.SearchStrategy[tuple[int, ...]]:

@@ -22,9 +22,16 @@ def test_everything_is_reported_once_and_bad_findings_say_what_to_do(tmp_path: P
     findings = report(tmp_path)
     names = [finding.name for finding in findings]
     assert len(set(names)) == len(names)
-    assert {"python", "platform", "cpu", "cores", "memory", "math-verify", "textual", "store folder"} <= set(
-        names
-    )
+    assert {
+        "python",
+        "platform",
+        "cpu",
+        "cores",
+        "memory",
+        "latex2sympy2_extended",
+        "textual",
+        "store folder",
+    } <= set(names)
     extras = {f"extra {extra}" for extra in doctor.requirements() if extra}
     assert extras == {name for name in names if name.startswith("extra ")} != set()
     assert named(findings, "python").ok is True

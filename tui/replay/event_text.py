@@ -112,8 +112,9 @@ def _about_many(event: Valued | BackedUp | Verified) -> str:
         rows = zip(event.nodes, event.visits, event.values, strict=True)
         nodes = [f"{node}: V {decimal(value)} N {visits}" for node, visits, value in rows]
         return f"backed up {_listed(nodes)}"
-    marks = zip(event.nodes, event.correct, strict=True)
-    return f"compared with the oracle {_listed([f'{node} {verdict(correct)}' for node, correct in marks])}"
+    marks = [f"{node} {verdict(correct)}" for node, correct in zip(event.nodes, event.correct, strict=True)]
+    marks += [f"{node} {verdict(None)}" for node in event.unverified]
+    return f"compared with the oracle {_listed(marks)}"
 
 
 def _listed(parts: Sequence[str]) -> str:

@@ -14,8 +14,8 @@ from restmcts.search.running.task import Engines, SearchTask
 from store.events import SearchRecord, Stopped, Verified
 from store.tree import fold
 
-Grade = Callable[[Problem, Sequence[str]], list[bool]]
-"""Compares answers with the oracle answer of a problem."""
+Grade = Callable[[Problem, Sequence[str]], Sequence[bool | None]]
+"""Compares answers with the oracle answer of a problem; None where no verdict could be reached."""
 
 
 async def run_search(task: SearchTask, engines: Engines) -> SearchRecord:
@@ -70,7 +70,8 @@ async def run_searches(
 def verified(record: SearchRecord, problem: Problem, grade: Grade) -> SearchRecord:
     """The record with a verdict on every finished node and on the answer, graded by the oracle answer.
 
-    A record whose problem has no oracle answer comes back unchanged.
+    Where the grader reaches no verdict on an answer, its nodes are unverified, neither right nor wrong. A
+    finished node without an answer is wrong. A record without an oracle answer comes back unchanged.
     """
     if problem.answer is None:
         return record
@@ -79,7 +80,9 @@ def verified(record: SearchRecord, problem: Problem, grade: Grade) -> SearchReco
     if record.result.answer is not None and record.result.answer not in distinct:
         distinct.append(record.result.answer)
     verdicts = dict(zip(distinct, grade(problem, distinct), strict=True))
-    correct = tuple(verdicts.get(node.answer or "", False) for node in nodes)
-    event = Verified(tuple(node.id for node in nodes), correct)
+    by_node = {node.id: verdicts.get(node.answer or "", False) for node in nodes}
+    reached = {node: verdict for node, verdict in by_node.items() if verdict is not None}
+    unverified = tuple(node for node in by_node if node not in reached)
+    event = Verified(tuple(reached), tuple(reached.values()), unverified)
     result = replace(record.result, correct=verdicts.get(record.result.answer or "", False))
     return replace(record, events=(*record.events, event), result=result)

@@ -8,8 +8,8 @@ nothing is ever tokenized twice. The functions import no model library: a tokeni
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,6 +33,16 @@ FORMAT_FILE: Final = "restmcts.json"
 """The file in a model folder that says how its prompts look."""
 
 
+RESERVED_ARGUMENTS: Final = frozenset(
+    {
+        "add_generation_prompt", "chat_template", "continue_final_message", "conversation", "documents",
+        "max_length", "messages", "padding", "return_assistant_tokens_mask", "return_dict", "return_tensors",
+        "tokenize", "tokenizer_kwargs", "tools", "truncation",
+    }
+)  # fmt: skip
+"""What is no argument of a chat template, but of the function that fills it."""
+
+
 @dataclass(frozen=True, slots=True)
 class PromptFormat:
     """How a problem becomes a prompt.
@@ -40,10 +50,17 @@ class PromptFormat:
     ``template`` is plain text in which ``{problem}`` and ``{instruction}`` are replaced; None takes the
     chat template of the tokenizer where it has one and :data:`PLAIN_TEMPLATE` otherwise. ``instruction``
     follows the problem in the user turn of a chat; None takes :data:`INSTRUCTION`, "" none at all.
+    ``chat_template_arguments`` are given to the chat template.
     """
 
     template: str | None = None
     instruction: str | None = None
+    chat_template_arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    def with_arguments(self, arguments: Mapping[str, Any]) -> PromptFormat:
+        """The same format with more arguments for the chat template, which take precedence."""
+        merged = {**self.chat_template_arguments, **arguments}
+        return replace(self, chat_template_arguments=merged) if arguments else self
 
 
 def problem_tokens(tokenizer: Any, problem: str, format: PromptFormat | None = None) -> tuple[int, ...]:
@@ -55,7 +72,7 @@ def problem_tokens(tokenizer: Any, problem: str, format: PromptFormat | None = N
     format = format or PromptFormat()
     instruction = INSTRUCTION if format.instruction is None else format.instruction
     if format.template is None and getattr(tokenizer, "chat_template", None):
-        tokens = _chat_tokens(tokenizer, problem, instruction)
+        tokens = _chat_tokens(tokenizer, problem, instruction, format.chat_template_arguments)
     else:
         template = PLAIN_TEMPLATE if format.template is None else format.template
         tokens = _plain_tokens(tokenizer, problem, template, format.instruction or "")
@@ -83,11 +100,13 @@ def advised(problem: str, advice: str | None) -> str:
     return f"{problem}\n\nAdvice for the next step: {advice}" if advice else problem
 
 
-def _chat_tokens(tokenizer: Any, problem: str, instruction: str) -> tuple[int, ...]:
+def _chat_tokens(
+    tokenizer: Any, problem: str, instruction: str, arguments: Mapping[str, Any]
+) -> tuple[int, ...]:
     content = f"{problem}\n\n{instruction}" if instruction else problem
     turns = [{"role": "user", "content": content}]
     tokens = tokenizer.apply_chat_template(
-        turns, add_generation_prompt=True, tokenize=True, return_dict=False
+        turns, add_generation_prompt=True, tokenize=True, return_dict=False, **arguments
     )
     return tuple(int(token) for token in tokens)
 
@@ -128,6 +147,11 @@ def encode_after(tokenizer: Any, before: str, text: str, *, parse_special: bool 
     if whole[: len(start)] == start:
         return whole[len(start) :]
     return encode(tokenizer, text, parse_special=parse_special)
+
+
+def line_tokens(tokenizer: Any, text: str) -> tuple[int, ...]:
+    """The token ids of a step that is known as text: as it stands after another line."""
+    return encode_after(tokenizer, SEPARATOR, text)
 
 
 def decode(tokenizer: Any, tokens: Sequence[int]) -> str:
@@ -209,7 +233,10 @@ def step_tokens(tokenizer: Any, solution: str) -> tuple[Step, ...]:
 
 def save_format(folder: Path, format: PromptFormat) -> None:
     """Write the prompt format into a model folder, so that the checkpoint carries it."""
-    (folder / FORMAT_FILE).write_bytes(orjson.dumps(asdict(format), option=orjson.OPT_INDENT_2))
+    fields = asdict(format)
+    if not format.chat_template_arguments:
+        del fields["chat_template_arguments"]
+    (folder / FORMAT_FILE).write_bytes(orjson.dumps(fields, option=orjson.OPT_INDENT_2))
 
 
 def load_format(folder: Path) -> PromptFormat:
@@ -225,11 +252,24 @@ def load_format(folder: Path) -> PromptFormat:
         fields = orjson.loads(path.read_bytes())
     except orjson.JSONDecodeError as error:
         raise InputError(f"{path}: not JSON ({error})") from error
+    known = "template, instruction and chat_template_arguments"
     if not isinstance(fields, dict):
-        raise InputError(f"{path}: expected an object with the keys template and instruction")
+        raise InputError(f"{path}: expected an object with the keys {known}")
+    arguments = fields.pop("chat_template_arguments", {})
+    if not isinstance(arguments, dict):
+        raise InputError(f"{path}: chat_template_arguments must be an object")
     for key, value in fields.items():
         if key not in ("template", "instruction"):
-            raise InputError(f"{path}: unknown key {key!r}; known are template and instruction")
+            raise InputError(f"{path}: unknown key {key!r}; known are {known}")
         if value is not None and not isinstance(value, str):
             raise InputError(f"{path}: {key} must be text or null")
-    return PromptFormat(**fields)
+    if taken := reserved_arguments(arguments):
+        raise InputError(
+            f"{path}: chat_template_arguments has {taken}, which restmcts sets itself: leave it out"
+        )
+    return PromptFormat(**fields, chat_template_arguments=arguments)
+
+
+def reserved_arguments(arguments: Mapping[str, Any]) -> str | None:
+    """The first of ``arguments`` that no chat template may be given, because it has a meaning of its own."""
+    return next((name for name in sorted(arguments) if name in RESERVED_ARGUMENTS), None)

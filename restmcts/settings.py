@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from typing import Any, TypeVar, get_args
 
@@ -15,6 +16,14 @@ class Settings(BaseModel):
     """Immutable settings; a key that nobody knows is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+_USERINFO = re.compile(r"//[^\s/]*@")
+
+
+def without_userinfo(text: str) -> str:
+    """``text`` without the user names and passwords of the addresses in it (``http://name:password@host``)."""
+    return _USERINFO.sub("//", text)
 
 
 Checked = TypeVar("Checked", bound=Settings)
@@ -51,7 +60,7 @@ def _explanation(error: ValidationError, model: type[BaseModel]) -> str:
     text = first["msg"].removeprefix("Value error, ")
     if isinstance(first["input"], Mapping):
         return f"{key or 'settings'}: {text}"
-    shown = repr(first["input"])
+    shown = without_userinfo(repr(first["input"]))
     return f"{key or 'settings'}: {text} (got {shown if len(shown) <= 80 else shown[:77] + '...'})"
 
 

@@ -24,3 +24,7 @@ class InputError(RestmctsError):
 
 class StoreError(RestmctsError):
     """The experiment store cannot be read or written."""
+
+
+class UnstorableError(StoreError):
+    """A record holds something that the files of a store cannot hold."""

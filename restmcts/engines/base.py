@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from math import isfinite
+from typing import Final, Literal, Protocol, runtime_checkable
 
+from restmcts.errors import EngineError
 from restmcts.grading.verdicts import Verdict
 from restmcts.problems.problem import Problem
 from store.events import Step
 
 Tokens = tuple[int, ...]
 """Token ids of a prompt: the problem and all steps so far."""
+
+
+MOST_TOKENS: Final = 2**31 - 1
+"""More tokens than this an engine cannot have counted for a request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +90,55 @@ class Grade:
     calls: int = 1
 
 
+def check_samples(samples: Sequence[Sample], name: str) -> None:
+    """Refuse what cannot be counted or stored, whatever engine it comes from.
+
+    Args:
+        samples: what the policy gave.
+        name: the name of the policy.
+
+    Raises:
+        EngineError: a log-probability is not a finite number, or a count is not in 0 to ``MOST_TOKENS``.
+    """
+    for sample in samples:
+        logprobs = (step.logprob for step in sample.steps if step.logprob is not None)
+        if not all(map(isfinite, logprobs)):
+            raise EngineError(f"{name}: the policy gave a log-probability that is not a number")
+        check_counts((sample.generated, sample.prompt or 0), name)
+
+
+def check_grades(grades: Sequence[Grade], name: str) -> None:
+    """Refuse grades that cannot be counted or stored; see :func:`check_samples`.
+
+    Raises:
+        EngineError: a value is not a number, or a count is not in 0 to ``MOST_TOKENS``.
+    """
+    check_values([grade.value for grade in grades], name)
+    for grade in grades:
+        check_counts((grade.read, grade.generated, grade.calls), name)
+
+
+def check_values(values: Sequence[float], name: str) -> None:
+    """Refuse values that are not finite numbers.
+
+    Raises:
+        EngineError: one is not.
+    """
+    if not all(map(isfinite, values)):
+        raise EngineError(f"{name}: the value model gave something that is not a number")
+
+
+def check_counts(counts: Iterable[int], name: str) -> None:
+    """Refuse counts of tokens or calls that cannot be.
+
+    Raises:
+        EngineError: one is not in 0 to ``MOST_TOKENS``.
+    """
+    for count in counts:
+        if not 0 <= count <= MOST_TOKENS:
+            raise EngineError(f"{name}: {count} tokens were counted for a request")
+
+
 class Policy(Protocol):
     """A language model that continues partial solutions."""
 
@@ -120,6 +175,18 @@ class Policy(Protocol):
 
     def close(self) -> None:
         """Give back threads and memory; requests still waiting fail."""
+        ...
+
+
+@runtime_checkable
+class Remarking(Protocol):
+    """An engine that has seen something that whoever runs it should know.
+
+    It has the methods of a :class:`Policy` or a :class:`ValueModel` too.
+    """
+
+    def remarks(self) -> list[str]:
+        """What was seen since the last call, one line each."""
         ...
 
 

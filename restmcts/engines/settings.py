@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, model_validator
+import orjson
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from restmcts.aggregations import Aggregation
 from restmcts.engines.prm_settings import PRM_ENGINE, PrmSettings
 from restmcts.engines.registry import ENGINES, engine_settings
 from restmcts.errors import InputError
+from restmcts.prompts import reserved_arguments
 from restmcts.settings import Settings
+from store.encoding.fields import plain
 
 
 def _known_engine(name: str) -> str:
@@ -23,6 +26,40 @@ def _known_engine(name: str) -> str:
         raise ValueError(str(error)) from None
     return name
 
+
+def address_problem(address: str) -> str | None:
+    """What is wrong with the address of a server, without repeating it; None: nothing."""
+    try:
+        parts = urlsplit(address)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return ADDRESS_FORM
+    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+        return "must hold no user name, password or query: keys are not stored"
+    return None if usable and address.isprintable() and " " not in address else ADDRESS_FORM
+
+
+def _json_values(table: dict[str, Any]) -> dict[str, Any]:
+    """Refuse what JSON does not have, such as dates and numbers that are not finite."""
+    try:
+        orjson.dumps(plain(table), option=orjson.OPT_PASSTHROUGH_DATETIME)
+    except orjson.JSONEncodeError as error:
+        raise ValueError(f"holds a value that JSON does not have: {error}") from None
+    return table
+
+
+JsonTable = Annotated[dict[str, Any], AfterValidator(_json_values)]
+"""A table whose values can be sent as JSON."""
+
+ADDRESS_FORM: Final = "must look like http://127.0.0.1:8000/v1"
+
+OWN_KEYS: Final = frozenset(
+    {
+        "add_generation_prompt", "continue_final_message", "logprobs", "max_completion_tokens", "max_tokens",
+        "messages", "model", "n", "prompt", "seed", "stop", "stream", "temperature", "top_p",
+    }
+)  # fmt: skip
+"""What requests to a server hold, and what would change the form of a reply."""
 
 EngineName = Annotated[str, AfterValidator(_known_engine)]
 """A name of :data:`restmcts.engines.registry.ENGINES`."""
@@ -113,7 +150,10 @@ class OpenAiSettings(Settings):
     timeout: float = Field(
         default=120.0,
         gt=0,
-        description="seconds without a reply after which a request is tried again",
+        allow_inf_nan=False,
+        description=(
+            "seconds in which the whole reply to a request has to come; after that the request is tried again"
+        ),
     )
     retries: int = Field(
         default=5,
@@ -146,23 +186,36 @@ class OpenAiSettings(Settings):
             " with the answer in `\\boxed{}`"
         ),
     )
+    extra_body: JsonTable = Field(
+        default_factory=dict,
+        description=(
+            "more keys for every request, whose meaning is the server's, for example `{ top_k = 20 }`. They"
+            " are stored with the recipe, so they must hold no keys and passwords"
+        ),
+    )
     value_samples: int = Field(
         default=1,
         ge=1,
         description="number of grades of a prompted value model that are averaged for one value",
     )
 
+    @field_validator("extra_body")
+    @classmethod
+    def _keeps_requests(cls, table: dict[str, Any]) -> dict[str, Any]:
+        taken = sorted(OWN_KEYS & table.keys())
+        if taken:
+            raise ValueError(
+                f"{taken[0]} is a key that restmcts sets itself, by other settings: leave it out"
+            )
+        return table
+
     @model_validator(mode="after")
     def _holds_no_secret(self) -> OpenAiSettings:
         """Recipes are stored and shown: refuse what looks like a key, without repeating it."""
         if not (self.api_key_variable.isidentifier() and self.api_key_variable.isascii()):
             raise ValueError("api_key_variable is the name of an environment variable, not the key itself")
-        if self.base_url is not None:
-            parts = urlsplit(self.base_url)
-            if parts.scheme not in ("http", "https") or not parts.hostname:
-                raise ValueError("base_url must look like http://127.0.0.1:8000/v1")
-            if parts.username or parts.password or parts.query:
-                raise ValueError("base_url must hold no user name, password or query: keys are not stored")
+        if self.base_url is not None and (problem := address_problem(self.base_url)):
+            raise ValueError(f"base_url {problem}")
         return self
 
 
@@ -213,6 +266,13 @@ class ModelSettings(Settings):
             " and may give advice for the next step"
         ),
     )
+    chat_template_arguments: JsonTable = Field(
+        default_factory=dict,
+        description=(
+            "arguments of the model's chat template, for example `{ enable_thinking = false }`; on a server"
+            " they are sent as `chat_template_kwargs`, which vLLM, SGLang and llama.cpp read"
+        ),
+    )
     device: Literal["cpu", "cuda", "auto"] = Field(
         default="auto",
         description="`auto` takes the GPU if there is one",
@@ -250,6 +310,22 @@ class ModelSettings(Settings):
         default_factory=dict,
         description="settings of engines of other distributions, a table for each engine by its name",
     )
+
+    @field_validator("chat_template_arguments")
+    @classmethod
+    def _leaves_prompts_alone(cls, table: dict[str, Any]) -> dict[str, Any]:
+        if taken := reserved_arguments(table):
+            raise ValueError(f"{taken} is set by restmcts itself: leave it out")
+        return table
+
+    @model_validator(mode="after")
+    def _says_arguments_once(self) -> ModelSettings:
+        if self.chat_template_arguments and "chat_template_kwargs" in self.openai.extra_body:
+            raise ValueError(
+                "chat_template_arguments are sent as chat_template_kwargs: leave that key out of"
+                " openai.extra_body"
+            )
+        return self
 
     @model_validator(mode="after")
     def _has_a_prm(self) -> ModelSettings:

@@ -34,7 +34,8 @@ def check_trainable(models: ModelSettings) -> None:
     """Refuse to train what is not here, or not of the kind that is trained here.
 
     Raises:
-        InputError: a model is on a server, or the value model is a published process reward model.
+        InputError: a model is on a server, the value model is a published process reward model, or the
+            prompts are not those that a checkpoint would have.
     """
     if models.prm is not None:
         raise InputError(
@@ -45,4 +46,9 @@ def check_trainable(models: ModelSettings) -> None:
         raise InputError(
             f"models of the engine {fixed[0]} cannot be trained: search with them by `restmcts search`"
             " and `restmcts eval`, or give a folder and the engine transformers or vllm"
+        )
+    if models.chat_template_arguments:
+        raise InputError(
+            "models.chat_template_arguments: training reads prompts from the folder of the policy: write the"
+            " arguments into its restmcts.json, as chat_template_arguments, so that checkpoints have them too"
         )

@@ -14,9 +14,11 @@ from restmcts.loops.results import Searched
 from restmcts.loops.run import Run
 from restmcts.problems.problem import Problem
 from restmcts.search.registry import METHODS
+from restmcts.search.running.driver import failed
 from restmcts.search.running.task import SearchTask
 from restmcts.search.settings import Method
 from restmcts.workers.local import LocalWorkers
+from store.errors import UnstorableError
 from store.events import SearchRecord, Stopped, Verified
 from store.records import Metric
 
@@ -78,14 +80,16 @@ def run_tasks(run: Run, phase: str, tasks: Sequence[SearchTask], workers: LocalW
     run.writer.seal_trees(phase)
     for name, figure in tally.engine_use().items():
         run.writer.add_metric(Metric("", phase, None, f"{ENGINE_METRICS}{name}", figure))
+    for remark in workers.remarks():
+        run.progress.note(f"{phase}: {remark}")
     return outcome(run, phase)
 
 
 async def _search(run: Run, waiting: Sequence[SearchTask], workers: LocalWorkers, tally: Tally) -> None:
     synced = time.monotonic()
     async with aclosing(workers.search(waiting)) as searches:
-        async for record in searches:
-            run.writer.add_tree(record)
+        async for searched in searches:
+            record = stored(run, searched)
             tally.add(record)
             run.progress.update(tally.done, tally.figures())
             if tally.failed_in_a_row == GIVE_UP_AFTER:
@@ -93,6 +97,20 @@ async def _search(run: Run, waiting: Sequence[SearchTask], workers: LocalWorkers
             if time.monotonic() - synced > SYNC_SECONDS:
                 run.writer.sync_index()
                 synced = time.monotonic()
+
+
+def stored(run: Run, record: SearchRecord) -> SearchRecord:
+    """Store a search, and return it; one that holds what no file can hold is stored as a failed one.
+
+    Raises:
+        StoreError: nothing can be written.
+    """
+    try:
+        run.writer.add_tree(record)
+    except UnstorableError as error:
+        record = failed(record, str(error))
+        run.writer.add_tree(record)
+    return record
 
 
 def failure(phase: str, which: str, last: SearchRecord) -> PhaseError:
@@ -141,7 +159,8 @@ class Tally:
 
     def engine_use(self) -> dict[str, float]:
         """Of this phase since its last start: the share of prompt tokens that were cached, the share of the
-        time in which the model ran, and generated tokens a second."""
+        time in which the model ran, generated tokens a second, and the number of empty samples, if there are
+        some."""
         seconds = max(1e-9, time.monotonic() - self.started)
         spent = {name: figure - self.before[name] for name, figure in self.workers.stats().items()}
         use = {}
@@ -149,6 +168,8 @@ class Tally:
             read, cached = spent.get(f"{kind}.prompt_tokens", 0.0), spent.get(f"{kind}.cached_tokens", 0.0)
             if read:
                 use[f"{kind}.cache_hit_rate"] = cached / read
+            if spent.get(f"{kind}.empty_samples"):
+                use[f"{kind}.empty_samples"] = spent[f"{kind}.empty_samples"]
             if f"{kind}.seconds" in spent:
                 use[f"{kind}.busy"] = min(1.0, spent[f"{kind}.seconds"] / seconds)
         if "policy.generated_tokens" in spent:

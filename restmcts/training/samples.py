@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from restmcts.prompts import encode, load_format, problem_tokens
+from restmcts.prompts import line_tokens, load_format, problem_tokens
 from restmcts.training.checkpoint import load_tokenizer
 from store.events import Step
 from store.records import PolicySample, ValueSample
@@ -47,7 +47,7 @@ class Encoder:
 
     def step(self, step: Step) -> tuple[int, ...]:
         """The tokens that were sampled, or those of the text; without an end-of-text token at the end."""
-        tokens = step.tokens or encode(self.tokenizer, step.text)
+        tokens = step.tokens or line_tokens(self.tokenizer, step.text)
         return tokens[:-1] if tokens and tokens[-1] == self.end else tokens
 
     def chain(self, number: int, problem: str, steps: Sequence[Step]) -> Chain:

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from restmcts.engines.base import Policy, Sampling, ValueModel
+from restmcts.engines.base import Policy, Remarking, Sampling, ValueModel
 from restmcts.engines.open import open_policy, open_value
 from restmcts.engines.prompted.critic import PromptedCritic, RuleCritic
 from restmcts.engines.settings import ModelSettings
@@ -79,6 +79,11 @@ class LocalWorkers:
             if model is not None
             for name, figure in model.stats().items()
         }
+
+    def remarks(self) -> list[str]:
+        """What the engines have seen that whoever runs them should know; each is said once."""
+        models = (self._engines.policy, self._engines.value)
+        return [remark for model in models if isinstance(model, Remarking) for remark in model.remarks()]
 
 
 @contextmanager

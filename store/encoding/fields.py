@@ -1,7 +1,8 @@
 """Between dataclasses and JSON objects: one table of fields a class, used in both directions.
 
 A field that has its default value is left out. Reading checks every type, so that a damaged or foreign
-file is refused here and not somewhere in the middle of a search.
+file is refused here and not somewhere in the middle of a search. Writing checks the same, so that nothing is
+written that could not be read again.
 """
 
 from __future__ import annotations
@@ -9,27 +10,28 @@ from __future__ import annotations
 import re
 from dataclasses import MISSING, dataclass, fields
 from math import isfinite
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import orjson
 
 from store.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 T = TypeVar("T")
 
 _ROLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}", re.ASCII)
-_ONLY_INT = frozenset({int})
+_ONLY_FLOAT = frozenset({float})
+_LISTS = (list, tuple)
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How a field is read from JSON, and how it is written where its value is no JSON yet.
+    """How a field is read from JSON, and how it is written.
 
     Both raise ValueError for what does not fit. A field without ``read`` is taken as it is, if it is of
-    one of ``types``.
+    one of ``types``; likewise it is written as it is without ``write``.
     """
 
     types: frozenset[type]
@@ -44,19 +46,28 @@ class Forms(Generic[T]):
         self._cls = cls
         self._readers = {name: (form.types, form.read) for name, form in forms.items()}
         self._writers = [
-            (field.name, _default(field), forms[field.name].write)
+            (field.name, _default(field), forms[field.name].types, forms[field.name].write)
             for field in fields(cls)  # type: ignore[arg-type]
             if field.name in forms
         ]
 
     def write(self, value: T) -> dict[str, Any]:
-        """The JSON object for ``value``."""
+        """The JSON object for ``value``.
+
+        Raises:
+            ValueError: a field is of the wrong type, or out of its range.
+        """
         row = {}
-        for name, default, write in self._writers:
+        for name, default, types, write in self._writers:
             member = getattr(value, name)
             if member is default or member == default:
                 continue
-            row[name] = member if write is None or member is None else write(member)
+            if write is not None and member is not None:
+                row[name] = write(member)
+            elif type(member) in types:
+                row[name] = member
+            else:
+                raise ValueError(f"{name} is {_short(member)}, not {_names(types)}")
         return row
 
     def read(self, row: Any, **more: Any) -> T:
@@ -87,21 +98,23 @@ def _default(field: Any) -> Any:
     return MISSING if field.default_factory is MISSING else field.default_factory()
 
 
-def _one(*types: type, write: Callable[[Any], Any] | None = None) -> Form:
-    """A value of one of ``types``."""
-    return Form(frozenset(types), None, write)
+def _one(*types: type, check: Callable[[Any], Any] | None = None) -> Form:
+    """A value of one of ``types`` that passes ``check``."""
+    return Form(frozenset(types), check, check)
 
 
-def many(*types: type, write: Callable[[Any], Any] | None = None) -> Form:
-    """A list of values of ``types``; read as a tuple."""
+def many(*types: type, check: Callable[[Any], Any] | None = None) -> Form:
+    """A list of values of ``types`` that passes ``check``; read as a tuple."""
     allowed = frozenset(types)
 
-    def read(value: list[Any]) -> tuple[Any, ...]:
-        if not allowed.issuperset(map(type, value)):
+    def checked(value: Any) -> tuple[Any, ...]:
+        if type(value) not in _LISTS or not allowed.issuperset(map(type, value)):
             raise ValueError(f"{_short(value)} is no list of {_names(allowed)}")
+        if check is not None:
+            check(value)
         return tuple(value)
 
-    return Form(frozenset({list}), read, write)
+    return Form(frozenset({list}), checked, checked)
 
 
 def _role(value: str) -> str:
@@ -113,51 +126,57 @@ def _role(value: str) -> str:
 def choice(*values: str) -> Form:
     """One of ``values``."""
 
-    def read(value: str) -> str:
+    def chosen(value: str) -> str:
         if value not in values:
             raise ValueError(f"{_short(value)} is not one of {', '.join(values)}")
         return value
 
-    return Form(frozenset({str}), read)
+    return _one(str, check=chosen)
 
 
 def _whole(value: int | None) -> int | None:
     # JSON goes to 2**64, the columns of SQLite do not.
-    if value is not None and value >= 2**63:
-        raise ValueError(f"{value} is too large")
+    if value is not None and (type(value) is not int or not -(2**63) <= value < 2**63):
+        raise ValueError(f"{_short(value)} is too large, or no int")
     return value
 
 
-def _wholes(value: list[Any]) -> tuple[int, ...]:
-    if not _ONLY_INT.issuperset(map(type, value)) or max(value, default=0) >= 2**63:
-        raise ValueError(f"{_short(value)} is no list of int")
-    return tuple(value)
+def _count(value: int) -> int:
+    if type(value) is not int or not 0 <= value < 2**63:
+        raise ValueError(f"{_short(value)} is no count")
+    return value
 
 
-def finite(value: float) -> float:
-    """A writer for a number. JSON has no NaN and no infinity."""
-    if not isfinite(value):
+def _wholes(values: Sequence[int]) -> None:
+    if max(values, default=0) >= 2**63 or min(values, default=0) < -(2**63):
+        raise ValueError(f"{_short(values)} has a number that is too large")
+
+
+def _number(value: float | None) -> float | None:
+    """A number that JSON and SQLite have, or None."""
+    if type(value) is int:
+        return _whole(value)
+    if value is not None and not isfinite(value):
         raise ValueError(f"{value} is no finite number")
     return value
 
 
-def all_finite(values: tuple[float, ...]) -> tuple[float, ...]:
-    """A writer for numbers."""
-    if not all(map(isfinite, values)):
+def _numbers(values: Sequence[float | None]) -> None:
+    if not _ONLY_FLOAT.issuperset(map(type, values)):
+        for value in values:
+            _number(value)
+    elif not all(map(isfinite, cast("Sequence[float]", values))):
         raise ValueError(f"{_short(values)} has a number that is not finite")
-    return values
-
-
-def some_finite(values: tuple[float | None, ...]) -> tuple[float | None, ...]:
-    """A writer for numbers, None among them."""
-    all_finite(tuple(value for value in values if value is not None))
-    return values
 
 
 def plain(value: Any) -> Any:
-    """A writer for settings and the like: JSON values, nested, whose numbers are finite."""
+    """Settings and the like, as they are: JSON values, nested.
+
+    Raises:
+        ValueError: a number is not finite.
+    """
     if type(value) is float:
-        finite(value)
+        _number(value)
     elif isinstance(value, dict):
         for member in value.values():
             plain(member)
@@ -169,20 +188,22 @@ def plain(value: Any) -> Any:
 
 NONE = type(None)
 TEXT = _one(str)
-ROLE = Form(frozenset({str}), _role)
+ROLE = _one(str, check=_role)
 OPTIONAL_TEXT = _one(str, NONE)
 TEXTS = many(str)
-WHOLE = Form(frozenset({int}), _whole)
-OPTIONAL_WHOLE = Form(frozenset({int, NONE}), _whole)
-WHOLES = Form(frozenset({list}), _wholes)
+WHOLE = _one(int, check=_whole)
+OPTIONAL_WHOLE = _one(int, NONE, check=_whole)
+COUNT = Form(frozenset({int}), _whole, _count)
+"""A cost. Only what is written has to be 0 or more: files of others are read as they are."""
+WHOLES = many(int, check=_wholes)
 FLAG = _one(bool)
 OPTIONAL_FLAG = _one(bool, NONE)
 FLAGS = many(bool)
-NUMBER = _one(float, int, write=finite)
-OPTIONAL_NUMBER = _one(float, int, NONE, write=finite)
-NUMBERS = many(float, int, write=all_finite)
-OPTIONAL_NUMBERS = many(float, int, NONE, write=some_finite)
-PLAIN = _one(dict, write=plain)
+NUMBER = _one(float, int, check=_number)
+OPTIONAL_NUMBER = _one(float, int, NONE, check=_number)
+NUMBERS = many(float, int, check=_numbers)
+OPTIONAL_NUMBERS = many(float, int, NONE, check=_numbers)
+PLAIN = Form(frozenset({dict}), None, plain)
 
 
 def dump(row: dict[str, Any]) -> bytes:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 import orjson
 
 from store.encoding.fields import (
+    COUNT,
     FLAG,
     FLAGS,
     NUMBER,
@@ -25,7 +26,7 @@ from store.encoding.fields import (
     dump,
     many,
 )
-from store.errors import StoreError
+from store.errors import StoreError, UnstorableError
 from store.events import (
     FORMAT,
     BackedUp,
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _STEP = Forms(Step, text=TEXT, tokens=many(int), logprob=OPTIONAL_NUMBER, ended=FLAG)
-_COST = Forms(Cost, policy=WHOLE, critic=WHOLE, prompt=WHOLE, value=WHOLE, calls=WHOLE)
+_COST = Forms(Cost, policy=COUNT, critic=COUNT, prompt=COUNT, value=COUNT, calls=COUNT)
 
 STEPS = Form(
     frozenset({list}),
@@ -131,7 +132,8 @@ def encode_search(record: SearchRecord) -> bytes:
     """A finished search as one line of JSON, without the newline.
 
     Raises:
-        StoreError: it holds a number that is not finite or a value that JSON does not have.
+        UnstorableError: it holds a value that :func:`decode_search` would refuse: a number that is not finite
+            or too large, a negative cost, or something that JSON does not have.
     """
     header = record.header
     try:
@@ -144,8 +146,8 @@ def encode_search(record: SearchRecord) -> bytes:
             "result": _RESULT.write(record.result),
         }
         return dump(row)
-    except (ValueError, TypeError, RecursionError, StoreError) as error:
-        raise StoreError(f"tree {header.id!r} cannot be stored: {error}") from error
+    except (ValueError, TypeError, AttributeError, RecursionError, StoreError) as error:
+        raise UnstorableError(f"tree {header.id!r} cannot be stored: {error}") from error
 
 
 def _event_row(event: Event) -> dict[str, Any]:

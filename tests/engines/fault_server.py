@@ -9,11 +9,23 @@ import asyncio
 import json
 import re
 import threading
+import zlib
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from types import TracebackType
 from typing import Any
+
+Fault = int | str | Callable[[dict[str, Any]], Any]
+"""What goes wrong with a request: a status, a name, or what is made of the right reply."""
+
+PASSWORD = "pass-0123456789"
+
+PIECE = b" " * 2**16
+BOMB_BYTES = 2**30
+PACE = 0.005
+"""Seconds between two bytes that drip."""
 
 SOLUTION = ("Add {n} to both sides.\n", "That gives {n} + 4.\n", "The answer is {n}.")
 
@@ -42,13 +54,18 @@ class Seen:
 class FaultServer:
     """Serves in a thread of its own, as a context manager.
 
-    ``faults`` are used up one a request for a completion: a status (with ``says`` as its message), or
-    ``cut`` (the connection), ``garbage`` (no JSON), ``odd`` (JSON that is no completion), ``silent`` (no
-    reply at all) or ``fine``. ``lacks`` are parameters that are refused with 400; ``names`` says whether the
-    message tells which. ``apis`` are the interfaces there are.
+    ``faults`` are used up one a request for a completion; after them, ``choose`` says what goes wrong. A fault
+    is a status (with ``says`` as its message), a function of the right reply that returns another one, or one
+    of these: ``cut`` (the connection), ``garbage`` (no JSON), ``odd`` (JSON that is no completion), ``silent``
+    (no reply at all), ``drip`` and ``drip-head`` (a reply, a head, of which a byte comes now and then, without
+    an end), ``bomb`` (a reply of a gigabyte), ``endless`` (one of unknown length), ``gzip`` (a small one that
+    unpacks to a gigabyte), ``redirect`` (to an address with a password) or ``fine``. ``lacks`` are parameters
+    that are refused with 400; ``names`` says whether the message tells which. ``apis`` are the interfaces
+    there are. ``sent`` counts the bytes of bombs.
     """
 
-    faults: Iterable[int | str] = ()
+    faults: Iterable[Fault] = ()
+    choose: Callable[[], Fault | None] = lambda: None
     apis: tuple[str, ...] = ("completions", "chat")
     lacks: frozenset[str] = frozenset()
     names: bool = True
@@ -61,6 +78,7 @@ class FaultServer:
     write: Callable[[str, str, int], str] = solve
     seen: list[Seen] = field(default_factory=list)
     silent: int = 0
+    sent: int = 0
     hold: int = 0
     connections: int = 0
     hung_up: threading.Event = field(default_factory=threading.Event)
@@ -88,7 +106,7 @@ class FaultServer:
     def posts(self) -> list[Seen]:
         return [seen for seen in self.seen if seen.method == "POST"]
 
-    def fail(self, *faults: int | str) -> None:
+    def fail(self, *faults: Fault) -> None:
         """Add faults for the next requests."""
         self._faults.extend(faults)
 
@@ -129,30 +147,66 @@ class FaultServer:
         content = await reader.readexactly(int(headers.get("content-length", 0)))
         seen = Seen(method, path, headers, json.loads(content) if content else {})
         self.seen.append(seen)
-        fault = self._faults.popleft() if method == "POST" and self._faults else None
-        if fault == "cut":
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 900\r\n\r\n{")
-            await writer.drain()
-            return False
-        if fault == "silent":
-            self.silent += 1
-            self.arrived.set()
-            await reader.read(1)  # until the client gives up
-            self.hung_up.set()
+        fault = self._next_fault() if method == "POST" else None
+        if isinstance(fault, str) and fault in BROKEN:
+            await BROKEN[fault](self, reader, writer)
             return False
         await self._hold()
         status, reply = self._reply(seen, fault)
         data = reply if isinstance(reply, bytes) else json.dumps(reply).encode()
-        lines = [
-            f"HTTP/1.1 {status} Status",
-            "Content-Type: application/json",
-            f"Content-Length: {len(data)}",
-        ]
-        if status in (429, 500, 503):
-            lines.append("Retry-After: 0.01")
-        writer.write("\r\n".join([*lines, "", ""]).encode() + data)
+        more = ["Retry-After: 0.01"] if status in (429, 500, 503) else []
+        if fault == "redirect":
+            more = [f"Location: http://user:{PASSWORD}@127.0.0.1:{self.port}/v1/other?token={PASSWORD}"]
+        writer.write(head(status, f"Content-Length: {len(data)}", *more) + data)
         await writer.drain()
         return True
+
+    def _next_fault(self) -> Fault | None:
+        return self._faults.popleft() if self._faults else self.choose()
+
+    async def _cut_off(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(head(200, "Content-Length: 900") + b"{")
+        await writer.drain()
+
+    async def _keep_silent(self, reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        self.silent += 1
+        self.arrived.set()
+        await reader.read(1)  # until the client gives up
+        self.hung_up.set()
+
+    async def _drip(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(head(200, "Content-Length: 90000000"))
+        await self._drip_bytes(writer)
+
+    async def _drip_head(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+        await self._drip_bytes(writer)
+
+    async def _drip_bytes(self, writer: asyncio.StreamWriter) -> None:
+        while not writer.is_closing():
+            writer.write(b" ")
+            await writer.drain()
+            await asyncio.sleep(PACE)
+
+    async def _bomb(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(head(200, f"Content-Length: {BOMB_BYTES}"))
+        for _piece in range(BOMB_BYTES // len(PIECE)):
+            await self._send(writer, PIECE)
+
+    async def _endless(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(head(200, "Transfer-Encoding: chunked") + b'f\r\n{"choices": [{}\r\n')
+        while not writer.is_closing():
+            await self._send(writer, b"10000\r\n" + b",{}     " * 2**13 + b"\r\n")
+
+    async def _gzip(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        packed = packed_bomb()
+        writer.write(head(200, "Content-Encoding: gzip", f"Content-Length: {len(packed)}"))
+        await self._send(writer, packed)
+
+    async def _send(self, writer: asyncio.StreamWriter, data: bytes) -> None:
+        writer.write(data)
+        await writer.drain()
+        self.sent += len(data)
 
     async def _hold(self) -> None:
         """Let requests through in groups of ``hold``."""
@@ -166,11 +220,13 @@ class FaultServer:
             self._held.clear()
         await turn
 
-    def _reply(self, seen: Seen, fault: int | str | None) -> tuple[int, Any]:
+    def _reply(self, seen: Seen, fault: Fault | None) -> tuple[int, Any]:
         if self.key is not None and seen.headers.get("authorization") != f"Bearer {self.key}":
             return 401, {"error": {"message": f"wrong key {seen.headers.get('authorization')}"}}
         if isinstance(fault, int):
             return fault, {"error": {"message": self.says}}
+        if fault == "redirect":
+            return 307, {}
         if fault == "garbage":
             return 200, b"<html>not JSON"
         if fault == "odd":
@@ -185,7 +241,8 @@ class FaultServer:
         if refused:
             text = f"Unsupported parameter: '{refused[0]}'" if self.names else "bad request"
             return 400, {"error": {"message": text, "code": 400}}
-        return 200, self._complete(api, seen.body)
+        reply = self._complete(api, seen.body)
+        return 200, fault(reply) if callable(fault) else reply
 
     def _complete(self, api: str, body: dict[str, Any]) -> dict[str, Any]:
         if api == "chat":
@@ -236,3 +293,31 @@ class FaultServer:
         if not self.stop_reason:
             del told["stop_reason"]
         return {"text": "".join(pieces), **told}, count
+
+
+BROKEN: dict[
+    str, Callable[[FaultServer, asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]
+] = {
+    "cut": FaultServer._cut_off,
+    "silent": FaultServer._keep_silent,
+    "drip": FaultServer._drip,
+    "drip-head": FaultServer._drip_head,
+    "bomb": FaultServer._bomb,
+    "endless": FaultServer._endless,
+    "gzip": FaultServer._gzip,
+}
+"""The faults of connections, after which they are closed."""
+
+
+def head(status: int, *more: str) -> bytes:
+    """The head of a reply."""
+    lines = [f"HTTP/1.1 {status} Status", "Content-Type: application/json", *more, "", ""]
+    return "\r\n".join(lines).encode()
+
+
+@cache
+def packed_bomb() -> bytes:
+    """A gigabyte of blanks, packed into a megabyte."""
+    packer = zlib.compressobj(wbits=31)
+    pieces = [packer.compress(PIECE) for _ in range(BOMB_BYTES // len(PIECE))]
+    return b"".join([*pieces, packer.flush()])

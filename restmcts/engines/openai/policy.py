@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from restmcts.engines.base import Sample, SamplingRequest, Tokens
 from restmcts.engines.openai.byte_prompts import (
@@ -18,6 +19,7 @@ from restmcts.engines.openai.byte_prompts import (
     split_prompt,
 )
 from restmcts.engines.openai.client import OpenAiServer
+from restmcts.engines.openai.empty_samples import EmptySamples
 from restmcts.engines.openai.probe import Dialect, Turn, probe, request_body
 from restmcts.engines.openai.replies import (
     Choice,
@@ -58,13 +60,21 @@ class OpenAiPolicy:
     Samples depend on their seeds as far as the server makes them so; most do not promise it.
     """
 
-    def __init__(self, model: str, settings: OpenAiSettings, *, name: str | None = None) -> None:
+    def __init__(
+        self,
+        model: str,
+        settings: OpenAiSettings,
+        *,
+        name: str | None = None,
+        template_arguments: Mapping[str, Any] | None = None,
+    ) -> None:
         """Connect, and find out what the server understands.
 
         Args:
             model: its name on the server.
             settings: the address and how to talk to it.
             name: how traces call this policy; the model's name by default.
+            template_arguments: arguments of the chat template of the model; with some, chats are used.
 
         Raises:
             InputError: the key is missing, or the settings do not go together.
@@ -72,10 +82,18 @@ class OpenAiPolicy:
         """
         if settings.template is not None and "{problem}" not in settings.template:
             raise InputError(f"models.openai.template {settings.template!r} must contain {{problem}}")
+        if template_arguments and settings.api == "completions":
+            raise InputError(
+                "models.chat_template_arguments are for chats, but models.openai.api is completions: set that"
+                " to chat, or leave the arguments out"
+            )
         self.name = name or model
         self._settings = settings
-        self._server = OpenAiServer(settings, model)
+        self._api: Literal["auto", "completions", "chat"] = "chat" if template_arguments else settings.api
+        extra = {"chat_template_kwargs": dict(template_arguments)} if template_arguments else {}
+        self._server = OpenAiServer(settings, model, settings.extra_body | extra)
         self._counts: Counter[str] = Counter()
+        self._empty = EmptySamples()
         self._tells_stop = False
         try:
             context, self.dialect = self._server.start(lambda: self._open()).result()
@@ -112,7 +130,7 @@ class OpenAiPolicy:
 
         Raises:
             EngineError: the server failed, the text is too long for the model, or ``total_tokens`` is less
-                than one token for each sample.
+                than one token for each sample; or all samples so far were empty, and there were many.
         """
         check_total(request, self.name)
         turn = self._turn(request.prompt)
@@ -132,11 +150,18 @@ class OpenAiPolicy:
         return [sample for samples in await asyncio.gather(*work) for sample in samples]
 
     def stats(self) -> dict[str, float]:
-        """Tokens generated, prompt tokens read and found in the server's cache, requests sent."""
+        """Tokens generated, prompt tokens read and found in the server's cache, requests sent, samples, and
+        those of them that were empty."""
         names = ("prompt_tokens", "cached_tokens", "generated_tokens")
         return {name: float(self._counts[name]) for name in names} | {
-            "requests": float(self._server.requests)
+            "requests": float(self._server.requests),
+            "samples": float(self._empty.samples),
+            "empty_samples": float(self._empty.empty),
         }
+
+    def remarks(self) -> list[str]:
+        """That samples were empty, where their text went, and what to do; said once."""
+        return self._empty.remarks()
 
     def close(self) -> None:
         """Cancel what is under way and close the connections; requests still waiting fail."""
@@ -145,7 +170,7 @@ class OpenAiPolicy:
     async def _open(self) -> tuple[int, Dialect]:
         listed = await self._server.context()
         context = min(filter(None, (self._settings.context, listed)), default=CONTEXT)
-        return context, await probe(self._server, self._settings.api, seeds=self._settings.seeds)
+        return context, await probe(self._server, self._api, seeds=self._settings.seeds)
 
     def _frame(self) -> str:
         """The text that is sent around a problem."""
@@ -175,7 +200,11 @@ class OpenAiPolicy:
             self._finish(turn, replace(request, seeds=[seed]), choice, count, read)
             for choice, count, seed in parts
         ]
-        return list(await asyncio.gather(*work))
+        samples = list(await asyncio.gather(*work))
+        for sample, choice in zip(samples, reply.choices, strict=True):
+            self._empty.count(sample, choice)
+        self._empty.check(self.name)
+        return samples
 
     async def _finish(
         self, turn: Turn, request: SamplingRequest, choice: Choice, count: int, read: int | None
@@ -218,13 +247,15 @@ class OpenAiPolicy:
             top_p=request.top_p,
             stop=stop,
         )
-        reply = await self._server.post(self.dialect.api, body)
+        reply = await self._server.post(
+            self.dialect.api, body, samples=len(request.seeds), max_tokens=request.max_tokens
+        )
         if len(reply.choices) != len(request.seeds):
             raise EngineError(f"{self.name}: {len(reply.choices)} samples came back of {len(request.seeds)}")
         usage: Any = reply.usage
         if usage is not None:
             details = usage.prompt_tokens_details
-            self._counts["prompt_tokens"] += usage.prompt_tokens
+            self._counts["prompt_tokens"] += usage.prompt_tokens or 0
             self._counts["cached_tokens"] += (details.cached_tokens or 0) if details else 0
         self._counts["generated_tokens"] += sum(generated_tokens(reply, request.max_tokens))
         return reply

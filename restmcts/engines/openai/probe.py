@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from restmcts.engines.openai.client import Api, OpenAiServer, RejectedError
+from restmcts.engines.openai.replies import Reply
 from restmcts.prompts import SEPARATOR
 
 OPTIONAL: Final = ("logprobs", "continue_final_message", "seed", "n")
@@ -108,20 +109,21 @@ async def _agree(server: OpenAiServer, api: Api, seeds: bool) -> Dialect:
         richer = replace(dialect, features=dialect.features | {name})
         if await _refusal(server, richer) is None:
             dialect = richer
-    if "n" in dialect.features and len((await server.post(api, _trial(dialect))).choices) < 2:
+    if "n" in dialect.features and len((await _try(server, dialect)).choices) < 2:
         dialect = replace(dialect, features=dialect.features - {"n"})
     return dialect
 
 
-def _trial(dialect: Dialect) -> dict[str, Any]:
+async def _try(server: OpenAiServer, dialect: Dialect) -> Reply:
     n = 2 if "n" in dialect.features else 1
     turn = Turn("1 + 1 =", "\n2")
-    return request_body(dialect, turn, n=n, seed=1, max_tokens=1, temperature=1.0, top_p=1.0, stop=True)
+    body = request_body(dialect, turn, n=n, seed=1, max_tokens=1, temperature=1.0, top_p=1.0, stop=True)
+    return await server.post(dialect.api, body, samples=n, max_tokens=1)
 
 
 async def _refusal(server: OpenAiServer, dialect: Dialect) -> RejectedError | None:
     try:
-        await server.post(dialect.api, _trial(dialect))
+        await _try(server, dialect)
     except RejectedError as refusal:
         return refusal
     return None

@@ -13,7 +13,7 @@ def open_policy(folder: Path, models: ModelSettings, name: str) -> Policy:
     """The model ``name`` on the server; there is no folder."""
     from restmcts.engines.openai.policy import OpenAiPolicy
 
-    return OpenAiPolicy(name, models.openai)
+    return OpenAiPolicy(name, models.openai, template_arguments=models.chat_template_arguments)
 
 
 def open_value(folder: Path, models: ModelSettings, name: str) -> ValueModel:

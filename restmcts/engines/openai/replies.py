@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
+from pydantic_core import from_json
 
+from restmcts.engines.base import MOST_TOKENS
 from restmcts.engines.openai.byte_prompts import estimate_tokens
 from restmcts.errors import EngineError
 from restmcts.prompts import SEPARATOR
@@ -15,18 +18,36 @@ from store.events import Step
 Ending = Literal["step", "end", "unknown", "length"]
 """Why a text ends: the stop string, the end-of-text token, one of the two, or the limit of tokens."""
 
+BROKEN_OFF: Final = ("content_filter", "error", "abort")
+AT_LIMIT: Final = ("length", "max_tokens", "model_length")
+"""Finish reasons of texts that the server withheld or did not end, and of those that the limit ended."""
+
+TEXT_BYTES: Final = 512
+"""The longest token of a text in bytes; the longest ones of known vocabularies have half of that."""
+
+_ELSEWHERE = re.compile(r"reasoning|thinking|thought|refusal|tool_calls|function_call", re.IGNORECASE)
+
+Count = Annotated[int, Field(ge=0, le=MOST_TOKENS)]
+"""Tokens as a server counts them."""
+
+LogProbability = Annotated[float, Field(strict=True, ge=-1e9, le=1e9, allow_inf_nan=False)]
+
+
+class OddReplyError(Exception):
+    """A reply that is no completion; the message says what is wrong with it. The next one may be right."""
+
 
 class TokenLogprob(BaseModel):
     """One token of a chat reply."""
 
-    logprob: float
+    logprob: LogProbability
 
 
 class Logprobs(BaseModel):
     """Log-probabilities of the sampled tokens: a list in completions, objects in chats."""
 
-    token_logprobs: list[float | None] | None = None
-    content: list[TokenLogprob] | None = None
+    token_logprobs: Annotated[list[LogProbability | None], FailFast()] | None = None
+    content: Annotated[list[TokenLogprob], FailFast()] | None = None
 
     def values(self) -> list[float]:
         """The log-probability of each token that has one."""
@@ -36,23 +57,34 @@ class Logprobs(BaseModel):
 
 
 class Message(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
     content: str | None = None
 
 
 class Choice(BaseModel):
     """One continuation. ``stop_reason`` (vLLM) and ``matched_stop`` (SGLang) tell what ended it."""
 
+    model_config = ConfigDict(extra="allow")
+
     text: str | None = None
     message: Message | None = None
     finish_reason: str | None = None
     logprobs: Logprobs | None = None
-    stop_reason: str | int | None = None
-    matched_stop: str | int | None = None
+    stop_reason: Any = None
+    matched_stop: Any = None
 
     @property
     def content(self) -> str:
         """The text, wherever it stands."""
         return self.text or (self.message.content if self.message else None) or ""
+
+    @property
+    def elsewhere(self) -> str | None:
+        """The field that holds what a model wrote that is not its text: its reasoning, a call, a refusal."""
+        fields = (self.message.model_extra if self.message else None) or self.model_extra or {}
+        found = (name for name, value in fields.items() if value and _ELSEWHERE.search(name))
+        return next((name[:40] for name in found if name.isprintable()), None)
 
     @property
     def names_stop(self) -> bool:
@@ -70,9 +102,10 @@ class Choice(BaseModel):
         Raises:
             EngineError: the server withheld the text or broke off.
         """
-        if self.finish_reason in ("content_filter", "error", "abort"):
-            raise EngineError(f"the server ended a text with {self.finish_reason!r}")
-        if self.finish_reason == "length":
+        reason = (self.finish_reason or "").lower()
+        if reason in BROKEN_OFF:
+            raise EngineError(f"the server ended a text with {reason!r}")
+        if reason in AT_LIMIT:
             return "length"
         if not stopped:
             return "end"
@@ -82,35 +115,91 @@ class Choice(BaseModel):
 
 
 class PromptDetails(BaseModel):
-    cached_tokens: int | None = None
+    cached_tokens: Count | None = None
 
 
 class Usage(BaseModel):
-    """Tokens as the server counts them, of all choices together."""
+    """Tokens as the server counts them, of all choices together; None where it does not."""
 
-    prompt_tokens: int = Field(ge=0)
-    completion_tokens: int = Field(default=0, ge=0)
+    prompt_tokens: Count | None = None
+    completion_tokens: Count | None = None
     prompt_tokens_details: PromptDetails | None = None
 
 
 class Reply(BaseModel):
     """A completion or a chat completion."""
 
-    choices: list[Choice] = Field(min_length=1)
+    choices: Annotated[list[Choice], FailFast(), Field(min_length=1)]
     usage: Usage | None = None
 
 
-def generated_tokens(reply: Reply, longest: int) -> list[int]:
-    """How many tokens each choice took; together exactly what the server counted.
+class ServedModel(BaseModel):
+    """A model in the list of a server, with the longest text that it reads, in tokens."""
 
-    Where the server gives no usage, its log-probabilities are counted, and without those the text is
-    guessed at (:func:`~restmcts.engines.openai.byte_prompts.estimate_tokens`, at most ``longest`` for a
-    choice and one for the end).
+    id: str
+    max_model_len: Annotated[int, Field(ge=1, le=MOST_TOKENS)]
+
+
+def read_reply(content: bytes, samples: int, max_tokens: int) -> Reply:
+    """The reply to a request for ``samples`` texts of at most ``max_tokens`` tokens.
+
+    Raises:
+        OddReplyError: it is no completion, has more texts than were asked for, or longer ones than any token
+            could make them, or a number in it is none.
+    """
+    try:
+        reply = Reply.model_validate(from_json(content, cache_strings="keys"))
+    except ValidationError as error:
+        raise OddReplyError(_what_is_odd(error)) from None
+    except (ValueError, RecursionError) as error:
+        raise OddReplyError(f"replied with something that is not a completion: {error}") from None
+    if len(reply.choices) > samples:
+        raise OddReplyError(f"replied with {len(reply.choices)} texts where {samples} were asked for")
+    longest = max(len(choice.content) for choice in reply.choices)
+    if longest > TEXT_BYTES * max_tokens:
+        raise OddReplyError(
+            f"replied with a text of {longest} letters where {max_tokens} tokens were asked for"
+        )
+    return reply
+
+
+def read_models(content: bytes) -> list[ServedModel]:
+    """The models in the list of a server of which it says the context; none where it is no such list."""
+    try:
+        listed = from_json(content, cache_strings="keys")
+    except (ValueError, RecursionError):
+        return []
+    entries = listed.get("data") if isinstance(listed, dict) else None
+    found = []
+    for entry in entries if isinstance(entries, list) else []:
+        try:
+            found.append(ServedModel.model_validate(entry))
+        except ValidationError:
+            continue  # servers need not say how much a model reads
+    return found
+
+
+def _what_is_odd(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    place = ".".join(map(str, first["loc"]))
+    if first["type"] == "finite_number":
+        return f"the policy gave a log-probability that is not a number ({place})"
+    return f"replied with something that is not a completion ({place}: {first['msg']})"
+
+
+def generated_tokens(reply: Reply, longest: int) -> list[int]:
+    """How many tokens each choice took; together what the server counted, or their number where that is more.
+
+    Every text takes a token, if only the one that ends it: searches that take none would never end. Where
+    the server gives no usage, its log-probabilities are counted, and without those the text is guessed at
+    (:func:`~restmcts.engines.openai.byte_prompts.estimate_tokens`, at most ``longest`` for a choice and one
+    for the end).
     """
     listed = [len(choice.logprobs.values()) if choice.logprobs else 0 for choice in reply.choices]
     guessed = [min(estimate_tokens(choice.content) + 1, longest) for choice in reply.choices]
     weights = listed if all(listed) else guessed
-    return weights if reply.usage is None else split_total(reply.usage.completion_tokens, weights)
+    counted = reply.usage.completion_tokens if reply.usage else None
+    return weights if counted is None else split_total(max(counted, len(weights)), weights)
 
 
 def split_total(total: int, weights: Sequence[int]) -> list[int]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from restmcts.engines.base import Policy, SamplingRequest
+from restmcts.engines.base import Policy, SamplingRequest, check_samples
 from restmcts.grading.finding import AnswerFinder, MathAnswers
 from restmcts.grading.verdicts import Verdict, declared_finished, rule_critic
 from restmcts.problems.problem import Problem
@@ -83,9 +83,11 @@ class PromptedCritic(RuleCritic):
         prompt = self._policy.question(QUESTION.format(problem=problem.text, steps=text.strip()), REPLY)
         if len(prompt) + CRITIC_TOKENS > self._policy.context:
             return verdict
-        (sample,) = await self._policy.propose(
+        samples = await self._policy.propose(
             SamplingRequest(prompt, [0], max_tokens=CRITIC_TOKENS, until="step", temperature=0.0)
         )
+        check_samples(samples, self._policy.name)
+        (sample,) = samples
         read = len(prompt) if sample.prompt is None else sample.prompt
         cost = Cost(critic=sample.generated, prompt=read, calls=1)
         reply = "".join(step.text for step in sample.steps)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Final
 
-from restmcts.engines.base import Grade, Policy, Sample, SamplingRequest, Tokens
+from restmcts.engines.base import Grade, Policy, Remarking, Sample, SamplingRequest, Tokens, check_samples
 from restmcts.engines.openai.byte_prompts import PROBLEM_END, encode_text, split_prompt
 from restmcts.errors import EngineError
 from store.events import Step
@@ -37,6 +37,9 @@ and 1 and nothing else: 0 if a step is certainly wrong, 1 if all are certainly r
 
 REPLY: Final = "Number:"
 """How its reply begins."""
+
+LONGEST_QUOTE: Final = 200
+"""Characters of a reply in a message."""
 
 _SCALE = re.compile(r"(?<![\d.])0(?:\.0+)?\s*(?:-|\N{EN DASH}|to|and|,|through)\s*1(?:\.0+)?(?![\d.]*\d)")
 _LABEL = re.compile(r"\W*(?:(?:number|grade|score|value|rating|probability)\W+(?:is\W+)?)?", re.IGNORECASE)
@@ -115,6 +118,10 @@ class PromptedValueModel:
         """What the language model has done so far."""
         return self._policy.stats()
 
+    def remarks(self) -> list[str]:
+        """What the language model has to say."""
+        return self._policy.remarks() if isinstance(self._policy, Remarking) else []
+
     def close(self) -> None:
         """Close the language model."""
         self._policy.close()
@@ -134,16 +141,18 @@ class PromptedValueModel:
             samples, values, calls = samples + again, values + [parse_grade(_text(s)) for s in again], 2
         found = [value for value in values if value is not None]
         if len(found) < self._samples:
-            reply = " ".join(_text(samples[-1]).split())
+            reply = " ".join(_text(samples[-1]).split())[:LONGEST_QUOTE]
             raise EngineError(f"{self.name}: gave no grade from 0 to 1, twice; the last reply was {reply!r}")
         read = len(question) if samples[0].prompt is None else samples[0].prompt
         generated = sum(sample.generated for sample in samples)
         return Grade(round(fmean(found), 6), read * calls, generated, calls)
 
     async def _ask(self, question: Tokens, seeds: Sequence[int], temperature: float) -> list[Sample]:
-        return await self._policy.propose(
+        samples = await self._policy.propose(
             SamplingRequest(question, seeds, GRADE_TOKENS, until="end", temperature=temperature)
         )
+        check_samples(samples, self.name)
+        return samples
 
 
 def _text(sample: Sample) -> str:

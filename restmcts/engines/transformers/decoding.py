@@ -7,6 +7,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from math import isfinite
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from restmcts.engines.transformers.forward import CachedModel
 from restmcts.engines.transformers.kv_cache import Segment, Slots
 from restmcts.engines.transformers.prefill import FORWARD_TOKENS, Prefill
 from restmcts.engines.transformers.sampling import Draw, draw_tokens
+from restmcts.errors import EngineError
 from restmcts.prompts import StepEnds
 
 
@@ -28,7 +30,8 @@ class SamplingJob(Job):
 
     ``prompt`` is that of the request. ``open``: the text is known not to end right after the prompt.
     ``left``: tokens that the unfinished samples may still take, if that is limited. ``reserved``: cache slots
-    that are kept free for them. ``samples``: the finished ones by the place of their seed.
+    that are kept free for them. ``samples``: the finished ones by the place of their seed. ``broken``: the
+    model gave something that is not a number.
     """
 
     request: SamplingRequest
@@ -37,6 +40,7 @@ class SamplingJob(Job):
     left: int | None = None
     reserved: int = 0
     samples: dict[int, Sample] = field(default_factory=dict)
+    broken: bool = False
 
     @property
     def most(self) -> int:
@@ -237,6 +241,9 @@ class Decoder:
     def _accept(self, row: Row, token: int, logprob: float) -> bool:
         """Take a sampled token. True: the continuation is complete."""
         job = row.owner.job
+        if not isfinite(logprob):
+            job.broken = True
+            return True
         if job.left is not None and not (row.peeking and token not in self._end_tokens):
             job.left -= 1
         if token in self._end_tokens:
@@ -258,7 +265,7 @@ class Decoder:
         return (full or stops) and not row.peeking
 
     def _cancelled(self, row: Row, finished: Finished) -> bool:
-        if row.owner.job.cancelled:
+        if row.owner.job.cancelled or row.owner.job.broken:
             self._finish(row, finished)
             return True
         return False
@@ -288,7 +295,15 @@ class Decoder:
         if len(job.samples) == len(job.request.seeds):
             self._release(job, job.reserved)
             self._cache.unlock(owner.segment)
-            finished.append((job, [job.samples[index] for index in range(len(job.request.seeds))]))
+            finished.append((job, self._result(job)))
+
+    def _result(self, job: SamplingJob) -> list[Sample] | EngineError:
+        if job.broken:
+            return EngineError(
+                f"{self._model.name}: the policy gave a log-probability that is not a number: its weights may"
+                " be broken, or too large for models.dtype"
+            )
+        return [job.samples[index] for index in range(len(job.request.seeds))]
 
     def _release(self, job: SamplingJob, slots: int) -> None:
         job.reserved -= slots

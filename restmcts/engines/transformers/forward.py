@@ -38,6 +38,7 @@ class CachedModel:
 
     def __init__(self, model: Any, *, name: str, reproducible: bool, cache_tokens: int | None) -> None:
         self.model = model.eval()
+        self.name = name
         self.device: torch.device = model.device
         # Other devices and number formats have no matrix product that could keep the promise.
         self._exact = reproducible and self.device.type == "cpu" and model.dtype == torch.float32

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
@@ -53,6 +54,7 @@ class TransformersPolicy:
         dtype: DType = "float32",
         name: str | None = None,
         format: PromptFormat | None = None,
+        template_arguments: Mapping[str, Any] | None = None,
         max_batch: int = 256,
         cache_tokens: int | None = None,
         reproducible: bool = True,
@@ -65,6 +67,7 @@ class TransformersPolicy:
             device, dtype: where and in which numbers a folder's model runs.
             name: how traces call this policy; the folder's name by default.
             format: how prompts look; by default what the folder says.
+            template_arguments: more arguments for the chat template.
             max_batch: the most continuations that are sampled at once.
             cache_tokens: how many tokens' keys and values are kept; by default what fits in 1 GiB of
                 memory, or in 30 % of the free memory of a GPU.
@@ -85,7 +88,7 @@ class TransformersPolicy:
         if max_batch < 1:
             raise InputError("max_batch must be at least 1")
         self.name = name or "policy"
-        self.format = format or PromptFormat()
+        self.format = (format or PromptFormat()).with_arguments(template_arguments or {})
         self.context = context_length(model, self.tokenizer)
         self._max_batch = max_batch
         self._peek_end = peek_end

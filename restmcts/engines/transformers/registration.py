@@ -14,7 +14,12 @@ def open_policy(folder: Path, models: ModelSettings, name: str) -> Policy:
     """The policy in a folder."""
     from restmcts.engines.transformers.policy import TransformersPolicy
 
-    return TransformersPolicy(folder, max_batch=models.batch, **_options(models, name))
+    return TransformersPolicy(
+        folder,
+        max_batch=models.batch,
+        template_arguments=models.chat_template_arguments,
+        **_options(models, name),
+    )
 
 
 def open_value(folder: Path, models: ModelSettings, name: str) -> ValueModel:
@@ -25,7 +30,9 @@ def open_value(folder: Path, models: ModelSettings, name: str) -> ValueModel:
         return TransformersPrm(folder, models.prm, **_options(models, name))
     from restmcts.engines.transformers.value import TransformersValueModel
 
-    return TransformersValueModel(folder, **_options(models, name))
+    return TransformersValueModel(
+        folder, template_arguments=models.chat_template_arguments, **_options(models, name)
+    )
 
 
 def _options(models: ModelSettings, name: str) -> dict[str, Any]:

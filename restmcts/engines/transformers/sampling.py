@@ -55,7 +55,8 @@ def draw_tokens(
         end_tokens: ids of the end-of-text tokens, on the device of ``logits``.
 
     Returns:
-        The tokens, and their log-probabilities under the model at temperature 1.
+        The tokens, and their log-probabilities under the model at temperature 1. Where the model gives no
+        numbers, the log-probability is none either, and the token says nothing.
     """
     logits = logits.float()
     tokens = torch.empty(len(draws), dtype=torch.long, device=logits.device)
@@ -103,7 +104,8 @@ def _random(logits: torch.Tensor, draws: Sequence[Draw], end_tokens: torch.Tenso
     found = torch.searchsorted(sums, targets, right=True)[:, 0]
     # Rounding may put the target on the very end, where only tokens of weight 0 follow.
     last = torch.searchsorted(sums, sums[:, -1:].contiguous())[:, 0]
-    return torch.minimum(found, last)
+    # Sums that are not numbers find no token at all.
+    return torch.minimum(found, last).clamp(max=sums.shape[1] - 1)
 
 
 def _nucleus(weights: torch.Tensor, top_p: torch.Tensor) -> torch.Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from restmcts.engines.transformers.forward import CachedModel
 from restmcts.engines.transformers.policy import Source
 from restmcts.engines.transformers.scoring import Read, ScoringModel
 from restmcts.errors import InputError
-from restmcts.prompts import PromptFormat, encode, load_format, problem_tokens
+from restmcts.prompts import PromptFormat, line_tokens, load_format, problem_tokens
 from store.events import Step
 
 
@@ -36,6 +36,7 @@ class TransformersValueModel(ScoringModel):
         dtype: DType = "float32",
         name: str | None = None,
         format: PromptFormat | None = None,
+        template_arguments: Mapping[str, Any] | None = None,
         cache_tokens: int | None = None,
         reproducible: bool = True,
     ) -> None:
@@ -54,8 +55,8 @@ class TransformersValueModel(ScoringModel):
             name = name or folder.name
             format = format or load_format(folder)
         name = name or "value"
-        self.format = format or PromptFormat()
-        self._encoded = lru_cache(maxsize=2**14)(lambda text: encode(tokenizer, text))
+        self.format = (format or PromptFormat()).with_arguments(template_arguments or {})
+        self._encoded = lru_cache(maxsize=2**14)(lambda text: line_tokens(tokenizer, text))
         head = find_head(model, name)
         cached = CachedModel(model, name=name, reproducible=reproducible, cache_tokens=cache_tokens)
         super().__init__(cached, tokenizer, read_regression(cached, head), name)
@@ -67,7 +68,8 @@ class TransformersValueModel(ScoringModel):
     def tokens(self, step: Step) -> Tokens:
         """The token ids of a step, as the policy sampled them: both models have one vocabulary.
 
-        A policy behind a server has no token ids to give: then the text is encoded, each step for itself.
+        A policy behind a server has no token ids to give: then the text is encoded, each step as a line that
+        follows another one.
         """
         return step.tokens or self._encoded(step.text)
 

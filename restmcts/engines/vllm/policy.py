@@ -80,7 +80,7 @@ class VllmPolicy:
         # Without weights: they are vLLM's to load.
         model, self.tokenizer = load_policy(folder, device="meta")
         self.name = name or folder.name
-        self.format = format or load_format(folder)
+        self.format = (format or load_format(folder)).with_arguments(models.chat_template_arguments)
         self._vocabulary = int(model.config.get_text_config().vocab_size)
         self._ends = StepEnds(self.tokenizer, self._vocabulary)
         self._last = frozenset(end_tokens(model, self.tokenizer))

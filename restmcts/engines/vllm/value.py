@@ -14,7 +14,7 @@ from restmcts.engines.loading import context_length, load_value_model
 from restmcts.engines.settings import ModelSettings
 from restmcts.engines.vllm.engine import check_tokens, open_engine
 from restmcts.errors import EngineError
-from restmcts.prompts import PromptFormat, encode, load_format, problem_tokens
+from restmcts.prompts import PromptFormat, line_tokens, load_format, problem_tokens
 from store.events import Step
 
 
@@ -42,9 +42,9 @@ class VllmValueModel:
         # Without weights: they are vLLM's to load.
         model, self.tokenizer = load_value_model(folder, device="meta")
         self.name = name or folder.name
-        self.format = format or load_format(folder)
+        self.format = (format or load_format(folder)).with_arguments(models.chat_template_arguments)
         self._vocabulary = int(model.config.get_text_config().vocab_size)
-        self._encoded = lru_cache(maxsize=2**14)(lambda text: encode(self.tokenizer, text))
+        self._encoded = lru_cache(maxsize=2**14)(lambda text: line_tokens(self.tokenizer, text))
         self._engine = open_engine(folder, models, runner="pooling", name=self.name, outside=outside)
         self.context = min(context_length(model, self.tokenizer), self._engine.context)
 
@@ -55,7 +55,8 @@ class VllmValueModel:
     def tokens(self, step: Step) -> Tokens:
         """The token ids of a step, as the policy sampled them: both models have one vocabulary.
 
-        A policy behind a server has no token ids to give: then the text is encoded, each step for itself.
+        A policy behind a server has no token ids to give: then the text is encoded, each step as a line that
+        follows another one.
         """
         return step.tokens or self._encoded(step.text)
 

@@ -11,7 +11,7 @@ from restmcts.errors import EngineError
 from restmcts.problems.problem import Problem
 from restmcts.search.running.session import Session
 from restmcts.search.running.task import Engines, SearchTask
-from store.events import SearchRecord, Stopped, Verified
+from store.events import FREE, Result, SearchRecord, Stopped, Verified
 from store.tree import fold
 
 Grade = Callable[[Problem, Sequence[str]], Sequence[bool | None]]
@@ -65,6 +65,16 @@ async def run_searches(
         for unfinished in running:
             unfinished.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+
+
+def failed(record: SearchRecord, message: str) -> SearchRecord:
+    """The record of the same search as one that failed, without what it made and took."""
+    stopped = Stopped("failed", message=message)
+    seconds = record.result.seconds
+    result = Result(
+        answer=None, correct=None, reason="failed", cost=FREE, nodes=1, finished=0, seconds=seconds
+    )
+    return replace(record, events=(stopped,), result=result)
 
 
 def verified(record: SearchRecord, problem: Problem, grade: Grade) -> SearchRecord:

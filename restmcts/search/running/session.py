@@ -11,7 +11,16 @@ from random import Random
 from typing import Any, Literal
 
 from restmcts.aggregations import AGGREGATIONS
-from restmcts.engines.base import PromptedValue, Sample, SamplingRequest, Tokens, ValueModel
+from restmcts.engines.base import (
+    PromptedValue,
+    Sample,
+    SamplingRequest,
+    Tokens,
+    ValueModel,
+    check_grades,
+    check_samples,
+    check_values,
+)
 from restmcts.errors import EngineError
 from restmcts.search.branch import Branch
 from restmcts.search.moves import Moves, Outcome
@@ -241,6 +250,7 @@ class Session:
                     total_tokens=ledger.left,
                 )
             )
+            check_samples(samples, self.engines.policy.name)
             ledger.spent += sum(sample.generated for sample in samples)
             read = samples[0].prompt if samples else None
             self.recorder.spend(Cost(prompt=len(prompt) if read is None else read, calls=1))
@@ -285,11 +295,13 @@ class Session:
         """
         if self.grader is None:
             scores = await model.score(prompts)
+            check_values(scores, model.name)
             self.recorder.spend(Cost(value=sum(map(len, prompts)), calls=1))
             return scores
         most = len(prompts) * self.grader.most_tokens
         self.ledger.reserve(most)
         grades = await self.grader.grade(prompts)
+        check_grades(grades, model.name)
         generated, read = sum(grade.generated for grade in grades), sum(grade.read for grade in grades)
         self.ledger.spent += generated
         self.recorder.spend(Cost(critic=generated, value=read, calls=sum(grade.calls for grade in grades)))

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from restmcts.errors import InputError
-from store.encoding.rows import sample_from
+from store.encoding.fields import dump
+from store.encoding.rows import encode_sample, sample_from
 from store.events import SearchRecord
 from store.files.jsonl import read_rows
 from store.files.layout import RunLayout
-from store.records import Sample
+from store.records import PolicySample, Sample
 from store.tree import fold
 
 
@@ -70,3 +71,47 @@ def read_samples(path: Path) -> Iterator[Sample]:
         raise InputError(f"{path}: no such file; samples lie in samples/ of a run")
     for line, row in read_rows(path):
         yield sample_from(row, f"{path}:{line.number}")
+
+
+def messages(sample: PolicySample, instruction: str) -> dict[str, Any]:
+    """A trace as a conversation: the problem is the user's turn, the steps are the assistant's."""
+    turns = {"user": _asked(sample, instruction), "assistant": _written(sample)}
+    return {"messages": [{"role": role, "content": content} for role, content in turns.items()]}
+
+
+def prompt_completion(sample: PolicySample, instruction: str) -> dict[str, Any]:
+    """A trace as plain text: the problem and a newline, and the steps that follow it."""
+    return {"prompt": _asked(sample, instruction) + "\n", "completion": _written(sample)}
+
+
+def _asked(sample: PolicySample, instruction: str) -> str:
+    return f"{sample.prompt}\n\n{instruction}" if instruction else sample.prompt
+
+
+def _written(sample: PolicySample) -> str:
+    return "".join(step.text for step in sample.steps)
+
+
+FORMATS: Final[dict[str, Callable[[PolicySample, str], dict[str, Any]]]] = {
+    "messages": messages,
+    "prompt-completion": prompt_completion,
+}
+"""The forms that other trainers read, such as the SFTTrainer of TRL."""
+
+
+def export_sample(sample: Sample, format: str | None, instruction: str) -> bytes:
+    """A training sample as a line of JSON.
+
+    Args:
+        sample: the sample.
+        format: a name of :data:`FORMATS`; None: as a store has it.
+        instruction: what follows the problem in the other formats; "" for nothing.
+
+    Raises:
+        InputError: the format is for traces of a policy alone.
+    """
+    if format is None:
+        return encode_sample(sample)
+    if not isinstance(sample, PolicySample):
+        raise InputError(f"--format {format} has no place for the values of steps: take --kind policy")
+    return dump(FORMATS[format](sample, instruction))

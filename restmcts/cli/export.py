@@ -41,18 +41,36 @@ def samples(
     run: Annotated[str, typer.Argument(help="Name of the run.")],
     kind: Annotated[str, typer.Option("--kind", help="policy or value.")] = "policy",
     iteration: Annotated[int | None, typer.Option("--iteration", min=0, help="Only this iteration.")] = None,
+    format: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help="messages (conversations) or prompt-completion (plain text), for other trainers"
+            " [default: as in the store].",
+        ),
+    ] = None,
+    instruction: Annotated[
+        str, typer.Option("--instruction", help="With --format: text that follows the problem.")
+    ] = "",
     root: Root = ROOT,
     output: Output = None,
 ) -> None:
-    """Write the training samples of a run as JSON Lines."""
+    """Write the training samples of a run as JSON Lines.
+
+    The SFTTrainer of TRL reads both formats for other trainers, by datasets.load_dataset("json", ...).
+    """
     from restmcts.errors import InputError
-    from restmcts.export import read_samples, sample_files
-    from store.encoding.rows import encode_sample
+    from restmcts.export import FORMATS, export_sample, read_samples, sample_files
 
     if kind not in {"policy", "value"}:
         raise InputError(f"--kind {kind!r}: choose policy or value")
+    if format not in {None, *FORMATS}:
+        raise InputError(f"--format {format!r}: choose {' or '.join(FORMATS)}")
+    if instruction and format is None:
+        raise InputError("--instruction goes with --format")
     files = sample_files(root, run, kind, iteration)
-    _write([encode_sample(sample) + b"\n" for file in files for sample in read_samples(file)], output)
+    rows = (sample for file in files for sample in read_samples(file))
+    _write([export_sample(row, format, instruction) + b"\n" for row in rows], output)
 
 
 def _write(parts: list[bytes], output: Path | None) -> None:

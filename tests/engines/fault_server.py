@@ -23,7 +23,7 @@ Fault = int | str | Callable[[dict[str, Any]], Any]
 PASSWORD = "pass-0123456789"
 
 PIECE = b" " * 2**16
-BOMB_BYTES = 2**30
+BOMB_BYTES = 2**28
 PACE = 0.005
 """Seconds between two bytes that drip."""
 
@@ -54,14 +54,14 @@ class Seen:
 class FaultServer:
     """Serves in a thread of its own, as a context manager.
 
-    ``faults`` are used up one a request for a completion; after them, ``choose`` says what goes wrong. A fault
-    is a status (with ``says`` as its message), a function of the right reply that returns another one, or one
-    of these: ``cut`` (the connection), ``garbage`` (no JSON), ``odd`` (JSON that is no completion), ``silent``
-    (no reply at all), ``drip`` and ``drip-head`` (a reply, a head, of which a byte comes now and then, without
-    an end), ``bomb`` (a reply of a gigabyte), ``endless`` (one of unknown length), ``gzip`` (a small one that
-    unpacks to a gigabyte), ``redirect`` (to an address with a password) or ``fine``. ``lacks`` are parameters
-    that are refused with 400; ``names`` says whether the message tells which. ``apis`` are the interfaces
-    there are. ``sent`` counts the bytes of bombs.
+    ``faults`` are used up one a request for a completion; after them, ``choose`` says what goes wrong. A
+    fault is a status (with ``says`` as its message), a function of the right reply that returns another one,
+    or one of these: ``cut`` (the connection), ``garbage`` (no JSON), ``odd`` (JSON that is no completion),
+    ``silent`` (no reply at all), ``drip`` and ``drip-head`` (a reply, a head, of which a byte comes now and
+    then, without an end), ``bomb`` (a long reply), ``endless`` (one of unknown length), ``gzip`` (a short one
+    that unpacks to a long one), ``redirect`` (to an address with a password) or ``fine``. ``lacks`` are
+    parameters that are refused with 400; ``names`` says whether the message tells which. ``apis`` are the
+    interfaces there are. ``sent`` counts the bytes of long replies.
     """
 
     faults: Iterable[Fault] = ()
@@ -140,9 +140,9 @@ class FaultServer:
             writer.close()
 
     async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-        method, path, _ = head[0].split()
-        pairs = (line.split(":", 1) for line in head[1:] if line)
+        lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        method, path, _ = lines[0].split()
+        pairs = (line.split(":", 1) for line in lines[1:] if line)
         headers = {name.lower(): value.strip() for name, value in pairs}
         content = await reader.readexactly(int(headers.get("content-length", 0)))
         seen = Seen(method, path, headers, json.loads(content) if content else {})
@@ -317,7 +317,7 @@ def head(status: int, *more: str) -> bytes:
 
 @cache
 def packed_bomb() -> bytes:
-    """A gigabyte of blanks, packed into a megabyte."""
+    """``BOMB_BYTES`` blanks, packed."""
     packer = zlib.compressobj(wbits=31)
     pieces = [packer.compress(PIECE) for _ in range(BOMB_BYTES // len(PIECE))]
     return b"".join([*pieces, packer.flush()])

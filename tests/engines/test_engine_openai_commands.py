@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from store.check import check
 from store.events import Critiqued
 from store.index.reader import StoreReader
 from tests.engines.fault_server import FaultServer
+from tests.engines.faults import logprob, usage
 
 KEY = "sk-secret-0123456789"
 COMMAND = (sys.executable, "-c", "from restmcts.cli import main; main()")
@@ -38,9 +40,9 @@ def write_problems(folder: Path, number: int) -> Path:
     return path
 
 
-def restmcts(*words: object, key: str = KEY) -> subprocess.CompletedProcess[str]:
+def restmcts(*words: object, key: str = KEY, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI")}
-    environment |= {"MY_KEY": key, "COLUMNS": "200", "OMP_NUM_THREADS": "1"}
+    environment |= {"MY_KEY": key, "COLUMNS": "200", "OMP_NUM_THREADS": "1"} | variables
     return subprocess.run(
         [*COMMAND, *map(str, words)], capture_output=True, text=True, env=environment, check=False
     )
@@ -128,6 +130,49 @@ def answers(root: Path) -> list[tuple[str, str | None, bool | None]]:
     with StoreReader(root) as reader:
         trees = reader.trees("search-greedy")
     return [(tree.id, tree.answer, tree.correct) for tree in trees]
+
+
+def test_odd_replies_fail_their_searches_and_no_other(
+    server: FaultServer, problems: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "store"
+    asked = (
+        "search", "--problems", write_problems(tmp_path, 9), "--policy", "tiny", "--root", root, "--json",
+        "--method", "greedy", *hosted(server, "concurrency=1", "models.openai.retries=0"),
+    )  # fmt: skip
+    with FaultServer(key=KEY) as calm:
+        assert restmcts(*asked, "--run", "calm", "-o", f"models.openai.base_url={calm.url}").returncode == 0
+        probes = len(calm.posts) - 9
+    faults = (usage(completion_tokens=2**63), usage(completion_tokens=2**64), logprob(math.nan))
+    server.fail(*["fine"] * (probes + 3), *faults)
+    done = restmcts(*asked)
+    assert done.returncode == 0, done.stderr
+    assert (json.loads(done.stdout)["trees"], json.loads(done.stdout)["failed"]) == (9, 3)
+    assert "3 of 9 searches failed" in done.stderr
+    assert check(root) == []
+    again = restmcts(*asked)
+    assert (again.returncode, again.stdout) == (0, done.stdout)
+
+
+def test_a_password_in_the_address_of_the_environment_is_in_no_file(problems: Path, tmp_path: Path) -> None:
+    root = tmp_path / "store"
+    asked = (
+        "search",
+        "--problems",
+        problems,
+        "--policy",
+        "tiny",
+        "--root",
+        root,
+        "-o",
+        "models.engine=openai",
+    )
+    for debug in ((), ("--debug",)):
+        done = restmcts(*debug, *asked, OPENAI_BASE_URL=f"http://user:{KEY}@127.0.0.1:9/v1")
+        assert done.returncode == 2
+        assert "OPENAI_BASE_URL must hold no user name, password" in done.stderr
+        assert KEY not in done.stdout + done.stderr
+    assert not [path for path in root.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
 
 
 def test_a_stored_run_keeps_its_recipe(tmp_path: Path, server: FaultServer, problems: Path) -> None:

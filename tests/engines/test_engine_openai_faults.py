@@ -187,13 +187,54 @@ def test_the_hosted_service_needs_a_key() -> None:
         {"api_key_variable": KEY},
         {"base_url": f"http://user:{KEY}@127.0.0.1/v1"},
         {"base_url": f"http://127.0.0.1/v1?key={KEY}"},
+        {"base_url": f"http://{KEY}@127.0.0.1/v1"},
+        {"base_url": f"http://127.0.0.1/v1#{KEY}"},
+        {"base_url": [f"http://user:{KEY}@127.0.0.1/v1"]},
         {"base_url": "127.0.0.1:8000"},
+        {"base_url": "http://127.0.0.1:port/v1"},
+        {"base_url": "http://[::1/v1"},
     ],
 )
 def test_settings_refuse_keys_without_repeating_them(given: dict[str, str]) -> None:
     with pytest.raises(InputError) as caught:
         checked(ModelSettings, {"openai": given}, "recipe")
     assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        f"http://user:{KEY}@127.0.0.1/v1",
+        f"http://{KEY}@127.0.0.1",
+        f"http://127.0.0.1/v1?key={KEY}",
+        f"{KEY}",
+    ],
+)
+def test_addresses_of_the_environment_are_held_to_the_same(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", address)
+    with pytest.raises(InputError, match="environment variable OPENAI_BASE_URL must") as caught:
+        OpenAiPolicy("tiny", OpenAiSettings())
+    assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["sk-\u2019quoted", "two words", "sk-a\nb"])
+def test_a_key_that_cannot_be_sent_is_refused(
+    monkeypatch: pytest.MonkeyPatch, server: FaultServer, key: str
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    with pytest.raises(InputError, match="OPENAI_API_KEY holds no key") as caught:
+        open_engine(server)
+    assert key not in str(caught.value)
+
+
+def test_a_key_that_the_server_repeats_is_in_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with FaultServer(key=KEY, write=lambda *_: f"The key is {KEY}.\n") as server:
+        policy = open_engine(server)
+        assert propose(policy)[0].steps[0].text == "The key is [key].\n"
+        policy.close()
 
 
 @pytest.mark.parametrize(

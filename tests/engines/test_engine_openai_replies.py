@@ -137,7 +137,8 @@ def reply(choices: list[dict[str, Any]], usage: int | None) -> Reply:
         ([{"text": "x", "logprobs": {"token_logprobs": [-1] * 5}}], None, [5]),
         ([{"message": {"content": "x"}, "logprobs": {"content": [{"logprob": -1}]}}], None, [1]),
         ([{"text": "x" * 100}], None, [20]),  # no more than was allowed
-        ([{"text": ""}], 0, [0]),
+        ([{"text": ""}], 0, [1]),  # the end of the text is a token too
+        ([{"text": "aaaa"}, {"text": "bb"}], 1, [1, 1]),
     ],
 )
 def test_how_many_tokens_each_choice_took(

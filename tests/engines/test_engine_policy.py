@@ -328,3 +328,29 @@ def test_an_engine_serves_one_event_loop_after_another(policy: TransformersPolic
         )
 
     assert asyncio.run(ask()) == asyncio.run(ask())
+
+
+async def test_a_model_that_gives_no_numbers_fails_only_the_requests_that_meet_them() -> None:
+    model = llama()
+    broken = 7
+    with torch.no_grad():
+        model.get_input_embeddings().weight[broken] = torch.nan
+    engine = TransformersPolicy((model, word_tokenizer()), cache_tokens=20_000)
+
+    def ask(prompt: Tokens, until: Literal["step", "end"]) -> Any:
+        return engine.propose(SamplingRequest(prompt, [1, 2, 3], 12, until, 1.0))
+
+    sound = (1, 9, 11)
+    alone = await ask(sound, "step")
+    assert not any(broken in tokens_of(sample) for sample in alone)
+    results = await asyncio.gather(
+        ask((1, 9, broken), "step"), ask(sound, "step"), ask((1, broken, 9), "end"), return_exceptions=True
+    )
+    assert results[1] == alone
+    for result in (results[0], results[2]):
+        assert isinstance(result, EngineError)
+        assert "the policy gave a log-probability that is not a number" in str(result)
+    assert await ask(sound, "step") == alone
+    stats = engine.stats()
+    assert (stats["running"], stats["waiting"]) == (0, 0)
+    engine.close()

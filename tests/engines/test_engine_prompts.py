@@ -10,11 +10,15 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer, decoders, models, normalizers
+from transformers import PreTrainedTokenizerFast
 
 from restmcts.errors import InputError
 from restmcts.prompts import (
     PromptFormat,
     StepEnds,
+    encode,
+    line_tokens,
     load_format,
     problem_tokens,
     save_format,
@@ -152,3 +156,60 @@ def test_prompts_need_no_model_library() -> None:
     code = "import sys, restmcts.prompts; print([m for m in ('torch', 'transformers') if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+THINKING = CHAT + "{% if enable_thinking is defined and not enable_thinking %}!{% endif %}"
+
+
+def test_arguments_reach_the_chat_template() -> None:
+    tokenizer = merging_tokenizer()
+    tokenizer.chat_template = THINKING
+    plain = tokenizer.decode(problem_tokens(tokenizer, "1+1?"))
+    off = PromptFormat().with_arguments({"enable_thinking": False})
+    assert tokenizer.decode(problem_tokens(tokenizer, "1+1?", off)) == plain + "!"
+    assert PromptFormat().with_arguments({}) == PromptFormat()
+    assert off.with_arguments({"enable_thinking": True}).chat_template_arguments == {"enable_thinking": True}
+
+
+def test_a_folder_keeps_the_arguments_of_its_template(tmp_path: Path) -> None:
+    kept = PromptFormat(chat_template_arguments={"enable_thinking": False, "depth": [1, 2]})
+    save_format(tmp_path, kept)
+    assert load_format(tmp_path) == kept
+    save_format(tmp_path, PromptFormat())
+    assert "arguments" not in (tmp_path / "restmcts.json").read_text()
+
+
+@pytest.mark.parametrize("arguments", ["[]", "null", '{"tokenize": false}', '{"chat_template": "x"}'])
+def test_arguments_that_are_none_are_refused(tmp_path: Path, arguments: str) -> None:
+    (tmp_path / "restmcts.json").write_text(f'{{"chat_template_arguments": {arguments}}}')
+    with pytest.raises(InputError, match=r"restmcts\.json: chat_template_arguments"):
+        load_format(tmp_path)
+
+
+def sentence_piece_tokenizer() -> Any:
+    """Letters, with a blank before every text that is encoded alone, as in the vocabulary of Llama 2."""
+    blank = "\u2581"
+    letters = [blank, "\n", *"0123456789+=ab"]
+    words = {word: number for number, word in enumerate(["<s>", "</s>", "<unk>", *letters])}
+    tokenizer = Tokenizer(models.BPE(words, [], unk_token="<unk>"))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend(blank), normalizers.Replace(" ", blank)])
+    tokenizer.decoder = decoders.Sequence([decoders.Replace(blank, " "), decoders.Fuse()])
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="</s>", unk_token="<unk>")
+
+
+def test_a_step_that_is_text_begins_without_the_blank_of_a_text_alone() -> None:
+    tokenizer = sentence_piece_tokenizer()
+    blank = tokenizer.convert_tokens_to_ids("\u2581")
+    assert encode(tokenizer, "1+1=2\n")[0] == blank
+    tokens = line_tokens(tokenizer, "1+1=2\n")
+    assert tokens == encode(tokenizer, "1+1=2\n")[1:]
+    assert line_tokens(tokenizer, " 1")[0] == blank
+
+
+@given(st.text(alphabet="ab. \n+1", min_size=1, max_size=12))
+def test_other_vocabularies_read_a_line_as_they_did(text: str) -> None:
+    if not text.startswith("\n"):
+        assert line_tokens(MERGING, text) == encode(MERGING, text)
+
+
+MERGING = merging_tokenizer()

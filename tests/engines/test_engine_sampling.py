@@ -98,3 +98,17 @@ def test_impossible_tokens_are_never_drawn() -> None:
     logits[:, 20:23] = 0.0
     tokens, _ = draw_tokens(logits, draws(5000), END)
     assert set(tokens) == {20, 21, 22}
+
+
+@pytest.mark.parametrize("broken", [math.nan, math.inf])
+@pytest.mark.parametrize("changes", [{}, {"temperature": 0}, {"top_p": 0.5}, {"end_allowed": False}])
+def test_what_is_no_number_has_no_log_probability_and_harms_no_other_row(
+    broken: float, changes: dict[str, Any]
+) -> None:
+    healthy = torch.tensor([[0.0, 1.0, -1.0, 2.0]])
+    logits = torch.cat([healthy, torch.full((1, 4), broken), healthy])
+    tokens, logprobs = draw_tokens(logits, draws(3, **changes), END)
+    alone, own = draw_tokens(healthy, draws(1, **changes), END)
+    assert (tokens[0], logprobs[0]) == (alone[0], own[0])
+    assert math.isfinite(logprobs[2]) and not math.isfinite(logprobs[1])
+    assert 0 <= tokens[1] < 4

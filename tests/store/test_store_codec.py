@@ -25,8 +25,19 @@ from store.encoding.rows import (
     sample_from,
 )
 from store.encoding.searches import decode_search, encode_search, search_id
-from store.errors import StoreError
-from store.events import Cost, Expanded, SearchRecord, Step, Valued
+from store.errors import StoreError, UnstorableError
+from store.events import (
+    BackedUp,
+    Cost,
+    Critiqued,
+    Expanded,
+    SearchRecord,
+    Selected,
+    Step,
+    Stopped,
+    Valued,
+    Verified,
+)
 from store.tree import Tree, fold
 from tests.store.build import CHECKPOINT, EVALUATION, METRIC, POLICY_SAMPLE, VALUE_SAMPLE, record, with_text
 from tests.store.strategies import live_searches, searches
@@ -115,6 +126,45 @@ def test_numbers_that_json_does_not_have_are_refused(number: float) -> None:
             encode_search(search)
 
 
+ANY_NUMBERS = st.integers(-(2**70), 2**70) | st.floats() | st.just(10**400) | st.booleans() | st.none()
+
+
+@given(
+    cost=st.builds(Cost, ANY_NUMBERS, ANY_NUMBERS, ANY_NUMBERS),
+    number=ANY_NUMBERS,
+    others=st.lists(ANY_NUMBERS, max_size=3).map(tuple),
+    text=st.text(st.characters(codec="utf-8"), max_size=3) | ANY_NUMBERS,
+)
+def test_what_is_written_can_be_read(cost: Any, number: Any, others: Any, text: Any) -> None:
+    """Whatever stands in a record: it is refused when it is written, or comes back as it was."""
+    plain = record()
+    step = Step(text, others, number, number)
+    candidates = [
+        Expanded(number, (step,), others, cost),
+        Valued(others, others),
+        Critiqued(0, number, text, text),
+        BackedUp((0,), others, others, cost),
+        Verified((0,), others),
+        Stopped(text, number, text, text),
+        Selected(0, others, others, cost),
+    ]
+    searches = [replace(plain, events=(event,)) for event in candidates]
+    searches.append(replace(plain, result=replace(plain.result, cost=cost, seconds=number, answer=text)))
+    searches.append(replace(plain, header=replace(plain.header, seed=number, question=text, budget=number)))
+    for search in searches:
+        try:
+            line = encode_search(search)
+        except UnstorableError:
+            continue
+        assert decode_search(line) == search
+
+
+@pytest.mark.parametrize("cost", [Cost(policy=2**63), Cost(prompt=-1), Cost(calls=2**64)])
+def test_costs_that_cannot_be_are_refused(cost: Cost) -> None:
+    with pytest.raises(UnstorableError, match=r"1\.search/0"):
+        encode_search(replace(record(), events=(Valued((0,), (0.5,), cost),)))
+
+
 def test_large_finite_numbers_are_not_refused() -> None:
     search = replace(record(), events=(Valued((0, 1), (1e308, 1e308)),))
     assert decode_search(encode_search(search)) == search
@@ -179,6 +229,8 @@ MALFORMED: list[Any] = [
     with_value(ROW, [1.5], "events", 2, "steps", 0, "tokens"),
     with_value(ROW, [None, 1.0], "events", 3, "values"),
     with_value(ROW, [2**63, 1, 1], "events", 7, "visits"),
+    with_value(ROW, [2**63, 1, 1], "events", 7, "values"),
+    with_value(ROW, 2**63, "result", "seconds"),
     with_value(ROW, [1, 0], "events", 8, "correct"),
     with_value(ROW, "bored", "result", "reason"),
     with_value(ROW, {"policy": "6"}, "result", "cost"),

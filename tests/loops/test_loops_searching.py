@@ -1,0 +1,66 @@
+"""What becomes of a search when it is stored."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from restmcts.grading.registry import GRADERS
+from restmcts.loops.run import Run
+from restmcts.loops.searching import message_of, stored
+from restmcts.problems.splits import Splits
+from restmcts.recipe import Recipe
+from store.check import check
+from store.errors import StoreError
+from store.events import BackedUp, Cost, Event, Expanded, Selected, Step, Valued
+from store.writer import RunWriter
+from tests.loops.test_loops_phases import Heard
+from tests.store.build import PHASE, record
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Run]:
+    recipe = Recipe.model_validate({"recipe": "r", "problems": {"data_set": "tiny"}})
+    with (
+        RunWriter.create_or_open(tmp_path, "r", config='recipe = "r"\n', environment={}) as writer,
+        GRADERS["math"].open() as grader,
+    ):
+        writer.start_phase(PHASE, "search", 1)
+        yield Run(recipe, writer, Splits([], [], [], []), grader, Heard(), {})
+
+
+BROKEN: list[Event] = [
+    Valued((0,), (math.nan,)),
+    Expanded(0, (Step("a", (), -math.inf),), (1,)),
+    Expanded(0, (Step("a"),), (2**64,)),
+    Expanded(0, (Step("a"),), (1,), Cost(policy=2**63)),
+    Selected(0, cost=Cost(prompt=-1)),
+    BackedUp((0,), (2**63,), (0.5,)),
+]
+
+
+@pytest.mark.parametrize("event", BROKEN, ids=range(len(BROKEN)))
+def test_a_search_that_cannot_be_stored_is_stored_as_a_failed_one(
+    run: Run, tmp_path: Path, event: Event
+) -> None:
+    whole = record(1)
+    broken = replace(record(0), events=(event, *record(0).events[-1:]))
+    kept = [stored(run, broken), stored(run, whole)]
+    assert [search.result.reason for search in kept] == ["failed", "rounds"]
+    message = message_of(kept[0])
+    assert message is not None and message.startswith(f"tree '{PHASE}/0' cannot be stored: ")
+    assert list(run.writer.read_trees(PHASE)) == kept
+    assert kept[0].header == broken.header
+    run.writer.finish_phase(PHASE, {})
+    run.writer.sync_index()
+    assert check(tmp_path) == []
+
+
+def test_a_store_that_cannot_be_written_is_still_an_error(run: Run) -> None:
+    stored(run, record(0))
+    with pytest.raises(StoreError, match="is there already"):
+        stored(run, record(0))

@@ -128,7 +128,7 @@ def serve(seed: int, share: float) -> None:
         server.choose = faults(seed, share)
         sys.stdin.read()
         print(
-            f"the server got {len(server.posts)} requests and sent {server.sent / 2**20:.0f} MiB of long replies"
+            f"the server got {len(server.posts)} requests, and sent {server.sent / 2**20:.0f} MiB of long ones"
         )
 
 

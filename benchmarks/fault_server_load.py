@@ -122,14 +122,12 @@ def server_process(seed: int, share: float) -> Iterator[str]:
 def serve(seed: int, share: float) -> None:
     """Serve until the input ends."""
     with FaultServer() as server:
-        print(server.url, flush=True)
         # The first requests find out what the server can do.
         server.fail(*["fine"] * 8)
         server.choose = faults(seed, share)
+        print(server.url, flush=True)
         sys.stdin.read()
-        print(
-            f"the server got {len(server.posts)} requests, and sent {server.sent / 2**20:.0f} MiB of long ones"
-        )
+        print(f"the server got {len(server.posts)} requests and sent {server.sent >> 20} MiB of long replies")
 
 
 def main() -> None:

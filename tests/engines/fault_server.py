@@ -24,6 +24,7 @@ PASSWORD = "pass-0123456789"
 
 PIECE = b" " * 2**16
 BOMB_BYTES = 2**28
+PACKED_BYTES = 2**26
 PACE = 0.005
 """Seconds between two bytes that drip."""
 
@@ -317,7 +318,7 @@ def head(status: int, *more: str) -> bytes:
 
 @cache
 def packed_bomb() -> bytes:
-    """``BOMB_BYTES`` blanks, packed."""
-    packer = zlib.compressobj(wbits=31)
-    pieces = [packer.compress(PIECE) for _ in range(BOMB_BYTES // len(PIECE))]
+    """``PACKED_BYTES`` blanks, packed."""
+    packer = zlib.compressobj(level=1, wbits=31)
+    pieces = [packer.compress(PIECE) for _ in range(PACKED_BYTES // len(PIECE))]
     return b"".join([*pieces, packer.flush()])

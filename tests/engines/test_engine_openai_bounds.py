@@ -105,10 +105,22 @@ def test_a_list_of_models_may_be_anything() -> None:
 # Numbers that are none
 
 
+@pytest.fixture(scope="module")
+def opened() -> Iterator[tuple[FaultServer, OpenAiPolicy, PromptedValueModel]]:
+    """A server and its engines, which do not try again."""
+    with pytest.MonkeyPatch.context() as environment, FaultServer() as server:
+        environment.delenv("OPENAI_API_KEY", raising=False)
+        policy, value = open_engine(server, retries=0), PromptedValueModel(open_engine(server, retries=0))
+        yield server, policy, value
+        policy.close()
+        value.close()
+
+
 @pytest.mark.parametrize("fault", ODD, ids=range(len(ODD)))
-def test_an_odd_reply_fails_one_search(server: FaultServer, fault: Fault) -> None:
-    policy = open_engine(server, retries=0)
-    value = PromptedValueModel(open_engine(server))
+def test_an_odd_reply_fails_one_search(
+    opened: tuple[FaultServer, OpenAiPolicy, PromptedValueModel], fault: Fault
+) -> None:
+    server, policy, value = opened
     server.fail("fine", fault)
     broken, whole = run(policy, value, 1), run(policy, value, 2)
     assert broken.result.reason == "failed"
@@ -117,8 +129,6 @@ def test_an_odd_reply_fails_one_search(server: FaultServer, fault: Fault) -> Non
         assert decode_search(encode_search(record)) == record
     (message,) = (event.message for event in broken.events if isinstance(event, Stopped))
     assert message is not None and "\n" not in message and len(message) < 500
-    policy.close()
-    value.close()
 
 
 def test_a_log_probability_that_is_no_number_is_called_so(server: FaultServer) -> None:
@@ -230,12 +240,12 @@ def mutated(draw: st.DrawFn) -> bytes:
         if draw(st.booleans()) and container is not reply:
             del container[key]
         else:
-            container[key] = draw(ODD_VALUES)
+            container[key] = copy.deepcopy(draw(ODD_VALUES))
     return json.dumps(reply["reply"], ensure_ascii=draw(st.booleans())).encode("utf-8", "surrogatepass")
 
 
 @hypothesis_settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(mutated())
 def test_any_reply_is_samples_that_can_be_stored_or_an_error(

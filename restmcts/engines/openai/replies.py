@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
 from restmcts.engines.base import MOST_TOKENS
@@ -46,8 +46,8 @@ class TokenLogprob(BaseModel):
 class Logprobs(BaseModel):
     """Log-probabilities of the sampled tokens: a list in completions, objects in chats."""
 
-    token_logprobs: Annotated[list[LogProbability | None], FailFast()] | None = None
-    content: Annotated[list[TokenLogprob], FailFast()] | None = None
+    token_logprobs: list[LogProbability | None] | None = Field(default=None, fail_fast=True)
+    content: list[TokenLogprob] | None = Field(default=None, fail_fast=True)
 
     def values(self) -> list[float]:
         """The log-probability of each token that has one."""
@@ -129,7 +129,7 @@ class Usage(BaseModel):
 class Reply(BaseModel):
     """A completion or a chat completion."""
 
-    choices: Annotated[list[Choice], FailFast(), Field(min_length=1)]
+    choices: list[Choice] = Field(min_length=1, fail_fast=True)
     usage: Usage | None = None
 
 

@@ -40,7 +40,6 @@ from tests.engines.fault_server import Fault, FaultServer
 from tests.engines.faults import ODD, PASSING
 
 PHASE = "search"
-ROUNDS = 3
 
 
 def faults(seed: int, share: float) -> Callable[[], Fault | None]:
@@ -76,13 +75,15 @@ class Load:
     peak: float
 
 
-def load(root: Path, url: str, searches: int, *, timeout: float, retries: int, concurrency: int) -> Load:
+def load(
+    root: Path, url: str, searches: int, *, rounds: int, timeout: float, retries: int, concurrency: int
+) -> Load:
     """Run searches at once and store them."""
     settings = OpenAiSettings(base_url=url, timeout=timeout, retries=retries, concurrency=concurrency)
     policy = OpenAiPolicy("tiny", settings)
     value = PromptedValueModel(OpenAiPolicy("tiny", settings))
     engines = Engines(policy, value, RuleCritic(), Sampling(step_tokens=20, trace_tokens=60))
-    method = Mcts(rounds=ROUNDS, early_stop=False)
+    method = Mcts(rounds=rounds, early_stop=False)
     tasks = [
         SearchTask(Problem(f"p{number}", f"What is x{number}?"), "mcts", method, number, None, PHASE, number)
         for number in range(searches)
@@ -133,6 +134,7 @@ def serve(seed: int, share: float) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--searches", type=int, default=1000)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--share", type=float, default=0.25)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--timeout", type=float, default=5.0)
@@ -148,6 +150,7 @@ def main() -> None:
             Path(folder),
             url,
             given.searches,
+            rounds=given.rounds,
             timeout=given.timeout,
             retries=given.retries,
             concurrency=given.concurrency,

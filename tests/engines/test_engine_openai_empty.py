@@ -138,8 +138,8 @@ def test_without_them_requests_are_as_before(server: FaultServer) -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"openai": {"extra_body": {"temperature": 2}}}, "temperature is a key that other settings"),
-        ({"openai": {"extra_body": {"stream": True}}}, "stream is a key that other settings"),
+        ({"openai": {"extra_body": {"temperature": 2}}}, "temperature is a key that restmcts sets itself"),
+        ({"openai": {"extra_body": {"stream": True}}}, "stream is a key that restmcts sets itself"),
         ({"openai": {"extra_body": {"a": float("nan")}}}, "finite"),
         ({"openai": {"extra_body": {"a": {"b": {1, 2}}}}}, "JSON does not have"),
         ({"openai": {"extra_body": {"a": 2**80}}}, "JSON does not have"),

@@ -18,7 +18,7 @@ def test_no_search_is_lost_where_a_quarter_of_the_replies_is_wrong(tmp_path: Pat
     with FaultServer() as server:
         server.fail(*["fine"] * 8)
         server.choose = faults(3, 0.25)
-        found = load(tmp_path, server.url, SEARCHES, timeout=0.5, retries=8, concurrency=40)
+        found = load(tmp_path, server.url, SEARCHES, rounds=1, timeout=0.5, retries=8, concurrency=40)
     assert found.stored == SEARCHES and found.problems == []
     assert found.reasons["failed"] <= 1
     # More came than was asked for once: requests were tried again.

@@ -82,8 +82,9 @@ class LocalWorkers:
 
     def remarks(self) -> list[str]:
         """What the engines have seen that whoever runs them should know; each is said once."""
-        models = (self._engines.policy, self._engines.value)
-        return [remark for model in models if isinstance(model, Remarking) for remark in model.remarks()]
+        engines: tuple[object, ...] = (self._engines.policy, self._engines.value)
+        remarking = (engine for engine in engines if isinstance(engine, Remarking))
+        return [remark for engine in remarking for remark in engine.remarks()]
 
 
 @contextmanager

@@ -30,6 +30,7 @@ from store.events import (
     BackedUp,
     Cost,
     Critiqued,
+    Event,
     Expanded,
     SearchRecord,
     Selected,
@@ -139,7 +140,7 @@ def test_what_is_written_can_be_read(cost: Any, number: Any, others: Any, text: 
     """Whatever stands in a record: it is refused when it is written, or comes back as it was."""
     plain = record()
     step = Step(text, others, number, number)
-    candidates = [
+    candidates: list[Event] = [
         Expanded(number, (step,), others, cost),
         Valued(others, others),
         Critiqued(0, number, text, text),

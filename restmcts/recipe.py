@@ -20,6 +20,7 @@ from restmcts.search.choice import EvaluatedMethod, GenerationSettings
 from restmcts.settings import Settings, checked
 from restmcts.training.settings import PolicyTraining, ValueTraining
 from store.files.layout import RunLayout
+from store.files.plain import read_plain
 from store.tree import Tree
 
 OLD_TINY = (
@@ -302,10 +303,12 @@ def stored_text(root: Path, run: str) -> str:
 
     Raises:
         InputError: there is no such run.
+        StoreError: the file is a link, or a link leads to it.
     """
-    path = RunLayout(root, run).config
+    layout = RunLayout(root, run)
+    path = layout.config
     try:
-        return path.read_text("utf-8")
+        return read_plain(layout.plain(path)).decode("utf-8")
     except FileNotFoundError:
         raise InputError(f"no run {run!r} in {root}: `restmcts runs --root {root}` lists them") from None
     except (OSError, UnicodeDecodeError) as error:

@@ -71,9 +71,11 @@ class RunWriter:
 
         Raises:
             InputError: the run was started with another configuration; the message shows the difference.
-            StoreError: another process writes the run, or a file cannot be written.
+            StoreError: another process writes the run, a file cannot be written, or something in the run is
+                neither a file nor a folder.
         """
         layout = RunLayout(root, run)
+        layout.check_plain()
         index = Index(root)
         try:
             make_folder(layout.folder)

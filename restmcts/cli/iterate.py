@@ -24,6 +24,7 @@ def iterate(
     from restmcts.cli.console import print_json
     from restmcts.cli.session import open_run
     from restmcts.cli.tables import print_evaluations
+    from restmcts.cli.text import say
     from restmcts.loops.checks import check_methods, check_problems, check_trainable
     from restmcts.loops.registry import LOOPS, loop_settings
     from restmcts.loops.results import to_summary
@@ -49,4 +50,4 @@ def iterate(
         return
     with StoreReader(root) as reader:
         print_evaluations(f"run {name}: accuracy on held-out problems", reader.evaluations(name))
-    typer.echo(f"\nBrowse the run and replay its trees:  restmcts tui --root {root} --run {name}")
+    say(f"\nBrowse the run and replay its trees:  restmcts tui --root {root} --run {name}")

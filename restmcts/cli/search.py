@@ -88,14 +88,15 @@ def _splits(recipe: Recipe, problems: Path, train: Path | None, limit: int | Non
 
 
 def report(run: str, root: Path, found: Searched) -> None:
+    from restmcts.cli.text import say
     from restmcts.evaluation.statistics import wilson
 
     share = wilson(found.solved, found.trees)
-    typer.echo(
+    say(
         f"{found.trees} problems searched, {found.solved} solved: {share.value:.1%}"
         f" (95 % interval {share.low:.1%} - {share.high:.1%}), {found.answers} finished solutions,"
         f" {found.policy_tokens / found.trees:.0f} policy and {found.value_tokens / found.trees:.0f} value"
         " tokens a problem"
     )
-    typer.echo(f"Show a tree:  restmcts show {run}/search/0 --root {root}")
-    typer.echo(f"Replay it:    restmcts tui --root {root} --run {run} --tree search/0")
+    say(f"Show a tree:  restmcts show {run}/search/0 --root {root}")
+    say(f"Replay it:    restmcts tui --root {root} --run {run} --tree search/0")

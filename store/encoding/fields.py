@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import orjson
 
 from store.errors import StoreError
+from store.files.plain import leads_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,6 +111,17 @@ def _role(value: str) -> str:
     return value
 
 
+def _inside(value: str) -> str:
+    if leads_out(value):
+        raise ValueError(f"{_short(value)} leads out of the run")
+    return value
+
+
+def _parent(value: str | None) -> str | None:
+    """A base model may be any folder, but none that is reached from the run."""
+    return value if value is None or value.startswith("/") else _inside(value)
+
+
 def choice(*values: str) -> Form:
     """One of ``values``."""
 
@@ -170,6 +182,8 @@ def plain(value: Any) -> Any:
 NONE = type(None)
 TEXT = _one(str)
 ROLE = Form(frozenset({str}), _role)
+INSIDE = Form(frozenset({str}), _inside)
+PARENT = Form(frozenset({str, NONE}), _parent)
 OPTIONAL_TEXT = _one(str, NONE)
 TEXTS = many(str)
 WHOLE = Form(frozenset({int}), _whole)

@@ -28,7 +28,7 @@ def iterate(
     from restmcts.loops.checks import check_methods, check_problems, check_trainable
     from restmcts.loops.registry import LOOPS, loop_settings
     from restmcts.loops.results import to_summary
-    from restmcts.problems.registry import load_splits
+    from restmcts.problems.registry import load_splits, problem_files
     from restmcts.recipe import load_recipe
     from store.index.reader import StoreReader
 
@@ -42,7 +42,8 @@ def iterate(
     check_problems(splits)
     name = run or settings.recipe
     uses = {LOOPS.plural: LOOPS.origins([settings.loop])}
-    with open_run(root, name, settings, splits, uses=uses) as opened:
+    files = problem_files(settings.problems)
+    with open_run(root, name, settings, splits, uses=uses, files=files) as opened:
         evaluated = loop.run(opened, own)
         opened.writer.finish_run()
     if as_json:

@@ -50,6 +50,7 @@ def search(
     from restmcts.cli.session import open_run
     from restmcts.loops.commands import check_value, search_problems
     from restmcts.loops.results import to_summary
+    from restmcts.problems.registry import problem_files
     from restmcts.recipe import override_values
 
     tables: dict[str, Any] = {
@@ -65,7 +66,7 @@ def search(
     sets = _splits(recipe, problems, train, limit)
     check_value(recipe, sets)
     name = run or f"search-{method}"
-    with open_run(root, name, recipe, sets) as opened:
+    with open_run(root, name, recipe, sets, files=problem_files(recipe.problems)) as opened:
         searched = search_problems(opened)
         opened.writer.finish_run()
     if as_json:

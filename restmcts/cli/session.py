@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,15 +26,18 @@ def open_run(
     *,
     config: str | None = None,
     uses: Mapping[str, dict[str, str]] | None = None,
+    files: Sequence[Path] = (),
 ) -> Iterator[Run]:
     """A run that is new or goes on.
 
     Args:
         config: the text of its ``run.toml`` where it exists already and ``recipe`` was read from it.
+        files: the files that the problems were read from; those that the run began with hold the same still.
         uses: the distributions that the run as a whole comes from, by kind and name.
 
     Raises:
-        InputError: the run was started with another recipe, or a model folder is missing.
+        InputError: the run was started with another recipe or with other problems, or a model folder is
+            missing.
         StoreError: another process writes it, or the store cannot be written.
     """
     _check_folders(recipe)
@@ -44,6 +47,8 @@ def open_run(
         GRADERS[recipe.problems.grader].open() as grader,
         open_progress() as progress,
     ):
+        for path in files:
+            writer.note_input(path)
         yield Run(recipe, writer, problems, grader, progress, uses or {})
 
 

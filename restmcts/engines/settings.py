@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
@@ -13,6 +15,11 @@ from restmcts.engines.prm_settings import PRM_ENGINE, PrmSettings
 from restmcts.engines.registry import ENGINES, engine_settings
 from restmcts.errors import InputError
 from restmcts.settings import Settings
+
+ADDRESS_VARIABLE: Final = "OPENAI_BASE_URL"
+"""The environment variable that names a server where a recipe names none."""
+
+_KEY_VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)?_(API_KEY|TOKEN)|API_KEY", re.ASCII)
 
 
 def _known_engine(name: str) -> str:
@@ -97,8 +104,8 @@ class OpenAiSettings(Settings):
     api_key_variable: str = Field(
         default="OPENAI_API_KEY",
         description=(
-            "name of the environment variable that holds the key. Keys are neither stored nor shown; a"
-            " server at `base_url` may need none"
+            "name of the environment variable that holds the key, ending in `_API_KEY` or `_TOKEN`. Keys are"
+            " neither stored nor shown; a server at `base_url` may need none"
         ),
     )
     api: Literal["auto", "completions", "chat"] = Field(
@@ -155,15 +162,45 @@ class OpenAiSettings(Settings):
     @model_validator(mode="after")
     def _holds_no_secret(self) -> OpenAiSettings:
         """Recipes are stored and shown: refuse what looks like a key, without repeating it."""
-        if not (self.api_key_variable.isidentifier() and self.api_key_variable.isascii()):
-            raise ValueError("api_key_variable is the name of an environment variable, not the key itself")
+        if not _KEY_VARIABLE.fullmatch(self.api_key_variable):
+            raise ValueError(
+                "api_key_variable is the name of an environment variable, not the key itself; it ends in"
+                " _API_KEY or _TOKEN, so that nothing else is ever sent"
+            )
         if self.base_url is not None:
-            parts = urlsplit(self.base_url)
-            if parts.scheme not in ("http", "https") or not parts.hostname:
-                raise ValueError("base_url must look like http://127.0.0.1:8000/v1")
-            if parts.username or parts.password or parts.query:
-                raise ValueError("base_url must hold no user name, password or query: keys are not stored")
+            _check_address(self.base_url, "base_url")
         return self
+
+
+def _check_address(url: str, where: str) -> None:
+    """Refuse what is no address of a server, and what would put a key into files and messages."""
+    try:
+        parts = urlsplit(url)
+        right = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        right = False
+    if not right:
+        raise ValueError(f"{where} must look like http://127.0.0.1:8000/v1")
+    if parts.username or parts.password or parts.query:
+        raise ValueError(f"{where} must hold no user name, password or query: keys are not stored")
+
+
+def server_address(settings: OpenAiSettings) -> str | None:
+    """The address of the server: that of the settings, or of the environment; None: OpenAI itself.
+
+    Raises:
+        InputError: the address of the environment is none, or holds a password; it is not repeated.
+    """
+    if settings.base_url is not None:
+        return settings.base_url
+    url = os.environ.get(ADDRESS_VARIABLE, "").strip()
+    if not url:
+        return None
+    try:
+        _check_address(url, f"the environment variable {ADDRESS_VARIABLE}")
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    return url
 
 
 class ModelSettings(Settings):

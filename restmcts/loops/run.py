@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from restmcts.engines.base import Sampling
+from restmcts.engines.registry import ENGINES
 from restmcts.errors import InputError
 from restmcts.grading.registry import Grader
 from restmcts.loops.results import AnyResult, from_summary, to_summary
@@ -68,11 +69,15 @@ class Run:
         It is a checkpoint of the run, or a model that the recipe names.
 
         Raises:
-            InputError: it is neither: the files of the run were written by something else.
+            InputError: it is neither: the files of the run were written by something else. Or the model of
+                the recipe is not the one that the run began with.
             StoreError: a link lies on the way to the checkpoint.
         """
         models, layout = self.recipe.models, self.writer.layout
-        if name in (models.policy_name, models.value_name):
+        given = {models.policy_name: models.engine, models.value_name: models.valued_by}
+        if name in given:
+            if ENGINES[given[name]].local:
+                self.writer.note_input(Path(name))
             return Path(name)
         if leads_out(name):
             raise InputError(

@@ -7,12 +7,13 @@ whoever types the command.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from restmcts.engines.registry import ENGINES
-from restmcts.engines.settings import OpenAiSettings, server_address
+from restmcts.engines.settings import OpenAiSettings
 from restmcts.errors import InputError
 from restmcts.problems.registry import DATA_SETS
 from restmcts.recipe import Recipe
@@ -24,6 +25,8 @@ from store.files.layout import RunLayout
 
 HOSTED = "https://api.openai.com/v1"
 """Where requests go without any address."""
+
+ADDRESS_VARIABLE = "OPENAI_BASE_URL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +59,20 @@ def check_server(run: str, recipe: Recipe, word: Word) -> None:
 
 
 def _check_words(run: str, stored: OpenAiSettings, word: Word) -> None:
-    address = server_address(stored) or HOSTED
-    own = stored.base_url is None and address != HOSTED
-    named = own or (word.base_url or "").rstrip("/") == address.rstrip("/")
+    # What the environment of the user names needs no repeating, and may hold a password.
+    own = stored.base_url is None and bool(os.environ.get(ADDRESS_VARIABLE, "").strip())
+    address = stored.base_url or HOSTED
     usual = OpenAiSettings().api_key_variable
+    named = own or (word.base_url or "").rstrip("/") == address.rstrip("/")
     if named and stored.api_key_variable == (word.api_key_variable or usual):
         return
-    repeat = "" if own else f" --base-url {address}"
+    options = [] if own else [f"--base-url {address}"]
     if stored.api_key_variable != usual:
-        repeat += f" --api-key-variable {stored.api_key_variable}"
+        options.append(f"--api-key-variable {stored.api_key_variable}")
     raise InputError(
-        f"run {run!r} sends its problems to {address}, with the key in {stored.api_key_variable}, because its"
-        f" stored recipe says so; if you want that, the options are:{repeat or ' none'}"
+        f"run {run!r} sends its problems to {f'the server of {ADDRESS_VARIABLE}' if own else address}, with the"
+        f" key in {stored.api_key_variable}, because its stored recipe says so; if you want that, repeat it:"
+        f" {' '.join(options) or 'without --api-key-variable'}"
     )
 
 

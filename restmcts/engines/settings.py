@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
@@ -16,11 +15,6 @@ from restmcts.engines.registry import ENGINES, engine_settings
 from restmcts.errors import InputError
 from restmcts.settings import Settings
 
-ADDRESS_VARIABLE: Final = "OPENAI_BASE_URL"
-"""The environment variable that names a server where a recipe names none."""
-
-_KEY_VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)?_(API_KEY|TOKEN)|API_KEY", re.ASCII)
-
 
 def _known_engine(name: str) -> str:
     """Refuse a name that the registry does not have; no engine is imported."""
@@ -30,6 +24,8 @@ def _known_engine(name: str) -> str:
         raise ValueError(str(error)) from None
     return name
 
+
+_KEY_VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)?_(API_KEY|TOKEN)|API_KEY", re.ASCII)
 
 EngineName = Annotated[str, AfterValidator(_known_engine)]
 """A name of :data:`restmcts.engines.registry.ENGINES`."""
@@ -168,39 +164,12 @@ class OpenAiSettings(Settings):
                 " _API_KEY or _TOKEN, so that nothing else is ever sent"
             )
         if self.base_url is not None:
-            _check_address(self.base_url, "base_url")
+            parts = urlsplit(self.base_url)
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise ValueError("base_url must look like http://127.0.0.1:8000/v1")
+            if parts.username or parts.password or parts.query:
+                raise ValueError("base_url must hold no user name, password or query: keys are not stored")
         return self
-
-
-def _check_address(url: str, where: str) -> None:
-    """Refuse what is no address of a server, and what would put a key into files and messages."""
-    try:
-        parts = urlsplit(url)
-        right = parts.scheme in ("http", "https") and bool(parts.hostname)
-    except ValueError:
-        right = False
-    if not right:
-        raise ValueError(f"{where} must look like http://127.0.0.1:8000/v1")
-    if parts.username or parts.password or parts.query:
-        raise ValueError(f"{where} must hold no user name, password or query: keys are not stored")
-
-
-def server_address(settings: OpenAiSettings) -> str | None:
-    """The address of the server: that of the settings, or of the environment; None: OpenAI itself.
-
-    Raises:
-        InputError: the address of the environment is none, or holds a password; it is not repeated.
-    """
-    if settings.base_url is not None:
-        return settings.base_url
-    url = os.environ.get(ADDRESS_VARIABLE, "").strip()
-    if not url:
-        return None
-    try:
-        _check_address(url, f"the environment variable {ADDRESS_VARIABLE}")
-    except ValueError as error:
-        raise InputError(str(error)) from None
-    return url
 
 
 class ModelSettings(Settings):

@@ -17,7 +17,7 @@ import openai
 from pydantic import ValidationError
 
 from restmcts.engines.openai.replies import Reply
-from restmcts.engines.settings import OpenAiSettings, server_address
+from restmcts.engines.settings import OpenAiSettings
 from restmcts.errors import EngineError, InputError
 
 Api = Literal["completions", "chat"]
@@ -216,7 +216,7 @@ def api_key(settings: OpenAiSettings) -> str:
     key = os.environ.get(settings.api_key_variable, "").strip()
     if key:
         return key
-    if server_address(settings) is None:
+    if settings.base_url is None and not os.environ.get("OPENAI_BASE_URL"):
         raise InputError(
             f"set the environment variable {settings.api_key_variable} to a key, or name a server that needs"
             " none: -o models.openai.base_url=http://127.0.0.1:8000/v1"
@@ -234,13 +234,13 @@ def is_loopback(url: str) -> bool:
 
 
 def _client(settings: OpenAiSettings, key: str) -> openai.AsyncOpenAI:
-    url = server_address(settings)
+    url = settings.base_url or os.environ.get("OPENAI_BASE_URL") or ""
     # A proxy from the environment knows no way back to this machine.
-    own_pool = openai.DefaultAsyncHttpxClient(trust_env=False) if url and is_loopback(url) else None
+    own_pool = openai.DefaultAsyncHttpxClient(trust_env=False) if is_loopback(url) else None
     try:
         return openai.AsyncOpenAI(
             api_key=key,
-            base_url=url,
+            base_url=settings.base_url,
             timeout=settings.timeout,
             max_retries=settings.retries,
             http_client=own_pool,

@@ -10,12 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 
 from restmcts.errors import InputError
+from restmcts.templates.rendering import user_prompt
 from store.events import Step
 
 SEPARATOR: Final = "\n"
@@ -50,7 +52,8 @@ def problem_tokens(tokenizer: Any, problem: str, format: PromptFormat | None = N
     """The token ids of a problem, ready for the first step to follow.
 
     Raises:
-        InputError: the template has no ``{problem}``, or the prompt has no tokens.
+        InputError: the template has no ``{problem}``, the chat template cannot be used, or the prompt has no
+            tokens.
     """
     format = format or PromptFormat()
     instruction = INSTRUCTION if format.instruction is None else format.instruction
@@ -85,11 +88,7 @@ def advised(problem: str, advice: str | None) -> str:
 
 def _chat_tokens(tokenizer: Any, problem: str, instruction: str) -> tuple[int, ...]:
     content = f"{problem}\n\n{instruction}" if instruction else problem
-    turns = [{"role": "user", "content": content}]
-    tokens = tokenizer.apply_chat_template(
-        turns, add_generation_prompt=True, tokenize=True, return_dict=False
-    )
-    return tuple(int(token) for token in tokens)
+    return encode(tokenizer, user_prompt(tokenizer, content))
 
 
 def _plain_tokens(tokenizer: Any, problem: str, template: str, instruction: str) -> tuple[int, ...]:
@@ -134,6 +133,27 @@ def decode(tokenizer: Any, tokens: Sequence[int]) -> str:
     """The text of token ids, special tokens left out."""
     text = tokenizer.decode(list(tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False)
     return str(text)
+
+
+class StepReader:
+    """Steps as the token ids of one vocabulary.
+
+    Sampled token ids are kept where they say the text of the step. Where they do not, they are of another
+    vocabulary, and the text is encoded anew where it stands: after the newline of the step before.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        self._read = lru_cache(maxsize=2**16)(self._reading)
+
+    def __call__(self, step: Step) -> tuple[int, ...]:
+        """The token ids of a step."""
+        return self._read(step.tokens, step.text)
+
+    def _reading(self, tokens: tuple[int, ...], text: str) -> tuple[int, ...]:
+        if tokens and min(tokens) >= 0 and decode(self._tokenizer, tokens) == text:
+            return tokens
+        return encode_after(self._tokenizer, SEPARATOR, text)
 
 
 class StepEnds:
@@ -198,7 +218,7 @@ def step_tokens(tokenizer: Any, solution: str) -> tuple[Step, ...]:
     steps: list[Step] = []
     for number, line in enumerate(lines, start=1):
         text = line + SEPARATOR
-        tokens = encode(tokenizer, text)
+        tokens = encode_after(tokenizer, SEPARATOR, text)
         if not tokens or SEPARATOR not in decode(tokenizer, tokens[-1:]):
             raise InputError(
                 f"the tokenizer loses the newline after {line[:60]!r}: use one that keeps newlines"

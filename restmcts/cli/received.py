@@ -69,10 +69,10 @@ def _check_words(run: str, stored: OpenAiSettings, word: Word) -> None:
     options = [] if own else [f"--base-url {address}"]
     if stored.api_key_variable != usual:
         options.append(f"--api-key-variable {stored.api_key_variable}")
+    place = f"the server of {ADDRESS_VARIABLE}" if own else address
     raise InputError(
-        f"run {run!r} sends its problems to {f'the server of {ADDRESS_VARIABLE}' if own else address}, with the"
-        f" key in {stored.api_key_variable}, because its stored recipe says so; if you want that, repeat it:"
-        f" {' '.join(options) or 'without --api-key-variable'}"
+        f"run {run!r} sends its problems to {place}, with the key in {stored.api_key_variable}, because its"
+        f" stored recipe says so; if you want that, repeat: {' '.join(options) or 'no --api-key-variable'}"
     )
 
 

@@ -79,13 +79,15 @@ def _splits(recipe: Recipe, problems: Path, train: Path | None, limit: int | Non
     """The problems to search, which need no answers, and those to bootstrap a value model from."""
     from restmcts.errors import InputError
     from restmcts.problems.jsonl import JsonlProblems, load_problems
-    from restmcts.problems.splits import Splits
+    from restmcts.problems.splits import Splits, check_apart
 
     if not isinstance(recipe.problems, JsonlProblems):
         raise InputError("problems.data_set: `restmcts search` reads JSON Lines files: leave this key out")
     wanted = load_problems(problems, limit=limit, require_answers=False)
     others = load_problems(train, limit=recipe.problems.train_limit) if train else []
-    return Splits(others, [], wanted, [problem for problem in others if problem.solution])
+    splits = Splits(others, [], wanted, [problem for problem in others if problem.solution])
+    check_apart(splits)
+    return splits
 
 
 def report(run: str, root: Path, found: Searched) -> None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from restmcts.cli.console import open_progress
+from restmcts.engines.examination import examine
 from restmcts.engines.registry import ENGINES
 from restmcts.errors import InputError
 from restmcts.grading.registry import GRADERS
@@ -53,9 +54,11 @@ def open_run(
 
 
 def _check_folders(recipe: Recipe) -> None:
-    """Refuse model folders that are not there, before a run is made with their names in its recipe."""
+    """Refuse model folders that are missing or cannot be used, before a run is made with their names."""
     models = recipe.models
     for folder, engine in ((models.policy, models.engine), (models.value, models.valued_by)):
         if folder is not None and ENGINES[engine].local and not (Path(folder) / "config.json").is_file():
             missing = "no config.json in it" if Path(folder).is_dir() else "no such folder"
             raise InputError(f"{folder}: {missing}; give the folder of a Hugging Face model")
+        if folder is not None and ENGINES[engine].local:
+            examine(Path(folder))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from restmcts.engines.transformers.forward import CachedModel
 from restmcts.engines.transformers.policy import Source
 from restmcts.engines.transformers.scoring import Read, ScoringModel
 from restmcts.errors import InputError
-from restmcts.prompts import PromptFormat, encode, load_format, problem_tokens
+from restmcts.prompts import PromptFormat, StepReader, load_format, problem_tokens
 from store.events import Step
 
 
@@ -55,7 +54,7 @@ class TransformersValueModel(ScoringModel):
             format = format or load_format(folder)
         name = name or "value"
         self.format = format or PromptFormat()
-        self._encoded = lru_cache(maxsize=2**14)(lambda text: encode(tokenizer, text))
+        self._steps = StepReader(tokenizer)
         head = find_head(model, name)
         cached = CachedModel(model, name=name, reproducible=reproducible, cache_tokens=cache_tokens)
         super().__init__(cached, tokenizer, read_regression(cached, head), name)
@@ -65,11 +64,11 @@ class TransformersValueModel(ScoringModel):
         return problem_tokens(self.tokenizer, problem, self.format)
 
     def tokens(self, step: Step) -> Tokens:
-        """The token ids of a step, as the policy sampled them: both models have one vocabulary.
+        """The token ids of a step: those that the policy sampled, or those of its text.
 
-        A policy behind a server has no token ids to give: then the text is encoded, each step for itself.
+        A policy behind a server has no token ids to give, and those of another vocabulary say something else.
         """
-        return step.tokens or self._encoded(step.text)
+        return self._steps(step)
 
 
 def read_regression(model: CachedModel, head: torch.nn.Linear) -> Read:

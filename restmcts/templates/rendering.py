@@ -1,0 +1,125 @@
+"""The text of a prompt from the chat template of a tokenizer.
+
+A chat template is a program that came with a model. It runs in another process, with limits on time and
+memory, and it is always told the same day, so that equal problems have equal prompts on every day.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import threading
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+from restmcts.errors import InputError
+from restmcts.processes import LimitedProcess
+
+SECONDS: Final = 5.0
+MEMORY: Final = 2**30
+
+PROBES: Final = ("What is 417 + 286?", "Name the smallest prime number above 90.")
+"""Two problems, to see that a prompt holds the problem."""
+
+Turns = Sequence[Mapping[str, Any]]
+
+_WORKER = LimitedProcess(
+    Path(__file__).with_name("worker.py"), SECONDS, MEMORY, "chat templates cannot be rendered: {reason}"
+)
+_LOCK = threading.Lock()
+
+_SAYS = {
+    "time-out": f"it takes more than {SECONDS:g} s",
+    "crash": "it takes too much memory, or ends its process",
+}
+
+
+@atexit.register
+def _stop() -> None:
+    with _LOCK:
+        _WORKER.stop()
+
+
+def user_prompt(tokenizer: Any, content: str) -> str:
+    """The text of a chat in which the user has said ``content`` and the reply begins.
+
+    Where the template does not show plain text, the content is a list of one part, as templates of models for
+    pictures and text want it.
+
+    Raises:
+        InputError: the template fails, takes too long, or does not show what the user says.
+    """
+    template, special = _template(tokenizer), _special_tokens(tokenizer)
+    parts = _wants_parts(template, special, _name(tokenizer))
+    return render(tokenizer, [_turn(content, parts)], opens_reply=True)
+
+
+def render(tokenizer: Any, turns: Turns, *, opens_reply: bool) -> str:
+    """The text of a chat; ``opens_reply``: up to the beginning of the assistant's next turn.
+
+    Raises:
+        InputError: the template fails, or takes too long or too much memory.
+    """
+    found = _ask(_template(tokenizer), _special_tokens(tokenizer), turns, opens_reply)
+    if "text" not in found:
+        raise _refusal(_name(tokenizer), _reason(found))
+    return str(found["text"])
+
+
+@lru_cache(maxsize=64)
+def _wants_parts(template: str, special: str, name: str) -> bool:
+    """Whether the template shows what the user says only as a list of parts."""
+    found: list[dict[str, Any]] = []
+    for parts in (False, True):
+        texts = [_ask(template, special, [_turn(probe, parts)], True) for probe in PROBES]
+        if all(probe in text.get("text", "") for probe, text in zip(PROBES, texts, strict=True)):
+            return parts
+        found += texts
+    failures = [text for text in found if "text" not in text]
+    reason = _reason(failures[0]) if failures else "the prompt does not show the problem"
+    raise _refusal(name, reason)
+
+
+def _turn(content: str, parts: bool) -> dict[str, Any]:
+    return {"role": "user", "content": [{"type": "text", "text": content}] if parts else content}
+
+
+def _ask(template: str, special: str, turns: Turns, opens_reply: bool) -> dict[str, Any]:
+    arguments = {
+        "messages": list(turns),
+        "tools": None,
+        "documents": None,
+        "add_generation_prompt": opens_reply,
+        **json.loads(special),
+    }
+    with _LOCK:
+        return _WORKER.ask({"template": template, "arguments": arguments})
+
+
+def _template(tokenizer: Any) -> str:
+    try:
+        return str(tokenizer.get_chat_template())
+    except ValueError:
+        raise _refusal(_name(tokenizer), "there are several, and none is the default") from None
+
+
+def _special_tokens(tokenizer: Any) -> str:
+    return json.dumps(tokenizer.special_tokens_map, default=str, sort_keys=True)
+
+
+def _name(tokenizer: Any) -> str:
+    return str(getattr(tokenizer, "name_or_path", "") or "the model")
+
+
+def _reason(found: Mapping[str, Any]) -> str:
+    error = " ".join(str(found.get("error")).split())
+    return _SAYS.get(error, error)
+
+
+def _refusal(name: str, reason: str) -> InputError:
+    return InputError(
+        f"{name}: the chat template cannot be used: {reason}; give the model a template of its own in"
+        ' restmcts.json: {"template": "{problem}\\n"}'
+    )

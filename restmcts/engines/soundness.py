@@ -126,8 +126,8 @@ def check_causal(model: Any, folder: Path) -> None:
     before, after = states[:, :-1].float()
     if not (before - after).abs().max() <= 1e-3 * before.abs().max():
         raise InputError(
-            f"{folder}: a model of the family {model.config.model_type} reads what comes after a token, and is no"
-            " decoder; take a causal language model"
+            f"{folder}: a model of the family {model.config.model_type} reads what comes after a token: it is"
+            " no decoder; take a causal language model"
         )
 
 

@@ -46,7 +46,7 @@ class CachedModel:
         self._keeps = "logits_to_keep" in inspect.signature(model.forward).parameters
         self._multiple = ROWS * torch.get_num_threads() if self._exact else 1
         self._attention = model.config._attn_implementation
-        expected = own_states(model)
+        expected = own_states(model, name)
         _register(model, name)
         exact = self._exact and not kernel_is_exact(self.device, model.dtype)
         probe = self._probe(name, exact)

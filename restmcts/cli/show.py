@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from store.index.reader import StoreReader
     from store.tree import Tree
 
+DEEPEST = 200
+MOST_NODES = 20_000
+"""Of a tree on the terminal: a line has a mark for each level above it."""
+
 
 def runs(root: Root = ROOT, as_json: AsJson = False) -> None:
     """List the runs of the store."""
@@ -137,8 +141,12 @@ def _branches(record: SearchRecord, tree: Tree, labels: dict[str, tuple[float | 
 
     top = Branch(Text(f"root  N {tree.root.visits}  V {tree.root.value:.3f}"))
     made = {0: top}
+    hidden = 0
     for node in tree.nodes[1:]:
         assert node.parent is not None and node.step is not None
+        if node.depth > DEEPEST or len(made) > MOST_NODES:
+            hidden += 1
+            continue
         figures = f"N {node.visits}  V {node.value:.3f}"
         if node.score is not None:
             figures += f"  score {node.score:.3f}"
@@ -151,6 +159,8 @@ def _branches(record: SearchRecord, tree: Tree, labels: dict[str, tuple[float | 
         line = Text(f"{visible(node.step.text.strip(), 120)}  ")
         line.append(f"[{figures}]{mark}", style="dim")
         made[node.id] = made[node.parent].add(line)
+    if hidden:
+        top.add(Text(f"… and {hidden} more nodes; `restmcts tui` and `restmcts export tree` have them all"))
     return top
 
 

@@ -87,7 +87,7 @@ def test_a_server_that_no_model_is_on(own_store: Path) -> None:
 def test_the_problems_to_learn_from_are_other_ones(policy: Path, problems: Path, tmp_path: Path) -> None:
     same = write_lines(
         tmp_path / "train.jsonl",
-        {"id": "t", "problem": "apply  -1, +2 TO 4 ", "answer": "5", "solution": "5"},
+        {"id": "t", "problem": "apply  -1, +2 TO 4 ", "answer": "5"},
     )
     line = refused(
         "search", "--problems", problems, "--policy", policy, "--train", same, "--root", tmp_path / "store"

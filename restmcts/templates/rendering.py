@@ -42,38 +42,40 @@ def _stop() -> None:
         _WORKER.stop()
 
 
-def user_prompt(tokenizer: Any, content: str) -> str:
+def user_prompt(tokenizer: Any, content: str, arguments: Mapping[str, Any] | None = None) -> str:
     """The text of a chat in which the user has said ``content`` and the reply begins.
 
-    Where the template does not show plain text, the content is a list of one part, as templates of models for
+    ``arguments`` are further ones of the template. Where the template does not show plain text, the content is a list of one part, as templates of models for
     pictures and text want it.
 
     Raises:
         InputError: the template fails, takes too long, or does not show what the user says.
     """
-    template, special = _template(tokenizer), _special_tokens(tokenizer)
-    parts = _wants_parts(template, special, _name(tokenizer))
-    return render(tokenizer, [_turn(content, parts)], opens_reply=True)
+    known = _known(tokenizer, arguments or {})
+    parts = _wants_parts(_template(tokenizer), known, _name(tokenizer))
+    return render(tokenizer, [_turn(content, parts)], opens_reply=True, arguments=arguments)
 
 
-def render(tokenizer: Any, turns: Turns, *, opens_reply: bool) -> str:
+def render(
+    tokenizer: Any, turns: Turns, *, opens_reply: bool, arguments: Mapping[str, Any] | None = None
+) -> str:
     """The text of a chat; ``opens_reply``: up to the beginning of the assistant's next turn.
 
     Raises:
         InputError: the template fails, or takes too long or too much memory.
     """
-    found = _ask(_template(tokenizer), _special_tokens(tokenizer), turns, opens_reply)
+    found = _ask(_template(tokenizer), _known(tokenizer, arguments or {}), turns, opens_reply)
     if "text" not in found:
         raise _refusal(_name(tokenizer), _reason(found))
     return str(found["text"])
 
 
 @lru_cache(maxsize=64)
-def _wants_parts(template: str, special: str, name: str) -> bool:
+def _wants_parts(template: str, known: str, name: str) -> bool:
     """Whether the template shows what the user says only as a list of parts."""
     found: list[dict[str, Any]] = []
     for parts in (False, True):
-        texts = [_ask(template, special, [_turn(probe, parts)], True) for probe in PROBES]
+        texts = [_ask(template, known, [_turn(probe, parts)], True) for probe in PROBES]
         if all(probe in text.get("text", "") for probe, text in zip(PROBES, texts, strict=True)):
             return parts
         found += texts
@@ -86,13 +88,13 @@ def _turn(content: str, parts: bool) -> dict[str, Any]:
     return {"role": "user", "content": [{"type": "text", "text": content}] if parts else content}
 
 
-def _ask(template: str, special: str, turns: Turns, opens_reply: bool) -> dict[str, Any]:
+def _ask(template: str, known: str, turns: Turns, opens_reply: bool) -> dict[str, Any]:
     arguments = {
         "messages": list(turns),
         "tools": None,
         "documents": None,
         "add_generation_prompt": opens_reply,
-        **json.loads(special),
+        **json.loads(known),
     }
     with _LOCK:
         return _WORKER.ask({"template": template, "arguments": arguments})
@@ -105,8 +107,9 @@ def _template(tokenizer: Any) -> str:
         raise _refusal(_name(tokenizer), "there are several, and none is the default") from None
 
 
-def _special_tokens(tokenizer: Any) -> str:
-    return json.dumps(tokenizer.special_tokens_map, default=str, sort_keys=True)
+def _known(tokenizer: Any, arguments: Mapping[str, Any]) -> str:
+    """The special tokens and the further arguments, as JSON."""
+    return json.dumps({**tokenizer.special_tokens_map, **arguments}, default=str, sort_keys=True)
 
 
 def _name(tokenizer: Any) -> str:

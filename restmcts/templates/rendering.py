@@ -45,8 +45,8 @@ def _stop() -> None:
 def user_prompt(tokenizer: Any, content: str, arguments: Mapping[str, Any] | None = None) -> str:
     """The text of a chat in which the user has said ``content`` and the reply begins.
 
-    ``arguments`` are further ones of the template. Where the template does not show plain text, the content is a list of one part, as templates of models for
-    pictures and text want it.
+    ``arguments`` are further ones of the template. Where the template does not show plain text, the content
+    is a list of one part, as templates of models for pictures and text want it.
 
     Raises:
         InputError: the template fails, takes too long, or does not show what the user says.

@@ -142,8 +142,10 @@ class StepReader:
     vocabulary, and the text is encoded anew where it stands: after the newline of the step before.
     """
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(self, tokenizer: Any, size: int) -> None:
+        """Read nothing yet. ``size``: ids below this exist; a model may have more than its tokenizer."""
         self._tokenizer = tokenizer
+        self._size = size
         self._read = lru_cache(maxsize=2**16)(self._reading)
 
     def __call__(self, step: Step) -> tuple[int, ...]:
@@ -151,7 +153,8 @@ class StepReader:
         return self._read(step.tokens, step.text)
 
     def _reading(self, tokens: tuple[int, ...], text: str) -> tuple[int, ...]:
-        if tokens and min(tokens) >= 0 and decode(self._tokenizer, tokens) == text:
+        known = bool(tokens) and min(tokens) >= 0 and max(tokens) < self._size
+        if known and decode(self._tokenizer, tokens) == text:
             return tokens
         return encode_after(self._tokenizer, SEPARATOR, text)
 

@@ -294,7 +294,7 @@ def parse_override(override: str) -> tuple[list[str], Any]:
         raise InputError(f"-o {override!r}: write key=value, for example -o seed=2")
     try:
         return key.split("."), tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         return key.split("."), text
 
 
@@ -340,6 +340,8 @@ def _parsed(text: str, where: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{where}: not valid TOML: {error}") from None
+    except RecursionError:
+        raise InputError(f"{where}: nested too deeply") from None
 
 
 def shipped_recipes() -> dict[str, str]:

@@ -141,7 +141,7 @@ class _RunCheck:
                 parse(read_plain(path).decode("utf-8"))
             except StoreError:
                 continue  # no file, which is among the findings already
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, RecursionError) as error:
                 yield f"{path}: cannot be read: {error}"
         if not layout.phases.is_symlink() and not layout.phases.exists():
             yield f"{layout.phases}: missing; the run does not show in the index"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from restmcts.engines.examination import check_plain_weights
 from restmcts.engines.registry import ENGINES
 from restmcts.engines.settings import ModelSettings
 from restmcts.errors import InputError
@@ -34,7 +37,8 @@ def check_trainable(models: ModelSettings) -> None:
     """Refuse to train what is not here, or not of the kind that is trained here.
 
     Raises:
-        InputError: a model is on a server, or the value model is a published process reward model.
+        InputError: a model is on a server, its weights are quantised, or the value model is a published
+            process reward model.
     """
     if models.prm is not None:
         raise InputError(
@@ -46,3 +50,6 @@ def check_trainable(models: ModelSettings) -> None:
             f"models of the engine {fixed[0]} cannot be trained: search with them by `restmcts search`"
             " and `restmcts eval`, or give a folder and the engine transformers or vllm"
         )
+    for folder in (models.policy, models.value):
+        if folder is not None:
+            check_plain_weights(Path(folder))

@@ -37,8 +37,9 @@ class Encoder:
 
     def __init__(self, source: Path) -> None:
         self.tokenizer: Any = load_tokenizer(source)
-        self.context = context_of(load_config(source), self.tokenizer)
-        self.steps = StepReader(self.tokenizer)
+        config = load_config(source)
+        self.context = context_of(config, self.tokenizer)
+        self.steps = StepReader(self.tokenizer, int(config.get_text_config().vocab_size))
         self.end = int(self.tokenizer.eos_token_id)
         self.format = load_format(source)
         self.prompts: dict[str, tuple[int, ...]] = {}

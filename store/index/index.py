@@ -279,6 +279,6 @@ def _recipe(config: Path) -> str:
     """The top-level key ``recipe`` of the configuration, empty where there is none."""
     try:
         recipe = tomllib.loads(read_plain(config).decode("utf-8")).get("recipe", "")
-    except (OSError, ValueError, StoreError):
+    except (OSError, ValueError, RecursionError, StoreError):
         return ""  # a missing or damaged configuration is a finding of the check, not of the index
     return recipe if isinstance(recipe, str) else ""

@@ -139,6 +139,8 @@ HOSTILE: dict[str, Callable[[Path, Path], None]] = {
     "a checkpoint leads out": _line(f"{RUN}/checkpoints.jsonl", _checkpoint("../../../outside/documents")),
     "a checkpoint is elsewhere": _line(f"{RUN}/checkpoints.jsonl", _checkpoint("OUTSIDE/documents")),
     "a parent leads out": _line(f"{RUN}/checkpoints.jsonl", _checkpoint("checkpoints/1/policy", "../../..")),
+    "a deep configuration": _line(f"{RUN}/run.toml", "a = " + "[" * 20_000 + "]" * 20_000),
+    "a deep line": _line(f"{RUN}/trees/{PHASE}.jsonl", "[" * 20_000 + "]" * 20_000),
     "names with escapes": _named(f"{RUN}/trees/{ESCAPE}.jsonl"),
     "checkpoints with escapes": _line(
         f"{RUN}/checkpoints.jsonl", _checkpoint("checkpoints/\\u001b]0;owned\\u0007\\u202e")

@@ -97,7 +97,16 @@ def test_the_check_names_what_is_wrong(hostility: str, tmp_path: Path, outside: 
     code, said = call("store", "check", "--root", str(root))
     assert code == 1
     assert any(
-        word in said for word in ("a symbolic link", "a pipe", "a device", "leads out", "not JSON", "missing")
+        word in said
+        for word in (
+            "a symbolic link",
+            "a pipe",
+            "a device",
+            "leads out",
+            "not JSON",
+            "missing",
+            "cannot be read",
+        )
     )
 
 

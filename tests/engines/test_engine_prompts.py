@@ -22,6 +22,7 @@ from restmcts.prompts import (
     save_format,
     step_tokens,
 )
+from store.events import Step
 from tests.engines.engine_models import NEWLINE, VOCABULARY, merging_tokenizer, word_tokenizer
 from tests.engines.prm_models import sentencepiece_tokenizer
 
@@ -98,17 +99,18 @@ def test_lines_of_a_worked_solution_get_no_space_of_their_own() -> None:
     tokenizer = sentencepiece_tokenizer()
     steps = step_tokens(tokenizer, "12 - 2 = 10\n10 + 1")
     assert tokenizer.decode([token for step in steps for token in step.tokens]) == "12 - 2 = 10\n10 + 1\n"
-    bare = StepReader(tokenizer)(replace(steps[1], tokens=()))
+    bare = StepReader(tokenizer, len(tokenizer))(replace(steps[1], tokens=()))
     assert bare == steps[1].tokens
 
 
 def test_tokens_are_kept_where_they_say_the_text() -> None:
     tokenizer = word_tokenizer()
-    read = StepReader(tokenizer)
+    read = StepReader(tokenizer, VOCABULARY)
     (step,) = step_tokens(tokenizer, "3 + 4 = 7")
     assert read(step) == step.tokens
-    for foreign in ((9, 9, 9), (10**6,), (-1, 3), ()):
+    for foreign in ((9, 9, 9), (10**6,), (2**63, 3), (-1, 3), ()):
         assert read(replace(step, tokens=foreign)) == step.tokens
+    assert read(Step("", (10**6,))) == ()
 
 
 def test_a_solution_without_text() -> None:

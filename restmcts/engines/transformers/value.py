@@ -54,7 +54,7 @@ class TransformersValueModel(ScoringModel):
             format = format or load_format(folder)
         name = name or "value"
         self.format = format or PromptFormat()
-        self._steps = StepReader(tokenizer)
+        self._steps = StepReader(tokenizer, int(model.config.get_text_config().vocab_size))
         head = find_head(model, name)
         cached = CachedModel(model, name=name, reproducible=reproducible, cache_tokens=cache_tokens)
         super().__init__(cached, tokenizer, read_regression(cached, head), name)

@@ -45,7 +45,7 @@ class VllmValueModel:
         self.name = name or folder.name
         self.format = format or load_format(folder)
         self._vocabulary = int(model.config.get_text_config().vocab_size)
-        self._steps = StepReader(self.tokenizer)
+        self._steps = StepReader(self.tokenizer, self._vocabulary)
         self._engine = open_engine(folder, models, runner="pooling", name=self.name, outside=outside)
         self.context = min(context_length(model, self.tokenizer), self._engine.context)
 

@@ -11,7 +11,6 @@ import json
 import threading
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Final
 
 from restmcts.errors import InputError
@@ -26,12 +25,13 @@ PROBES: Final = ("What is 417 + 286?", "Name the smallest prime number above 90.
 Turns = Sequence[Mapping[str, Any]]
 
 _WORKER = LimitedProcess(
-    Path(__file__).with_name("worker.py"), SECONDS, MEMORY, "chat templates cannot be rendered: {reason}"
+    "restmcts.templates.worker", SECONDS, MEMORY, "chat templates cannot be rendered: {reason}"
 )
 _LOCK = threading.Lock()
 
 _SAYS = {
     "time-out": f"it takes more than {SECONDS:g} s",
+    "memory": "it takes too much memory",
     "crash": "it takes too much memory, or ends its process",
 }
 

@@ -1,20 +1,24 @@
 """The process that renders chat templates; started by :mod:`restmcts.templates.rendering`.
 
-It is run as a script, so that it imports Jinja and nothing of restmcts. One request a line, ``{"template":
-str, "arguments": object}``, gives one line back, ``{"text": str}`` or ``{"error": str}``. The first line says
-``{"ready": true}``, or why not.
+One request a line, ``{"template": str, "arguments": object}``, gives one line back, ``{"text": str}`` or
+``{"error": str}``. The first line says ``{"ready": true}``, or why not. The system ends the process when a
+request takes too much processor time.
 """
 
 from __future__ import annotations
 
 import json
-import os
+import math
+import resource
 import signal
 import sys
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, TextIO
+from typing import Any
+
+from restmcts.processes import limit, private_output, reply
 
 LONGEST = 2**22
 """Characters of a rendered text."""
@@ -27,19 +31,18 @@ Llama 3.1 to 3.3 name where nobody tells them."""
 def main() -> None:
     """Serve requests from standard input until it closes. Arguments: seconds a request, bytes of memory."""
     seconds, memory = float(sys.argv[1]), int(sys.argv[2])
-    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    _limit(memory)
+    replies = private_output()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    limit(resource.RLIMIT_AS, memory)
     try:
         render("{{ 1 }}", {})
     except ImportError as error:
-        _reply(replies, {"missing": str(error)})
+        reply(replies, {"missing": str(error)})
         return
-    _reply(replies, {"ready": True})
+    reply(replies, {"ready": True})
     for line in sys.stdin:
-        _guard(seconds)
-        _reply(replies, _answer(line))
-        _guard(None)
+        limit(resource.RLIMIT_CPU, math.ceil(time.process_time() + seconds))
+        reply(replies, _answer(line))
 
 
 def render(template: str, arguments: dict[str, Any]) -> str:
@@ -94,39 +97,12 @@ def _answer(line: str) -> dict[str, Any]:
         request = json.loads(line)
         text = render(request["template"], request["arguments"])
     except MemoryError:
-        raise
+        return {"error": "memory"}
     except Exception as error:  # a template is a program of the folder, and may raise anything
         return {"error": f"{type(error).__name__}: {str(error)[:500]}"}
     if len(text) > LONGEST:
         return {"error": f"it gives more than {LONGEST} characters"}
     return {"text": text}
-
-
-def _reply(output: TextIO, message: dict[str, Any]) -> None:
-    output.write(json.dumps(message) + "\n")
-    output.flush()
-
-
-def _limit(memory: int) -> None:
-    if sys.platform == "win32":
-        return
-    import resource
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-    if hard != resource.RLIM_INFINITY:
-        memory = min(memory, hard)
-    try:
-        resource.setrlimit(resource.RLIMIT_AS, (memory, hard))
-    except (ValueError, OSError):
-        # macOS has no such limit; the time limit still holds.
-        return
-
-
-def _guard(seconds: float | None) -> None:
-    """Let the system end this process should its parent be gone and not there to do so."""
-    if sys.platform != "win32":
-        signal.setitimer(signal.ITIMER_REAL, 0 if seconds is None else seconds + 5)
 
 
 if __name__ == "__main__":

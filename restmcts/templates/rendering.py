@@ -90,11 +90,11 @@ def _turn(content: str, parts: bool) -> dict[str, Any]:
 
 def _ask(template: str, known: str, turns: Turns, opens_reply: bool) -> dict[str, Any]:
     arguments = {
+        **json.loads(known),
         "messages": list(turns),
         "tools": None,
         "documents": None,
         "add_generation_prompt": opens_reply,
-        **json.loads(known),
     }
     with _LOCK:
         return _WORKER.ask({"template": template, "arguments": arguments})

@@ -57,8 +57,8 @@ def _check_folders(recipe: Recipe) -> None:
     """Refuse model folders that are missing or cannot be used, before a run is made with their names."""
     models = recipe.models
     for folder, engine in ((models.policy, models.engine), (models.value, models.valued_by)):
-        if folder is not None and ENGINES[engine].local and not (Path(folder) / "config.json").is_file():
-            missing = "no config.json in it" if Path(folder).is_dir() else "no such folder"
-            raise InputError(f"{folder}: {missing}; give the folder of a Hugging Face model")
-        if folder is not None and ENGINES[engine].local:
-            examine(Path(folder))
+        if folder is None or not ENGINES[engine].local:
+            continue
+        if not Path(folder).is_dir():
+            raise InputError(f"{folder}: no such folder; give the folder of a Hugging Face model")
+        examine(Path(folder))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -30,6 +31,27 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "store check --json": ("store", "check", "--json"),
     "store rebuild": ("store", "rebuild"),
 }
+
+TOLD = (
+    "a symbolic link", "a pipe", "a device", "leads out", "not JSON", "not whole", "missing", "use letters",
+    "cannot be read",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store without anything odd; nobody changes it."""
+    root = tmp_path_factory.mktemp("sound") / "store"
+    build_store(root, recipe_toml(load_recipe("tiny")))
+    return root
+
+
+@pytest.fixture
+def root(sound: Path, tmp_path: Path) -> Path:
+    """A copy of the store that a test may change."""
+    copy = tmp_path / "store"
+    shutil.copytree(sound, copy)
+    return copy
 
 
 @pytest.fixture
@@ -69,18 +91,12 @@ def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], in
     return command
 
 
-def received(root: Path, outside: Path, hostility: str) -> None:
-    build_store(root, recipe_toml(load_recipe("tiny")))
-    HOSTILE[hostility](root, outside)
-
-
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("hostility", HOSTILE)
 def test_no_command_leaves_the_store(
-    hostility: str, command: str, tmp_path: Path, outside: Path, call: Call
+    hostility: str, command: str, root: Path, outside: Path, call: Call
 ) -> None:
-    root = tmp_path / "store"
-    received(root, outside, hostility)
+    HOSTILE[hostility](root, outside)
     before = state_of(outside)
     code, said = call(*COMMANDS[command], "--root", str(root))
     assert code in (0, 1, 2)
@@ -91,31 +107,16 @@ def test_no_command_leaves_the_store(
 
 
 @pytest.mark.parametrize("hostility", HOSTILE)
-def test_the_check_names_what_is_wrong(hostility: str, tmp_path: Path, outside: Path, call: Call) -> None:
-    root = tmp_path / "store"
-    received(root, outside, hostility)
+def test_the_check_names_what_is_wrong(hostility: str, root: Path, outside: Path, call: Call) -> None:
+    HOSTILE[hostility](root, outside)
     code, said = call("store", "check", "--root", str(root))
     assert code == 1
-    assert any(
-        word in said
-        for word in (
-            "a symbolic link",
-            "a pipe",
-            "a device",
-            "leads out",
-            "not JSON",
-            "missing",
-            "cannot be read",
-        )
-    )
+    assert any(word in said for word in TOLD)
 
 
 @pytest.mark.parametrize("hostility", HOSTILE)
-async def test_no_screen_leaves_the_store(
-    hostility: str, tmp_path: Path, outside: Path, in_time: None
-) -> None:
-    root = tmp_path / "store"
-    received(root, outside, hostility)
+async def test_no_screen_leaves_the_store(hostility: str, root: Path, outside: Path, in_time: None) -> None:
+    HOSTILE[hostility](root, outside)
     before = state_of(outside)
     with StoreReader(root) as reader:
         app = StoreApp(reader)
@@ -126,26 +127,21 @@ async def test_no_screen_leaves_the_store(
     assert state_of(outside) == before
 
 
-def test_a_sound_store_passes_every_command(tmp_path: Path, call: Call) -> None:
-    root = tmp_path / "store"
-    build_store(root, recipe_toml(load_recipe("tiny")))
+def test_a_sound_store_passes_every_command(root: Path, call: Call) -> None:
     expected = {"eval": 2, "iterate": 2, "export samples": 2}
+    assert call("store", "rebuild", "--root", str(root))[0] == 0
     for name, words in COMMANDS.items():
         code, said = call(*words, "--root", str(root))
         assert code == expected.get(name, 0), said
 
 
-def test_a_run_whose_lines_lead_elsewhere_is_not_gone_on_with(
-    tmp_path: Path, outside: Path, call: Call
-) -> None:
-    root = tmp_path / "store"
-    received(root, outside, "phases.jsonl is a link")
+def test_a_run_whose_lines_lead_elsewhere_is_not_gone_on_with(root: Path, outside: Path, call: Call) -> None:
+    HOSTILE["phases.jsonl is a link"](root, outside)
     code, said = call("label", "first", "--root", str(root))
     assert (code, "phases.jsonl: a symbolic link, which a store does not hold" in said) == (1, True)
 
 
-def test_the_root_itself_may_be_a_link(tmp_path: Path, call: Call) -> None:
-    build_store(tmp_path / "disk", recipe_toml(load_recipe("tiny")))
-    (tmp_path / "store").symlink_to(tmp_path / "disk")
-    assert call("label", "first", "--root", str(tmp_path / "store"))[0] == 0
-    assert call("store", "check", "--root", str(tmp_path / "store"))[0] == 0
+def test_the_root_itself_may_be_a_link(root: Path, tmp_path: Path, call: Call) -> None:
+    (tmp_path / "link").symlink_to(root)
+    for words in (("label", "first"), ("store", "rebuild"), ("store", "check")):
+        assert call(*words, "--root", str(tmp_path / "link"))[0] == 0

@@ -44,13 +44,16 @@ def check_complete(report: Mapping[str, Any], folder: Path) -> None:
     check_all_used(report, folder)
 
 
-def check_all_used(report: Mapping[str, Any], folder: Path) -> None:
+def check_all_used(report: Mapping[str, Any], folder: Path, *, within: str = "") -> None:
     """Refuse weights that the model leaves out, which would compute something else without them.
+
+    ``within``: how the names of those begin that count; others are of a head that is to be replaced.
 
     Raises:
         InputError: there are such weights.
     """
-    left = sorted(name for name in report["unexpected_keys"] if not _HARMLESS.search(name))
+    names = [name for name in report["unexpected_keys"] if name.startswith(within)]
+    left = sorted(name for name in names if not _HARMLESS.search(name))
     if left:
         raise InputError(
             f"{folder}: the model has no place for the weights {left[0]}{_more(left)}, and would compute"

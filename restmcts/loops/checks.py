@@ -51,5 +51,5 @@ def check_trainable(models: ModelSettings) -> None:
             " and `restmcts eval`, or give a folder and the engine transformers or vllm"
         )
     for folder in (models.policy, models.value):
-        if folder is not None:
+        if folder is not None and Path(folder).is_dir():
             check_plain_weights(Path(folder))

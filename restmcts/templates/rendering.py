@@ -16,7 +16,7 @@ from typing import Any, Final
 from restmcts.errors import InputError
 from restmcts.processes import LimitedProcess
 
-SECONDS: Final = 5.0
+SECONDS: Final = 2.0
 MEMORY: Final = 2**30
 
 PROBES: Final = ("What is 417 + 286?", "Name the smallest prime number above 90.")
@@ -49,7 +49,7 @@ def user_prompt(tokenizer: Any, content: str, arguments: Mapping[str, Any] | Non
     is a list of one part, as templates of models for pictures and text want it.
 
     Raises:
-        InputError: the template fails, takes too long, or does not show what the user says.
+        TemplateRefusal: the template fails, takes too long, or does not show what the user says.
     """
     known = _known(tokenizer, arguments or {})
     parts = _wants_parts(_template(tokenizer), known, _name(tokenizer))
@@ -62,26 +62,37 @@ def render(
     """The text of a chat; ``opens_reply``: up to the beginning of the assistant's next turn.
 
     Raises:
-        InputError: the template fails, or takes too long or too much memory.
+        TemplateRefusal: the template fails, or takes too long or too much memory.
     """
     found = _ask(_template(tokenizer), _known(tokenizer, arguments or {}), turns, opens_reply)
     if "text" not in found:
-        raise _refusal(_name(tokenizer), _reason(found))
+        raise TemplateRefusal(_name(tokenizer), _reason(found))
     return str(found["text"])
 
 
 @lru_cache(maxsize=64)
 def _wants_parts(template: str, known: str, name: str) -> bool:
     """Whether the template shows what the user says only as a list of parts."""
-    found: list[dict[str, Any]] = []
+    reasons = []
     for parts in (False, True):
-        texts = [_ask(template, known, [_turn(probe, parts)], True) for probe in PROBES]
-        if all(probe in text.get("text", "") for probe, text in zip(PROBES, texts, strict=True)):
+        reason = _objection(template, known, parts)
+        if reason is None:
             return parts
-        found += texts
-    failures = [text for text in found if "text" not in text]
-    reason = _reason(failures[0]) if failures else "the prompt does not show the problem"
-    raise _refusal(name, reason)
+        reasons.append(reason)
+        if reason in _SAYS.values():
+            break
+    raise TemplateRefusal(name, reasons[0])
+
+
+def _objection(template: str, known: str, parts: bool) -> str | None:
+    """Why the template cannot be used with content as text, or as parts; None: it can."""
+    for probe in PROBES:
+        found = _ask(template, known, [_turn(probe, parts)], True)
+        if "text" not in found:
+            return _reason(found)
+        if probe not in found["text"]:
+            return "the prompt does not show the problem"
+    return None
 
 
 def _turn(content: str, parts: bool) -> dict[str, Any]:
@@ -104,7 +115,7 @@ def _template(tokenizer: Any) -> str:
     try:
         return str(tokenizer.get_chat_template())
     except ValueError:
-        raise _refusal(_name(tokenizer), "there are several, and none is the default") from None
+        raise TemplateRefusal(_name(tokenizer), "there are several, and none is the default") from None
 
 
 def _known(tokenizer: Any, arguments: Mapping[str, Any]) -> str:
@@ -121,8 +132,12 @@ def _reason(found: Mapping[str, Any]) -> str:
     return _SAYS.get(error, error)
 
 
-def _refusal(name: str, reason: str) -> InputError:
-    return InputError(
-        f"{name}: the chat template cannot be used: {reason}; give the model a template of its own in"
-        ' restmcts.json: {"template": "{problem}\\n"}'
-    )
+class TemplateRefusal(InputError):
+    """A chat template cannot be used; ``reason`` says why."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(
+            f"{name}: the chat template cannot be used: {reason}; give the model a template of its own in"
+            ' restmcts.json: {"template": "{problem}\\n"}'
+        )
+        self.reason = reason

@@ -118,7 +118,7 @@ def classifier_from_policy(source: Path, config: Any) -> Any:
             local_files_only=True,
             output_loading_info=True,
         )
-    check_all_used(report, source)
+    check_all_used(report, source, within=f"{model.base_model_prefix}.")
     check_finite(model, source)
     check_causal(model, source)
     return model

@@ -55,7 +55,10 @@ def split(*names: str) -> Callable[[Path], None]:
     def spoil(folder: Path) -> None:
         tensors = load_file(folder / "model.safetensors")
         (folder / "model.safetensors").rename(folder / "model-00001-of-00001.safetensors")
-        index = {"weight_map": {tensor: names[place % len(names)] for place, tensor in enumerate(tensors)}}
+        index = {
+            "metadata": {},
+            "weight_map": {tensor: names[place % len(names)] for place, tensor in enumerate(tensors)},
+        }
         (folder / "model.safetensors.index.json").write_text(json.dumps(index))
 
     return spoil

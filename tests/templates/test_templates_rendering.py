@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -92,15 +91,10 @@ def test_a_template_that_cannot_be_used(name: str) -> None:
     assert "\n" not in message
 
 
-def test_a_template_that_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    from restmcts.templates import rendering
-
-    monkeypatch.setattr(rendering._WORKER, "seconds", 1.0)
+def test_a_template_that_does_not_end() -> None:
     loops = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
-    begun = time.monotonic()
-    with pytest.raises(InputError, match="it takes more than"):
+    with pytest.raises(InputError, match="it takes more than 2 s"):
         user_prompt(tokenizer(loops + "{{ messages[0].content }}"), "1 + 1?")
-    assert time.monotonic() - begun < 20
     assert user_prompt(tokenizer(PLAIN), "1 + 1?") == "<s>1 + 1?</s><s>"
 
 

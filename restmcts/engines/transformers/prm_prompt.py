@@ -10,7 +10,7 @@ from restmcts.engines.base import Tokens
 from restmcts.engines.prm_settings import PrmSettings
 from restmcts.errors import EngineError, InputError
 from restmcts.prompts import encode, encode_after, with_start
-from restmcts.templates.rendering import render
+from restmcts.templates.rendering import TemplateRefusal, render
 
 PROBLEM = "{problem}"
 
@@ -169,8 +169,13 @@ def chat_frame(tokenizer: Any, system: str | None, name: str) -> str:
     turns = [] if system is None else [{"role": "system", "content": system}]
     turns.append({"role": "user", "content": PROBLEM})
     answered = [*turns, {"role": "assistant", "content": "1"}]
-    frame = render(tokenizer, turns, opens_reply=True)
-    whole = render(tokenizer, answered, opens_reply=False)
+    try:
+        frame = render(tokenizer, turns, opens_reply=True)
+        whole = render(tokenizer, answered, opens_reply=False)
+    except TemplateRefusal as refusal:
+        raise InputError(
+            f"{name}: the chat template cannot be used: {refusal.reason}; set models.prm.template"
+        ) from refusal
     if frame.count(PROBLEM) != 1 or not whole.startswith(frame + "1"):
         raise InputError(
             f"{name}: the chat template does not keep the problem once and the steps after it; set "

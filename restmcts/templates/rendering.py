@@ -49,7 +49,7 @@ def user_prompt(tokenizer: Any, content: str, arguments: Mapping[str, Any] | Non
     is a list of one part, as templates of models for pictures and text want it.
 
     Raises:
-        TemplateRefusal: the template fails, takes too long, or does not show what the user says.
+        TemplateError: the template fails, takes too long, or does not show what the user says.
     """
     known = _known(tokenizer, arguments or {})
     parts = _wants_parts(_template(tokenizer), known, _name(tokenizer))
@@ -62,11 +62,11 @@ def render(
     """The text of a chat; ``opens_reply``: up to the beginning of the assistant's next turn.
 
     Raises:
-        TemplateRefusal: the template fails, or takes too long or too much memory.
+        TemplateError: the template fails, or takes too long or too much memory.
     """
     found = _ask(_template(tokenizer), _known(tokenizer, arguments or {}), turns, opens_reply)
     if "text" not in found:
-        raise TemplateRefusal(_name(tokenizer), _reason(found))
+        raise TemplateError(_name(tokenizer), _reason(found))
     return str(found["text"])
 
 
@@ -81,7 +81,7 @@ def _wants_parts(template: str, known: str, name: str) -> bool:
         reasons.append(reason)
         if reason in _SAYS.values():
             break
-    raise TemplateRefusal(name, reasons[0])
+    raise TemplateError(name, reasons[0])
 
 
 def _objection(template: str, known: str, parts: bool) -> str | None:
@@ -115,7 +115,7 @@ def _template(tokenizer: Any) -> str:
     try:
         return str(tokenizer.get_chat_template())
     except ValueError:
-        raise TemplateRefusal(_name(tokenizer), "there are several, and none is the default") from None
+        raise TemplateError(_name(tokenizer), "there are several, and none is the default") from None
 
 
 def _known(tokenizer: Any, arguments: Mapping[str, Any]) -> str:
@@ -132,7 +132,7 @@ def _reason(found: Mapping[str, Any]) -> str:
     return _SAYS.get(error, error)
 
 
-class TemplateRefusal(InputError):
+class TemplateError(InputError):
     """A chat template cannot be used; ``reason`` says why."""
 
     def __init__(self, name: str, reason: str) -> None:

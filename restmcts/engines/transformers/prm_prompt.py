@@ -10,7 +10,7 @@ from restmcts.engines.base import Tokens
 from restmcts.engines.prm_settings import PrmSettings
 from restmcts.errors import EngineError, InputError
 from restmcts.prompts import encode, encode_after, with_start
-from restmcts.templates.rendering import TemplateRefusal, render
+from restmcts.templates.rendering import TemplateError, render
 
 PROBLEM = "{problem}"
 
@@ -172,7 +172,7 @@ def chat_frame(tokenizer: Any, system: str | None, name: str) -> str:
     try:
         frame = render(tokenizer, turns, opens_reply=True)
         whole = render(tokenizer, answered, opens_reply=False)
-    except TemplateRefusal as refusal:
+    except TemplateError as refusal:
         raise InputError(
             f"{name}: the chat template cannot be used: {refusal.reason}; set models.prm.template"
         ) from refusal

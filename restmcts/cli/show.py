@@ -112,7 +112,8 @@ def _show_run(reader: StoreReader, run: str, as_json: bool) -> None:
 def _show_tree(reader: StoreReader, run: str, tree_id: str, as_json: bool) -> None:
     from rich.console import Console
 
-    from restmcts.cli.console import print_encoded, visible
+    from restmcts.cli.console import print_encoded
+    from restmcts.cli.text import visible
     from store.encoding.searches import encode_search
     from store.tree import fold
 
@@ -137,7 +138,7 @@ def _branches(record: SearchRecord, tree: Tree, labels: dict[str, tuple[float | 
     from rich.text import Text
     from rich.tree import Tree as Branch
 
-    from restmcts.cli.console import visible
+    from restmcts.cli.text import visible
 
     top = Branch(Text(f"root  N {tree.root.visits}  V {tree.root.value:.3f}"))
     made = {0: top}

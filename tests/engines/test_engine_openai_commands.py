@@ -162,17 +162,17 @@ def test_a_stored_recipe_alone_sends_nothing(tmp_path: Path, server: FaultServer
 def test_a_received_recipe_gets_no_variable_and_no_file(
     tmp_path: Path, server: FaultServer, problems: Path
 ) -> None:
-    secret = tmp_path / "secret.jsonl"
+    root, secret = tmp_path / "store", tmp_path / "secret.jsonl"
     secret.write_text('{"problem": "my secret", "answer": "7"}\n')
-    asked = ("search", "--problems", problems, "--policy", "tiny", "--root", tmp_path, "--method", "greedy")
+    asked = ("search", "--problems", problems, "--policy", "tiny", "--root", root, "--method", "greedy")
     assert restmcts(*asked, *hosted(server)).returncode == 0
-    config, sent = tmp_path / "runs" / "search-greedy" / "run.toml", len(server.seen)
+    config, sent = root / "runs" / "search-greedy" / "run.toml", len(server.seen)
     config.write_text(config.read_text().replace(str(problems), str(secret)))
     words = ("--base-url", server.url, "--api-key-variable", "MY_API_KEY")
-    done = restmcts("eval", "search-greedy", "--root", tmp_path, "--method", "greedy", *words)
+    done = restmcts("eval", "search-greedy", "--root", root, "--method", "greedy", *words)
     assert (done.returncode, "--problems FILE" in done.stderr) == (2, True)
     config.write_text(config.read_text().replace("MY_API_KEY", "AWS_SECRET_ACCESS_KEY"))
-    done = restmcts("eval", "search-greedy", "--root", tmp_path, "--method", "greedy", *words)
+    done = restmcts("eval", "search-greedy", "--root", root, "--method", "greedy", *words)
     assert (done.returncode, "_API_KEY or _TOKEN" in done.stderr) == (2, True)
     assert len(server.seen) == sent
 
@@ -189,8 +189,10 @@ def test_models_on_a_server_cannot_be_trained(engine: str, tmp_path: Path) -> No
 def test_a_value_model_cannot_be_made_from_a_policy_on_a_server(
     server: FaultServer, problems: Path, tmp_path: Path
 ) -> None:
+    other = tmp_path / "other.jsonl"
+    other.write_text('{"problem": "another one", "answer": "7"}\n')
     done = restmcts(
-        "search", "--problems", problems, "--policy", "tiny", "--train", problems, "--root", tmp_path,
+        "search", "--problems", problems, "--policy", "tiny", "--train", other, "--root", tmp_path,
         *hosted(server, "models.value_engine=transformers"),
     )  # fmt: skip
     assert done.returncode == 2

@@ -13,6 +13,7 @@ from store.encoding.rows import encode_sample, sample_from
 from store.events import SearchRecord
 from store.files.jsonl import read_rows
 from store.files.layout import RunLayout
+from store.files.plain import plain_files
 from store.records import PolicySample, Sample
 from store.tree import fold
 
@@ -47,13 +48,21 @@ def sample_files(root: Path, run: str, kind: str, iteration: int | None) -> list
         InputError: there are none.
     """
     ending = "select" if kind == "policy" else "label"
-    folder = RunLayout(root, run).folder / "samples"
-    files = sorted(folder.glob(f"*.{ending}.jsonl"), key=lambda path: int(path.name.partition(".")[0]))
+    layout = RunLayout(root, run)
+    folder = layout.plain(layout.folder / "samples")
+    found = [path for path in plain_files(folder, f"*.{ending}.jsonl") if _iteration(path) is not None]
+    files = sorted(found, key=lambda path: _iteration(path) or 0)
     if iteration is not None:
-        files = [path for path in files if path.name.startswith(f"{iteration}.")]
+        files = [path for path in files if _iteration(path) == iteration]
     if not files:
         raise InputError(f"run {run!r} in {root} has no {kind} samples" + _of(iteration))
     return files
+
+
+def _iteration(path: Path) -> int | None:
+    """The iteration that the name of a file of samples begins with."""
+    number = path.name.partition(".")[0]
+    return int(number) if number.isascii() and number.isdecimal() and len(number) < 19 else None
 
 
 def _of(iteration: int | None) -> str:
@@ -69,7 +78,8 @@ def read_samples(path: Path) -> Iterator[Sample]:
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file; samples lie in samples/ of a run")
-    for line, row in read_rows(path):
+    # A file that the user names may be a link.
+    for line, row in read_rows(path.resolve()):
         yield sample_from(row, f"{path}:{line.number}")
 
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 
 from restmcts.errors import InputError
+from restmcts.templates.rendering import user_prompt
 from store.events import Step
 
 SEPARATOR: Final = "\n"
@@ -67,7 +69,8 @@ def problem_tokens(tokenizer: Any, problem: str, format: PromptFormat | None = N
     """The token ids of a problem, ready for the first step to follow.
 
     Raises:
-        InputError: the template has no ``{problem}``, or the prompt has no tokens.
+        InputError: the template has no ``{problem}``, the chat template cannot be used, or the prompt has no
+            tokens.
     """
     format = format or PromptFormat()
     instruction = INSTRUCTION if format.instruction is None else format.instruction
@@ -104,11 +107,7 @@ def _chat_tokens(
     tokenizer: Any, problem: str, instruction: str, arguments: Mapping[str, Any]
 ) -> tuple[int, ...]:
     content = f"{problem}\n\n{instruction}" if instruction else problem
-    turns = [{"role": "user", "content": content}]
-    tokens = tokenizer.apply_chat_template(
-        turns, add_generation_prompt=True, tokenize=True, return_dict=False, **arguments
-    )
-    return tuple(int(token) for token in tokens)
+    return encode(tokenizer, user_prompt(tokenizer, content, arguments))
 
 
 def _plain_tokens(tokenizer: Any, problem: str, template: str, instruction: str) -> tuple[int, ...]:
@@ -158,6 +157,30 @@ def decode(tokenizer: Any, tokens: Sequence[int]) -> str:
     """The text of token ids, special tokens left out."""
     text = tokenizer.decode(list(tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False)
     return str(text)
+
+
+class StepReader:
+    """Steps as the token ids of one vocabulary.
+
+    Sampled token ids are kept where they say the text of the step. Where they do not, they are of another
+    vocabulary, and the text is encoded anew where it stands: after the newline of the step before.
+    """
+
+    def __init__(self, tokenizer: Any, size: int) -> None:
+        """Read nothing yet. ``size``: ids below this exist; a model may have more than its tokenizer."""
+        self._tokenizer = tokenizer
+        self._size = size
+        self._read = lru_cache(maxsize=2**16)(self._reading)
+
+    def __call__(self, step: Step) -> tuple[int, ...]:
+        """The token ids of a step."""
+        return self._read(step.tokens, step.text)
+
+    def _reading(self, tokens: tuple[int, ...], text: str) -> tuple[int, ...]:
+        known = bool(tokens) and min(tokens) >= 0 and max(tokens) < self._size
+        if known and decode(self._tokenizer, tokens) == text:
+            return tokens
+        return line_tokens(self._tokenizer, text)
 
 
 class StepEnds:
@@ -222,7 +245,7 @@ def step_tokens(tokenizer: Any, solution: str) -> tuple[Step, ...]:
     steps: list[Step] = []
     for number, line in enumerate(lines, start=1):
         text = line + SEPARATOR
-        tokens = encode(tokenizer, text)
+        tokens = line_tokens(tokenizer, text)
         if not tokens or SEPARATOR not in decode(tokenizer, tokens[-1:]):
             raise InputError(
                 f"the tokenizer loses the newline after {line[:60]!r}: use one that keeps newlines"

@@ -20,6 +20,7 @@ from restmcts.search.choice import EvaluatedMethod, GenerationSettings
 from restmcts.settings import Settings, checked
 from restmcts.training.settings import PolicyTraining, ValueTraining
 from store.files.layout import RunLayout
+from store.files.plain import read_plain
 from store.tree import Tree
 
 OLD_TINY = (
@@ -293,7 +294,7 @@ def parse_override(override: str) -> tuple[list[str], Any]:
         raise InputError(f"-o {override!r}: write key=value, for example -o seed=2")
     try:
         return key.split("."), tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         return key.split("."), text
 
 
@@ -302,10 +303,12 @@ def stored_text(root: Path, run: str) -> str:
 
     Raises:
         InputError: there is no such run.
+        StoreError: the file is a link, or a link leads to it.
     """
-    path = RunLayout(root, run).config
+    layout = RunLayout(root, run)
+    path = layout.config
     try:
-        return path.read_text("utf-8")
+        return read_plain(layout.plain(path)).decode("utf-8")
     except FileNotFoundError:
         raise InputError(f"no run {run!r} in {root}: `restmcts runs --root {root}` lists them") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -337,6 +340,8 @@ def _parsed(text: str, where: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{where}: not valid TOML: {error}") from None
+    except RecursionError:
+        raise InputError(f"{where}: nested too deeply") from None
 
 
 def shipped_recipes() -> dict[str, str]:

@@ -13,8 +13,17 @@ from store.encoding.searches import search_from
 from store.errors import InputError, StoreError
 from store.files.journal import Journal, take_in
 from store.files.jsonl import parse_lines
-from store.files.layout import RunLayout, check_phase, check_rule, index_path, run_names
+from store.files.layout import (
+    RUNS,
+    RunLayout,
+    check_index,
+    check_phase,
+    check_rule,
+    index_path,
+    run_names,
+)
 from store.files.lock import is_locked
+from store.files.plain import check_place, oddities, read_plain
 from store.index.index import Index
 from store.index.reader import connect
 from store.index.tables import Source, sources, tree_number
@@ -36,7 +45,7 @@ def check(root: Path) -> list[str]:
     """
     if not root.is_dir():
         raise InputError(f"{root}: no such folder; name a folder that holds a store")
-    findings: list[str] = []
+    findings = [*_misplaced(root)]
     for run in run_names(root):
         layout = RunLayout(root, run)
         findings += _RunCheck(layout).findings()
@@ -79,6 +88,21 @@ def _rebuild(root: Path) -> dict[str, int]:
         index.close()
 
 
+def _misplaced(root: Path) -> Iterator[str]:
+    """What stands where the index or a run belongs, and is neither."""
+    try:
+        check_index(root)
+        check_place(root, root / RUNS)
+    except StoreError as error:
+        yield str(error)
+        return
+    for path in sorted((root / RUNS).glob("*")):
+        try:
+            check_place(root, path)
+        except StoreError as error:
+            yield str(error)
+
+
 class _RunCheck:
     """The check of one run; trees are remembered by their size, for what refers to them."""
 
@@ -98,6 +122,7 @@ class _RunCheck:
         }
 
     def findings(self) -> Iterator[str]:
+        yield from oddities(self._layout.folder)
         yield from self._single_files()
         for source in sources(self._layout):
             yield from self._file(source)
@@ -113,10 +138,12 @@ class _RunCheck:
         )
         for path, parse in readers:
             try:
-                parse(path.read_text("utf-8"))
-            except (OSError, ValueError) as error:
+                parse(read_plain(path).decode("utf-8"))
+            except StoreError:
+                continue  # no file, which is among the findings already
+            except (OSError, ValueError, RecursionError) as error:
                 yield f"{path}: cannot be read: {error}"
-        if not layout.phases.exists():
+        if not layout.phases.is_symlink() and not layout.phases.exists():
             yield f"{layout.phases}: missing; the run does not show in the index"
 
     def _file(self, source: Source) -> Iterator[str]:
@@ -206,7 +233,10 @@ def _ranges(tree: Tree, where: str) -> Iterator[str]:
 
 def _index_findings(root: Path, layout: RunLayout) -> Iterator[str]:
     """Is the index up to date? A run that is being written may be ahead of it."""
-    path = index_path(root)
+    try:
+        path = check_index(root)
+    except StoreError:
+        return  # said already
     if is_locked(layout.folder):
         return
     if not path.exists():

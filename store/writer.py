@@ -28,6 +28,7 @@ from store.encoding.searches import encode_search, search_failed, search_from, s
 from store.errors import StoreError
 from store.files.atomic import make_folder, replace_file
 from store.files.config import write_config, write_environment
+from store.files.inputs import the_same, to_rows
 from store.files.journal import Journal, encode_entry, entry, take_in
 from store.files.jsonl import Line, LineWriter, read_at, read_rows
 from store.files.layout import RunLayout, check_phase
@@ -71,9 +72,10 @@ class RunWriter:
 
         Raises:
             InputError: the run was started with another configuration; the message shows the difference.
-            StoreError: another process writes the run, or a file cannot be written.
+            StoreError: another process writes the run, or a file cannot be written or is a link.
         """
         layout = RunLayout(root, run)
+        layout.check_plain()
         index = Index(root)
         try:
             make_folder(layout.folder)
@@ -179,6 +181,17 @@ class RunWriter:
             new = {name: origin for name, origin in origins.items() if known.get(name) != origin}
             if new:
                 self._note(entry("uses", phase=phase, uses={kind: new}))
+
+    def note_input(self, path: Path) -> None:
+        """Note what a file or a model folder outside of the run holds, or see that it still holds it.
+
+        Raises :class:`InputError` when it holds something else now; the message names the difference.
+        """
+        with self._mutex:
+            known = self._journal.inputs.get(str(path))
+            found = the_same(path, known, self.layout.run)
+            if found != known:
+                self._note(entry("inputs", path=str(path), files=to_rows(found)))
 
     def start_phase(self, name: str, kind: str, iteration: int | None) -> None:
         """Start a phase, or start an unfinished one again.

@@ -26,6 +26,7 @@ from restmcts.cli import (
     train,
     tui,
 )
+from restmcts.cli.text import complain
 from restmcts.engines.cpu import prepare_cpu
 from restmcts.errors import RestmctsError
 
@@ -102,17 +103,12 @@ def run() -> int:
     except Exception as error:
         return _failed(f"internal error: {type(error).__name__}: {error} (--debug shows more)", 1)
     if code == INTERRUPTED:
-        _say("stopped; what is finished is stored, and the same command goes on from there")
+        complain("stopped; what is finished is stored, and the same command goes on from there")
     return code if isinstance(code, int) else 0
 
 
 def _failed(text: str, code: int) -> int:
     if os.environ.get("RESTMCTS_DEBUG"):
-        traceback.print_exc()
-    _say(" ".join(text.split()))
+        complain(traceback.format_exc().rstrip("\n"))
+    complain(" ".join(text.split()))
     return code
-
-
-def _say(text: str) -> None:
-    safe = "".join(character if character.isprintable() else "�" for character in text)
-    print(safe, file=sys.stderr)

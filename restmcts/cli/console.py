@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -22,25 +21,21 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
+from restmcts.cli.text import complain, escaped, harmless, visible
 from restmcts.progress import Figures
 
 QUIET_SECONDS = 10.0
 """Without a terminal, a line of progress is printed no more often than this."""
 
 
-def visible(text: object, limit: int = 200) -> str:
-    """Text of a model or a file with control characters shown and at most ``limit`` characters."""
-    raw = str(text)
-    short = raw if len(raw) <= limit else raw[: limit - 1] + "…"
-    return "".join(c if c.isprintable() else {"\n": "↵", "\t": " "}.get(c, "�") for c in short)
-
-
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table on standard output; columns after the first are right-aligned where they hold numbers."""
-    table = Table(title=Text(title), title_justify="left")
+    table = Table(title=Text(visible(title)), title_justify="left")
     for number, column in enumerate(columns):
         numeric = all(isinstance(row[number], int | float) or _figure(row[number]) for row in rows)
-        table.add_column(Text(column), justify="right" if numeric and rows else "left", overflow="fold")
+        table.add_column(
+            Text(visible(column)), justify="right" if numeric and rows else "left", overflow="fold"
+        )
     for row in rows:
         table.add_row(*(Text(visible(cell)) for cell in row))
     console = Console()
@@ -60,13 +55,7 @@ def print_json(value: Any) -> None:
 
 def print_encoded(data: bytes) -> None:
     """JSON without line breaks on standard output; see :func:`print_json`."""
-    text = "".join(c if c.isprintable() else _escaped(c) for c in data.decode())
-    sys.stdout.write(text + "\n")
-
-
-def _escaped(character: str) -> str:
-    """A character as JSON writes it in ASCII. Outside of strings, JSON in one line has none to escape."""
-    return f"\\u{ord(character):04x}" if ord(character) < 0x10000 else json.dumps(character)[1:-1]
+    sys.stdout.write(escaped(data.decode()) + "\n")
 
 
 def open_progress() -> TerminalProgress | LineProgress:
@@ -124,7 +113,7 @@ class TerminalProgress:
 
     def start(self, phase: str, kind: str, total: int | None) -> None:
         self._clear()
-        self._task = self._bars.add_task(phase, total=total, figures="")
+        self._task = self._bars.add_task(harmless(phase), total=total, figures="")
 
     def update(self, done: int, figures: Figures) -> None:
         if self._task is not None:
@@ -132,10 +121,10 @@ class TerminalProgress:
 
     def finish(self, phase: str, summary: Mapping[str, Any]) -> None:
         self._clear()
-        self._bars.console.print(Text(f"{phase:<22} {summarized(summary)}"))
+        self._bars.console.print(Text(harmless(f"{phase:<22} {summarized(summary)}")))
 
     def note(self, text: str) -> None:
-        self._bars.console.print(Text(f"note: {text}", style="yellow"))
+        self._bars.console.print(Text(harmless(f"note: {text}"), style="yellow"))
 
     def _clear(self) -> None:
         if self._task is not None:
@@ -170,13 +159,10 @@ class LineProgress:
         left = ""
         if self._total is not None:
             left = f", {max(0.0, self._total - done) / max(rate, 1e-9):.0f} s left"
-        self._print(f"{self._phase}: {done}/{self._total} ({rate:.1f}/s{left}) {described(figures)}")
+        complain(f"{self._phase}: {done}/{self._total} ({rate:.1f}/s{left}) {described(figures)}")
 
     def finish(self, phase: str, summary: Mapping[str, Any]) -> None:
-        self._print(f"{phase:<22} {summarized(summary)}")
+        complain(f"{phase:<22} {summarized(summary)}")
 
     def note(self, text: str) -> None:
-        self._print(f"note: {text}")
-
-    def _print(self, text: str) -> None:
-        print("".join(c if c.isprintable() else "�" for c in text), file=sys.stderr, flush=True)
+        complain(f"note: {text}")

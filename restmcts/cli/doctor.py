@@ -94,6 +94,7 @@ def _model_tables(overrides: list[str]) -> dict[str, object]:
 
 def _show(speeds: list[Speed], hints: list[str], as_json: bool) -> None:
     from restmcts.cli.console import print_json, print_table
+    from restmcts.cli.text import say
 
     if as_json:
         print_json({"speeds": [asdict(speed) | {"ratio": speed.ratio} for speed in speeds], "advice": hints})
@@ -112,6 +113,6 @@ def _show(speeds: list[Speed], hints: list[str], as_json: bool) -> None:
     columns = ("engine", "alone", "MCTS*", "of alone", "with a value model", "cache hits")
     print_table("generated tokens a second, 64 problems at once", columns, rows)
     for hint in hints:
-        typer.echo(hint)
+        say(hint)
     if not hints:
-        typer.echo("nothing seems to be set badly")
+        say("nothing seems to be set badly")

@@ -34,6 +34,14 @@ def evaluate(
         list[int] | None,
         typer.Option("--budget", min=1, help="Generated tokens a problem; repeat for more [default: 600]."),
     ] = None,
+    base_url: Annotated[
+        str | None,
+        typer.Option("--base-url", help="For a run whose models are on a server: its address, repeated."),
+    ] = None,
+    api_key_variable: Annotated[
+        str | None,
+        typer.Option("--api-key-variable", help="Likewise the variable of its key, if it has another one."),
+    ] = None,
     limit: Limit = None,
     root: Root = ROOT,
     override: Override = None,
@@ -45,27 +53,38 @@ def evaluate(
     early stop and without a limit of rounds, so that each may use its whole budget. Intervals are Wilson
     intervals. The result is a phase of the run; the same comparison is not made twice.
 
+    A stored run may come from somebody else. So its problems are sent to a server only if --base-url repeats
+    the address, and a file outside of the store is read only if the run has noted its content, or if
+    --problems names it.
+
     Settings of a method are overridden by -o METHOD.KEY=VALUE, for example -o mcts.rounds=20; with --policy
     also those of a recipe, for example -o models.engine=openai.
     """
     from restmcts.cli.console import print_json
+    from restmcts.cli.received import Word, check_files, check_server
     from restmcts.cli.session import open_run
     from restmcts.cli.tables import print_evaluations
     from restmcts.errors import InputError
     from restmcts.loops.commands import Comparison, compare_methods
     from restmcts.loops.results import to_summary
+    from restmcts.problems.registry import problem_files
     from store.index.reader import StoreReader
 
     if (run is None) == (policy is None):
         raise InputError("name either a run or a --policy folder to evaluate")
     of_recipe, of_methods = _split(override or [])
     name, recipe, config = _recipe(root, run, policy, value, problems, of_recipe)
+    if run is not None:
+        check_server(run, recipe, Word(base_url, api_key_variable))
+        if problems is None:
+            check_files(root, run, recipe)
     done = run is None or _is_done(root, run)
     methods = _methods(method or [], of_methods)
     budgets = sorted(set(budget or [600]))
     sets = _problems(recipe, problems, limit)
-    with open_run(root, name, recipe, sets, config=config) as opened:
-        evaluated = compare_methods(opened, Comparison(methods, budgets, iteration, f"{problems} {limit}"))
+    files = problem_files(recipe.problems) if problems is None else []
+    with open_run(root, name, recipe, sets, config=config, files=files) as opened:
+        evaluated = compare_methods(opened, Comparison(methods, budgets, iteration))
         if done:
             opened.writer.finish_run()
     if as_json:

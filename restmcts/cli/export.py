@@ -74,11 +74,12 @@ def samples(
 
 
 def _write(parts: list[bytes], output: Path | None) -> None:
+    from restmcts.cli.text import escaped, say
     from store.files.atomic import replace_file
 
     if output is None:
         for part in parts:
-            sys.stdout.buffer.write(part)
+            sys.stdout.write(escaped(part.decode()))
         return
     replace_file(output, parts)
-    typer.echo(f"wrote {output}")
+    say(f"wrote {output}")

@@ -40,6 +40,7 @@ def grade(
     whole solution has.
     """
     from restmcts.cli.console import print_json, print_table
+    from restmcts.cli.text import say
     from restmcts.grading.inspection import inspect_file
     from restmcts.grading.registry import GRADERS
 
@@ -58,7 +59,7 @@ def grade(
             for row in shown
         ],
     )
-    typer.echo(", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items()))
+    say(", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items()))
 
 
 def _counts(rows: list[Graded]) -> dict[str, Any]:

@@ -24,10 +24,11 @@ def iterate(
     from restmcts.cli.console import print_json
     from restmcts.cli.session import open_run
     from restmcts.cli.tables import print_evaluations
+    from restmcts.cli.text import say
     from restmcts.loops.checks import check_methods, check_problems, check_trainable
     from restmcts.loops.registry import LOOPS, loop_settings
     from restmcts.loops.results import to_summary
-    from restmcts.problems.registry import load_splits
+    from restmcts.problems.registry import load_splits, problem_files
     from restmcts.recipe import load_recipe
     from store.index.reader import StoreReader
 
@@ -41,7 +42,8 @@ def iterate(
     check_problems(splits)
     name = run or settings.recipe
     uses = {LOOPS.plural: LOOPS.origins([settings.loop])}
-    with open_run(root, name, settings, splits, uses=uses) as opened:
+    files = problem_files(settings.problems)
+    with open_run(root, name, settings, splits, uses=uses, files=files) as opened:
         evaluated = loop.run(opened, own)
         opened.writer.finish_run()
     if as_json:
@@ -49,4 +51,4 @@ def iterate(
         return
     with StoreReader(root) as reader:
         print_evaluations(f"run {name}: accuracy on held-out problems", reader.evaluations(name))
-    typer.echo(f"\nBrowse the run and replay its trees:  restmcts tui --root {root} --run {name}")
+    say(f"\nBrowse the run and replay its trees:  restmcts tui --root {root} --run {name}")

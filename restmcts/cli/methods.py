@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from restmcts.cli.options import AsJson
 
 if TYPE_CHECKING:
@@ -16,6 +14,7 @@ if TYPE_CHECKING:
 def methods(as_json: AsJson = False) -> None:
     """List methods, rules, data sets, graders, engines and loops, also of other distributions."""
     from restmcts.cli.console import print_json, print_table
+    from restmcts.cli.text import say
 
     tables = [(registry.kind, list(_rows(registry))) for registry in _registries()]
     if as_json:
@@ -23,7 +22,7 @@ def methods(as_json: AsJson = False) -> None:
         return
     for number, (kind, rows) in enumerate(tables):
         if number:
-            typer.echo()
+            say()
         cells = [(row["name"], row["summary"], f"{row['distribution']} {row['version']}") for row in rows]
         print_table(f"{kind}s", ("name", "what it does", "from"), cells)
 

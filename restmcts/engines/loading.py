@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import torch
-from safetensors import SafetensorError
 
+from restmcts.engines.examination import check_described, examine, read_config
 from restmcts.engines.messages import first_line, quiet
-from restmcts.errors import InputError
+from restmcts.engines.soundness import check_complete, check_finite, check_vocabulary, mend_generation
+from restmcts.errors import InputError, RestmctsError
 
 Device = str
 """``cpu``, ``cuda`` (or ``cuda:1`` ...), or ``auto``: the GPU where there is one.
@@ -36,7 +39,13 @@ def load_policy(folder: Path, *, device: Device = "cpu", dtype: DType = "float32
     """
     from transformers import AutoModelForCausalLM
 
-    return _load(AutoModelForCausalLM, folder, device, dtype), load_tokenizer(folder)
+    names = architectures(folder)
+    if any(name.endswith(CLASSIFIERS) for name in names):
+        raise InputError(
+            f"{folder}: holds a classifier ({', '.join(names)}), such as a value model, but a policy is a"
+            " causal language model"
+        )
+    return _with_tokenizer(_load(AutoModelForCausalLM, folder, device, dtype), folder)
 
 
 def load_value_model(folder: Path, *, device: Device = "cpu", dtype: DType = "float32") -> tuple[Any, Any]:
@@ -48,12 +57,18 @@ def load_value_model(folder: Path, *, device: Device = "cpu", dtype: DType = "fl
     from transformers import AutoModelForSequenceClassification
 
     config = load_config(folder)
+    names = list(config.architectures or ())
+    if names and not any(name.endswith(CLASSIFIERS) for name in names):
+        raise InputError(
+            f"{folder}: holds a language model ({', '.join(names)}), but a value model is a sequence"
+            " classifier; `restmcts train value` makes one from it, and without --value one is bootstrapped"
+        )
     if config.num_labels != 1:
         raise InputError(
             f"{folder}: a value model has one regression label (num_labels 1 in config.json), "
             f"this one has {config.num_labels}"
         )
-    return _load(AutoModelForSequenceClassification, folder, device, dtype), load_tokenizer(folder)
+    return _with_tokenizer(_load(AutoModelForSequenceClassification, folder, device, dtype), folder)
 
 
 def load_reward_language_model(
@@ -99,7 +114,7 @@ def load_step_classifier(
         )
     elif (labels := load_config(folder).num_labels) != 2:
         raise InputError(f"{folder}: a step classifier has two labels, this one {labels}")
-    return _load(kind, folder, device, dtype), load_tokenizer(folder)
+    return _with_tokenizer(_load(kind, folder, device, dtype), folder)
 
 
 def architectures(folder: Path) -> list[str]:
@@ -119,14 +134,12 @@ def load_config(folder: Path) -> Any:
     """
     from transformers import AutoConfig
 
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such model folder")
-    if not (folder / "config.json").is_file():
-        raise InputError(f"{folder}: no config.json; give the folder of a Hugging Face model")
-    try:
-        return AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{folder}/config.json: {first_line(error)}") from error
+    read_config(folder)
+    with explained(f"{folder}/config.json"):
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+        # A folder may name the code of an attention that would be fetched and run; what suits is found out.
+        config._attn_implementation = None
+    return config
 
 
 def load_tokenizer(folder: Path) -> Any:
@@ -139,10 +152,8 @@ def load_tokenizer(folder: Path) -> Any:
 
     if not any((folder / name).is_file() for name in TOKENIZER_FILES):
         raise InputError(f"{folder}: no tokenizer (none of {', '.join(TOKENIZER_FILES)})")
-    try:
+    with explained(f"{folder}: the tokenizer cannot be loaded"):
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        raise InputError(f"{folder}: the tokenizer cannot be loaded: {first_line(error)}") from error
     check_tokenizer(tokenizer, str(folder))
     return tokenizer
 
@@ -168,7 +179,12 @@ def end_tokens(model: Any, tokenizer: Any) -> tuple[int, ...]:
 
 def context_length(model: Any, tokenizer: Any) -> int:
     """The longest text that a model takes, in tokens."""
-    config = model.config.get_text_config()
+    return context_of(model.config, tokenizer)
+
+
+def context_of(config: Any, tokenizer: Any) -> int:
+    """The same by the configuration of the model."""
+    config = config.get_text_config()
     # A tokenizer that knows no limit says 10 ** 30.
     limits = [tokenizer.model_max_length, 10**9, getattr(config, "max_position_embeddings", None)]
     rope = getattr(config, "rope_parameters", None) or {}
@@ -209,38 +225,44 @@ def find_dtype(dtype: str) -> torch.dtype:
 
 def _load(kind: Any, folder: Path, device: Device, dtype: DType) -> Any:
     place, numbers = find_device(device), find_dtype(dtype)
-    load_config(folder)
-    _check_weights(folder)
-    try:
-        with quiet():
-            model, report = kind.from_pretrained(
-                folder,
-                dtype=numbers,
-                device_map="meta" if place.type == "meta" else None,
-                use_safetensors=True,
-                trust_remote_code=False,
-                local_files_only=True,
-                output_loading_info=True,
-            )
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
-        raise InputError(f"{folder}: the model cannot be loaded: {first_line(error)}") from error
-    missing = sorted(report["missing_keys"])
-    if missing:
-        lack = f"{missing[0]}{_more(missing)}"
-        raise InputError(f"{folder}: the weights lack {lack}; is it another kind of model?")
+    examine(folder)
+    check_described(folder)
+    config = load_config(folder)
+    with explained(f"{folder}: the model cannot be loaded"), quiet():
+        model, report = kind.from_pretrained(
+            folder,
+            config=config,
+            dtype=numbers,
+            device_map="meta" if place.type == "meta" else None,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    check_complete(report, folder)
+    if place.type != "meta":
+        check_finite(model, folder)
+    mend_generation(model)
     return model.to(place).eval()
 
 
-def _check_weights(folder: Path) -> None:
-    if any(folder.glob("*.safetensors")):
-        return
-    if any(folder.glob("*.bin")) or any(folder.glob("*.pt")):
-        raise InputError(
-            f"{folder}: the weights are pickle files, which can run code and are refused; "
-            "save the model as safetensors"
-        )
-    raise InputError(f"{folder}: no weights (*.safetensors)")
+def _with_tokenizer(model: Any, folder: Path) -> tuple[Any, Any]:
+    """The model with the tokenizer of its folder, whose tokens it all has."""
+    tokenizer = load_tokenizer(folder)
+    check_vocabulary(model, tokenizer, folder)
+    return model, tokenizer
 
 
-def _more(names: list[str]) -> str:
-    return f" and {len(names) - 1} more" if len(names) > 1 else ""
+@contextmanager
+def explained(what: str) -> Iterator[None]:
+    """Turn what libraries raise about a folder, of any kind, into one line that begins with ``what``.
+
+    Raises:
+        InputError: the block raised an exception.
+    """
+    try:
+        yield
+    except RestmctsError:
+        raise
+    except Exception as error:
+        raise InputError(f"{what}: {first_line(error)}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
@@ -60,6 +61,7 @@ OWN_KEYS: Final = frozenset(
     }
 )  # fmt: skip
 """What requests to a server hold, and what would change the form of a reply."""
+_KEY_VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)?_(API_KEY|TOKEN)|API_KEY", re.ASCII)
 
 EngineName = Annotated[str, AfterValidator(_known_engine)]
 """A name of :data:`restmcts.engines.registry.ENGINES`."""
@@ -134,8 +136,8 @@ class OpenAiSettings(Settings):
     api_key_variable: str = Field(
         default="OPENAI_API_KEY",
         description=(
-            "name of the environment variable that holds the key. Keys are neither stored nor shown; a"
-            " server at `base_url` may need none"
+            "name of the environment variable that holds the key, ending in `_API_KEY` or `_TOKEN`. Keys are"
+            " neither stored nor shown; a server at `base_url` may need none"
         ),
     )
     api: Literal["auto", "completions", "chat"] = Field(
@@ -212,8 +214,11 @@ class OpenAiSettings(Settings):
     @model_validator(mode="after")
     def _holds_no_secret(self) -> OpenAiSettings:
         """Recipes are stored and shown: refuse what looks like a key, without repeating it."""
-        if not (self.api_key_variable.isidentifier() and self.api_key_variable.isascii()):
-            raise ValueError("api_key_variable is the name of an environment variable, not the key itself")
+        if not _KEY_VARIABLE.fullmatch(self.api_key_variable):
+            raise ValueError(
+                "api_key_variable is the name of an environment variable, not the key itself; it ends in"
+                " _API_KEY or _TOKEN, so that nothing else is ever sent"
+            )
         if self.base_url is not None and (problem := address_problem(self.base_url)):
             raise ValueError(f"base_url {problem}")
         return self

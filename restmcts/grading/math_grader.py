@@ -15,11 +15,11 @@ from fractions import Fraction
 from types import TracebackType
 from typing import Any, Self
 
-from restmcts.grading.algebra_process import AlgebraProcess
 from restmcts.grading.finding import MathAnswers
 from restmcts.grading.normalize import MAX_LENGTH, normalize_answer, parse_number
 from restmcts.grading.registry import GraderKind
 from restmcts.problems.problem import Problem
+from restmcts.processes import LimitedProcess
 
 MAX_ALGEBRA = 1000
 """Longer answers are not given to the algebra; no oracle answer is as long."""
@@ -61,7 +61,8 @@ class MathGrader(MathAnswers):
 
     def __init__(self, *, seconds: float = 0.5, memory: int = 1024**3) -> None:
         self.stats = GraderStats()
-        self._process = AlgebraProcess(seconds, memory)
+        failure = "answers cannot be graded: {reason}; check with pip install latex2sympy2_extended"
+        self._process = LimitedProcess("restmcts.grading.algebra_worker", seconds, memory, failure)
         self._lock = threading.Lock()
         self._known: OrderedDict[tuple[str, str, float | None], bool | None] = OrderedDict()
 

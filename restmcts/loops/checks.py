@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from restmcts.engines.examination import check_plain_weights
 from restmcts.engines.registry import ENGINES
 from restmcts.engines.settings import ModelSettings
 from restmcts.errors import InputError
@@ -34,8 +37,8 @@ def check_trainable(models: ModelSettings) -> None:
     """Refuse to train what is not here, or not of the kind that is trained here.
 
     Raises:
-        InputError: a model is on a server, the value model is a published process reward model, or the
-            prompts are not those that a checkpoint would have.
+        InputError: a model is on a server, its weights are quantised, the value model is a published process
+            reward model, or the prompts are not those that a checkpoint would have.
     """
     if models.prm is not None:
         raise InputError(
@@ -52,3 +55,6 @@ def check_trainable(models: ModelSettings) -> None:
             "models.chat_template_arguments: training reads prompts from the folder of the policy: write the"
             " arguments into its restmcts.json, as chat_template_arguments, so that checkpoints have them too"
         )
+    for folder in (models.policy, models.value):
+        if folder is not None and Path(folder).is_dir():
+            check_plain_weights(Path(folder))

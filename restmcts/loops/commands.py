@@ -58,7 +58,7 @@ def search_problems(run: Run) -> Searched:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What is compared: methods at ``budgets`` (generated tokens) on the problems that ``data`` names.
+    """What is compared on the test problems: methods at ``budgets`` (generated tokens).
 
     ``iteration``: the models of this iteration; None: the last ones.
     """
@@ -66,11 +66,12 @@ class Comparison:
     methods: Sequence[EvaluatedMethod]
     budgets: Sequence[int]
     iteration: int | None
-    data: str
 
 
 def compare_methods(run: Run, wanted: Comparison) -> Evaluated:
     """Compare search methods on the test problems; the same comparison is not made twice.
+
+    What the problems say makes the name of the phase, and not where they were read from.
 
     Raises:
         InputError: the run has no such models, or a method needs a value model and there is none.
@@ -82,6 +83,11 @@ def compare_methods(run: Run, wanted: Comparison) -> Evaluated:
         models, budgets = Models(policy, value), dict.fromkeys(wanted.budgets)
         return evaluate(run, phase, number, models, methods, run.problems.test, budgets=budgets)
 
-    parts = ([method.model_dump_json() for method in methods], list(wanted.budgets), number, wanted.data)
+    parts = (
+        [method.model_dump_json() for method in methods],
+        list(wanted.budgets),
+        number,
+        run.problems.test,
+    )
     name = f"eval-{blake2b(repr(parts).encode(), digest_size=4).hexdigest()}"
     return run.phase(name, "evaluate", number, Evaluated, work)

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from restmcts.engines.base import Sampling
+from restmcts.engines.registry import ENGINES
+from restmcts.errors import InputError
 from restmcts.grading.registry import Grader
 from restmcts.loops.results import AnyResult, from_summary, to_summary
 from restmcts.problems.registry import DATA_SETS, DataSet
@@ -19,6 +21,7 @@ from restmcts.registry import Registry
 from restmcts.samples.trees import VerifiedTree, verified_trees
 from restmcts.seeds import derive_seed
 from restmcts.workers.local import LocalWorkers, Models, open_workers
+from store.files.plain import leads_out
 from store.records import PolicySample, ValueSample
 from store.writer import RunWriter
 
@@ -61,9 +64,27 @@ class Run:
         return derive_seed(self.recipe.seed, *parts)
 
     def folder(self, name: str) -> Path:
-        """A checkpoint by the name that results have for it: inside the run, or any other folder."""
-        path = Path(name)
-        return path if path.is_absolute() else self.writer.layout.folder / path
+        """The folder of a model by the name that results have for it.
+
+        It is a checkpoint of the run, or a model that the recipe names.
+
+        Raises:
+            InputError: it is neither: the files of the run were written by something else. Or the model of
+                the recipe is not the one that the run began with.
+            StoreError: a link lies on the way to the checkpoint.
+        """
+        models, layout = self.recipe.models, self.writer.layout
+        given = {models.policy_name: models.engine, models.value_name: models.valued_by}
+        if name in given:
+            if ENGINES[given[name]].local:
+                self.writer.note_input(Path(name))
+            return Path(name)
+        if leads_out(name):
+            raise InputError(
+                f"run {layout.run!r}: the model {name!r} is neither a checkpoint of the run nor a model of"
+                " its recipe; see what `restmcts store check` says"
+            )
+        return layout.plain(layout.folder / name)
 
     def phase(
         self,
@@ -128,7 +149,7 @@ class Run:
         wanted = recipe.sampling
         return open_workers(
             models,
-            self.writer.layout.folder,
+            self.folder,
             recipe.models,
             self.grader,
             Sampling(wanted.temperature, wanted.top_p, wanted.step_tokens, wanted.trace_tokens),

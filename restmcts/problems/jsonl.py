@@ -93,7 +93,13 @@ def load_files(files: JsonlProblems, seed: int) -> Splits:
     return splits
 
 
-JSONL = DataSet(JsonlProblems, load_files, "JSON Lines files of problems")
+def named_files(files: JsonlProblems) -> list[Path]:
+    """The files of the settings, each once."""
+    named = (files.train, files.validation, files.test)
+    return [Path(name) for name in dict.fromkeys(named) if name is not None]
+
+
+JSONL = DataSet(JsonlProblems, load_files, "JSON Lines files of problems", files=named_files)
 
 
 def load_problems(path: Path, *, limit: int | None = None, require_answers: bool = True) -> list[Problem]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -58,6 +58,10 @@ class PolicyMaker(Protocol):
         ...
 
 
+def _no_files(settings: Any) -> Sequence[Path]:
+    return ()
+
+
 def _right_step_is_unknown(problem: Problem, text: str) -> bool | None:
     return None
 
@@ -79,6 +83,8 @@ class DataSet:
         load: gives the problems from the settings and the seed of the run. Equal settings and seeds give
             equal problems. It raises InputError where that is impossible.
         summary: what the data set is, in a line.
+        files: gives the files of the user that ``load`` reads, from the settings. A run notes what they
+            hold, and does not go on with others.
         make_policy: trains a base policy, see :class:`PolicyMaker`; None: ``models.policy`` is required.
         right_step: says of a problem and a partial solution, as text, whether all its steps are right; None
             where nobody knows. The loop judges value models by it. Where it is None, a partial solution
@@ -92,6 +98,7 @@ class DataSet:
     settings: type[DataSetSettings]
     load: Callable[[Any, int], Splits]
     summary: str
+    files: Callable[[Any], Sequence[Path]] = _no_files
     make_policy: PolicyMaker | None = None
     right_step: Callable[[Problem, str], bool | None] = _right_step_is_unknown
     check_policy: Callable[[Any, float], str | None] = _any_policy
@@ -121,6 +128,12 @@ def data_set_settings(values: Mapping[str, Any]) -> DataSetSettings:
         raise InputError(f"data_set: {name!r} is no name: choose from {', '.join(DATA_SETS)}")
     settings = DATA_SETS.get(name).settings
     return checked(settings, {**values, "data_set": name}, f"data set {name!r}")
+
+
+def problem_files(settings: DataSetSettings) -> list[Path]:
+    """The files of the user that the problems come from; pipes, which can be read once only, are left out."""
+    files = DATA_SETS[settings.data_set].files(settings)
+    return [path.resolve() for path in files if path.is_file()]
 
 
 def load_splits(settings: DataSetSettings, seed: int) -> Splits:

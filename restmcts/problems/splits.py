@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
+from unicodedata import normalize
 
 from restmcts.errors import InputError
 from restmcts.problems.problem import Problem
@@ -38,16 +39,20 @@ def held_out(problem: str, use: Literal["held-out", "validation"] = "held-out") 
 
 
 def check_apart(splits: Splits) -> None:
-    """Refuse problems that are trained on and measured on, by their text.
+    """Refuse problems that are trained on and measured on, by their text; spaces and case do not count.
 
     Raises:
         InputError: names the first problem that is in two splits.
     """
-    texts = {problem.text: problem.id for problem in splits.train}
+    texts = {_plain(problem): problem.id for problem in splits.train}
     for name, problems in (("validation", splits.validation), ("test", splits.test)):
-        shared = next((problem for problem in problems if problem.text in texts), None)
+        shared = next((problem for problem in problems if _plain(problem) in texts), None)
         if shared is not None:
             raise InputError(
                 f"problem {shared.id!r} of the {name} problems is also the training problem"
-                f" {texts[shared.text]!r}: remove one of them, or the accuracy would mean nothing"
+                f" {texts[_plain(shared)]!r}: remove one of them, or the accuracy would mean nothing"
             )
+
+
+def _plain(problem: Problem) -> str:
+    return " ".join(normalize("NFKC", problem.text).casefold().split())

@@ -12,7 +12,9 @@ import torch
 from transformers import AutoModelForSequenceClassification
 
 from restmcts.engines import loading
+from restmcts.engines.examination import check_plain_weights, examine
 from restmcts.engines.messages import quiet
+from restmcts.engines.soundness import check_all_used, check_causal, check_finite
 from restmcts.errors import InputError
 
 _MODEL_FILES = {"config.json", "generation_config.json"}
@@ -43,11 +45,15 @@ def is_value_model(config: Any) -> bool:
 
 
 def check_trainable(source: Path) -> None:
-    """Refuse a published process reward model: a value model cannot start from it.
+    """Refuse a folder that cannot be used, and one that nothing can be trained from.
+
+    That is a published process reward model, or one with quantised weights.
 
     Raises:
-        InputError: it is a token classifier.
+        InputError: it is one of these.
     """
+    examine(source)
+    check_plain_weights(source)
     names = loading.architectures(source)
     if any(name.endswith(("ForTokenClassification", "ForProcessRewardModel")) for name in names):
         raise InputError(
@@ -66,7 +72,9 @@ def load_policy(source: Path) -> Any:
     if is_value_model(loading.load_config(source)):
         raise InputError(f"{source}: holds a value model, but a policy (a causal language model) is needed")
     with quiet():
-        return loading.load_policy(source)[0]
+        model = loading.load_policy(source)[0]
+    check_causal(model, source)
+    return model
 
 
 def load_value_model(source: Path) -> Any:
@@ -99,14 +107,20 @@ def classifier_from_policy(source: Path, config: Any) -> Any:
     Raises:
         InputError: the folder does not hold a policy that can be loaded.
     """
-    try:
-        with quiet():
-            model: Any = AutoModelForSequenceClassification.from_pretrained(
-                source, config=config, dtype=torch.float32, use_safetensors=True, local_files_only=True
-            )
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{source}: no value model can be made from it: {reason}") from error
+    model: Any
+    with loading.explained(f"{source}: no value model can be made from it"), quiet():
+        model, report = AutoModelForSequenceClassification.from_pretrained(
+            source,
+            config=config,
+            dtype=torch.float32,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    check_all_used(report, source, within=f"{model.base_model_prefix}.")
+    check_finite(model, source)
+    check_causal(model, source)
     return model
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from restmcts.prompts import line_tokens, load_format, problem_tokens
+from restmcts.engines.loading import context_of, load_config
+from restmcts.prompts import StepReader, load_format, problem_tokens
 from restmcts.training.checkpoint import load_tokenizer
 from store.events import Step
 from store.records import PolicySample, ValueSample
@@ -36,6 +37,9 @@ class Encoder:
 
     def __init__(self, source: Path) -> None:
         self.tokenizer: Any = load_tokenizer(source)
+        config = load_config(source)
+        self.context = context_of(config, self.tokenizer)
+        self.steps = StepReader(self.tokenizer, int(config.get_text_config().vocab_size))
         self.end = int(self.tokenizer.eos_token_id)
         self.format = load_format(source)
         self.prompts: dict[str, tuple[int, ...]] = {}
@@ -47,7 +51,7 @@ class Encoder:
 
     def step(self, step: Step) -> tuple[int, ...]:
         """The tokens that were sampled, or those of the text; without an end-of-text token at the end."""
-        tokens = step.tokens or line_tokens(self.tokenizer, step.text)
+        tokens = self.steps(step)
         return tokens[:-1] if tokens and tokens[-1] == self.end else tokens
 
     def chain(self, number: int, problem: str, steps: Sequence[Step]) -> Chain:
@@ -62,14 +66,17 @@ class Encoder:
 def policy_chains(
     source: Path, samples: Sequence[PolicySample], max_length: int
 ) -> tuple[list[Chain], dict[str, int]]:
-    """Traces with their end-of-text token, and how many were left out, by reason."""
+    """Traces with their end-of-text token, and how many were left out, by reason.
+
+    Longer than ``max_length``, or than the model reads, is too long.
+    """
     encoder = Encoder(source)
 
     def build(number: int, sample: PolicySample) -> Chain:
         chain = encoder.chain(number, sample.prompt, sample.steps)
         return Chain(number, (*chain.tokens, encoder.end), chain.prompt, chain.ends)
 
-    return _kept(samples, build, max_length)
+    return _kept(samples, build, min(max_length, encoder.context))
 
 
 def value_chains(
@@ -82,7 +89,7 @@ def value_chains(
         chain = encoder.chain(number, sample.question, sample.steps)
         return Chain(number, chain.tokens, chain.prompt, chain.ends, sample.labels)
 
-    return _kept(samples, build, max_length)
+    return _kept(samples, build, min(max_length, encoder.context))
 
 
 def _kept(

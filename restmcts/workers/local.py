@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,7 +90,7 @@ class LocalWorkers:
 @contextmanager
 def open_workers(
     models: Models,
-    run_folder: Path,
+    folder: Callable[[str], Path],
     settings: ModelSettings,
     grader: Grader,
     sampling: Sampling,
@@ -101,7 +101,7 @@ def open_workers(
     """Open the models, and close them at the end.
 
     Args:
-        run_folder: the folder that relative names of checkpoints are in.
+        folder: gives the folder of a model by its name.
         drop_repeats: drop a step that repeats an earlier one of its partial solution.
 
     Raises:
@@ -109,11 +109,11 @@ def open_workers(
         EngineError: a server cannot be reached.
     """
     with ExitStack() as opened:
-        policy = open_policy(run_folder / models.policy, settings, name=models.policy)
+        policy = open_policy(folder(models.policy), settings, name=models.policy)
         opened.callback(policy.close)
         value = None
         if models.value is not None:
-            value = open_value(run_folder / models.value, settings, name=models.value)
+            value = open_value(folder(models.value), settings, name=models.value)
             opened.callback(value.close)
         critic = PromptedCritic(policy, grader) if settings.critic == "prompted" else RuleCritic(grader)
         engines = Engines(policy, value, critic, sampling, drop_repeats, settings.value_aggregation)

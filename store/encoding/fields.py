@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 import orjson
 
 from store.errors import StoreError
+from store.files.plain import leads_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -123,6 +124,17 @@ def _role(value: str) -> str:
     return value
 
 
+def _inside(value: str) -> str:
+    if leads_out(value):
+        raise ValueError(f"{_short(value)} leads out of the run")
+    return value
+
+
+def _parent(value: str | None) -> str | None:
+    """A base model may be any folder, but none that is reached from the run."""
+    return value if value is None or value.startswith("/") else _inside(value)
+
+
 def choice(*values: str) -> Form:
     """One of ``values``."""
 
@@ -189,6 +201,8 @@ def plain(value: Any) -> Any:
 NONE = type(None)
 TEXT = _one(str)
 ROLE = _one(str, check=_role)
+INSIDE = _one(str, check=_inside)
+PARENT = Form(frozenset({str, NONE}), _parent, None)
 OPTIONAL_TEXT = _one(str, NONE)
 TEXTS = many(str)
 WHOLE = _one(int, check=_whole)

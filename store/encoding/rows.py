@@ -7,11 +7,12 @@ from typing import Any, TypeVar, get_args
 
 from store.encoding.fields import (
     FLAG,
+    INSIDE,
     NUMBER,
     OPTIONAL_NUMBER,
     OPTIONAL_NUMBERS,
-    OPTIONAL_TEXT,
     OPTIONAL_WHOLE,
+    PARENT,
     PLAIN,
     ROLE,
     TEXT,
@@ -62,8 +63,8 @@ _CHECKPOINT = Forms(
     Checkpoint,
     iteration=WHOLE,
     kind=ROLE,
-    path=TEXT,
-    parent=OPTIONAL_TEXT,
+    path=INSIDE,
+    parent=PARENT,
     carried=FLAG,
     metrics=PLAIN,
 )

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from store.errors import StoreError
+from store.files.plain import open_plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -64,7 +65,8 @@ def replace_file(path: Path, parts: Iterable[bytes]) -> None:
     temporary = path.with_name(f".{path.name}.new")
     try:
         with writing(path):
-            with temporary.open("wb") as file:
+            descriptor = open_plain(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            with os.fdopen(descriptor, "wb") as file:
                 file.writelines(parts)
                 file.flush()
                 os.fsync(file.fileno())

@@ -11,6 +11,7 @@ import orjson
 from store.encoding.fields import plain
 from store.errors import InputError, StoreError
 from store.files.atomic import replace_file
+from store.files.plain import read_plain
 
 if TYPE_CHECKING:
     from store.files.layout import RunLayout
@@ -34,7 +35,7 @@ def write_config(layout: RunLayout, config: str) -> None:
     if not path.exists():
         replace_file(path, [data])
         return
-    before = path.read_bytes().decode("utf-8", "replace")
+    before = read_plain(path).decode("utf-8", "replace")
     if before != config:
         raise InputError(
             f"run {layout.run!r} was started with another configuration ({path}); "
@@ -61,6 +62,6 @@ def write_environment(layout: RunLayout, environment: dict[str, Any]) -> bool:
     except (ValueError, TypeError) as error:
         raise StoreError(f"{path}: the environment cannot be stored: {error}") from error
     if path.exists():
-        return path.read_bytes() != data
+        return read_plain(path) != data
     replace_file(path, [data])
     return False

@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING, Any
 from store.encoding.fields import dump, plain
 from store.errors import StoreError
 from store.events import FORMAT
+from store.files.inputs import Input, from_rows
+from store.files.jsonl import read_rows
 
 if TYPE_CHECKING:
+    from store.files.layout import RunLayout
     from store.records import PhaseStatus
 
 
@@ -38,12 +41,16 @@ class Phase:
 
 @dataclass(slots=True)
 class Journal:
-    """What has happened in a run so far; ``phases`` are in the order of their first starts."""
+    """What has happened in a run so far; ``phases`` are in the order of their first starts.
+
+    ``inputs`` are the files and folders outside of the run that it has used, by their paths.
+    """
 
     created: str = ""
     finished: bool = False
     phases: dict[str, Phase] = field(default_factory=dict)
     latest: Phase | None = None
+    inputs: dict[str, Input] = field(default_factory=dict)
 
     @property
     def status(self) -> str:
@@ -68,6 +75,8 @@ class Journal:
             phase.summary = dict(row["summary"])
         elif event == "uses":
             self._use(self.phases[str(name)], row["uses"])
+        elif event == "inputs":
+            self.inputs[str(row["path"])] = from_rows(row["files"])
         elif event != "resumed":
             raise ValueError(f"unknown event {event!r}")
 
@@ -109,3 +118,15 @@ def take_in(journal: Journal, row: Any, where: str) -> None:
         journal.apply(row)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise StoreError(f"{where}: not a line about a phase: {error!s}") from error
+
+
+def read_journal(layout: RunLayout) -> Journal:
+    """What has happened in a stored run so far.
+
+    Raises:
+        StoreError: a line of ``phases.jsonl`` cannot be read, or the file is a link.
+    """
+    journal, path = Journal(), layout.plain(layout.phases)
+    for line, row in read_rows(path):
+        take_in(journal, row, f"{path}:{line.number}")
+    return journal

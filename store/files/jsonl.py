@@ -12,6 +12,7 @@ import orjson
 
 from store.errors import StoreError
 from store.files.atomic import make_folder, sync_folder, writing
+from store.files.plain import open_plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,7 +50,7 @@ class LineWriter:
         make_folder(path.parent)
         with writing(path):
             new = not path.exists()
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+            self._descriptor = open_plain(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
             self._size = _cut_torn_tail(self._descriptor)
             if new:
                 sync_folder(path.parent)
@@ -104,7 +105,7 @@ def read_lines(path: Path, offset: int = 0, number: int = 0) -> Iterator[Line]:
     A last line without a newline is left out; a file that is not there has no lines.
     """
     try:
-        file = path.open("rb")
+        file = os.fdopen(open_plain(path, os.O_RDONLY), "rb")
     except FileNotFoundError:
         return
     except OSError as error:
@@ -149,7 +150,7 @@ def parse_lines(path: Path, offset: int = 0, number: int = 0) -> Iterator[tuple[
 def read_at(path: Path, offset: int, length: int) -> bytes | None:
     """``length`` bytes of ``path`` from ``offset`` on, None where the file has no such part."""
     try:
-        with path.open("rb") as file:
+        with os.fdopen(open_plain(path, os.O_RDONLY), "rb") as file:
             file.seek(offset)
             data = file.read(length)
     except OSError:

@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from store.errors import InputError
+from store.errors import InputError, StoreError
+from store.files.plain import check_place, check_tree, is_plain, is_plain_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,12 +52,29 @@ def index_path(root: Path) -> Path:
     return root / INDEX
 
 
+def check_index(root: Path) -> Path:
+    """The path of the index, if neither it nor a file beside it that SQLite would open is a link.
+
+    Raises:
+        StoreError: something that is no file stands there.
+    """
+    path = index_path(root)
+    for ending in ("", "-wal", "-shm", "-journal"):
+        place = path.with_name(path.name + ending)
+        if place.is_symlink() or (place.exists() and not is_plain(place)):
+            check_place(root, place)
+            raise StoreError(f"{place}: a folder where the index belongs; move it away")
+    return path
+
+
 def run_names(root: Path) -> list[str]:
     """The runs in the store at ``root``, sorted; folders that cannot be a run are left out."""
     folder = root / RUNS
-    if not folder.is_dir():
+    if not is_plain_folder(folder):
         return []
-    return sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and _NAME.fullmatch(entry.name))
+    return sorted(
+        path.name for path in folder.iterdir() if is_plain_folder(path) and _NAME.fullmatch(path.name)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +90,22 @@ class RunLayout:
     @property
     def folder(self) -> Path:
         return self.root / RUNS / self.run
+
+    def check_plain(self) -> None:
+        """Refuse a run with anything in it that is neither a file nor a folder.
+
+        Raises:
+            StoreError: a link, a pipe or a device is there; or the way to the run leads through a link.
+        """
+        check_tree(self.root, self.folder)
+
+    def plain(self, path: Path) -> Path:
+        """Return ``path``, a place in this run, if no link lies on the way to it.
+
+        Raises:
+            StoreError: one does, or something that is neither a file nor a folder is there.
+        """
+        return check_place(self.root, path)
 
     @property
     def config(self) -> Path:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from store.errors import StoreError
 from store.files.atomic import writing
+from store.files.plain import open_plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +36,7 @@ class RunLock:
         """
         path = folder / LOCK
         with writing(path):
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            descriptor = open_plain(path, os.O_RDWR | os.O_CREAT)
         with one_at_a_time(folder):
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -69,8 +70,8 @@ class RunLock:
 def is_locked(folder: Path) -> bool:
     """Is a process writing the run in ``folder``?"""
     try:
-        descriptor = os.open(folder / LOCK, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
+        descriptor = open_plain(folder / LOCK, os.O_RDONLY)
+    except (OSError, StoreError):
         return False
     try:
         with one_at_a_time(folder):

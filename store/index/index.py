@@ -21,8 +21,9 @@ from store.errors import StoreError
 from store.files.atomic import make_folder
 from store.files.journal import Journal, take_in
 from store.files.jsonl import parse_lines
-from store.files.layout import RunLayout, index_path, run_names
+from store.files.layout import RunLayout, check_index, index_path, run_names
 from store.files.lock import one_at_a_time
+from store.files.plain import read_plain
 from store.index.migrations import migrate
 from store.index.tables import Batch, Source, purge, source, sources, take_line
 
@@ -80,6 +81,7 @@ class Index:
         self._root = root
         self._lock = threading.RLock()
         make_folder(root)
+        check_index(root)
         with self._explained(), one_at_a_time(root):
             self._connection = _connect(self.path)
 
@@ -276,7 +278,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 def _recipe(config: Path) -> str:
     """The top-level key ``recipe`` of the configuration, empty where there is none."""
     try:
-        recipe = tomllib.loads(config.read_text("utf-8")).get("recipe", "")
-    except (OSError, ValueError):
+        recipe = tomllib.loads(read_plain(config).decode("utf-8")).get("recipe", "")
+    except (OSError, ValueError, RecursionError, StoreError):
         return ""  # a missing or damaged configuration is a finding of the check, not of the index
     return recipe if isinstance(recipe, str) else ""

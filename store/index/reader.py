@@ -13,7 +13,7 @@ import orjson
 from store.encoding.searches import decode_search, search_id
 from store.errors import InputError, StoreError
 from store.files.jsonl import find_line, read_at
-from store.files.layout import RUNS, RunLayout, index_path
+from store.files.layout import RUNS, RunLayout, check_index, index_path
 from store.files.lock import is_locked
 from store.records import (
     Checkpoint,
@@ -196,7 +196,8 @@ class StoreReader:
         phase, _, number = tree.rpartition("/")
         if not phase or not (number.isascii() and number.isdecimal() and len(number) < 19):
             raise InputError(f"{tree!r} is no tree; trees are named <phase>/<number>")
-        path = RunLayout(self._root, run).trees(phase)
+        layout = RunLayout(self._root, run)
+        path = layout.plain(layout.trees(phase))
         sql = "SELECT offset, length FROM trees WHERE run = ? AND phase = ? AND number = ?"
         for row in self._rows(sql, (run, phase, int(number))):
             line = read_at(path, row["offset"], row["length"])
@@ -258,7 +259,7 @@ class StoreReader:
 
     def _open(self) -> sqlite3.Connection | None:
         """The connection, a new one when the index file is another one than before."""
-        path = index_path(self._root)
+        path = check_index(self._root)
         try:
             inode = path.stat().st_ino
         except FileNotFoundError:

@@ -11,6 +11,7 @@ from store.encoding.fields import dump
 from store.encoding.rows import checkpoint_from, evaluation_from, labels_from, metric_from, sample_from
 from store.encoding.searches import search_from
 from store.errors import StoreError
+from store.files.plain import is_plain, is_plain_folder, plain_files
 from store.records import PolicySample
 from store.tree import Tree, fold
 
@@ -69,19 +70,21 @@ class Batch:
 
 
 def sources(layout: RunLayout) -> Iterator[Source]:
-    """The files of a run that exist, in the order in which they are to be read."""
+    """The files of a run that exist, in the order in which they are to be read; no link is followed."""
     run, folder = layout.run, layout.folder
-    if layout.phases.exists():
+    if not is_plain_folder(folder):
+        return
+    if is_plain(layout.phases):
         yield Source(run, "phases", layout.phases, "phases.jsonl")
-    for path in sorted((folder / "trees").glob("*.jsonl")):
+    for path in plain_files(folder / "trees", "*.jsonl"):
         yield Source(run, "trees", path, f"trees/{path.name}", path.stem)
-    for path in sorted((folder / "labels").glob("*.jsonl")):
+    for path in plain_files(folder / "labels", "*.jsonl"):
         phase, _, rule = path.stem.rpartition(".")
         yield Source(run, "labels", path, f"labels/{path.name}", phase, rule)
-    for path in sorted((folder / "samples").glob("*.jsonl")):
+    for path in plain_files(folder / "samples", "*.jsonl"):
         yield Source(run, "samples", path, f"samples/{path.name}", path.stem)
     for path in (layout.checkpoints, layout.metrics, layout.evaluations):
-        if path.exists():
+        if is_plain(path):
             yield Source(run, path.stem, path, path.name)
 
 

@@ -77,7 +77,7 @@ def test_search_without_a_value_model_builds_one(policy: Path, problems: Path, t
     train = tmp_path / "train.jsonl"
     rows = [
         {"problem": f"Apply +1, +{add} to {first}", "answer": str(first + add + 1)}
-        for first in range(6)
+        for first in (0, 1, 2, 3, 5, 6)
         for add in (1, 2, 3)
     ]
     train.write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -42,7 +42,7 @@ def write_problems(folder: Path, number: int) -> Path:
 
 def restmcts(*words: object, key: str = KEY, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI")}
-    environment |= {"MY_KEY": key, "COLUMNS": "200", "OMP_NUM_THREADS": "1"} | variables
+    environment |= {"MY_API_KEY": key, "COLUMNS": "200", "OMP_NUM_THREADS": "1"} | variables
     return subprocess.run(
         [*COMMAND, *map(str, words)], capture_output=True, text=True, env=environment, check=False
     )
@@ -52,7 +52,7 @@ def hosted(server: FaultServer, *more: str) -> list[str]:
     settings = [
         "models.engine=openai",
         f"models.openai.base_url={server.url}",
-        "models.openai.api_key_variable=MY_KEY",
+        "models.openai.api_key_variable=MY_API_KEY",
         "models.openai.retries=1",
         *more,
     ]
@@ -183,6 +183,45 @@ def test_a_stored_run_keeps_its_recipe(tmp_path: Path, server: FaultServer, prob
     assert "keeps its recipe" in done.stderr
 
 
+def test_a_stored_recipe_alone_sends_nothing(tmp_path: Path, server: FaultServer, problems: Path) -> None:
+    asked = ("search", "--problems", problems, "--policy", "tiny", "--root", tmp_path, "--method", "greedy")
+    assert restmcts(*asked, *hosted(server)).returncode == 0
+    compared = ("eval", "search-greedy", "--root", tmp_path, "--method", "greedy")
+    url, sent = server.url, len(server.seen)
+    for words in (
+        (),
+        ("--base-url", url),
+        ("--api-key-variable", "MY_API_KEY"),
+        ("--base-url", f"{url}x", "--api-key-variable", "MY_API_KEY"),
+        ("--base-url", url, "--api-key-variable", "OTHER_API_KEY"),
+    ):
+        done = restmcts(*compared, *words)
+        assert done.returncode == 2
+        assert f"sends its problems to {url}, with the key in MY_API_KEY" in done.stderr
+        assert f"--base-url {url} --api-key-variable MY_API_KEY" in done.stderr
+    assert len(server.seen) == sent
+    done = restmcts(*compared, "--base-url", url, "--api-key-variable", "MY_API_KEY")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_received_recipe_gets_no_variable_and_no_file(
+    tmp_path: Path, server: FaultServer, problems: Path
+) -> None:
+    root, secret = tmp_path / "store", tmp_path / "secret.jsonl"
+    secret.write_text('{"problem": "my secret", "answer": "7"}\n')
+    asked = ("search", "--problems", problems, "--policy", "tiny", "--root", root, "--method", "greedy")
+    assert restmcts(*asked, *hosted(server)).returncode == 0
+    config, sent = root / "runs" / "search-greedy" / "run.toml", len(server.seen)
+    config.write_text(config.read_text().replace(str(problems), str(secret)))
+    words = ("--base-url", server.url, "--api-key-variable", "MY_API_KEY")
+    done = restmcts("eval", "search-greedy", "--root", root, "--method", "greedy", *words)
+    assert (done.returncode, "--problems FILE" in done.stderr) == (2, True)
+    config.write_text(config.read_text().replace("MY_API_KEY", "AWS_SECRET_ACCESS_KEY"))
+    done = restmcts("eval", "search-greedy", "--root", root, "--method", "greedy", *words)
+    assert (done.returncode, "_API_KEY or _TOKEN" in done.stderr) == (2, True)
+    assert len(server.seen) == sent
+
+
 @pytest.mark.parametrize("engine", ["engine", "value_engine"])
 def test_models_on_a_server_cannot_be_trained(engine: str, tmp_path: Path) -> None:
     root = tmp_path / "store"
@@ -195,8 +234,10 @@ def test_models_on_a_server_cannot_be_trained(engine: str, tmp_path: Path) -> No
 def test_a_value_model_cannot_be_made_from_a_policy_on_a_server(
     server: FaultServer, problems: Path, tmp_path: Path
 ) -> None:
+    other = tmp_path / "other.jsonl"
+    other.write_text('{"problem": "another one", "answer": "7"}\n')
     done = restmcts(
-        "search", "--problems", problems, "--policy", "tiny", "--train", problems, "--root", tmp_path,
+        "search", "--problems", problems, "--policy", "tiny", "--train", other, "--root", tmp_path,
         *hosted(server, "models.value_engine=transformers"),
     )  # fmt: skip
     assert done.returncode == 2
@@ -211,7 +252,7 @@ def test_a_refused_key_is_one_line_without_the_key(
     for debug in ((), ("--debug",)):
         done = restmcts(*debug, *asked, key=wrong)
         assert done.returncode == 1
-        assert "MY_KEY is missing or refused" in done.stderr
+        assert "MY_API_KEY is missing or refused" in done.stderr
         assert wrong not in done.stdout + done.stderr
     assert not [
         path for path in tmp_path.rglob("*") if path.is_file() and wrong.encode() in path.read_bytes()

@@ -159,14 +159,14 @@ def test_nobody_at_the_address() -> None:
 
 def test_the_key_comes_from_the_environment_and_is_never_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with FaultServer(key=KEY) as server:
-        monkeypatch.setenv("MY_KEY", KEY)
-        policy = open_engine(server, api_key_variable="MY_KEY")
+        monkeypatch.setenv("MY_API_KEY", KEY)
+        policy = open_engine(server, api_key_variable="MY_API_KEY")
         assert server.seen[-1].headers["authorization"] == f"Bearer {KEY}"
         server.key = "another"
         with pytest.raises(EngineError) as caught:
             propose(policy)
         assert KEY not in str(caught.value) and "[key]" in str(caught.value)
-        assert "MY_KEY is missing or refused" in str(caught.value)
+        assert "MY_API_KEY is missing or refused" in str(caught.value)
         assert caught.value.__cause__ is None
         policy.close()
 
@@ -185,6 +185,8 @@ def test_the_hosted_service_needs_a_key() -> None:
     "given",
     [
         {"api_key_variable": KEY},
+        {"api_key_variable": "AWS_SECRET_ACCESS_KEY"},
+        {"api_key_variable": "PATH"},
         {"base_url": f"http://user:{KEY}@127.0.0.1/v1"},
         {"base_url": f"http://127.0.0.1/v1?key={KEY}"},
         {"base_url": f"http://{KEY}@127.0.0.1/v1"},

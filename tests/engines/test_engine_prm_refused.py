@@ -155,7 +155,7 @@ def test_tokens_that_the_model_has_not(missing: str) -> None:
 @pytest.mark.parametrize(
     "template, message",
     [
-        ("{{ raise_exception('no system turn') }}", "the chat template cannot be used: no system turn"),
+        ("{{ raise_exception('no system turn') }}", "the chat template cannot be used: .*no system turn"),
         ("{{ messages[0].content }}", "does not keep the problem once and the steps after it"),
         (CHAT.replace("{{ turn.content }}", "{{ turn.content * 2 }}"), "does not keep the problem once"),
         (CHAT.replace("assistant\n", "assistant\n<think>\n"), "does not keep the problem"),

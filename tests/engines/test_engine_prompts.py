@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from restmcts.errors import InputError
 from restmcts.prompts import (
     PromptFormat,
     StepEnds,
+    StepReader,
     encode,
     line_tokens,
     load_format,
@@ -24,7 +26,9 @@ from restmcts.prompts import (
     save_format,
     step_tokens,
 )
+from store.events import Step
 from tests.engines.engine_models import NEWLINE, VOCABULARY, merging_tokenizer, word_tokenizer
+from tests.engines.prm_models import sentencepiece_tokenizer
 
 CHAT = (
     "{% for turn in messages %}<s>{{ turn.content }}\n</s>{% endfor %}"
@@ -93,6 +97,24 @@ def test_a_worked_solution_is_split_as_the_policy_writes_it(make: Any) -> None:
     assert [step.ended for step in steps] == [False, False, True]
     joined = [token for step in steps for token in step.tokens]
     assert [*StepEnds(tokenizer).split(joined)] == [step.tokens for step in steps]
+
+
+def test_lines_of_a_worked_solution_get_no_space_of_their_own() -> None:
+    tokenizer = sentencepiece_tokenizer()
+    steps = step_tokens(tokenizer, "12 - 2 = 10\n10 + 1")
+    assert tokenizer.decode([token for step in steps for token in step.tokens]) == "12 - 2 = 10\n10 + 1\n"
+    bare = StepReader(tokenizer, len(tokenizer))(replace(steps[1], tokens=()))
+    assert bare == steps[1].tokens
+
+
+def test_tokens_are_kept_where_they_say_the_text() -> None:
+    tokenizer = word_tokenizer()
+    read = StepReader(tokenizer, VOCABULARY)
+    (step,) = step_tokens(tokenizer, "3 + 4 = 7")
+    assert read(step) == step.tokens
+    for foreign in ((9, 9, 9), (10**6,), (2**63, 3), (-1, 3), ()):
+        assert read(replace(step, tokens=foreign)) == step.tokens
+    assert read(Step("", (10**6,))) == ()
 
 
 def test_a_solution_without_text() -> None:

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from restmcts import processes
 from restmcts.errors import RestmctsError
-from restmcts.grading import algebra_process
 from restmcts.grading.math_grader import MAX_ALGEBRA, MathGrader
 from restmcts.problems.problem import Problem
 
@@ -257,7 +257,7 @@ def test_the_process_starts_only_when_it_is_needed_and_is_gone_afterwards() -> N
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_a_crash_is_tried_once_more_and_then_unverified(monkeypatch: pytest.MonkeyPatch) -> None:
-    exchange, crashes = algebra_process._exchange, [True, False, True, True]
+    exchange, crashes = processes._exchange, [True, False, True, True]
 
     def killed(process: subprocess.Popen[bytes], request: dict[str, Any]) -> dict[str, Any] | None:
         if crashes and crashes.pop(0):
@@ -265,7 +265,7 @@ def test_a_crash_is_tried_once_more_and_then_unverified(monkeypatch: pytest.Monk
             os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         return exchange(process, request)
 
-    monkeypatch.setattr(algebra_process, "_exchange", killed)
+    monkeypatch.setattr(processes, "_exchange", killed)
     with MathGrader(seconds=30) as grader:
         assert grader.equal("x+1", "1+x")
         assert grader.stats.reasons == {}

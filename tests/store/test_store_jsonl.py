@@ -142,13 +142,17 @@ def test_what_could_not_be_cut_off_at_once_is_cut_off_later(
     assert path.read_bytes() == b"1\n333\n"
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_whole_file_on_a_full_disk(tmp_path: Path) -> None:
-    (tmp_path / ".x.jsonl.new").symlink_to("/dev/full")
+def test_a_whole_file_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "x.jsonl"
     path.write_bytes(b"old")
-    with pytest.raises(StoreError, match=r"x\.jsonl: No space left on device; free some space"):
-        replace_file(path, [b"new"])
+
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(StoreError, match=r"x\.jsonl: No space left on device; free some space"):
+            replace_file(path, [b"new"])
     assert path.read_bytes() == b"old"
     replace_file(path, [b"new"])
     assert [entry.name for entry in tmp_path.iterdir()] == ["x.jsonl"]

@@ -43,11 +43,24 @@ def test_prompt_of_training_is_the_prompt_of_search(policy: Path) -> None:
 
 
 def test_tokens_of_steps_are_those_that_were_sampled(policy: Path) -> None:
-    odd = replace(step("12\n"), tokens=(TOKEN["1"], TOKEN["<unknown>"], TOKEN["\n"]))
+    odd = replace(step("1\n"), tokens=(TOKEN["1"], TOKEN["<unknown>"], TOKEN["\n"]))
     sample = replace(sums(1)[0], steps=(odd, step("7\n", sampled=False)))
     (chain,), _ = policy_chains(policy, [sample], 99)
     assert chain.tokens[chain.prompt :] == (*odd.tokens, TOKEN["7"], TOKEN["\n"], TOKEN["<end>"])
     assert [chain.tokens[end] for end in chain.ends] == [TOKEN["\n"]] * 2
+
+
+def test_tokens_of_another_vocabulary_are_encoded_anew(policy: Path) -> None:
+    foreign = [replace(step("59\n"), tokens=tokens) for tokens in ((4, 5, 6), (10**6, 3), (-1,))]
+    sample = replace(sums(1)[0], steps=tuple(foreign))
+    (chain,), _ = policy_chains(policy, [sample], 99)
+    assert chain.tokens[chain.prompt :] == (*step("59\n").tokens * 3, TOKEN["<end>"])
+
+
+def test_samples_longer_than_the_model_reads_are_left_out(policy: Path) -> None:
+    long = replace(sums(1)[0], steps=(step("1234567890" * 7 + "\n"),))
+    chains, skipped = policy_chains(policy, [*sums(2), long], 10_000)
+    assert ([chain.number for chain in chains], skipped["too long"]) == ([0, 1], 1)
 
 
 def test_end_of_text_is_not_doubled(policy: Path) -> None:

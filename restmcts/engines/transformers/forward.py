@@ -19,6 +19,7 @@ from restmcts.engines.transformers.attention import (
     build_batch,
     kernel_is_exact,
 )
+from restmcts.engines.transformers.comparison import check_states, own_states
 from restmcts.engines.transformers.kv_cache import PrefixCache
 from restmcts.errors import InputError
 
@@ -46,12 +47,15 @@ class CachedModel:
         self._keeps = "logits_to_keep" in inspect.signature(model.forward).parameters
         self._multiple = ROWS * torch.get_num_threads() if self._exact else 1
         self._attention = model.config._attn_implementation
+        expected = own_states(model, name)
         _register(model, name)
         exact = self._exact and not kernel_is_exact(self.device, model.dtype)
         probe = self._probe(name, exact)
         slots = cache_tokens or _default_tokens(probe, self.device)
         self.pool = KeyValuePool(slots + 1, exact=exact)
         self.cache = PrefixCache(slots)
+        if expected is not None:
+            check_states(self, expected, name)
 
     def restore(self) -> None:
         """Give the model its own attention back."""

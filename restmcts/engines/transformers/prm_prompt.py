@@ -10,6 +10,7 @@ from restmcts.engines.base import Tokens
 from restmcts.engines.prm_settings import PrmSettings
 from restmcts.errors import EngineError, InputError
 from restmcts.prompts import encode, encode_after, with_start
+from restmcts.templates.rendering import TemplateError, render
 
 PROBLEM = "{problem}"
 
@@ -169,10 +170,12 @@ def chat_frame(tokenizer: Any, system: str | None, name: str) -> str:
     turns.append({"role": "user", "content": PROBLEM})
     answered = [*turns, {"role": "assistant", "content": "1"}]
     try:
-        frame = str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
-        whole = str(tokenizer.apply_chat_template(answered, tokenize=False))
-    except Exception as error:  # a template is a program of the folder, and may raise anything
-        raise InputError(f"{name}: the chat template cannot be used: {error}") from error
+        frame = render(tokenizer, turns, opens_reply=True)
+        whole = render(tokenizer, answered, opens_reply=False)
+    except TemplateError as refusal:
+        raise InputError(
+            f"{name}: the chat template cannot be used: {refusal.reason}; set models.prm.template"
+        ) from refusal
     if frame.count(PROBLEM) != 1 or not whole.startswith(frame + "1"):
         raise InputError(
             f"{name}: the chat template does not keep the problem once and the steps after it; set "

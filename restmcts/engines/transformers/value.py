@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from restmcts.engines.transformers.forward import CachedModel
 from restmcts.engines.transformers.policy import Source
 from restmcts.engines.transformers.scoring import Read, ScoringModel
 from restmcts.errors import InputError
-from restmcts.prompts import PromptFormat, line_tokens, load_format, problem_tokens
+from restmcts.prompts import PromptFormat, StepReader, load_format, problem_tokens
 from store.events import Step
 
 
@@ -56,7 +55,7 @@ class TransformersValueModel(ScoringModel):
             format = format or load_format(folder)
         name = name or "value"
         self.format = (format or PromptFormat()).with_arguments(template_arguments or {})
-        self._encoded = lru_cache(maxsize=2**14)(lambda text: line_tokens(tokenizer, text))
+        self._steps = StepReader(tokenizer, int(model.config.get_text_config().vocab_size))
         head = find_head(model, name)
         cached = CachedModel(model, name=name, reproducible=reproducible, cache_tokens=cache_tokens)
         super().__init__(cached, tokenizer, read_regression(cached, head), name)
@@ -66,12 +65,11 @@ class TransformersValueModel(ScoringModel):
         return problem_tokens(self.tokenizer, problem, self.format)
 
     def tokens(self, step: Step) -> Tokens:
-        """The token ids of a step, as the policy sampled them: both models have one vocabulary.
+        """The token ids of a step: those that the policy sampled, or those of its text.
 
-        A policy behind a server has no token ids to give: then the text is encoded, each step as a line that
-        follows another one.
+        A policy behind a server has no token ids to give, and those of another vocabulary say something else.
         """
-        return step.tokens or self._encoded(step.text)
+        return self._steps(step)
 
 
 def read_regression(model: CachedModel, head: torch.nn.Linear) -> Read:

@@ -13,6 +13,7 @@ from restmcts.engines.base import Sample, SamplingRequest, Tokens
 from restmcts.engines.loading import context_length, end_tokens, load_policy
 from restmcts.engines.samples import make_sample
 from restmcts.engines.settings import ModelSettings
+from restmcts.engines.soundness import check_finite_files
 from restmcts.engines.token_limit import check_total, draw_in_turns
 from restmcts.engines.vllm.engine import check_tokens, open_engine
 from restmcts.engines.vllm.outputs import Allowance, Part
@@ -79,6 +80,7 @@ class VllmPolicy:
         """
         # Without weights: they are vLLM's to load.
         model, self.tokenizer = load_policy(folder, device="meta")
+        check_finite_files(folder)
         self.name = name or folder.name
         self.format = (format or load_format(folder)).with_arguments(models.chat_template_arguments)
         self._vocabulary = int(model.config.get_text_config().vocab_size)

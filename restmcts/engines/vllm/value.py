@@ -6,15 +6,15 @@ import asyncio
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
-from functools import lru_cache
 from pathlib import Path
 
 from restmcts.engines.base import Tokens
 from restmcts.engines.loading import context_length, load_value_model
 from restmcts.engines.settings import ModelSettings
+from restmcts.engines.soundness import check_finite_files
 from restmcts.engines.vllm.engine import check_tokens, open_engine
 from restmcts.errors import EngineError
-from restmcts.prompts import PromptFormat, line_tokens, load_format, problem_tokens
+from restmcts.prompts import PromptFormat, StepReader, load_format, problem_tokens
 from store.events import Step
 
 
@@ -41,10 +41,11 @@ class VllmValueModel:
         """
         # Without weights: they are vLLM's to load.
         model, self.tokenizer = load_value_model(folder, device="meta")
+        check_finite_files(folder)
         self.name = name or folder.name
         self.format = (format or load_format(folder)).with_arguments(models.chat_template_arguments)
         self._vocabulary = int(model.config.get_text_config().vocab_size)
-        self._encoded = lru_cache(maxsize=2**14)(lambda text: line_tokens(self.tokenizer, text))
+        self._steps = StepReader(self.tokenizer, self._vocabulary)
         self._engine = open_engine(folder, models, runner="pooling", name=self.name, outside=outside)
         self.context = min(context_length(model, self.tokenizer), self._engine.context)
 
@@ -53,12 +54,11 @@ class VllmValueModel:
         return problem_tokens(self.tokenizer, problem, self.format)
 
     def tokens(self, step: Step) -> Tokens:
-        """The token ids of a step, as the policy sampled them: both models have one vocabulary.
+        """The token ids of a step: those that the policy sampled, or those of its text.
 
-        A policy behind a server has no token ids to give: then the text is encoded, each step as a line that
-        follows another one.
+        A policy behind a server has no token ids to give, and those of another vocabulary say something else.
         """
-        return step.tokens or self._encoded(step.text)
+        return self._steps(step)
 
     async def score(self, prompts: Sequence[Tokens]) -> list[float]:
         """The quality value of each partial solution, clamped to [0, 1], to 6 decimals.

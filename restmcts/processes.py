@@ -1,4 +1,7 @@
-"""The other process that compares answers: started when it is first asked, and again after it has ended."""
+"""Another process with limits on time and memory, for what may take forever or run wild.
+
+:class:`LimitedProcess` asks it; the functions at the end are for the process itself.
+"""
 
 from __future__ import annotations
 
@@ -8,30 +11,38 @@ import selectors
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from restmcts.errors import RestmctsError
 
 START_SECONDS = 120.0
 REPLY_SECONDS = 60.0
-"""Wall time, for a process that gets no processor time; the limits of a comparison are in processor time."""
+"""Wall time, for a process that gets no processor time; the limits of a request are in processor time."""
+
+_BLOCK = 1 << 16
 
 
-class AlgebraProcess:
-    """Asks the process of :mod:`restmcts.grading.algebra_worker`, one request at a time.
+class LimitedProcess:
+    """A module that answers requests, started when it is first asked and again after it has ended.
 
-    It runs a module of its own instead of a fork or a spawn: no memory of the caller is copied, and the
-    caller's main module is not imported again.
+    It runs as a module of its own instead of a fork or a spawn: no memory of the caller is copied, and the
+    caller's main module is not imported again. A request and its reply are one line of JSON each; before it
+    reads requests, the process says ``{"ready": true}`` or ``{"missing": reason}``.
 
     Args:
-        seconds: processor time of one comparison.
-        memory: address space of the process, in bytes.
+        module: the module, which serves requests when it is run.
+        seconds: its first argument: processor time of one request.
+        memory: its second argument: address space of the process, in bytes.
+        failure: the message of the error where it cannot start, with ``{reason}``.
     """
 
-    def __init__(self, seconds: float, memory: int) -> None:
+    def __init__(self, module: str, seconds: float, memory: int, failure: str) -> None:
         self.seconds = seconds
         self.memory = memory
+        self._module = module
+        self._failure = failure
         self._process: subprocess.Popen[bytes] | None = None
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -78,14 +89,7 @@ class AlgebraProcess:
     def _start(self) -> subprocess.Popen[bytes]:
         # -P keeps the folder of the caller, with its module names, out of the import path.
         self._process = subprocess.Popen(
-            [
-                sys.executable,
-                "-P",
-                "-m",
-                "restmcts.grading.algebra_worker",
-                str(self.seconds),
-                str(self.memory),
-            ],
+            [sys.executable, "-P", "-m", self._module, str(self.seconds), str(self.memory)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -101,22 +105,22 @@ class AlgebraProcess:
         if reply is None or "ready" not in reply:
             self.stop()
             reason = "it ended at once" if reply is None else reply.get("missing", "it did not start in time")
-            raise RestmctsError(
-                f"answers cannot be graded: {reason}; check with pip install latex2sympy2_extended"
-            )
+            raise RestmctsError(self._failure.format(reason=reason))
         return self._process
 
 
 def _same_packages() -> str:
     """The search path that gives the process this very package, wherever it was imported from."""
-    folders = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
+    folders = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     return os.pathsep.join(filter(None, folders))
 
 
 def _exchange(process: subprocess.Popen[bytes], request: dict[str, Any]) -> dict[str, Any] | None:
     assert process.stdin is not None
+    data = memoryview(json.dumps(request).encode() + b"\n")
     try:
-        process.stdin.write(json.dumps(request).encode() + b"\n")
+        while data:
+            data = data[process.stdin.write(data) :]
     except BrokenPipeError:
         return None
     return _read(process, REPLY_SECONDS)
@@ -125,11 +129,42 @@ def _exchange(process: subprocess.Popen[bytes], request: dict[str, Any]) -> dict
 def _read(process: subprocess.Popen[bytes], seconds: float) -> dict[str, Any] | None:
     """The next line of the process; None when it has ended, or says nothing for so long."""
     assert process.stdout is not None
-    # A reply is one short write, so that what is ready to be read is a whole line.
+    until, line = time.monotonic() + seconds, b""
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
-        if not selector.select(seconds):
-            return None
-    line = process.stdout.readline()
-    reply: dict[str, Any] | None = json.loads(line) if line.endswith(b"\n") else None
-    return reply
+        while not line.endswith(b"\n"):
+            if not selector.select(max(0.0, until - time.monotonic())):
+                return None
+            part = os.read(process.stdout.fileno(), _BLOCK)
+            if not part:
+                return None
+            line += part
+    found: dict[str, Any] = json.loads(line)
+    return found
+
+
+def private_output() -> TextIO:
+    """The pipe to the process that asks; whatever a library prints goes to the standard error instead."""
+    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return replies
+
+
+def reply(output: TextIO, message: dict[str, Any]) -> None:
+    """Write one line for the process that asks."""
+    output.write(json.dumps(message) + "\n")
+    output.flush()
+
+
+def limit(kind: int, amount: int) -> None:
+    """Limit what this process may take of a resource of the module :mod:`resource`."""
+    import resource
+
+    hard = resource.getrlimit(kind)[1]
+    if hard != resource.RLIM_INFINITY:
+        amount = min(amount, hard)
+    try:
+        resource.setrlimit(kind, (amount, hard))
+    except (ValueError, OSError):
+        # macOS has no limit of the address space; those of time still hold.
+        return

@@ -1,0 +1,116 @@
+"""What a stored recipe does not decide alone: a store may come from somebody else.
+
+The recipe of a stored run names the server that its problems go to, the environment variable whose content
+goes along as the key, and the files that the problems are read from. None of it is taken without the word of
+whoever types the command.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from restmcts.engines.registry import ENGINES
+from restmcts.engines.settings import OpenAiSettings
+from restmcts.errors import InputError
+from restmcts.problems.registry import DATA_SETS
+from restmcts.recipe import Recipe
+from store.errors import StoreError
+from store.files.fingerprints import Fingerprint, fingerprint_file
+from store.files.inputs import ITSELF
+from store.files.journal import read_journal
+from store.files.layout import RunLayout
+
+HOSTED = "https://api.openai.com/v1"
+"""Where requests go without any address."""
+
+ADDRESS_VARIABLE = "OPENAI_BASE_URL"
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What the user has said: the address of the server and the variable of its key, or nothing."""
+
+    base_url: str | None = None
+    api_key_variable: str | None = None
+
+
+def check_server(run: str, recipe: Recipe, word: Word) -> None:
+    """Refuse to ask a server that the user has not named.
+
+    Raises:
+        InputError: the stored recipe names another server or key than ``word``; or a server is named, and the
+            models of the run are on none.
+    """
+    models = recipe.models
+    asked = sorted({name for name in (models.engine, models.valued_by) if not ENGINES[name].local})
+    if not asked:
+        if word != Word():
+            raise InputError(f"--base-url: the models of run {run!r} are not on a server; leave it out")
+        return
+    if asked != ["openai"]:
+        raise InputError(
+            f"run {run!r} asks models by the engine {asked[-1]}, and where that sends the problems is said by"
+            " the stored recipe alone: write the settings yourself, with `restmcts eval --policy … -o …`"
+        )
+    _check_words(run, models.openai, word)
+
+
+def _check_words(run: str, stored: OpenAiSettings, word: Word) -> None:
+    # What the environment of the user names needs no repeating, and may hold a password.
+    own = stored.base_url is None and bool(os.environ.get(ADDRESS_VARIABLE, "").strip())
+    address = stored.base_url or HOSTED
+    usual = OpenAiSettings().api_key_variable
+    named = own or (word.base_url or "").rstrip("/") == address.rstrip("/")
+    if named and stored.api_key_variable == (word.api_key_variable or usual):
+        return
+    options = [] if own else [f"--base-url {address}"]
+    if stored.api_key_variable != usual:
+        options.append(f"--api-key-variable {stored.api_key_variable}")
+    place = f"the server of {ADDRESS_VARIABLE}" if own else address
+    raise InputError(
+        f"run {run!r} sends its problems to {place}, with the key in {stored.api_key_variable}, because its"
+        f" stored recipe says so; if you want that, repeat: {' '.join(options) or 'no --api-key-variable'}"
+    )
+
+
+def check_files(root: Path, run: str, recipe: Recipe) -> None:
+    """Refuse to read files outside of the store because a stored recipe names them.
+
+    A file with the content that the run has noted is read: whoever made the store knows it.
+
+    Raises:
+        InputError: a file is outside of the store, and the run does not know what is in it.
+    """
+    layout = RunLayout(root, run)
+    known: set[Fingerprint] | None = None
+    for path in DATA_SETS[recipe.problems.data_set].files(recipe.problems):
+        if _is_inside(layout, path):
+            continue
+        if known is None:
+            noted = read_journal(layout).inputs.values()
+            known = {files[ITSELF].fingerprint for files in noted if ITSELF in files}
+        if not _is_known(path, known):
+            raise InputError(
+                f"{path}: run {run!r} reads its problems from this file, outside of the store, and has not"
+                " noted this content; if it is the right file, name it yourself: --problems FILE"
+            )
+
+
+def _is_inside(layout: RunLayout, path: Path) -> bool:
+    place, root = path.absolute(), layout.root.absolute()
+    if ".." in place.parts or not place.is_relative_to(root):
+        return False
+    layout.plain(layout.root / place.relative_to(root))
+    return True
+
+
+def _is_known(path: Path, known: Collection[Fingerprint]) -> bool:
+    if not known:
+        return False
+    try:
+        return fingerprint_file(path) in known
+    except StoreError as error:
+        raise InputError(str(error)) from error

@@ -1,0 +1,1 @@
+"""Chat templates: programs of model folders, run in a process with limits."""

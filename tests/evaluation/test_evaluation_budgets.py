@@ -55,7 +55,7 @@ def made(reason: StopReason = "rounds", node: int | None = None, answer: str | N
     return graded(SearchRecord(header, events, Result(answer, None, reason, total, 4, 2)))
 
 
-def shown(found: list[AnswerAt]) -> list[tuple[int | None, str | None, bool, int]]:
+def shown(found: list[AnswerAt]) -> list[tuple[int | None, str | None, bool | None, int]]:
     return [(at.budget, at.answer, at.correct, at.cost.generated) for at in found]
 
 

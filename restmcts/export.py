@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from restmcts.errors import InputError
 from store.encoding.fields import dump
+from store.encoding.lines import parse_line
 from store.encoding.rows import encode_sample, sample_from
 from store.events import SearchRecord
 from store.files.jsonl import read_rows
@@ -79,7 +80,7 @@ def read_samples(path: Path) -> Iterator[Sample]:
     if not path.is_file():
         raise InputError(f"{path}: no such file; samples lie in samples/ of a run")
     # A file that the user names may be a link.
-    for line, row in read_rows(path.resolve()):
+    for line, row in read_rows(path.resolve(), whole=True):
         yield sample_from(row, f"{path}:{line.number}")
 
 
@@ -114,14 +115,14 @@ def export_sample(sample: Sample, format: str | None, instruction: str) -> bytes
 
     Args:
         sample: the sample.
-        format: a name of :data:`FORMATS`; None: as a store has it.
+        format: a name of :data:`FORMATS`; None: as a store has it, but without a checksum.
         instruction: what follows the problem in the other formats; "" for nothing.
 
     Raises:
         InputError: the format is for traces of a policy alone.
     """
     if format is None:
-        return encode_sample(sample)
+        return dump(parse_line(encode_sample(sample)))  # who edits it needs no checksum
     if not isinstance(sample, PolicySample):
         raise InputError(f"--format {format} has no place for the values of steps: take --kind policy")
     return dump(FORMATS[format](sample, instruction))

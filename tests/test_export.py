@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from restmcts.errors import InputError
 from restmcts.export import FORMATS, export_sample
+from store.encoding.lines import parse_line
 from store.encoding.rows import encode_sample
 from store.events import Step
 from store.records import PolicySample
@@ -46,7 +47,9 @@ def test_plain_text_has_a_prompt_that_the_steps_follow() -> None:
 
 
 def test_the_own_form_is_that_of_the_store() -> None:
-    assert export_sample(SAMPLE, None, "") == encode_sample(SAMPLE)
+    exported = orjson.loads(export_sample(SAMPLE, None, ""))
+    assert exported == parse_line(encode_sample(SAMPLE))
+    assert "crc32" not in exported
 
 
 @pytest.mark.parametrize("format", FORMATS)

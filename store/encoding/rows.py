@@ -22,6 +22,7 @@ from store.encoding.fields import (
     choice,
     dump,
 )
+from store.encoding.lines import with_checksum
 from store.encoding.searches import STEPS, read_object
 from store.errors import StoreError
 from store.events import FORMAT
@@ -169,6 +170,6 @@ def evaluation_from(row: Any, where: str, run: str) -> Evaluation:
 
 def _line(what: str, more: dict[str, Any], forms: Forms[T], value: T) -> bytes:
     try:
-        return dump({"format": FORMAT, **more, **forms.write(value)})
+        return with_checksum(dump({"format": FORMAT, **more, **forms.write(value)}))
     except (ValueError, TypeError, RecursionError, StoreError) as error:
         raise StoreError(f"a {what} cannot be stored: {error}") from error

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
-import orjson
-
 from store.encoding.fields import (
     COUNT,
     FLAG,
@@ -26,6 +24,7 @@ from store.encoding.fields import (
     dump,
     many,
 )
+from store.encoding.lines import parse_line, with_checksum
 from store.errors import StoreError, UnstorableError
 from store.events import (
     FORMAT,
@@ -145,7 +144,7 @@ def encode_search(record: SearchRecord) -> bytes:
             "events": [_event_row(event) for event in record.events],
             "result": _RESULT.write(record.result),
         }
-        return dump(row)
+        return with_checksum(dump(row))
     except (ValueError, TypeError, AttributeError, RecursionError, StoreError) as error:
         raise UnstorableError(f"tree {header.id!r} cannot be stored: {error}") from error
 
@@ -159,12 +158,13 @@ def decode_search(data: bytes, where: str = "search") -> SearchRecord:
     """The search in a line of JSON; ``where`` names the line in an error.
 
     Raises:
-        StoreError: it is not JSON, not a search, or of a format that this version does not know.
+        StoreError: it is not JSON, its checksum is wrong, or it is no search or of a format that this version
+            does not know.
     """
     try:
-        row = orjson.loads(data)
-    except orjson.JSONDecodeError as error:
-        raise StoreError(f"{where}: not JSON ({error})") from error
+        row = parse_line(data)
+    except ValueError as error:
+        raise StoreError(f"{where}: {error}") from error
     return search_from(row, where)
 
 

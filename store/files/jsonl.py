@@ -8,10 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
+from store.encoding.lines import parse_line
 from store.errors import StoreError
-from store.files.atomic import make_folder, sync_folder, writing
+from store.files.atomic import make_folder, sync_folder, write_all, writing
 from store.files.plain import open_plain
 
 if TYPE_CHECKING:
@@ -49,39 +48,55 @@ class LineWriter:
         self.path = path
         make_folder(path.parent)
         with writing(path):
-            new = not path.exists()
             self._descriptor = open_plain(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
             self._size = _cut_torn_tail(self._descriptor)
-            if new:
-                sync_folder(path.parent)
         self._torn = False
-        self._unsynced = False
+        self._forced = False
+        self._waiting: list[bytes] = []
+        """The lines from byte ``_sure`` on: those that the disk may not have yet."""
+        self._sure = self._size
+        self._doubtful = False
         self._synced_at = time.monotonic()
 
-    def append(self, data: bytes) -> None:
-        """Write one line; it survives this process at once, and a power failure a little later."""
+    def append(self, data: bytes, *, durable: bool = False) -> None:
+        """Write one line; it survives this process at once, and a power failure a little later.
+
+        Args:
+            data: the line, without the newline.
+            durable: it survives a power failure at once.
+
+        Raises:
+            StoreError: it cannot be written; the file is as it was before.
+        """
         line = data + b"\n"
         with writing(self.path):
             if self._torn:
                 self._undo()
+            waiting = len(self._waiting)
             try:
-                _write_all(self._descriptor, line)
+                write_all(self._descriptor, line)
+                self._waiting.append(line)
+                if durable or time.monotonic() - self._synced_at > SYNC_SECONDS:
+                    self._force()
             except BaseException:
+                del self._waiting[waiting:]
                 self._torn = True
                 with suppress(OSError):
                     self._undo()
                 raise
             self._size += len(line)
-            self._unsynced = True
-        if time.monotonic() - self._synced_at > SYNC_SECONDS:
-            self.sync()
 
     def sync(self) -> None:
-        """Force everything to the disk."""
-        if self._unsynced:
-            with writing(self.path):
-                os.fsync(self._descriptor)
-        self._unsynced = False
+        """Force everything to the disk.
+
+        Raises:
+            StoreError: that failed; the same call can be made again.
+        """
+        with writing(self.path):
+            if self._torn:
+                self._undo()
+            if self._waiting or not self._forced:
+                self._force()
         self._synced_at = time.monotonic()
 
     def close(self) -> None:
@@ -94,15 +109,46 @@ class LineWriter:
             os.close(self._descriptor)
             self._descriptor = -1
 
+    def _force(self) -> None:
+        if self._doubtful:
+            self._write_again()
+        try:
+            os.fsync(self._descriptor)
+            if not self._forced:
+                # What lies here may be of a writer that was killed before it came to this.
+                sync_folder(self.path.parent)
+        except BaseException:
+            self._doubtful = True
+            raise
+        self._doubtful, self._forced = False, True
+        self._sure += sum(map(len, self._waiting))
+        self._waiting.clear()
+        self._synced_at = time.monotonic()
+
+    def _write_again(self) -> None:
+        """Write what is waiting a second time, in the same place.
+
+        After a failed fsync, the system counts as written what it could not write, and the next fsync says
+        that all is well.
+        """
+        descriptor = open_plain(self.path, os.O_WRONLY)
+        try:
+            os.lseek(descriptor, self._sure, os.SEEK_SET)
+            write_all(descriptor, b"".join(self._waiting))
+        finally:
+            os.close(descriptor)
+
     def _undo(self) -> None:
         os.ftruncate(self._descriptor, self._size)
+        self._sure = min(self._sure, self._size)
         self._torn = False
 
 
-def read_lines(path: Path, offset: int = 0, number: int = 0) -> Iterator[Line]:
+def read_lines(path: Path, offset: int = 0, number: int = 0, *, whole: bool = False) -> Iterator[Line]:
     """The whole lines of ``path`` from byte ``offset`` on, which follows line ``number``.
 
-    A last line without a newline is left out; a file that is not there has no lines.
+    A file that is not there has no lines. A last line without a newline is left out, as a writer that was
+    killed leaves one, unless the file is known to be ``whole``.
     """
     try:
         file = os.fdopen(open_plain(path, os.O_RDONLY), "rb")
@@ -113,38 +159,45 @@ def read_lines(path: Path, offset: int = 0, number: int = 0) -> Iterator[Line]:
     with file:
         file.seek(offset)
         for data in file:
-            if not data.endswith(b"\n"):
+            ended = data.endswith(b"\n")
+            if not ended and not whole:
                 return
             number += 1
-            yield Line(offset, number, data[:-1])
+            yield Line(offset, number, data[:-1] if ended else data)
             offset += len(data)
 
 
-def read_rows(path: Path, offset: int = 0, number: int = 0) -> Iterator[tuple[Line, Any]]:
-    """The lines of ``path`` and their JSON values; a torn last line is left out.
+def read_rows(
+    path: Path, offset: int = 0, number: int = 0, *, whole: bool = False
+) -> Iterator[tuple[Line, Any]]:
+    """The lines of ``path`` and their JSON values; a torn last line is left out of a file that is not whole.
 
     Raises:
-        StoreError: a line before the last is not JSON.
+        StoreError: another line is not JSON, or its checksum is wrong.
     """
-    for line, row in parse_lines(path, offset, number):
+    for line, row in parse_lines(path, offset, number, whole=whole):
         if isinstance(row, ValueError):
-            raise StoreError(f"{path}:{line.number}: not JSON ({row}); restore the file or delete the line")
+            raise StoreError(f"{path}:{line.number}: {row}; restore the file or delete the line")
         yield line, row
 
 
-def parse_lines(path: Path, offset: int = 0, number: int = 0) -> Iterator[tuple[Line, Any]]:
-    """Like :func:`read_rows`, but a line that is not JSON comes with the error in the place of its value."""
+def parse_lines(
+    path: Path, offset: int = 0, number: int = 0, *, whole: bool = False
+) -> Iterator[tuple[Line, Any]]:
+    """Like :func:`read_rows`, but a line that cannot be read comes with the error in place of its value."""
     broken: tuple[Line, ValueError] | None = None
-    for line in read_lines(path, offset, number):
+    for line in read_lines(path, offset, number, whole=whole):
         if broken is not None:
             yield broken
             broken = None
         try:
-            row = orjson.loads(line.data)
-        except orjson.JSONDecodeError as error:
+            row = parse_line(line.data)
+        except ValueError as error:
             broken = line, error
         else:
             yield line, row
+    if broken is not None and whole:
+        yield broken
 
 
 def read_at(path: Path, offset: int, length: int) -> bytes | None:
@@ -163,19 +216,13 @@ def find_line(path: Path, matches: Callable[[Any], bool]) -> Line | None:
     return next((line for line, row in read_rows(path) if matches(row)), None)
 
 
-def _write_all(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
-
-
 def _cut_torn_tail(descriptor: int) -> int:
-    """Cut off a last line that has no newline or is not JSON; return the size that remains."""
+    """Cut off a last line that has no newline or cannot be read; return the size that remains."""
     size = os.fstat(descriptor).st_size
     end = _line_start(descriptor, size)
     if end:
         start = _line_start(descriptor, end - 1)
-        if not _is_json(os.pread(descriptor, end - start, start)):
+        if not _is_sound(os.pread(descriptor, end - 1 - start, start)):
             end = start
     if end < size:
         os.ftruncate(descriptor, end)
@@ -194,9 +241,9 @@ def _line_start(descriptor: int, end: int) -> int:
     return 0
 
 
-def _is_json(data: bytes) -> bool:
+def _is_sound(data: bytes) -> bool:
     try:
-        orjson.loads(data)
-    except orjson.JSONDecodeError:
+        parse_line(data)
+    except ValueError:
         return False
     return True

@@ -34,7 +34,7 @@ def leads_out(path: str) -> bool:
     return not parts or path.startswith("/") or ".." in parts or "\0" in path
 
 
-def open_plain(path: Path, flags: int, mode: int = 0o644) -> int:
+def open_plain(path: Path, flags: int, mode: int = 0o666) -> int:
     """A descriptor of the file ``path``, as :func:`os.open` gives it.
 
     Raises:

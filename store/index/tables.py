@@ -105,7 +105,7 @@ def take_line(batch: Batch, source: Source, line: Line, row: Any) -> None:
         StoreError: the line makes no sense.
     """
     if isinstance(row, ValueError):
-        raise StoreError(f"{source.path}:{line.number}: not JSON ({row})")
+        raise StoreError(f"{source.path}:{line.number}: {row}")
     _TAKE[source.kind](batch, source, line, row)
 
 

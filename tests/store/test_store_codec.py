@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from store.encoding.lines import parse_line
 from store.encoding.rows import (
     checkpoint_from,
     encode_checkpoint,
@@ -200,7 +201,7 @@ def with_value(row: dict[str, Any], value: Any, *path: Any) -> dict[str, Any]:
     return copy
 
 
-ROW: dict[str, Any] = orjson.loads(encode_search(record()))
+ROW: dict[str, Any] = parse_line(encode_search(record()))
 MALFORMED: list[Any] = [
     [],
     None,
@@ -256,7 +257,7 @@ def test_any_bytes_are_a_search_or_refused(data: bytes) -> None:
 
 
 def test_rows_come_back_as_they_were() -> None:
-    load = orjson.loads
+    load = parse_line
     assert sample_from(load(encode_sample(POLICY_SAMPLE)), "x") == POLICY_SAMPLE
     assert sample_from(load(encode_sample(VALUE_SAMPLE)), "x") == VALUE_SAMPLE
     assert checkpoint_from(load(encode_checkpoint(CHECKPOINT, "1.train")), "x", "first") == (

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from sqlite_utils import Database
 
 import store.index.index
 from store.check import rebuild
+from store.encoding.lines import parse_line
 from store.errors import StoreError
 from store.files.atomic import replace_file
 from store.files.layout import index_path
@@ -167,6 +169,7 @@ def test_files_that_were_rewritten_or_shortened_or_removed_are_read_again(tmp_pa
         labels.unlink()
         writer.sync_index()
         assert tables(tmp_path)["labels"] == []
+        writer.write_labels(PHASE, "rule", [(f"{PHASE}/1", LABELS)])
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:2]))
     with open_run(tmp_path):
@@ -202,7 +205,8 @@ def test_lines_that_make_no_sense_are_left_out_and_told(tmp_path: Path) -> None:
         with path.open("ab") as file:
             file.write(path.read_bytes())
             file.write(b'{"format": 1, "tree": 3}\n')
-            file.write(path.read_bytes().splitlines()[0].replace(b'"node":1', b'"node":99') + b"\n")
+            row = orjson.dumps(parse_line(path.read_bytes().splitlines()[0]))
+            file.write(row.replace(b'"node":1', b'"node":99') + b"\n")
         findings = writer.sync_index()
         assert [finding.split(": ")[0].rpartition(":")[2] for finding in findings] == ["2", "3", "4"]
         assert "is there twice" in findings[0]

@@ -18,7 +18,12 @@ Samples = Annotated[
     list[Path], typer.Argument(help="Files of samples, as in samples/ of a run or from restmcts export.")
 ]
 Source = Annotated[Path, typer.Option("--from", help="Folder of the model to start from.")]
-Target = Annotated[Path, typer.Option("--to", help="Folder to write the checkpoint to.")]
+Target = Annotated[
+    Path,
+    typer.Option(
+        "--to", help="Folder to write the checkpoint to: a new one, or an older checkpoint to replace."
+    ),
+]
 
 
 @app.command("policy")
@@ -30,8 +35,10 @@ def policy(
     -o KEY=VALUE sets a key of [policy_training].
     """
     from restmcts.training.settings import PolicyTraining
+    from store.files.folders import check_target
     from store.records import PolicySample
 
+    check_target(target, source)
     settings, rows = _prepared(PolicyTraining, override, samples, PolicySample)
     from restmcts.training.policy import train_policy
 
@@ -51,8 +58,10 @@ def value(
     """
     from restmcts.problems.splits import held_out
     from restmcts.training.settings import ValueTraining
+    from store.files.folders import check_target
     from store.records import ValueSample
 
+    check_target(target, source)
     settings, rows = _prepared(ValueTraining, override, samples, ValueSample)
     from restmcts.training.value import train_value
 

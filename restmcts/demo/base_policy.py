@@ -19,12 +19,13 @@ from restmcts.errors import PhaseError
 from restmcts.problems.problem import Problem
 from restmcts.prompts import PLAIN_TEMPLATE, PromptFormat, save_format, step_tokens
 from restmcts.training.batches import Batch, collate
-from restmcts.training.checkpoint import load_policy, load_tokenizer, new_folder
+from restmcts.training.checkpoint import load_policy, load_tokenizer, saving
 from restmcts.training.fitting import fit, seeded
 from restmcts.training.policy import example, next_token_loss
 from restmcts.training.report import OnProgress, TrainingReport
 from restmcts.training.samples import Chain, policy_chains
 from restmcts.training.settings import Device
+from store.files.folders import new_folder
 from store.records import PolicySample
 
 _MEASURED_TOGETHER = 128
@@ -51,11 +52,13 @@ def train_tiny_base(
         demonstrations: problems with solutions to learn from.
         validation: problems with solutions that decide when to stop.
         settings: the model and its training.
-        target: the folder to write; one that is there is replaced when the training is done.
+        target: the folder to write; one that this program wrote is replaced when the training is done.
         progress: called about a hundred times.
         device: where to train.
 
     Raises:
+        InputError: ``target`` must not be replaced.
+        StoreError: ``target`` cannot be written.
         PhaseError: the policy was never in the wanted range, with the figures; or there is nothing to
             train or to validate on.
     """
@@ -82,7 +85,7 @@ def train_tiny_base(
         )
         kept = watch.kept()
         model.load_state_dict(kept.weights)
-        with quiet():
+        with saving(folder), quiet():
             model.save_pretrained(folder)
     return replace(report, metrics=kept.metrics())
 
@@ -113,12 +116,11 @@ def _write_start(folder: Path, task: TinyTask, settings: TinyBase) -> None:
     """A policy with random weights, its tokenizer and its prompt format."""
     tokenizer: Any = tiny_tokenizer(task)
     config = tiny_config(task, settings, len(tokenizer), tokenizer.pad_token_id, tokenizer.eos_token_id)
-    with quiet():
-        auto: Any = AutoModelForCausalLM
-        model = auto.from_config(config)
-        model.save_pretrained(folder)
+    auto: Any = AutoModelForCausalLM
+    with saving(folder), quiet():
+        auto.from_config(config).save_pretrained(folder)
         tokenizer.save_pretrained(folder)
-    save_format(folder, PromptFormat(template=PLAIN_TEMPLATE))
+        save_format(folder, PromptFormat(template=PLAIN_TEMPLATE))
 
 
 def _samples(folder: Path, problems: Sequence[Problem]) -> list[PolicySample]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,27 +18,31 @@ from restmcts.engines.examination import check_plain_weights, examine
 from restmcts.engines.messages import quiet
 from restmcts.engines.soundness import check_all_used, check_causal, check_finite
 from restmcts.errors import InputError
+from store.files.atomic import writing
+from store.files.folders import AGAIN, MARKER, target_of
 
-_MODEL_FILES = {"config.json", "generation_config.json"}
+_SYSTEM_ERROR = re.compile(r"\(os error (\d+)\)")
+_MODEL_FILES = {"config.json", "generation_config.json", MARKER}
 _MODEL_ENDINGS = {".safetensors", ".bin", ".pt", ".pth", ".gguf", ".h5", ".msgpack", ".onnx", ".py", ".md"}
 
 
 @contextmanager
-def new_folder(target: Path) -> Iterator[Path]:
-    """A folder to write into, which becomes ``target`` when the block ends well.
+def saving(folder: Path) -> Iterator[None]:
+    """Turn what the writers of weights and tokenizers raise into one line that says what to do.
 
-    When it does not, nothing is left, and what was at ``target`` before is still there.
+    Raises:
+        StoreError: the system refused to write, for example because the disk is full.
     """
-    partial = target.with_name(f".{target.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
-        yield partial
-        if target.exists():
-            shutil.rmtree(target)
-        partial.rename(target)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with writing(target_of(folder), AGAIN):
+        try:
+            yield
+        except OSError:
+            raise
+        except Exception as error:  # safetensors has a class of its own, tokenizers raises Exception itself
+            code = _SYSTEM_ERROR.search(str(error))
+            if code is None:
+                raise
+            raise OSError(int(code[1]), os.strerror(int(code[1]))) from error
 
 
 def is_value_model(config: Any) -> bool:
@@ -128,10 +134,14 @@ def save(model: Any, folder: Path, source: Path, dtype: str) -> None:
     """Write ``model`` in type ``dtype``, and beside it everything of ``source`` that is not the model.
 
     That is the tokenizer and the format of the prompts, byte for byte.
+
+    Raises:
+        StoreError: it cannot be written.
     """
-    with quiet():
-        model.to(getattr(torch, dtype)).save_pretrained(folder)
-    for path in sorted(source.iterdir()):
-        model_file = path.name in _MODEL_FILES or path.suffix in _MODEL_ENDINGS
-        if path.is_file() and not model_file and not path.name.endswith(".index.json"):
-            shutil.copyfile(path, folder / path.name)
+    with saving(folder):
+        with quiet():
+            model.to(getattr(torch, dtype)).save_pretrained(folder)
+        for path in sorted(source.iterdir()):
+            model_file = path.name in _MODEL_FILES or path.suffix in _MODEL_ENDINGS
+            if path.is_file() and not model_file and not path.name.endswith(".index.json"):
+                shutil.copyfile(path, folder / path.name)

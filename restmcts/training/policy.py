@@ -11,11 +11,12 @@ from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel
 
 from restmcts.training.batches import UNLABELLED, Batch, Example
-from restmcts.training.checkpoint import load_policy, new_folder, save
+from restmcts.training.checkpoint import load_policy, save
 from restmcts.training.fitting import fit
 from restmcts.training.report import OnProgress, TrainingReport
 from restmcts.training.samples import Chain, policy_chains
 from restmcts.training.settings import Device, PolicyTraining
+from store.files.folders import new_folder
 from store.records import PolicySample
 
 
@@ -37,12 +38,13 @@ def train_policy(
         source: the folder of the policy to start from.
         samples: the traces to learn.
         settings: how to train.
-        target: the folder to write; one that is there is replaced when the training is done.
+        target: the folder to write; one that this program wrote is replaced when the training is done.
         progress: called about a hundred times.
         device: where to train.
 
     Raises:
-        InputError: ``source`` does not hold a policy that can be used.
+        InputError: ``source`` does not hold a policy that can be used, or ``target`` must not be replaced.
+        StoreError: ``target`` cannot be written.
         PhaseError: there is nothing to train on, or the loss is not a number.
     """
     chains, skipped = policy_chains(source, samples, settings.max_length)

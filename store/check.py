@@ -11,6 +11,7 @@ import orjson
 from store.encoding.rows import checkpoint_from, evaluation_from, labels_from, metric_from, sample_from
 from store.encoding.searches import search_from
 from store.errors import InputError, StoreError
+from store.files.folders import leftovers
 from store.files.journal import Journal, take_in
 from store.files.jsonl import parse_lines
 from store.files.layout import (
@@ -24,6 +25,14 @@ from store.files.layout import (
 )
 from store.files.lock import is_locked
 from store.files.plain import check_place, oddities, read_plain
+from store.files.verification import (
+    checkpoint_folders,
+    damaged_checkpoint,
+    damaged_files,
+    damaged_rows,
+    missing_checkpoint,
+    unknown_phases,
+)
 from store.index.index import Index
 from store.index.reader import connect
 from store.index.tables import Source, sources, tree_number
@@ -126,9 +135,25 @@ class _RunCheck:
         yield from self._single_files()
         for source in sources(self._layout):
             yield from self._file(source)
-        for path in sorted(self._layout.folder.rglob(".*.new")):
-            if not self._live:
-                yield f"{path}: left by a writer that was killed; delete it"
+        yield from self._written()
+        if not self._live:
+            yield from leftovers(self._layout.folder)
+
+    def _written(self) -> Iterator[str]:
+        """What is not as it was written."""
+        layout, journal = self._layout, self._journal
+        yield from unknown_phases(layout, journal)
+        yield from damaged_files(layout, journal)
+        yield from damaged_rows(layout, journal)
+        for name, files in checkpoint_folders(journal).items():
+            missing = missing_checkpoint(layout, name, files)
+            if missing is not None:
+                yield missing
+            else:
+                yield from damaged_checkpoint(layout, name, files, read=True)
+        if not self._live:
+            for path in (path for path, labels in journal.labels.items() if labels is None):
+                yield f"{layout.folder / path}: was being replaced; label these trees again"
 
     def _single_files(self) -> Iterator[str]:
         layout = self._layout
@@ -155,17 +180,18 @@ class _RunCheck:
                 check_rule(source.rule)
         except InputError as error:
             yield f"{source.path}: {error}"
-        for line, row in parse_lines(source.path):
+        finished = source.relative in {known.path for known in self._journal.finished_files()}
+        for line, row in parse_lines(source.path, whole=finished):
             where = f"{source.path}:{line.number}"
             end = line.end
-            if isinstance(row, ValueError):
-                yield f"{where}: not JSON ({row})"
+            if isinstance(row, ValueError) and source.kind != "phases":
+                yield f"{where}: {row}"
                 continue
             try:
                 yield from self._readers[source.kind](source, row, where)
             except StoreError as error:
                 yield str(error)
-        if end != source.path.stat().st_size and not self._live:
+        if end != source.path.stat().st_size and not finished and not self._live:
             yield f"{source.path}: the last line is not whole; it goes when the run is started again"
 
     def _phase(self, _source: Source, row: Any, where: str) -> Iterator[str]:
@@ -178,8 +204,6 @@ class _RunCheck:
         tree_id = record.header.id
         if tree_id in self._sizes:
             yield f"{where}: tree {tree_id!r} is there twice; the first counts, delete this line"
-        if source.phase not in self._journal.phases:
-            yield f"{where}: tree {tree_id!r} is of a phase that was never started"
         try:
             tree = fold(record.events)
         except ValueError as error:

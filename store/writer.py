@@ -3,7 +3,8 @@
 What is written is with the operating system before the call returns, so it survives the end of the
 process, and is forced to the disk every few seconds and when a phase ends. After a crash or a full disk
 the run is opened again and goes on: finished searches stay, half-written lines are cut off, and an
-unfinished phase measures again from its start.
+unfinished phase measures again from its start. What phases that are done have written is compared with
+what the journal knows of it; a run that was damaged is not gone on with.
 """
 
 from __future__ import annotations
@@ -11,11 +12,9 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
+from store.encoding.lines import parse_line
 from store.encoding.rows import (
     encode_checkpoint,
     encode_evaluation,
@@ -24,20 +23,25 @@ from store.encoding.rows import (
     encode_sample,
     sample_from,
 )
-from store.encoding.searches import encode_search, search_failed, search_from, search_id
+from store.encoding.searches import encode_search, search_failed, search_from
 from store.errors import StoreError
 from store.files.atomic import make_folder, replace_file
 from store.files.config import write_config, write_environment
+from store.files.fingerprints import Fingerprint, fingerprint_file
 from store.files.inputs import the_same, to_rows
 from store.files.journal import Journal, encode_entry, entry, take_in
-from store.files.jsonl import Line, LineWriter, read_at, read_rows
+from store.files.jsonl import read_rows
 from store.files.layout import RunLayout, check_phase
 from store.files.lock import RunLock
+from store.files.open_files import OpenFiles
+from store.files.verification import Verifier
+from store.files.written import Written
 from store.index.index import Index
 from store.index.tables import number_of, source
+from store.sealing import content, new_offsets, places
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from store.events import SearchRecord
@@ -49,6 +53,8 @@ class RunWriter:
 
     Every method raises :class:`StoreError` with one line when a file cannot be written. Nothing is lost
     then: the same call can be made again once there is space.
+
+    ``notes`` says what is gone of the run and not needed as long as nobody asks for it.
     """
 
     def __init__(self, layout: RunLayout, lock: RunLock, index: Index) -> None:
@@ -56,10 +62,13 @@ class RunWriter:
         self._run_lock = lock
         self._index = index
         self._mutex = threading.RLock()
-        self._files: dict[Path, LineWriter] = {}
+        self.notes: list[str] = []
+        self._files = OpenFiles()
+        self._written = Written(layout)
         self._finished: dict[str, set[str]] = {}
         self._started_at: dict[str, float] = {}
         self._journal = Journal()
+        self._verifier = Verifier(layout, self._journal)
         self._closed = False
 
     @classmethod
@@ -72,7 +81,8 @@ class RunWriter:
 
         Raises:
             InputError: the run was started with another configuration; the message shows the difference.
-            StoreError: another process writes the run, or a file cannot be written or is a link.
+            StoreError: another process writes the run, a file cannot be written or is a link, or a finished
+                file is missing or damaged.
         """
         layout = RunLayout(root, run)
         layout.check_plain()
@@ -92,17 +102,32 @@ class RunWriter:
         return writer
 
     def _open(self, config: str, environment: dict[str, Any]) -> None:
-        write_config(self.layout, config)
-        changed = write_environment(self.layout, environment)
-        journal = self._file(self.layout.phases)
+        journal = self._files.open(self.layout.phases)
         for line, row in read_rows(self.layout.phases):
             take_in(self._journal, row, f"{self.layout.phases}:{line.number}")
-        if not self._journal.created:
-            self._note(entry("created"))
+        journal.sync()
+        self.notes = self._verifier.at_start()
+        created = bool(self._journal.created)
+        write_config(self.layout, config, new=not created)
+        changed = write_environment(self.layout, environment, new=not created)
+        if not created:
+            once = (self.layout.config, self.layout.environment)
+            files = {path.name: fingerprint_file(path).to_row() for path in once}
+            self._note(entry("created", files=files))
         elif changed:
             self._note(entry("resumed", environment=environment))
-        journal.sync()
         self.sync_index()
+
+    def verify_checkpoint(self, name: str) -> None:
+        """Compare a checkpoint, a folder relative to the run, with what was written; once, before it is used.
+
+        A folder that the journal does not know is not compared.
+
+        Raises:
+            StoreError: a file is missing or is another one.
+        """
+        with self._mutex:
+            self._verifier.checkpoint(name)
 
     def __enter__(self) -> RunWriter:
         return self
@@ -130,7 +155,7 @@ class RunWriter:
 
     def _release(self) -> None:
         try:
-            self._close_files()
+            self._files.close_all()
         finally:
             self._index.close()
             self._run_lock.release()
@@ -148,7 +173,6 @@ class RunWriter:
         with self._mutex:
             if not self._journal.finished:
                 self._note(entry("finished"))
-                self._sync_files()
 
     # Phases
 
@@ -205,28 +229,30 @@ class RunWriter:
         with self._mutex:
             if self.phase_status(check_phase(name)) == "done":
                 raise StoreError(f"phase {name!r} of run {self.layout.run!r} is done; start another one")
-            for path in (self.layout.metrics, self.layout.evaluations, self.layout.checkpoints):
+            self._note(entry("started", phase=name, kind=kind, iteration=iteration))
+            for path in self.layout.shared:
                 self._drop_rows(path, lambda row: type(row) is dict and row.get("phase") == name)
             self._drop_rows(self.layout.trees(name), search_failed)
             self._finished.pop(name, None)
-            self._note(entry("started", phase=name, kind=kind, iteration=iteration))
+            self._written.start(name)
             self._started_at[name] = time.monotonic()
 
     def finish_phase(self, name: str, summary: dict[str, Any]) -> None:
         """End a phase; everything that it wrote is on the disk before it counts as done."""
-        self._end_phase("done", name, summary)
+        with self._mutex:
+            self._need_open(name)
+            self._files.sync()
+            self._end_phase("done", name, summary, **self._written.fingerprints(name))
 
     def fail_phase(self, name: str, message: str) -> None:
         """Note that a phase could not be ended; it can be started again."""
-        self._end_phase("failed", name, {"message": message})
-
-    def _end_phase(self, event: str, name: str, summary: dict[str, Any]) -> None:
         with self._mutex:
             self._need_open(name)
-            self._sync_files()
-            seconds = time.monotonic() - self._started_at[name]
-            self._note(entry(event, phase=name, seconds=seconds, summary=summary))
-            self._sync_files()
+            self._end_phase("failed", name, {"message": message})
+
+    def _end_phase(self, event: str, name: str, summary: dict[str, Any], **more: Any) -> None:
+        seconds = time.monotonic() - self._started_at[name]
+        self._note(entry(event, phase=name, seconds=seconds, summary=summary, **more))
 
     def _need_open(self, name: str) -> None:
         if self.phase_status(name) != "running" or name not in self._started_at:
@@ -235,13 +261,14 @@ class RunWriter:
     def _drop_rows(self, path: Path, unwanted: Callable[[Any], bool]) -> None:
         """Take rows out of a file."""
         if any(unwanted(row) for _, row in read_rows(path)):
-            self._close_file(path)
+            self._files.close(path)
             replace_file(path, (line.data + b"\n" for line, row in read_rows(path) if not unwanted(row)))
 
     def _note(self, row: dict[str, Any]) -> None:
-        data = encode_entry(row)
-        self._file(self.layout.phases).append(data)
-        take_in(self._journal, orjson.loads(data), str(self.layout.phases))
+        """Write a line of the journal; it is on the disk before it counts."""
+        data = encode_entry({**row, "number": self._journal.lines + 1})
+        self._files.open(self.layout.phases).append(data, durable=True)
+        take_in(self._journal, parse_line(data), str(self.layout.phases))
 
     # Searches
 
@@ -260,7 +287,7 @@ class RunWriter:
             finished = self._known_trees(header.phase)
             if header.id in finished:
                 raise StoreError(f"tree {header.id!r} of run {self.layout.run!r} is there already")
-            self._file(self.layout.trees(header.phase)).append(data)
+            self._files.open(self.layout.trees(header.phase)).append(data)
             finished.add(header.id)
 
     def finished_trees(self, phase: str) -> set[str]:
@@ -272,9 +299,9 @@ class RunWriter:
         known = self._finished.get(phase)
         if known is None:
             path = self.layout.trees(phase)
-            if path.exists():
-                self._file(path)  # cuts off a torn last line, so that nothing counts that readers drop
-            known = {_identified(row, f"{path}:{line.number}") for line, row in read_rows(path)}
+            if path.exists() and phase in self._started_at:
+                self._files.open(path)  # cuts off a torn last line, so that nothing counts that readers drop
+            known = {f"{phase}/{place.number}" for place in places(path)}
             self._finished[phase] = known
         return known
 
@@ -285,7 +312,7 @@ class RunWriter:
             StoreError: a line cannot be read; the message names it.
         """
         path = self.layout.trees(phase)
-        for line, row in read_rows(path):
+        for line, row in read_rows(path, whole=self.phase_status(phase) == "done"):
             yield search_from(row, f"{path}:{line.number}")
 
     def seal_trees(self, phase: str) -> None:
@@ -295,15 +322,15 @@ class RunWriter:
         """
         with self._mutex:
             path = self.layout.trees(phase)
-            places = [_place(path, line, row) for line, row in read_rows(path)]
-            ordered = sorted(places, key=lambda place: place.number)
-            if ordered == places:
+            found = places(path)
+            ordered = sorted(found, key=lambda place: place.number)
+            if ordered == found:
                 return
-            self._close_file(path)
+            self._files.close(path)
             self.sync_index()
             before = path.stat().st_ino
-            replace_file(path, (_bytes(path, place) for place in ordered))
-            self._index.relocate(source(self.layout, f"trees/{path.name}"), before, _offsets(ordered))
+            replace_file(path, (content(path, place) for place in ordered))
+            self._index.relocate(source(self.layout, f"trees/{path.name}"), before, new_offsets(ordered))
 
     # Labels and samples
 
@@ -312,7 +339,17 @@ class RunWriter:
     ) -> None:
         """Write the quality values by one rule: for each tree one value a node, None without a label."""
         path = self.layout.labels(phase, rule)
-        replace_file(path, (encode_labels(tree, values) + b"\n" for tree, values in rows))
+
+        def withdraw(found: Fingerprint) -> None:
+            if known not in (None, found):
+                self._note(entry("labelling", phase=phase, rule=rule))
+
+        with self._mutex:
+            known = self._journal.labels.get(f"labels/{path.name}")
+            lines = (encode_labels(tree, values) + b"\n" for tree, values in rows)
+            found = replace_file(path, lines, ready=withdraw)
+            if found != known:
+                self._note(entry("labelled", phase=phase, rule=rule, file=found.to_row()))
 
     def write_samples(self, phase: str, rows: Iterable[Sample]) -> None:
         """Write the training samples that a phase made."""
@@ -321,7 +358,7 @@ class RunWriter:
     def read_samples(self, phase: str) -> Iterator[Sample]:
         """What :meth:`write_samples` wrote."""
         path = self.layout.samples(phase)
-        for line, row in read_rows(path):
+        for line, row in read_rows(path, whole=True):
             yield sample_from(row, f"{path}:{line.number}")
 
     # Checkpoints and measurements
@@ -332,72 +369,25 @@ class RunWriter:
             phase = self._journal.latest
             if phase is None:
                 raise StoreError(f"run {self.layout.run!r} has no open phase; start one first")
-            self._need_open(phase.name)
-            self._file(self.layout.checkpoints).append(encode_checkpoint(checkpoint, phase.name))
+            self._add_row(phase.name, self.layout.checkpoints, encode_checkpoint(checkpoint, phase.name))
+
+    def add_checkpoint_files(self, phase: str, folder: Path, files: Mapping[str, Fingerprint]) -> None:
+        """Count the files of a checkpoint, named by their paths in its folder, among those of a phase."""
+        with self._mutex:
+            self._need_open(phase)
+            self._written.add_files(phase, folder, files)
 
     def add_metric(self, metric: Metric) -> None:
         """Write one number that an open phase measured."""
         with self._mutex:
-            self._need_open(metric.phase)
-            self._file(self.layout.metrics).append(encode_metric(metric))
+            self._add_row(metric.phase, self.layout.metrics, encode_metric(metric))
 
     def add_evaluation(self, evaluation: Evaluation) -> None:
         """Write one result of an open phase."""
         with self._mutex:
-            self._need_open(evaluation.phase)
-            self._file(self.layout.evaluations).append(encode_evaluation(evaluation))
+            self._add_row(evaluation.phase, self.layout.evaluations, encode_evaluation(evaluation))
 
-    # Files
-
-    def _file(self, path: Path) -> LineWriter:
-        file = self._files.get(path)
-        if file is None:
-            file = self._files[path] = LineWriter(path)
-        return file
-
-    def _close_file(self, path: Path) -> None:
-        file = self._files.pop(path, None)
-        if file is not None:
-            file.close()
-
-    def _sync_files(self) -> None:
-        for file in self._files.values():
-            file.sync()
-
-    def _close_files(self) -> None:
-        for path in list(self._files):
-            self._close_file(path)
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    number: int
-    start: int
-    end: int
-
-
-def _identified(row: Any, where: str) -> str:
-    found = search_id(row)
-    if found is None:
-        raise StoreError(f"{where}: no search of this program; restore the file or delete the line")
-    return found
-
-
-def _place(path: Path, line: Line, row: Any) -> _Place:
-    where = f"{path}:{line.number}"
-    number = number_of(_identified(row, where), path.stem, where)
-    return _Place(number, line.offset, line.end)
-
-
-def _bytes(path: Path, place: _Place) -> bytes:
-    data = read_at(path, place.start, place.end - place.start)
-    if data is None:
-        raise StoreError(f"{path} became shorter while it was read; start the run again")
-    return data
-
-
-def _offsets(places: list[_Place]) -> Iterator[tuple[int, int]]:
-    offset = 0
-    for place in places:
-        yield offset, place.number
-        offset += place.end - place.start
+    def _add_row(self, phase: str, path: Path, data: bytes) -> None:
+        self._need_open(phase)
+        self._files.open(path).append(data)
+        self._written.add_row(phase, path, data)

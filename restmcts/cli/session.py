@@ -39,7 +39,7 @@ def open_run(
     Raises:
         InputError: the run was started with another recipe or with other problems, or a model folder is
             missing.
-        StoreError: another process writes it, or the store cannot be written.
+        StoreError: another process writes it, the store cannot be written, or a file of it is damaged.
     """
     _check_folders(recipe)
     text = recipe_toml(recipe) if config is None else config
@@ -48,6 +48,8 @@ def open_run(
         GRADERS[recipe.problems.grader].open() as grader,
         open_progress() as progress,
     ):
+        for note in writer.notes:
+            progress.note(note)
         for path in files:
             writer.note_input(path)
         yield Run(recipe, writer, problems, grader, progress, uses or {})

@@ -71,7 +71,7 @@ class Run:
         Raises:
             InputError: it is neither: the files of the run were written by something else. Or the model of
                 the recipe is not the one that the run began with.
-            StoreError: a link lies on the way to the checkpoint.
+            StoreError: a link lies on the way to the checkpoint, or it is not what was written.
         """
         models, layout = self.recipe.models, self.writer.layout
         given = {models.policy_name: models.engine, models.value_name: models.valued_by}
@@ -84,7 +84,9 @@ class Run:
                 f"run {layout.run!r}: the model {name!r} is neither a checkpoint of the run nor a model of"
                 " its recipe; see what `restmcts store check` says"
             )
-        return layout.plain(layout.folder / name)
+        folder = layout.plain(layout.folder / name)
+        self.writer.verify_checkpoint(name)
+        return folder
 
     def phase(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
@@ -16,6 +17,8 @@ from restmcts.problems.splits import held_out
 from restmcts.samples.perturbed import examples, perturbed_samples
 from restmcts.samples.policy import demonstration
 from restmcts.training.settings import PolicyTraining, ValueTraining
+from store.files.atomic import writing
+from store.files.folders import model_files
 from store.records import Checkpoint, Metric, PolicySample, ValueSample
 
 if TYPE_CHECKING:
@@ -48,7 +51,7 @@ def make_policy(run: Run, phase: str) -> Trained:
     maker = run.data_set.make_policy
     assert maker is not None, "a recipe without a policy is refused when it is read"
     prepare(recipe.models)
-    target = run.writer.layout.checkpoint(0, "policy")
+    target = _target(run, 0, "policy")
     report = maker(
         recipe.problems,
         run.problems,
@@ -57,7 +60,7 @@ def make_policy(run: Run, phase: str) -> Trained:
         progress=Watch(run, phase, 0),
         device=recipe.models.device,
     )
-    return _trained(run, 0, "policy", target, None, report)
+    return _trained(run, phase, 0, "policy", target, None, report)
 
 
 def tune_policy(
@@ -83,7 +86,7 @@ def tune_policy(
     settings: PolicyTraining = recipe.policy_training.model_copy(update={"seed": run.seed(phase) % 2**31})
     if updates is not None:
         settings = settings.model_copy(update={"updates": updates})
-    target = run.writer.layout.checkpoint(iteration, role)
+    target = _target(run, iteration, role)
     report = train_policy(
         run.folder(parent),
         samples,
@@ -92,7 +95,7 @@ def tune_policy(
         progress=Watch(run, phase, iteration),
         device=recipe.models.device,
     )
-    return _trained(run, iteration, role, target, parent, report)
+    return _trained(run, phase, iteration, role, target, parent, report)
 
 
 def tune_control(run: Run, phase: str, iteration: int, parent: str, updates: int) -> Trained:
@@ -144,7 +147,7 @@ def _tune_value(
     from restmcts.training.value import train_value
 
     prepare(run.recipe.models)
-    target = run.writer.layout.checkpoint(iteration, folder)
+    target = _target(run, iteration, folder)
     report = train_value(
         run.folder(parent),
         samples,
@@ -154,12 +157,28 @@ def _tune_value(
         progress=Watch(run, phase, iteration),
         device=run.recipe.models.device,
     )
-    return _trained(run, iteration, "value", target, parent, report)
+    return _trained(run, phase, iteration, "value", target, parent, report)
+
+
+def _target(run: Run, iteration: int, role: str) -> Path:
+    """Where a phase writes its checkpoint; what an earlier start of the phase has left there is removed."""
+    target = run.writer.layout.checkpoint(iteration, role)
+    with writing(target):
+        if target.exists():
+            shutil.rmtree(target)
+    return target
 
 
 def _trained(
-    run: Run, iteration: int, role: str, target: Path, parent: str | None, report: TrainingReport
+    run: Run,
+    phase: str,
+    iteration: int,
+    role: str,
+    target: Path,
+    parent: str | None,
+    report: TrainingReport,
 ) -> Trained:
+    run.writer.add_checkpoint_files(phase, target, model_files(target))
     if report.skipped and sum(report.skipped.values()):
         left_out = ", ".join(f"{count} {reason}" for reason, count in report.skipped.items() if count)
         run.progress.note(f"{role} training of iteration {iteration} left out: {left_out}")

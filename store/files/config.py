@@ -14,17 +14,19 @@ from store.files.atomic import replace_file
 from store.files.plain import read_plain
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from store.files.layout import RunLayout
 
 _SHOWN = 12
 
 
-def write_config(layout: RunLayout, config: str) -> None:
-    """Write ``run.toml``, or see that it is the same.
+def write_config(layout: RunLayout, config: str, *, new: bool) -> None:
+    """Write ``run.toml`` of a run that is ``new``, or see that it is the same.
 
     Raises:
         InputError: it is another one; the message shows the lines that differ.
-        StoreError: it cannot be written.
+        StoreError: it cannot be written, or is gone.
     """
     path = layout.config
     try:
@@ -33,7 +35,7 @@ def write_config(layout: RunLayout, config: str) -> None:
     except ValueError as error:
         raise InputError(f"the configuration of run {layout.run!r} is not TOML: {error}") from error
     if not path.exists():
-        replace_file(path, [data])
+        _write_once(path, data, new=new)
         return
     before = read_plain(path).decode("utf-8", "replace")
     if before != config:
@@ -50,11 +52,11 @@ def _difference(before: str, after: str) -> str:
     return "\n".join([*changed[:_SHOWN], *more])
 
 
-def write_environment(layout: RunLayout, environment: dict[str, Any]) -> bool:
-    """Write ``env.json`` if it is not there; say whether what is there is another one.
+def write_environment(layout: RunLayout, environment: dict[str, Any], *, new: bool) -> bool:
+    """Write ``env.json`` of a run that is ``new``; say whether what is there is another one.
 
     Raises:
-        StoreError: it cannot be written.
+        StoreError: it cannot be written, or is gone.
     """
     path = layout.environment
     try:
@@ -63,5 +65,11 @@ def write_environment(layout: RunLayout, environment: dict[str, Any]) -> bool:
         raise StoreError(f"{path}: the environment cannot be stored: {error}") from error
     if path.exists():
         return read_plain(path) != data
-    replace_file(path, [data])
+    _write_once(path, data, new=new)
     return False
+
+
+def _write_once(path: Path, data: bytes, *, new: bool) -> None:
+    if not new:
+        raise StoreError(f"{path}: missing, but the run has begun; restore it from a copy")
+    replace_file(path, [data])

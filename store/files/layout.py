@@ -131,6 +131,11 @@ class RunLayout:
     def evaluations(self) -> Path:
         return self.folder / "evaluations.jsonl"
 
+    @property
+    def shared(self) -> tuple[Path, ...]:
+        """The files that all phases append their rows to."""
+        return self.metrics, self.evaluations, self.checkpoints
+
     def trees(self, phase: str) -> Path:
         return self.folder / "trees" / f"{check_phase(phase)}.jsonl"
 

@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from store.check import check, rebuild
+from store.encoding.lines import parse_line
 from store.encoding.searches import encode_search
 from store.errors import InputError
 from store.files.layout import RunLayout
@@ -32,8 +33,9 @@ def append(path: Path, data: bytes) -> None:
 
 
 def line(path: Path, number: int, change: Callable[[bytes], bytes]) -> None:
+    """Change a line; its checksum is then that of the new content."""
     lines = path.read_bytes().splitlines(keepends=True)
-    lines[number] = change(lines[number])
+    lines[number] = change(orjson.dumps(parse_line(lines[number].rstrip(b"\n"))) + b"\n")
     path.write_bytes(b"".join(lines))
 
 
@@ -100,9 +102,10 @@ BROKEN: list[tuple[str, Callable[[RunLayout], object], str]] = [
     (
         "uses",
         lambda run: append(
-            run.phases, b'{"format":1,"event":"uses","phase":"%s","uses":{"loops":[]}}\n' % PHASE.encode()
+            run.phases,
+            b'{"format":1,"event":"uses","phase":"%s","uses":{"loops":[]},"number":5}\n' % PHASE.encode(),
         ),
-        "phases.jsonl:4: not a line about a phase",
+        "phases.jsonl:5: not a line about a phase",
     ),
     ("leftover", lambda run: append(run.folder / ".x.new", b""), ".x.new: left by a writer"),
     (
@@ -130,10 +133,9 @@ def test_each_damage_is_found(
 
 def test_an_index_that_is_behind_or_gone(sound: Path) -> None:
     layout = RunLayout(sound, "first")
-    row = orjson.loads(layout.metrics.read_bytes())
-    append(layout.metrics, orjson.dumps(row) + b"\n")
+    append(layout.trees("9.search"), b"")
     (found,) = check(sound)
-    assert "index.db: behind" in found and "metrics.jsonl" in found
+    assert "index.db: behind" in found and "9.search.jsonl" in found
     rebuild(sound)
     assert check(sound) == []
     (sound / "index.db").write_bytes(b"x" * 5000)

@@ -1,0 +1,47 @@
+"""The line files that a writer has open."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from store.files.jsonl import LineWriter
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class OpenFiles:
+    """Line files by their paths.
+
+    Methods raise :class:`~store.errors.StoreError` when a file cannot be written.
+    """
+
+    def __init__(self) -> None:
+        self._files: dict[Path, LineWriter] = {}
+
+    def open(self, path: Path) -> LineWriter:
+        """The file, opened if it is not; then a torn last line is cut off."""
+        if path not in self._files:
+            self._files[path] = LineWriter(path)
+        return self._files[path]
+
+    def close(self, path: Path) -> None:
+        """Force a file to the disk and let go of it, as it is about to be replaced."""
+        file = self._files.get(path)
+        if file is not None:
+            file.sync()
+            file.close()
+            del self._files[path]
+
+    def sync(self) -> None:
+        """Force everything to the disk."""
+        for file in self._files.values():
+            file.sync()
+
+    def close_all(self) -> None:
+        """Force everything to the disk and let go of all files, also where that fails."""
+        with ExitStack() as stack:
+            for file in self._files.values():
+                stack.callback(file.close)
+        self._files.clear()

@@ -8,10 +8,11 @@ unfinished phase measures again from its start.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -29,11 +30,11 @@ from store.errors import StoreError
 from store.files.atomic import make_folder, replace_file
 from store.files.config import write_config, write_environment
 from store.files.inputs import the_same, to_rows
-from store.files.journal import Journal, encode_entry, entry, take_in
+from store.files.journal import Journal, Phase, encode_entry, entry, take_in
 from store.files.jsonl import Line, LineWriter, read_at, read_rows
 from store.files.layout import RunLayout, check_phase
 from store.files.lock import RunLock
-from store.index.index import Index
+from store.index.run_index import RunIndex
 from store.index.tables import number_of, source
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     from store.events import SearchRecord
     from store.records import Checkpoint, Evaluation, Metric, Sample
 
+_log = logging.getLogger("restmcts.store")
+
 
 class RunWriter:
     """The one writer of a run; :meth:`create_or_open` makes it. Any thread may call it.
@@ -51,7 +54,7 @@ class RunWriter:
     then: the same call can be made again once there is space.
     """
 
-    def __init__(self, layout: RunLayout, lock: RunLock, index: Index) -> None:
+    def __init__(self, layout: RunLayout, lock: RunLock, index: RunIndex) -> None:
         self.layout = layout
         self._run_lock = lock
         self._index = index
@@ -63,12 +66,21 @@ class RunWriter:
         self._closed = False
 
     @classmethod
-    def create_or_open(cls, root: Path, run: str, *, config: str, environment: dict[str, Any]) -> RunWriter:
+    def create_or_open(
+        cls,
+        root: Path,
+        run: str,
+        *,
+        config: str,
+        environment: dict[str, Any],
+        note: Callable[[str], None] = _log.warning,
+    ) -> RunWriter:
         """Start the run ``run`` in the store at ``root``, or go on with it.
 
         Args:
             config: the resolved configuration as TOML; its top-level key ``recipe`` names the recipe.
             environment: versions, hardware, seeds; a later one goes into the journal of the run.
+            note: is told what the user should know, in one line, such as that the index is behind.
 
         Raises:
             InputError: the run was started with another configuration; the message shows the difference.
@@ -76,14 +88,8 @@ class RunWriter:
         """
         layout = RunLayout(root, run)
         layout.check_plain()
-        index = Index(root)
-        try:
-            make_folder(layout.folder)
-            lock = RunLock.take(layout.folder)
-        except BaseException:
-            index.close()
-            raise
-        writer = cls(layout, lock, index)
+        make_folder(layout.folder)
+        writer = cls(layout, RunLock.take(layout.folder), RunIndex(layout, note))
         try:
             writer._open(config, environment)
         except BaseException:
@@ -124,7 +130,7 @@ class RunWriter:
             return
         self._closed = True
         try:
-            self.sync_index()
+            self._index.sync(last=True)
         finally:
             self._release()
 
@@ -136,12 +142,12 @@ class RunWriter:
             self._run_lock.release()
 
     def sync_index(self) -> list[str]:
-        """Bring the index up to date.
+        """Bring the index up to date, as far as it can be written: it is a cache, and ends no run.
 
         Returns:
             One line for each line of a file that makes no sense, which the index leaves out.
         """
-        return self._index.sync(self.layout.run)
+        return self._index.sync()
 
     def finish_run(self) -> None:
         """Note that the run is done; starting another phase takes that back."""
@@ -151,6 +157,15 @@ class RunWriter:
                 self._sync_files()
 
     # Phases
+
+    def phases(self) -> list[Phase]:
+        """The phases so far, in the order in which they first started."""
+        return [replace(phase) for phase in self._journal.phases.values()]
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run is done."""
+        return self._journal.finished
 
     def phase_status(self, name: str) -> str | None:
         """``running`` (also after a crash), ``done`` or ``failed``; None for a phase never started."""
@@ -193,17 +208,17 @@ class RunWriter:
             if found != known:
                 self._note(entry("inputs", path=str(path), files=to_rows(found)))
 
-    def start_phase(self, name: str, kind: str, iteration: int | None) -> None:
-        """Start a phase, or start an unfinished one again.
+    def start_phase(self, name: str, kind: str, iteration: int | None, *, again: bool = False) -> None:
+        """Start a phase, or start an unfinished one again; ``again`` also starts one that is done.
 
         Again, its searches are kept, but for those that failed: they can be run once more. What it had
         written to the metrics, evaluations and checkpoints is dropped, as it will be measured again.
 
         Raises:
-            StoreError: the phase is done.
+            StoreError: the phase is done, and is not to be started again.
         """
         with self._mutex:
-            if self.phase_status(check_phase(name)) == "done":
+            if self.phase_status(check_phase(name)) == "done" and not again:
                 raise StoreError(f"phase {name!r} of run {self.layout.run!r} is done; start another one")
             for path in (self.layout.metrics, self.layout.evaluations, self.layout.checkpoints):
                 self._drop_rows(path, lambda row: type(row) is dict and row.get("phase") == name)

@@ -107,8 +107,8 @@ def fill(writer: RunWriter, numbers: tuple[int, ...] = (2, 0, 1)) -> None:
 def tables(root: Path) -> dict[str, list[tuple[Any, ...]]]:
     """Every row of every table of the index, sorted."""
     from store.files.layout import index_path
-    from store.index.index import TABLES
     from store.index.reader import connect
+    from store.index.schema import TABLES
 
     connection = connect(index_path(root))
     try:

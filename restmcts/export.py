@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -79,8 +80,8 @@ def read_samples(path: Path) -> Iterator[Sample]:
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file; samples lie in samples/ of a run")
-    # A file that the user names may be a link.
-    for line, row in read_rows(path.resolve(), whole=True):
+    file = path.resolve()  # a file that the user names may be a link
+    for line, row in read_rows(file, _mark_length(file), whole=True):
         yield sample_from(row, f"{path}:{line.number}")
 
 
@@ -126,3 +127,9 @@ def export_sample(sample: Sample, format: str | None, instruction: str) -> bytes
     if not isinstance(sample, PolicySample):
         raise InputError(f"--format {format} has no place for the values of steps: take --kind policy")
     return dump(FORMATS[format](sample, instruction))
+
+
+def _mark_length(path: Path) -> int:
+    """How many bytes the byte order mark takes that some editors put in front of the first line."""
+    with path.open("rb") as file:
+        return len(BOM_UTF8) if file.read(len(BOM_UTF8)) == BOM_UTF8 else 0

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 
+from restmcts.engines.registry import ENGINES
 from restmcts.engines.settings import ModelSettings
 from restmcts.errors import InputError
 from restmcts.grading.registry import GRADERS
 from restmcts.labels import Labels, label_rule
 from restmcts.labels.registry import rule_settings
+from restmcts.paths import located
 from restmcts.problems.registry import DATA_SETS, DataSetSettings, data_set_settings
 from restmcts.search.choice import EvaluatedMethod, GenerationSettings
 from restmcts.settings import Settings, checked
 from restmcts.training.settings import PolicyTraining, ValueTraining
-from store.files.layout import RunLayout
-from store.files.plain import read_plain
 from store.tree import Tree
 
 OLD_TINY = (
@@ -198,7 +198,7 @@ class Recipe(Settings):
     recipe: str = Field(description="name of the recipe and, without `--run`, of the run")
     loop: str = Field(default="rest-mcts", description="name of the self-training loop, see [Loops](#loops)")
     loop_settings: dict[str, Any] = Field(default_factory=dict, description="settings of the loop")
-    seed: int = Field(default=1, ge=0, description="the one seed of everything random")
+    seed: int = Field(default=1, ge=0, lt=2**63, description="the one seed of everything random")
     iterations: int = Field(default=2, ge=1, description="iterations of search and training")
     concurrency: int = Field(
         default=64,
@@ -259,19 +259,47 @@ def load_recipe(name_or_path: str, overrides: Sequence[str] = ()) -> Recipe:
         name_or_path: the name of a shipped recipe, or a TOML file.
         overrides: ``key=value`` pairs; dots go into tables, values are TOML (or plain text).
 
+    Paths in a file are relative to its folder; paths in overrides to the working directory.
+
     Raises:
         InputError: there is none, or something in it is wrong.
     """
-    text, where = _recipe_text(name_or_path)
-    return override_values(_parsed(text, where), overrides, where)
+    text, where, folder = _recipe_text(name_or_path)
+    return override_values(parsed(text, where), overrides, where, folder)
 
 
-def override_values(values: dict[str, Any], overrides: Sequence[str], where: str) -> Recipe:
-    """A recipe from nested tables and ``key=value`` pairs; see :func:`load_recipe`."""
+def override_values(
+    values: dict[str, Any], overrides: Sequence[str], where: str, folder: Path | None = None
+) -> Recipe:
+    """A recipe from nested tables and ``key=value`` pairs, with absolute paths; see :func:`load_recipe`.
+
+    Args:
+        folder: what relative paths in ``values`` are relative to; None: the working directory.
+    """
+    typed: list[list[str]] = []
     for override in overrides:
         path, value = parse_override(override)
         _put(values, path, value, override)
+        typed.append(path)
+    recipe = checked(Recipe, values, where)
+    for key in _path_keys(recipe):
+        table = values.get(key[0], {})
+        if isinstance(table.get(key[1]), str):
+            is_typed = any(path == list(key[: len(path)]) for path in typed)
+            name = located(table[key[1]], None if is_typed else folder)
+            values[key[0]] = {**table, key[1]: name}
     return checked(Recipe, values, where)
+
+
+def _path_keys(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    """The keys of a recipe that name files and folders of this machine."""
+    models = recipe.models
+    if ENGINES[models.engine].local:
+        yield "models", "policy"
+    if ENGINES[models.valued_by].local:
+        yield "models", "value"
+    for key in recipe.problems.paths:
+        yield "problems", key
 
 
 def nested_overrides(overrides: Sequence[str]) -> dict[str, Any]:
@@ -298,44 +326,8 @@ def parse_override(override: str) -> tuple[list[str], Any]:
         return key.split("."), text
 
 
-def stored_text(root: Path, run: str) -> str:
-    """The text of ``run.toml`` of a stored run.
-
-    Raises:
-        InputError: there is no such run.
-        StoreError: the file is a link, or a link leads to it.
-    """
-    layout = RunLayout(root, run)
-    path = layout.config
-    try:
-        return read_plain(layout.plain(path)).decode("utf-8")
-    except FileNotFoundError:
-        raise InputError(f"no run {run!r} in {root}: `restmcts runs --root {root}` lists them") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot read it: {error}") from None
-
-
-def stored_recipe(root: Path, run: str) -> tuple[Recipe, str]:
-    """The recipe of a stored run, and the text that it was read from."""
-    text = stored_text(root, run)
-    where = str(RunLayout(root, run).config)
-    return checked(Recipe, _parsed(text, where), where), text
-
-
-def stored_labels(root: Path, run: str, rule: str) -> LabelSettings:
-    """A label rule, with the settings that the recipe of a stored run has for it."""
-    where = str(RunLayout(root, run).config)
-    table = _parsed(stored_text(root, run), where).get("labels", {})
-    return checked(LabelSettings, table if table.get("rule") == rule else {"rule": rule}, where)
-
-
-def stored_bootstrap(root: Path, run: str) -> BootstrapSettings:
-    """The table ``[bootstrap]`` of a stored run, whatever else its recipe holds."""
-    where = str(RunLayout(root, run).config)
-    return checked(BootstrapSettings, _parsed(stored_text(root, run), where).get("bootstrap", {}), where)
-
-
-def _parsed(text: str, where: str) -> dict[str, Any]:
+def parsed(text: str, where: str) -> dict[str, Any]:
+    """The tables of a TOML text that was read from ``where``. Raises :class:`InputError` if it is none."""
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -352,19 +344,19 @@ def shipped_recipes() -> dict[str, str]:
     return {path.stem: path.read_text("utf-8") for path in sorted(folder.glob("*.toml"))}
 
 
-def _recipe_text(name_or_path: str) -> tuple[str, str]:
-    path = Path(name_or_path)
+def _recipe_text(name_or_path: str) -> tuple[str, str, Path | None]:
+    path = Path(name_or_path).expanduser()
     recipes = shipped_recipes()
     # A folder may well have the name of a recipe: that of its model, for example.
     if path.suffix == ".toml" or path.is_file() or (path.exists() and name_or_path not in recipes):
         try:
-            return path.read_text("utf-8"), str(path)
+            return path.read_text("utf-8-sig"), str(path), path.parent
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{path}: cannot read the recipe: {error}") from None
     if name_or_path not in recipes:
         known = ", ".join(sorted(recipes))
         raise InputError(f"no recipe {name_or_path!r}: give a .toml file or one of: {known}")
-    return recipes[name_or_path], f"recipe {name_or_path}"
+    return recipes[name_or_path], f"recipe {name_or_path}", None
 
 
 def _put(values: dict[str, Any], path: Sequence[str], value: Any, override: str) -> None:

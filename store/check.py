@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import tomllib
 from typing import TYPE_CHECKING, Any
 
@@ -14,15 +13,7 @@ from store.errors import InputError, StoreError
 from store.files.folders import leftovers
 from store.files.journal import Journal, take_in
 from store.files.jsonl import parse_lines
-from store.files.layout import (
-    RUNS,
-    RunLayout,
-    check_index,
-    check_phase,
-    check_rule,
-    index_path,
-    run_names,
-)
+from store.files.layout import RUNS, RunLayout, check_index, check_phase, check_rule, run_names
 from store.files.lock import is_locked
 from store.files.plain import check_place, oddities, read_plain
 from store.files.verification import (
@@ -33,8 +24,8 @@ from store.files.verification import (
     missing_checkpoint,
     unknown_phases,
 )
-from store.index.index import Index
-from store.index.reader import connect
+from store.index.comparison import index_findings
+from store.index.rebuild import rebuild_index
 from store.index.tables import Source, sources, tree_number
 from store.tree import Tree, fold
 
@@ -55,11 +46,11 @@ def check(root: Path) -> list[str]:
     if not root.is_dir():
         raise InputError(f"{root}: no such folder; name a folder that holds a store")
     findings = [*_misplaced(root)]
-    for run in run_names(root):
-        layout = RunLayout(root, run)
-        findings += _RunCheck(layout).findings()
-        findings += _index_findings(root, layout)
-    return findings
+    runs = run_names(root)
+    live = [run for run in runs if is_locked(RunLayout(root, run).folder)]
+    for run in runs:
+        findings += _RunCheck(RunLayout(root, run)).findings()
+    return [*findings, *index_findings(root, runs, live)]
 
 
 def rebuild(root: Path) -> dict[str, int]:
@@ -71,30 +62,12 @@ def rebuild(root: Path) -> dict[str, int]:
 
     Raises:
         InputError: ``root`` is no folder.
+        BusyError: another program holds the index.
         StoreError: the index cannot be written.
     """
     if not root.is_dir():
         raise InputError(f"{root}: no such folder; name a folder that holds a store")
-    try:
-        return _rebuild(root)
-    except StoreError as error:
-        # Exactly this class: the file is no database or a damaged one. What the disk refuses is a
-        # subclass of it.
-        if type(error.__cause__) is not sqlite3.DatabaseError:
-            raise
-    path = index_path(root)
-    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
-        path.with_name(name).unlink(missing_ok=True)
-    return _rebuild(root)
-
-
-def _rebuild(root: Path) -> dict[str, int]:
-    index = Index(root)
-    try:
-        broken = index.rebuild()
-        return {**index.counts(), "broken": len(broken)}
-    finally:
-        index.close()
+    return rebuild_index(root)
 
 
 def _misplaced(root: Path) -> Iterator[str]:
@@ -253,31 +226,3 @@ def _ranges(tree: Tree, where: str) -> Iterator[str]:
         if not 0 <= node.value <= 1 or node.visits < 0:
             yield f"{where}: node {node.id} has value {node.value} and {node.visits} visits"
             return
-
-
-def _index_findings(root: Path, layout: RunLayout) -> Iterator[str]:
-    """Is the index up to date? A run that is being written may be ahead of it."""
-    try:
-        path = check_index(root)
-    except StoreError:
-        return  # said already
-    if is_locked(layout.folder):
-        return
-    if not path.exists():
-        yield f"{path}: missing; `restmcts store rebuild` makes it"
-        return
-    connection = connect(path)
-    try:
-        sql = "SELECT path, bytes, inode FROM files WHERE run = ?"
-        known = {row["path"]: (row["bytes"], row["inode"]) for row in connection.execute(sql, (layout.run,))}
-    except sqlite3.Error as error:
-        yield f"{path}: cannot be read: {error}; `restmcts store rebuild` makes it anew"
-        return
-    finally:
-        connection.close()
-    for source in sources(layout):
-        stat = source.path.stat()
-        if known.pop(source.relative, None) != (stat.st_size, stat.st_ino):
-            yield f"{path}: behind {source.path}; `restmcts store rebuild` makes it anew"
-    for relative in known:
-        yield f"{path}: {relative} of run {layout.run!r} is gone; `restmcts store rebuild` makes it anew"

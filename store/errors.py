@@ -28,3 +28,7 @@ class StoreError(RestmctsError):
 
 class UnstorableError(StoreError):
     """A record holds something that the files of a store cannot hold."""
+
+
+class BusyError(StoreError):
+    """Another program holds what is needed; the same call can be made again later."""

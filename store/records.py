@@ -23,7 +23,7 @@ class RunSummary:
 
     ``status``: ``running`` while a process writes it, ``stopped`` when unfinished and nobody does.
     ``phase`` and ``iteration`` are those of the phase that started last. ``trees`` counts searches,
-    ``solved`` the correct ones, ``policy_tokens`` what the policy generated for all of them.
+    ``graded`` those with a verdict, ``solved`` the correct ones, ``policy_tokens`` what the policy generated.
     """
 
     name: str
@@ -33,6 +33,7 @@ class RunSummary:
     phase: str | None
     iteration: int | None
     trees: int
+    graded: int
     solved: int
     policy_tokens: int
 
@@ -42,7 +43,8 @@ class PhaseSummary:
     """One phase of a run; an unfinished one is ``running`` even when its process is gone.
 
     ``started`` is the time of the last start; ``seconds`` (None while unfinished) counts from there.
-    ``summary`` is what the phase reported at its end, ``{"message": ...}`` for a failed one.
+    ``graded`` counts its searches with a verdict. ``summary`` is what the phase reported at its end,
+    ``{"message": ...}`` for a failed one.
     """
 
     run: str
@@ -53,6 +55,7 @@ class PhaseSummary:
     started: str
     seconds: float | None
     trees: int
+    graded: int
     correct: int
     summary: dict[str, Any]
 

@@ -64,7 +64,7 @@ def candidates(
     for child in tree.children(parent.id):
         visits = child.visits + pending[child.id]
         passed = event is not None and child.id in event.exhausted
-        if passed or (visits > 0 and above == 0):
+        if passed or visits < 0 or (visits > 0 and above <= 0):
             found.append(Candidate(child.id, child.value, visits))
             continue
         total = upper_confidence(child.value, visits, above, exploration, unvisited_bonus)

@@ -49,6 +49,75 @@ class Node:
     correct: bool | None = None
 
 
+class _Children:
+    """Finds the children of nodes by their steps, however many there are.
+
+    Nodes may be taken off the end of ``nodes`` again, as a replay does that goes back.
+
+    Args:
+        nodes: the nodes of a tree, by number; those that are added there are told by :meth:`add`.
+    """
+
+    __slots__ = ("_by_step", "_by_text", "_nodes")
+
+    def __init__(self, nodes: list[Node]) -> None:
+        self._nodes = nodes
+        self._by_text: dict[tuple[int, str], list[int]] = {}
+        self._by_step: dict[_StepKey, int] | None = None
+        for node in nodes[1:]:
+            self.add(node)
+
+    def add(self, node: Node) -> None:
+        """A node has joined the end of the tree."""
+        assert node.parent is not None and node.step is not None
+        same = self._by_text.setdefault((node.parent, node.step.text), [])
+        while same and same[-1] >= node.id:
+            same.pop()
+        same.append(node.id)
+        if self._by_step is not None:
+            self._add_step(self._by_step, node)
+
+    def last_with_text(self, parent: int, text: str) -> Node | None:
+        """The child of ``parent`` that joined last among those whose step has this text."""
+        same = self._by_text.get((parent, text), [])
+        while same:
+            node = self._at(same[-1], parent)
+            if node is not None and node.step is not None and node.step.text == text:
+                return node
+            same.pop()
+        return None
+
+    def first_with_step(self, parent: int, step: Step) -> Node | None:
+        """The child of ``parent`` that joined first among those with the same text and tokens."""
+        if self._by_step is None:
+            self._by_step = {}
+            for node in self._nodes[1:]:
+                self._add_step(self._by_step, node)
+        return self._known(self._by_step, _key(parent, step))
+
+    def _add_step(self, by_step: dict[_StepKey, int], node: Node) -> None:
+        assert node.parent is not None and node.step is not None
+        key = _key(node.parent, node.step)
+        if self._known(by_step, key) is None:
+            by_step[key] = node.id
+
+    def _known(self, by_step: dict[_StepKey, int], key: _StepKey) -> Node | None:
+        node = self._at(by_step.get(key, -1), key[0])
+        return node if node is not None and node.step is not None and _key(key[0], node.step) == key else None
+
+    def _at(self, number: int, parent: int) -> Node | None:
+        """The node ``number`` if it is there and below ``parent``."""
+        node = self._nodes[number] if 0 <= number < len(self._nodes) else None
+        return node if node is not None and node.parent == parent else None
+
+
+_StepKey = tuple[int, str, tuple[int, ...], bool]
+
+
+def _key(parent: int, step: Step) -> _StepKey:
+    return parent, step.text, step.tokens, step.ended
+
+
 @dataclass(slots=True)
 class Tree:
     """All nodes of a search, by number; node 0 is the root.
@@ -62,6 +131,10 @@ class Tree:
     nodes: list[Node] = field(default_factory=lambda: [Node(0, None, 0, None)])
     cost: Cost = field(default_factory=Cost)
     stopped: Stopped | None = None
+    _children: _Children = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self._children = _Children(self.nodes)
 
     @property
     def root(self) -> Node:
@@ -135,6 +208,7 @@ class Tree:
         self.nodes.append(node)
         parent.children.append(node.id)
         parent.expanded = True
+        self._children.add(node)
         return node
 
 
@@ -161,12 +235,11 @@ def _critiqued(tree: Tree, event: Critiqued) -> list[int]:
 
 def _expanded(tree: Tree, event: Expanded) -> list[int]:
     parent = tree._node(event.node)
-    present = {child.step.text: child for child in tree.children(parent.id) if child.step is not None}
     touched = []
     for step, samples in zip(event.steps, event.samples, strict=True):
-        child = present.get(step.text)
+        child = tree._children.last_with_text(parent.id, step.text)
         if child is None:
-            child = present[step.text] = tree._add(parent, step, 0)
+            child = tree._add(parent, step, 0)
         child.samples += samples
         touched.append(child.id)
     return touched
@@ -176,20 +249,11 @@ def _extended(tree: Tree, event: Extended) -> list[int]:
     current = tree._node(event.node)
     touched = []
     for step in event.steps:
-        found = next((c for c in tree.children(current.id) if _same(c.step, step)), None)
+        found = tree._children.first_with_step(current.id, step)
         current = tree._add(current, step, 0) if found is None else found
         current.samples += 1
         touched.append(current.id)
     return touched
-
-
-def _same(left: Step | None, right: Step) -> bool:
-    return (
-        left is not None
-        and left.text == right.text
-        and left.tokens == right.tokens
-        and left.ended == right.ended
-    )
 
 
 def _valued(tree: Tree, event: Valued) -> list[int]:

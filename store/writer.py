@@ -3,15 +3,16 @@
 What is written is with the operating system before the call returns, so it survives the end of the
 process, and is forced to the disk every few seconds and when a phase ends. After a crash or a full disk
 the run is opened again and goes on: finished searches stay, half-written lines are cut off, and an
-unfinished phase measures again from its start. What phases that are done have written is compared with
-what the journal knows of it; a run that was damaged is not gone on with.
+unfinished phase measures again from its start. A run whose finished files were damaged is refused.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from store.encoding.lines import parse_line
@@ -29,14 +30,14 @@ from store.files.atomic import make_folder, replace_file
 from store.files.config import write_config, write_environment
 from store.files.fingerprints import Fingerprint, fingerprint_file
 from store.files.inputs import the_same, to_rows
-from store.files.journal import Journal, encode_entry, entry, take_in
+from store.files.journal import Journal, Phase, encode_entry, entry, take_in
 from store.files.jsonl import read_rows
 from store.files.layout import RunLayout, check_phase
 from store.files.lock import RunLock
 from store.files.open_files import OpenFiles
 from store.files.verification import Verifier
 from store.files.written import Written
-from store.index.index import Index
+from store.index.run_index import RunIndex
 from store.index.tables import number_of, source
 from store.sealing import content, new_offsets, places
 
@@ -47,22 +48,21 @@ if TYPE_CHECKING:
     from store.events import SearchRecord
     from store.records import Checkpoint, Evaluation, Metric, Sample
 
+_log = logging.getLogger("restmcts.store")
+
 
 class RunWriter:
     """The one writer of a run; :meth:`create_or_open` makes it. Any thread may call it.
 
     Every method raises :class:`StoreError` with one line when a file cannot be written. Nothing is lost
     then: the same call can be made again once there is space.
-
-    ``notes`` says what is gone of the run and not needed as long as nobody asks for it.
     """
 
-    def __init__(self, layout: RunLayout, lock: RunLock, index: Index) -> None:
+    def __init__(self, layout: RunLayout, lock: RunLock, index: RunIndex) -> None:
         self.layout = layout
         self._run_lock = lock
         self._index = index
         self._mutex = threading.RLock()
-        self.notes: list[str] = []
         self._files = OpenFiles()
         self._written = Written(layout)
         self._finished: dict[str, set[str]] = {}
@@ -72,12 +72,21 @@ class RunWriter:
         self._closed = False
 
     @classmethod
-    def create_or_open(cls, root: Path, run: str, *, config: str, environment: dict[str, Any]) -> RunWriter:
+    def create_or_open(
+        cls,
+        root: Path,
+        run: str,
+        *,
+        config: str,
+        environment: dict[str, Any],
+        note: Callable[[str], None] = _log.warning,
+    ) -> RunWriter:
         """Start the run ``run`` in the store at ``root``, or go on with it.
 
         Args:
             config: the resolved configuration as TOML; its top-level key ``recipe`` names the recipe.
             environment: versions, hardware, seeds; a later one goes into the journal of the run.
+            note: is told what the user should know, in one line, such as that the index is behind.
 
         Raises:
             InputError: the run was started with another configuration; the message shows the difference.
@@ -86,33 +95,27 @@ class RunWriter:
         """
         layout = RunLayout(root, run)
         layout.check_plain()
-        index = Index(root)
+        make_folder(layout.folder)
+        writer = cls(layout, RunLock.take(layout.folder), RunIndex(layout, note))
         try:
-            make_folder(layout.folder)
-            lock = RunLock.take(layout.folder)
-        except BaseException:
-            index.close()
-            raise
-        writer = cls(layout, lock, index)
-        try:
-            writer._open(config, environment)
+            writer._open(config, environment, note)
         except BaseException:
             writer._release()
             raise
         return writer
 
-    def _open(self, config: str, environment: dict[str, Any]) -> None:
+    def _open(self, config: str, environment: dict[str, Any], note: Callable[[str], None]) -> None:
         journal = self._files.open(self.layout.phases)
         for line, row in read_rows(self.layout.phases):
             take_in(self._journal, row, f"{self.layout.phases}:{line.number}")
         journal.sync()
-        self.notes = self._verifier.at_start()
+        for finding in self._verifier.at_start():
+            note(finding)
         created = bool(self._journal.created)
         write_config(self.layout, config, new=not created)
         changed = write_environment(self.layout, environment, new=not created)
         if not created:
-            once = (self.layout.config, self.layout.environment)
-            files = {path.name: fingerprint_file(path).to_row() for path in once}
+            files = {path.name: fingerprint_file(path).to_row() for path in self.layout.written_once}
             self._note(entry("created", files=files))
         elif changed:
             self._note(entry("resumed", environment=environment))
@@ -121,10 +124,7 @@ class RunWriter:
     def verify_checkpoint(self, name: str) -> None:
         """Compare a checkpoint, a folder relative to the run, with what was written; once, before it is used.
 
-        A folder that the journal does not know is not compared.
-
-        Raises:
-            StoreError: a file is missing or is another one.
+        Raises :class:`StoreError` when a file is missing or is another one. Unknown folders are not compared.
         """
         with self._mutex:
             self._verifier.checkpoint(name)
@@ -149,7 +149,7 @@ class RunWriter:
             return
         self._closed = True
         try:
-            self.sync_index()
+            self._index.sync(last=True)
         finally:
             self._release()
 
@@ -161,12 +161,11 @@ class RunWriter:
             self._run_lock.release()
 
     def sync_index(self) -> list[str]:
-        """Bring the index up to date.
+        """Bring the index up to date, as far as it can be written: it is a cache, and ends no run.
 
-        Returns:
-            One line for each line of a file that makes no sense, which the index leaves out.
+        Returns one line for each line of a file that makes no sense, which the index leaves out.
         """
-        return self._index.sync(self.layout.run)
+        return self._index.sync()
 
     def finish_run(self) -> None:
         """Note that the run is done; starting another phase takes that back."""
@@ -175,6 +174,15 @@ class RunWriter:
                 self._note(entry("finished"))
 
     # Phases
+
+    def phases(self) -> list[Phase]:
+        """The phases so far, in the order in which they first started."""
+        return [replace(phase) for phase in self._journal.phases.values()]
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run is done."""
+        return self._journal.finished
 
     def phase_status(self, name: str) -> str | None:
         """``running`` (also after a crash), ``done`` or ``failed``; None for a phase never started."""
@@ -195,8 +203,7 @@ class RunWriter:
             origins: the distribution and the version of each, by name, for example
                 ``{"mcts": "restmcts 0.1"}``.
 
-        Raises:
-            StoreError: the phase was never started.
+        Raises :class:`StoreError` when the phase was never started.
         """
         with self._mutex:
             if phase not in self._journal.phases:
@@ -217,17 +224,17 @@ class RunWriter:
             if found != known:
                 self._note(entry("inputs", path=str(path), files=to_rows(found)))
 
-    def start_phase(self, name: str, kind: str, iteration: int | None) -> None:
-        """Start a phase, or start an unfinished one again.
+    def start_phase(self, name: str, kind: str, iteration: int | None, *, again: bool = False) -> None:
+        """Start a phase, or an unfinished one again; ``again``: also one that is done.
 
         Again, its searches are kept, but for those that failed: they can be run once more. What it had
         written to the metrics, evaluations and checkpoints is dropped, as it will be measured again.
 
         Raises:
-            StoreError: the phase is done.
+            StoreError: the phase is done, and is not to be started again.
         """
         with self._mutex:
-            if self.phase_status(check_phase(name)) == "done":
+            if self.phase_status(check_phase(name)) == "done" and not again:
                 raise StoreError(f"phase {name!r} of run {self.layout.run!r} is done; start another one")
             self._note(entry("started", phase=name, kind=kind, iteration=iteration))
             for path in self.layout.shared:
@@ -308,8 +315,7 @@ class RunWriter:
     def read_trees(self, phase: str) -> Iterator[SearchRecord]:
         """The searches of a phase, in the order of the file.
 
-        Raises:
-            StoreError: a line cannot be read; the message names it.
+        Raises :class:`StoreError` for a line that cannot be read; the message names it.
         """
         path = self.layout.trees(phase)
         for line, row in read_rows(path, whole=self.phase_status(phase) == "done"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -30,4 +31,4 @@ def smollm2(
             install_smollm2(folder, dtype=dtype)
         case _:
             raise InputError(f"--dtype {dtype!r}: choose float32 or bfloat16")
-    say(f"wrote {folder}; use it as --policy {folder}")
+    say(f"wrote {folder}; use it as --policy {shlex.quote(str(folder))}")

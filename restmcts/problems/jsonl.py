@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field, model_validator
 
 from restmcts.errors import InputError
+from restmcts.problems.files import read_items, stem
 from restmcts.problems.problem import Problem
 from restmcts.problems.registry import DataSet, DataSetSettings
 from restmcts.problems.splits import HELD_OUT_ONE_IN, Splits, check_apart, held_out
@@ -20,9 +20,14 @@ LONGEST_ANSWER = 500
 
 KNOWN = ("id", "problem", "answer", "solution", "tolerance")
 
+MOST_DIGITS = 1000
+"""A longer whole number is refused unless it is in quotes."""
+
 
 class JsonlProblems(DataSetSettings):
     """JSON Lines files with ``problem`` and ``answer``; see :func:`load_problems`."""
+
+    paths: ClassVar[tuple[str, ...]] = ("train", "validation", "test")
 
     train: str | None = Field(
         default=None,
@@ -103,13 +108,13 @@ JSONL = DataSet(JsonlProblems, load_files, "JSON Lines files of problems", files
 
 
 def load_problems(path: Path, *, limit: int | None = None, require_answers: bool = True) -> list[Problem]:
-    """The problems of the JSON Lines file ``path``, at most the first ``limit`` of them.
+    """The problems of the file ``path``, at most the first ``limit`` of them.
 
-    A line is an object with ``problem`` (text), ``answer`` (text, or a number, which is kept as it is
-    written), and optionally ``id``, ``solution`` (text, one step a line) and ``tolerance`` (relative, for
-    numeric answers); everything else goes into ``fields``. An ``answer`` with ``####`` in it, as GSM8K is
-    published, is a worked solution and the oracle answer behind it. A line without ``id`` is named after the
-    file and its line number. Blank lines are skipped.
+    The file holds JSON Lines, or what else :func:`read_items` reads. A line is an object with ``problem``
+    (text), ``answer`` (text, or a number, which is kept as it is written), and optionally ``id``,
+    ``solution`` (text, one step a line) and ``tolerance`` (relative, for numeric answers); everything else
+    goes into ``fields``. An ``answer`` with ``####`` in it, as GSM8K is published, is a worked solution and
+    the oracle answer behind it. A line without ``id`` is named after the file and its line number.
 
     Raises:
         InputError: the file cannot be read, a line cannot be used, or there is no problem in it.
@@ -118,11 +123,12 @@ def load_problems(path: Path, *, limit: int | None = None, require_answers: bool
         raise InputError(f"cannot load {limit} problems from {path}: the limit must be 1 or more")
     problems: list[Problem] = []
     lines: dict[str, int] = {}
-    for number, line in _lines(path):
-        problem = _problem(line, f"{path}:{number}", f"{path.stem}-{number:05d}", require_answers)
+    for item in read_items(path):
+        number = item.number
+        problem = _problem(item.text, item.place, f"{stem(path)}-{number:05d}", require_answers)
         if problem.id in lines:
             raise InputError(
-                f"{path}:{number}: the id {problem.id!r} stands on line {lines[problem.id]} already: "
+                f"{item.place}: the id {problem.id!r} stands on line {lines[problem.id]} already: "
                 "make the ids unique, or leave them out"
             )
         lines[problem.id] = number
@@ -134,29 +140,6 @@ def load_problems(path: Path, *, limit: int | None = None, require_answers: bool
             f"{path} holds no problem: write one JSON object a line, with 'problem' and 'answer'"
         )
     return problems
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines that are not blank, with their numbers from 1."""
-    if path.is_dir():
-        raise InputError(f"{path} is a folder: name a JSON Lines file in it")
-    try:
-        with path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                if line.strip():
-                    yield number, _text(line, f"{path}:{number}", first=number == 1)
-    except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist: check the path of the data set") from error
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
-
-
-def _text(line: bytes, place: str, *, first: bool) -> str:
-    try:
-        # Some editors put a byte order mark in front of the first line.
-        return line.decode("utf-8-sig" if first else "utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{place}: not UTF-8 at byte {error.start + 1}: save the file as UTF-8") from error
 
 
 def _problem(line: str, place: str, name: str, require_answers: bool) -> Problem:
@@ -176,7 +159,9 @@ def _problem(line: str, place: str, name: str, require_answers: bool) -> Problem
 
 def _parse(line: str, place: str) -> Any:
     try:
-        row = json.loads(line, parse_constant=_refuse_constant)
+        row = json.loads(
+            line, parse_constant=_refuse_constant, parse_int=_whole, object_pairs_hook=_with_single_keys
+        )
         if "\\ud" in line.lower():
             json.dumps(row, ensure_ascii=False).encode("utf-8")
     except json.JSONDecodeError as error:
@@ -190,6 +175,21 @@ def _parse(line: str, place: str) -> Any:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON number")
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > MOST_DIGITS:
+        raise ValueError(f"a number of {len(digits):,} digits: put it in quotes")
+    return int(digits)
+
+
+def _with_single_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    row: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in row:
+            raise ValueError(f"the key {key!r} is there twice: leave one of them out")
+        row[key] = value
+    return row
 
 
 def _id(row: dict[str, Any], place: str, name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pydantic import Field
 
@@ -27,6 +27,9 @@ class DataSetSettings(Settings):
         default="jsonl",
         description="the name of the data set, which decides the other keys of the table",
     )
+    paths: ClassVar[tuple[str, ...]] = ()
+    """The keys that name files; relative ones are relative to the recipe."""
+
     grader: str = Field(
         default="math",
         description=(

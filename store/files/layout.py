@@ -67,6 +67,11 @@ def check_index(root: Path) -> Path:
     return path
 
 
+def index_lock(root: Path) -> Path:
+    """The lock file that those hold who write the index, or replace it."""
+    return root / f"{INDEX}.lock"
+
+
 def run_names(root: Path) -> list[str]:
     """The runs in the store at ``root``, sorted; folders that cannot be a run are left out."""
     folder = root / RUNS
@@ -130,6 +135,11 @@ class RunLayout:
     @property
     def evaluations(self) -> Path:
         return self.folder / "evaluations.jsonl"
+
+    @property
+    def written_once(self) -> tuple[Path, ...]:
+        """The files that are written when the run is created."""
+        return self.config, self.environment
 
     @property
     def shared(self) -> tuple[Path, ...]:

@@ -1,13 +1,18 @@
-"""One writer a run: a lock that the operating system releases when its process ends, however it ends."""
+"""Locks that the operating system releases when their process ends, however it ends.
+
+A lock is always on a file that is open for writing: network file systems lock nothing else.
+"""
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from store.errors import StoreError
+from store.errors import BusyError, StoreError
 from store.files.atomic import writing
 from store.files.plain import open_plain
 
@@ -16,6 +21,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOCK = "writer.lock"
+
+_NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF, errno.EINVAL}
+_LOOK_AGAIN_SECONDS = 0.02
 
 
 class RunLock:
@@ -32,30 +40,24 @@ class RunLock:
         """Lock the run in ``folder``, which exists.
 
         Raises:
-            StoreError: another writer has it, or the folder cannot be written.
+            StoreError: another writer has it, the folder cannot be written, or its file system has no locks.
         """
         path = folder / LOCK
-        with writing(path):
-            descriptor = open_plain(path, os.O_RDWR | os.O_CREAT)
-        with one_at_a_time(folder):
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
+        descriptor = _open(path)
+        try:
+            if not _taken_from_readers(descriptor, path):
                 holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "unknown"
-                os.close(descriptor)
                 raise StoreError(
                     f"run {folder.name!r} is being written by process {holder}; "
                     "wait for it, end it, or choose another run name"
-                ) from error
-        lock = cls(descriptor)
-        try:
+                )
             with writing(path):
                 os.ftruncate(descriptor, 0)
                 os.pwrite(descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
-        except StoreError:
-            lock.release()
+        except BaseException:
+            os.close(descriptor)
             raise
-        return lock
+        return cls(descriptor)
 
     def release(self) -> None:
         """Let others write; does nothing the second time."""
@@ -68,31 +70,73 @@ class RunLock:
 
 
 def is_locked(folder: Path) -> bool:
-    """Is a process writing the run in ``folder``?"""
+    """Is a process writing the run in ``folder``? False also where the file system has no locks."""
     try:
         descriptor = open_plain(folder / LOCK, os.O_RDONLY)
     except (OSError, StoreError):
         return False
     try:
-        with one_at_a_time(folder):
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            fcntl.flock(descriptor, fcntl.LOCK_UN)
-    except OSError:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
         return True
+    except OSError:
+        return False
     finally:
         os.close(descriptor)
     return False
 
 
 @contextmanager
-def one_at_a_time(folder: Path) -> Iterator[None]:
-    """Hold the lock of ``folder`` itself, which is only ever taken for a moment.
+def exclusive(path: Path, patience: float) -> Iterator[None]:
+    """Hold the lock file ``path``, which is made where it is missing.
 
-    Trying the lock of a run under it, a reader that looks never turns a writer away.
+    Args:
+        patience: for how many seconds to wait for another holder.
+
+    Raises:
+        BusyError: another process or thread holds it for longer.
+        StoreError: it cannot be opened, or its file system has no locks.
     """
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    descriptor = _open(path)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        deadline = time.monotonic() + patience
+        while not _locked(descriptor, path, fcntl.LOCK_EX):
+            if time.monotonic() > deadline:
+                raise BusyError(f"another restmcts holds {path}")
+            time.sleep(_LOOK_AGAIN_SECONDS)
         yield
     finally:
         os.close(descriptor)
+
+
+def _open(path: Path) -> int:
+    with writing(path):
+        return open_plain(path, os.O_RDWR | os.O_CREAT)
+
+
+def _taken_from_readers(descriptor: int, path: Path) -> bool:
+    """Take the lock unless a writer has it; False if one has.
+
+    Those who only look share the lock for a moment (:func:`is_locked`) and are no reason to go away.
+    """
+    while not _locked(descriptor, path, fcntl.LOCK_EX):
+        if not _locked(descriptor, path, fcntl.LOCK_SH):
+            return False
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+    return True
+
+
+def _locked(descriptor: int, path: Path, how: int) -> bool:
+    """Try to lock without waiting; False where another holds the lock."""
+    try:
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise StoreError(f"cannot lock {path}: {error.strerror or error}") from error
+        raise StoreError(
+            f"cannot lock {path}: its file system has no file locks ({error.strerror}); put the store on a"
+            " local disk, or have locks turned on (NFS: lockd)"
+        ) from error
+    return True

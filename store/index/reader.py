@@ -6,6 +6,7 @@ import os
 import sqlite3
 import threading
 from dataclasses import fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import orjson
@@ -13,8 +14,9 @@ import orjson
 from store.encoding.searches import decode_search, search_id
 from store.errors import InputError, StoreError
 from store.files.jsonl import find_line, read_at
-from store.files.layout import RUNS, RunLayout, check_index, index_path
+from store.files.layout import RUNS, RunLayout, check_index, index_path, run_names
 from store.files.lock import is_locked
+from store.index.schema import explained, kind_of
 from store.records import (
     Checkpoint,
     Evaluation,
@@ -26,7 +28,6 @@ from store.records import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from store.events import SearchRecord
 
@@ -65,7 +66,8 @@ _TEXT = r"""(problem LIKE ? ESCAPE '\' OR answer LIKE ? ESCAPE '\' OR (phase, pr
     SELECT phase, problem FROM problems WHERE run = ? AND question LIKE ? ESCAPE '\'))"""
 
 _RUNS = """
-SELECT runs.*, runs.run AS name, count(trees.number) AS trees, coalesce(sum(trees.correct), 0) AS solved,
+SELECT runs.*, runs.run AS name, count(trees.number) AS trees, count(trees.correct) AS graded,
+    coalesce(sum(trees.correct), 0) AS solved,
     coalesce(sum(trees.policy_tokens), 0) AS policy_tokens
 FROM runs LEFT JOIN trees ON trees.run = runs.run
 WHERE :run IS NULL OR runs.run = :run
@@ -73,7 +75,8 @@ GROUP BY runs.run ORDER BY runs.created DESC, runs.run
 """
 
 _PHASES = """
-SELECT phases.*, count(trees.number) AS trees, coalesce(sum(trees.correct), 0) AS correct
+SELECT phases.*, count(trees.number) AS trees, count(trees.correct) AS graded,
+    coalesce(sum(trees.correct), 0) AS correct
 FROM phases LEFT JOIN trees ON trees.run = phases.run AND trees.phase = phases.name
 WHERE phases.run = ? GROUP BY phases.name ORDER BY phases.position
 """
@@ -110,7 +113,7 @@ class StoreReader:
         self._root = root
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
-        self._inode = 0
+        self._identity: tuple[int, int] | None = None
 
     def close(self) -> None:
         """Let go of the index; the next call opens it again."""
@@ -138,8 +141,20 @@ class StoreReader:
         """One run. Raises :class:`InputError` when there is none of that name."""
         rows = self._rows(_RUNS, {"run": name})
         if not rows:
-            raise InputError(f"no run {name!r} in {self._root}")
+            raise InputError(self._absent(name))
         return self._run(rows[0])
+
+    def unindexed(self) -> list[str]:
+        """The runs that have a folder in the store, but are not in the index: copied in, or behind it."""
+        known = {row[0] for row in self._rows("SELECT run FROM runs")}
+        return [run for run in run_names(self._root) if run not in known]
+
+    def _absent(self, name: str) -> str:
+        if name in self.unindexed():
+            return (
+                f"run {name!r} is in {self._root}, but not in its index: `restmcts store rebuild` takes it in"
+            )
+        return f"no run {name!r} in {self._root}"
 
     def phases(self, run: str) -> list[PhaseSummary]:
         """The phases of a run, in the order in which they first started."""
@@ -260,28 +275,57 @@ class StoreReader:
     def _open(self) -> sqlite3.Connection | None:
         """The connection, a new one when the index file is another one than before."""
         path = check_index(self._root)
-        try:
-            inode = path.stat().st_ino
-        except FileNotFoundError:
+        found = identity(path)
+        if found is None:
             self.close()
             if (self._root / RUNS).is_dir() and any((self._root / RUNS).iterdir()):
-                raise StoreError(f"no {path}; `restmcts store rebuild` makes it from the files") from None
+                raise StoreError(f"no {path}; `restmcts store rebuild` makes it from the files")
             return None
-        if self._connection is None or inode != self._inode:
+        if self._connection is None or found != self._identity:
             self.close()
-            self._connection, self._inode = connect(path), inode
+            self._connection, self._identity = connect(path), found
         return self._connection
 
 
+def identity(path: Path) -> tuple[int, int] | None:
+    """Which files the index and its log are; None where there is no index.
+
+    A connection to other files is of no use: another index has taken the place of the one that it has open,
+    or something was about to do that and was killed.
+    """
+    log = Path(f"{path}-wal")
+    try:
+        return path.stat().st_ino, log.stat().st_ino if log.exists() else 0
+    except FileNotFoundError:
+        return None
+
+
 def connect(path: Path) -> sqlite3.Connection:
-    """A connection to the index that cannot change it; rows by column name."""
-    # SQLite reads a database in WAL mode only next to files that it may create; on read-only media
-    # there is no writer either, so the file can be taken as it is.
-    fixed = not os.access(path.parent, os.W_OK) and not path.with_name(path.name + "-wal").exists()
-    uri = f"{path.resolve().as_uri()}?{'immutable=1' if fixed else 'mode=ro'}"
-    connection = sqlite3.connect(uri, uri=True, check_same_thread=False, timeout=30)
+    """A connection to the index that cannot change it; rows by column name.
+
+    Raises:
+        StoreError: it is no index of this version of the program.
+        sqlite3.Error: it cannot be read.
+    """
+    connection = sqlite3.connect(address(path), uri=True, check_same_thread=False, timeout=30)
+    try:
+        problem = explained(kind_of(connection), path)
+        if problem is not None:
+            raise StoreError(problem)
+    except BaseException:
+        connection.close()
+        raise
     connection.row_factory = sqlite3.Row
     return connection
+
+
+def address(path: Path) -> str:
+    """The URI by which SQLite opens the index without changing it."""
+    # SQLite reads a database in WAL mode only next to files that it may create; on read-only media
+    # there is no writer either, so the file can be taken as it is.
+    log = path.with_name(f"{path.name}-wal")
+    fixed = not os.access(path.parent, os.W_OK) and not (log.exists() and log.stat().st_size)
+    return f"{path.resolve().as_uri()}?{'immutable=1' if fixed else 'mode=ro'}"
 
 
 def _where(run: str, filters: Filters) -> tuple[str, list[Any]]:

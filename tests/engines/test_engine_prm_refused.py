@@ -13,8 +13,9 @@ from restmcts.engines.settings import ModelSettings
 from restmcts.engines.transformers.prm import TransformersPrm
 from restmcts.errors import InputError
 from restmcts.loops.checks import check_trainable
-from restmcts.recipe import override_values, recipe_toml, stored_recipe
+from restmcts.recipe import override_values, recipe_toml
 from restmcts.settings import checked
+from restmcts.stored_recipes import stored_recipe
 from restmcts.training.checkpoint import load_policy
 from restmcts.training.value import value_model
 from tests.engines.engine_models import llama, value_llama, word_tokenizer

@@ -30,8 +30,8 @@ ENVIRONMENT = {"python": "3.11", "seeds": [1, 2]}
 PHASE = "1.search"
 
 
-def open_run(root: Path, run: str = "first", config: str = CONFIG) -> RunWriter:
-    return RunWriter.create_or_open(root, run, config=config, environment=ENVIRONMENT)
+def open_run(root: Path, run: str = "first", config: str = CONFIG, **more: Any) -> RunWriter:
+    return RunWriter.create_or_open(root, run, config=config, environment=ENVIRONMENT, **more)
 
 
 def record(number: int = 0, phase: str = PHASE, *, correct: bool = True, **header: Any) -> SearchRecord:
@@ -107,8 +107,8 @@ def fill(writer: RunWriter, numbers: tuple[int, ...] = (2, 0, 1)) -> None:
 def tables(root: Path) -> dict[str, list[tuple[Any, ...]]]:
     """Every row of every table of the index, sorted."""
     from store.files.layout import index_path
-    from store.index.index import TABLES
     from store.index.reader import connect
+    from store.index.schema import TABLES
 
     connection = connect(index_path(root))
     try:

@@ -124,19 +124,21 @@ def test_weights_are_compared_when_they_are_used(finished: Path, tmp_path: Path)
     root = copy(finished, tmp_path)
     weights = RunLayout(root, RUN).checkpoint(0, "policy") / "model.safetensors"
     weights.write_bytes(bytes(len(weights.read_bytes())))
-    with open_run(root, RUN) as writer:
+    notes: list[str] = []
+    with open_run(root, RUN, note=notes.append) as writer:
         with pytest.raises(StoreError, match=r"model\.safetensors: not as phase '0.train-policy' wrote it"):
             writer.verify_checkpoint("checkpoints/0/policy")
         writer.verify_checkpoint("checkpoints/0/unknown")
-        assert writer.notes == []
+        assert notes == []
     assert ["model.safetensors" in found for found in findings(root)] == [True]
 
 
 def test_a_checkpoint_that_is_gone_is_missed_by_those_who_ask_for_it(finished: Path, tmp_path: Path) -> None:
     root = copy(finished, tmp_path)
     shutil.rmtree(RunLayout(root, RUN).checkpoint(0, "policy"))
-    with open_run(root, RUN) as writer:
-        assert ["the checkpoint of phase '0.train-policy' is gone" in note for note in writer.notes] == [True]
+    notes: list[str] = []
+    with open_run(root, RUN, note=notes.append) as writer:
+        assert ["the checkpoint of phase '0.train-policy' is gone" in note for note in notes] == [True]
         with pytest.raises(StoreError, match="is gone; restore it"):
             writer.verify_checkpoint("checkpoints/0/policy")
     assert any("is gone" in found for found in findings(root))

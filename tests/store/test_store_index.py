@@ -15,14 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlite_utils import Database
 
-import store.index.index
+import store.index.follower
 from store.check import rebuild
 from store.encoding.lines import parse_line
 from store.errors import StoreError
 from store.files.atomic import replace_file
 from store.files.layout import index_path
-from store.index.index import TABLES, Index
+from store.index.index import Index
 from store.index.migrations import INDEX, migrate
+from store.index.schema import TABLES
 from store.index.tables import source
 from store.tree import fold
 from store.writer import RunWriter
@@ -147,7 +148,7 @@ def test_small_batches_give_the_same_tables(tmp_path: Path, monkeypatch: pytest.
     with open_run(tmp_path) as writer:
         fill(writer)
     before = tables(tmp_path)
-    monkeypatch.setattr(store.index.index, "BATCH", 1)
+    monkeypatch.setattr(store.index.follower, "BATCH", 1)
     rebuild(tmp_path)
     assert tables(tmp_path) == before
 
@@ -222,7 +223,7 @@ def test_a_damaged_index_is_made_anew(tmp_path: Path) -> None:
     before = tables(tmp_path)
     index_path(tmp_path).write_bytes(b"this is no database" * 1000)
     with pytest.raises(StoreError, match="store rebuild"):
-        Index(tmp_path)
+        Index(tmp_path).sync("first")
     rebuild(tmp_path)
     assert tables(tmp_path) == before
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import replace
 
 import pytest
@@ -207,3 +208,34 @@ def test_the_record_for_the_tests_is_consistent() -> None:
         made.result.finished,
         made.result.cost,
     )
+
+
+def test_very_many_children_take_no_more_time_each() -> None:
+    """The work of an event does not grow with the children that are there already."""
+    count = 20_000
+    steps = [Step(f"{number}\n", (number,)) for number in range(count)]
+    started = time.process_time()
+    tree = fold(Expanded(0, (step,), (1,)) for step in steps)
+    tree = fold([*(Expanded(0, (step,), (1,)) for step in steps), *(Extended(0, (step,)) for step in steps)])
+    assert time.process_time() - started < 5
+    assert len(tree.nodes) == count + 1
+    assert {node.samples for node in tree.nodes[1:]} == {2}
+
+
+def test_a_step_is_found_by_text_or_by_tokens() -> None:
+    """Expansion joins the last child with the text, a whole trace the first with text and tokens."""
+    one, other = Step("x\n", (1,)), Step("x\n", (2,))
+    tree = fold([Extended(0, (one,)), Extended(0, (other,)), Expanded(0, (one,), (3,)), Extended(0, (one,))])
+    assert [node.samples for node in tree.nodes[1:]] == [2, 4]
+
+
+def test_a_tree_that_lost_its_last_nodes_finds_the_others() -> None:
+    tree = fold([Expanded(0, (A,), (1,)), Extended(0, (replace(A, tokens=(9,)),))])
+    del tree.nodes[2:]
+    del tree.nodes[0].children[1:]
+    tree.apply(Expanded(0, (A, B), (1, 1)))
+    tree.apply(Extended(0, (replace(A, tokens=(9,)),)))
+    assert [(node.id, node.samples) for node in tree.nodes[1:]] == [(1, 2), (2, 1), (3, 1)]
+    line = tree.line(1)
+    line.apply(Expanded(0, (A, C), (1, 1)))
+    assert [(node.id, node.samples) for node in line.nodes[1:]] == [(1, 3), (2, 1)]

@@ -221,3 +221,13 @@ def test_a_click_on_the_bar_is_a_position() -> None:
     player = at(0, *ROLLOUT)
     assert bar_position(player, Pace(), 80, 79) == 5
     assert bar_position(player, Pace(), 80, 0) is None
+
+
+def test_a_tree_that_no_search_made_is_described_all_the_same() -> None:
+    """Visits below zero, and a setting beyond all measure, as a file from elsewhere may have them."""
+    events = (*ROLLOUT[:3], BackedUp((0, 1, 2), (-3, -2, 5), (0.5, 0.5, 0.5)), Selected(1))
+    for settings in ({"exploration": 0.4, "unvisited_bonus": 0.8, "widening": 1e308}, {"widening": -1.0}):
+        player = at(5, *events, settings=settings)
+        for node in range(3):
+            assert "-2" in text(describe_node(player, node, {})) or node == 0
+        assert text(describe_node(player, 0, {}))

@@ -20,6 +20,8 @@ Labels = Mapping[str, tuple[float | None, ...]]
 _NAME = 9
 _SIBLINGS = 200
 """Rows of the table of siblings; wide roots of sampling methods have thousands."""
+_WIDEST = 1e6
+"""A larger setting of progressive widening is none that a search had."""
 
 
 def compared(player: Player, node: int) -> list[Candidate]:
@@ -118,6 +120,8 @@ def _widening(player: Player, node: Node) -> list[Line]:
     if selection is None or widening is None or node.id not in _way(player):
         return []
     visits = node.visits + pending_visits(player.tree, selection.running)[node.id]
+    if visits < 0 or not 0 <= widening <= _WIDEST:
+        return []
     children = len(node.children) + selection.running.count(node.id)
     allowed = allowed_children(visits, widening)
     rest = ", gets a further one" if children < allowed else ""

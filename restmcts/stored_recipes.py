@@ -1,0 +1,96 @@
+"""The recipes of stored runs, and whether a run goes on with a recipe."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from restmcts.errors import InputError
+from restmcts.recipe import BootstrapSettings, LabelSettings, Recipe, override_values, parsed, recipe_toml
+from restmcts.settings import checked
+from store.files.layout import RunLayout
+from store.files.plain import read_plain
+
+
+def stored_text(root: Path, run: str) -> str:
+    """The text of ``run.toml`` of a stored run.
+
+    Raises:
+        InputError: there is no such run.
+        StoreError: the file is a link, or a link leads to it.
+    """
+    layout = RunLayout(root, run)
+    path = layout.config
+    try:
+        return read_plain(layout.plain(path)).decode("utf-8")
+    except FileNotFoundError:
+        command = shlex.join(["restmcts", "runs", "--root", str(root)])
+        raise InputError(f"no run {run!r} in {root}: `{command}` lists them") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot read it: {error}") from None
+
+
+def stored_recipe(root: Path, run: str) -> tuple[Recipe, str]:
+    """The recipe of a stored run, and the text that it was read from."""
+    text = stored_text(root, run)
+    where = str(RunLayout(root, run).config)
+    return checked(Recipe, parsed(text, where), where), text
+
+
+def stored_labels(root: Path, run: str, rule: str) -> LabelSettings:
+    """A label rule, with the settings that the recipe of a stored run has for it."""
+    where = str(RunLayout(root, run).config)
+    table = parsed(stored_text(root, run), where).get("labels", {})
+    return checked(LabelSettings, table if table.get("rule") == rule else {"rule": rule}, where)
+
+
+def stored_bootstrap(root: Path, run: str) -> BootstrapSettings:
+    """The table ``[bootstrap]`` of a stored run, whatever else its recipe holds."""
+    where = str(RunLayout(root, run).config)
+    return checked(BootstrapSettings, parsed(stored_text(root, run), where).get("bootstrap", {}), where)
+
+
+def config_text(root: Path, run: str, recipe: Recipe, *, extendable: bool = False) -> str:
+    """The text of ``run.toml`` for a run that is new or goes on.
+
+    Where the run was started with the same recipe, that is its own text, however it spells paths and whatever
+    keys it leaves out.
+
+    Args:
+        extendable: a recipe with more test problems is the same.
+
+    Raises:
+        InputError: the run was started with more test problems.
+    """
+    text = recipe_toml(recipe)
+    path = RunLayout(root, run).config
+    if not path.exists():
+        return text
+    stored = stored_text(root, run)
+    try:
+        before = override_values(parsed(stored, str(path)), (), str(path))
+    except InputError:
+        return text  # whoever writes the run shows the difference
+    if extendable and _without_limit(before) == _without_limit(recipe):
+        _check_limit(run, _limit(before), _limit(recipe))
+        return stored
+    return stored if before == recipe else text
+
+
+def _limit(recipe: Recipe) -> int | None:
+    return getattr(recipe.problems, "test_limit", None)
+
+
+def _without_limit(recipe: Recipe) -> Recipe:
+    if _limit(recipe) is None:
+        return recipe
+    problems = recipe.problems.model_copy(update={"test_limit": None})
+    return recipe.model_copy(update={"problems": problems})
+
+
+def _check_limit(run: str, before: int | None, now: int | None) -> None:
+    if now is not None and (before is None or now < before):
+        known = "all problems" if before is None else f"{before} problems"
+        raise InputError(
+            f"run {run!r} was started with {known}: give at least as many (--limit), or another run name"
+        )

@@ -1,0 +1,32 @@
+"""What a run has kept besides its searches, read from its files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from store.encoding.rows import checkpoint_from, evaluation_from
+from store.files.jsonl import read_rows
+
+if TYPE_CHECKING:
+    from store.files.layout import RunLayout
+    from store.records import Checkpoint, Evaluation
+
+
+def read_checkpoints(layout: RunLayout) -> list[Checkpoint]:
+    """The checkpoints of a run, in the order in which they were made.
+
+    Raises:
+        StoreError: a line cannot be read; the message names it.
+    """
+    path = layout.checkpoints
+    return [checkpoint_from(row, f"{path}:{line.number}", layout.run)[1] for line, row in read_rows(path)]
+
+
+def read_evaluations(layout: RunLayout) -> list[Evaluation]:
+    """The evaluations of a run, in the order in which they were made.
+
+    Raises:
+        StoreError: a line cannot be read; the message names it.
+    """
+    path = layout.evaluations
+    return [evaluation_from(row, f"{path}:{line.number}", layout.run) for line, row in read_rows(path)]

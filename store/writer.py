@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -154,11 +154,10 @@ class RunWriter:
             self._release()
 
     def _release(self) -> None:
-        try:
-            self._files.close_all()
-        finally:
-            self._index.close()
-            self._run_lock.release()
+        with ExitStack() as last:
+            last.callback(self._run_lock.release)
+            last.callback(self._index.close)
+            last.callback(self._files.close_all)
 
     def sync_index(self) -> list[str]:
         """Bring the index up to date, as far as it can be written: it is a cache, and ends no run.

@@ -29,6 +29,7 @@ from store.index.rebuild import rebuild_index
 from store.index.schema import APPLICATION_ID
 from store.writer import RunWriter
 from tests.store.build import CONFIG, ENVIRONMENT, PHASE, fill, open_run, record, tables
+from tests.support.stores import make_older
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -388,6 +389,7 @@ def test_a_folder_where_the_index_belongs_ends_no_run(filled: Path) -> None:
 
 def test_lines_that_the_index_leaves_out_are_told(filled: Path) -> None:
     path = filled / "runs/first/trees" / f"{PHASE}.jsonl"
+    make_older(filled / "runs/first/phases.jsonl")  # which knows no fingerprints
     with path.open("ab") as file:
         file.write(b'{"format": 2}\n' * 5 + path.read_bytes().splitlines()[0] + b"\n")
     notes: list[str] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import traceback
@@ -26,9 +27,11 @@ from restmcts.cli import (
     train,
     tui,
 )
+from restmcts.cli.signals import end_as_by_interrupt, exit_code, received
 from restmcts.cli.text import complain
 from restmcts.engines.cpu import prepare_cpu
 from restmcts.errors import RestmctsError
+from restmcts.paths import text_of
 
 app = typer.Typer(
     name="restmcts",
@@ -40,7 +43,7 @@ app = typer.Typer(
 )
 
 INTERRUPTED = 130
-"""The exit code of a program that Ctrl-C ended."""
+"""What typer returns for Ctrl-C."""
 
 
 def _version(wanted: bool) -> None:
@@ -82,13 +85,22 @@ app.command("tui")(tui.tui)
 
 def main() -> None:
     """Run the command line; ends the process."""
+    end_as_by_interrupt()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     prepare_cpu()
     sys.exit(run())
 
 
 def run() -> int:
-    """Run the command line and return the exit code: 0, 2 for bad input, 1 for failure, 130 for Ctrl-C."""
+    """Run the command line and return the exit code.
+
+    It is 0, 1 for a failure, 2 for bad input, 3 if searches failed in work that is done, and 128 plus
+    the number of a signal that ended the program (130 for Ctrl-C).
+    """
     try:
+        for word in (*sys.argv[1:], os.environ.get("RESTMCTS_ROOT", "")):
+            text_of(word)
         code = app(standalone_mode=False)
         sys.stdout.flush()
     except (KeyboardInterrupt, Abort):
@@ -101,9 +113,12 @@ def run() -> int:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
         return 0
     except Exception as error:
+        if received() is not None:
+            return exit_code()  # the terminal is gone, for example
         return _failed(f"internal error: {type(error).__name__}: {error} (--debug shows more)", 1)
     if code == INTERRUPTED:
         complain("stopped; what is finished is stored, and the same command goes on from there")
+        return exit_code()
     return code if isinstance(code, int) else 0
 
 

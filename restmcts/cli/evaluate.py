@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from restmcts.cli.options import ROOT, AsJson, Limit, Override, Root
+from restmcts.cli.options import ROOT, AsJson, Limit, Override, RetryFailed, Root
 
 if TYPE_CHECKING:
     from restmcts.recipe import Recipe
@@ -23,7 +23,9 @@ def evaluate(
     value: Annotated[
         Path | None, typer.Option("--value", help="Folder of a value model, or a name on a server.")
     ] = None,
-    problems: Annotated[Path | None, typer.Option("--problems", help="JSON Lines file of problems.")] = None,
+    problems: Annotated[
+        Path | None, typer.Option("--problems", help="File of problems: JSON Lines or CSV.")
+    ] = None,
     iteration: Annotated[
         int | None, typer.Option("--iteration", min=0, help="Models of this iteration [default: the last].")
     ] = None,
@@ -43,6 +45,7 @@ def evaluate(
         typer.Option("--api-key-variable", help="Likewise the variable of its key, if it has another one."),
     ] = None,
     limit: Limit = None,
+    retry_failed: RetryFailed = False,
     root: Root = ROOT,
     override: Override = None,
     as_json: AsJson = False,
@@ -51,7 +54,8 @@ def evaluate(
 
     The models and the test problems are those of a run, or of --policy and --problems. Methods run without
     early stop and without a limit of rounds, so that each may use its whole budget. Intervals are Wilson
-    intervals. The result is a phase of the run; the same comparison is not made twice.
+    intervals. The result is a phase of the run; the same comparison is not made twice, and goes on with
+    further problems if --limit is larger than before. The exit code is 3 if searches failed.
 
     A stored run may come from somebody else. So its problems are sent to a server only if --base-url repeats
     the address, and a file outside of the store is read only if the run has noted its content, or if
@@ -61,6 +65,7 @@ def evaluate(
     also those of a recipe, for example -o models.engine=openai.
     """
     from restmcts.cli.console import print_json
+    from restmcts.cli.endings import end
     from restmcts.cli.received import Word, check_files, check_server
     from restmcts.cli.session import open_run
     from restmcts.cli.tables import print_evaluations
@@ -68,7 +73,7 @@ def evaluate(
     from restmcts.loops.commands import Comparison, compare_methods
     from restmcts.loops.results import to_summary
     from restmcts.problems.registry import problem_files
-    from store.index.reader import StoreReader
+    from store.run_files import read_evaluations
 
     if (run is None) == (policy is None):
         raise InputError("name either a run or a --policy folder to evaluate")
@@ -78,29 +83,22 @@ def evaluate(
         check_server(run, recipe, Word(base_url, api_key_variable))
         if problems is None:
             check_files(root, run, recipe)
-    done = run is None or _is_done(root, run)
     methods = _methods(method or [], of_methods)
     budgets = sorted(set(budget or [600]))
     sets = _problems(recipe, problems, limit)
     files = problem_files(recipe.problems) if problems is None else []
-    with open_run(root, name, recipe, sets, config=config, files=files) as opened:
+    with open_run(root, name, recipe, sets, config=config, files=files, retry_failed=retry_failed) as opened:
+        # Comparing the models of a run that has come to its end does not reopen it.
+        done = run is None or opened.writer.is_finished
         evaluated = compare_methods(opened, Comparison(methods, budgets, iteration))
         if done:
             opened.writer.finish_run()
+        rows = [row for row in read_evaluations(opened.writer.layout) if row.phase == evaluated.phase]
     if as_json:
         print_json({"run": name, "phase": evaluated.phase, **to_summary(evaluated)})
-        return
-    with StoreReader(root) as reader:
-        rows = [row for row in reader.evaluations(name) if row.phase == evaluated.phase]
-    print_evaluations(f"{name}, {evaluated.phase}", rows)
-
-
-def _is_done(root: Path, run: str) -> bool:
-    """Whether the run has come to its end: comparing its models does not reopen it."""
-    from store.index.reader import StoreReader
-
-    with StoreReader(root) as reader:
-        return reader.run(run).status == "done"
+    else:
+        print_evaluations(f"{name}, {evaluated.phase}", rows)
+    end(evaluated.failed)
 
 
 def _recipe(
@@ -113,7 +111,8 @@ def _recipe(
 ) -> tuple[str, Recipe, str | None]:
     """The name of the run to write into, its recipe, and the text of its configuration if it exists."""
     from restmcts.errors import InputError
-    from restmcts.recipe import override_values, stored_recipe
+    from restmcts.recipe import override_values
+    from restmcts.stored_recipes import stored_recipe
 
     if run is not None:
         if overrides:
@@ -173,6 +172,9 @@ def _problems(recipe: Recipe, problems: Path | None, limit: int | None) -> Any:
     from restmcts.problems.splits import Splits
 
     if problems is not None:
-        return Splits([], [], load_problems(problems, limit=limit), [])
-    splits = load_splits(recipe.problems, recipe.seed)
+        return Splits([], [], load_problems(problems.expanduser(), limit=limit), [])
+    settings = recipe.problems
+    if limit is not None and "test_limit" in type(settings).model_fields:
+        settings = settings.model_copy(update={"test_limit": limit})
+    splits = load_splits(settings, recipe.seed)
     return replace(splits, test=splits.test[:limit])

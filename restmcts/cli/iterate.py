@@ -6,22 +6,24 @@ from typing import Annotated
 
 import typer
 
-from restmcts.cli.options import ROOT, AsJson, Override, Root
+from restmcts.cli.options import ROOT, AsJson, Override, RetryFailed, Root
 
 
 def iterate(
     recipe: Annotated[str, typer.Argument(help="A TOML file, or the name of a shipped recipe.")],
     root: Root = ROOT,
     run: Annotated[str | None, typer.Option("--run", help="Name of the run [default: the recipe's].")] = None,
+    retry_failed: RetryFailed = False,
     override: Override = None,
     as_json: AsJson = False,
 ) -> None:
     """Run the whole loop: search, label, train and evaluate in every iteration.
 
     A run that was interrupted continues when the same command is started again. Another recipe for an
-    existing run is refused, and the difference is shown.
+    existing run is refused, and the difference is shown. The exit code is 3 if searches failed.
     """
     from restmcts.cli.console import print_json
+    from restmcts.cli.endings import command, end
     from restmcts.cli.session import open_run
     from restmcts.cli.tables import print_evaluations
     from restmcts.cli.text import say
@@ -30,7 +32,7 @@ def iterate(
     from restmcts.loops.results import to_summary
     from restmcts.problems.registry import load_splits, problem_files
     from restmcts.recipe import load_recipe
-    from store.index.reader import StoreReader
+    from store.run_files import read_evaluations
 
     settings = load_recipe(recipe, override or [])
     own = loop_settings(settings)
@@ -43,12 +45,13 @@ def iterate(
     name = run or settings.recipe
     uses = {LOOPS.plural: LOOPS.origins([settings.loop])}
     files = problem_files(settings.problems)
-    with open_run(root, name, settings, splits, uses=uses, files=files) as opened:
+    with open_run(root, name, settings, splits, uses=uses, files=files, retry_failed=retry_failed) as opened:
         evaluated = loop.run(opened, own)
         opened.writer.finish_run()
+        phases, rows = opened.writer.phases(), read_evaluations(opened.writer.layout)
     if as_json:
         print_json({"run": name, **(to_summary(evaluated) if evaluated else {})})
-        return
-    with StoreReader(root) as reader:
-        print_evaluations(f"run {name}: accuracy on held-out problems", reader.evaluations(name))
-    say(f"\nBrowse the run and replay its trees:  restmcts tui --root {root} --run {name}")
+    else:
+        print_evaluations(f"run {name}: accuracy on held-out problems", rows)
+        say(f"\nBrowse the run and replay its trees:  {command('tui', '--root', root, '--run', name)}")
+    end(sum(phase.summary.get("failed") or 0 for phase in phases))

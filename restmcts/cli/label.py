@@ -20,16 +20,17 @@ def label(
 ) -> None:
     """Infer a quality value for every step of the stored trees; no model is needed."""
     from restmcts.cli.console import print_json, print_table
+    from restmcts.cli.text import note
     from restmcts.labels import LABEL_RULES
     from restmcts.loops.relabelling import relabel
-    from restmcts.recipe import stored_bootstrap, stored_labels, stored_text
+    from restmcts.stored_recipes import stored_bootstrap, stored_labels, stored_text
     from store.writer import RunWriter
 
     LABEL_RULES.origin(rule, "--rule")
     text = stored_text(root, run)
     labels = stored_labels(root, run, rule)
-    with RunWriter.create_or_open(root, run, config=text, environment={}) as writer:
-        rows = relabel(writer, root, run, labels, phase, stored_bootstrap(root, run))
+    with RunWriter.create_or_open(root, run, config=text, environment={}, note=note) as writer:
+        rows = relabel(writer, run, labels, phase, stored_bootstrap(root, run))
     if as_json:
         print_json([{"phase": name, "trees": trees, "labelled": steps} for name, trees, steps in rows])
         return

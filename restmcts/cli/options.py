@@ -7,9 +7,17 @@ from typing import Annotated
 
 import typer
 
+from restmcts.paths import expanded
+
 Root = Annotated[
     Path,
-    typer.Option("--root", envvar="RESTMCTS_ROOT", help="Folder of the experiment store.", show_default=True),
+    typer.Option(
+        "--root",
+        envvar="RESTMCTS_ROOT",
+        callback=expanded,
+        help="Folder of the experiment store.",
+        show_default=True,
+    ),
 ]
 ROOT = Path("restmcts-store")
 
@@ -29,3 +37,14 @@ Limit = Annotated[
         show_default=False,
     ),
 ]
+
+RetryFailed = Annotated[
+    bool,
+    typer.Option(
+        "--retry-failed",
+        help="Run failed searches of phases that are done again, if nothing was learned from these phases.",
+    ),
+]
+
+MOST_SEED = 2**63 - 1
+"""The largest seed: recipes and the index hold 64 bits with a sign."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from restmcts.cli.options import ROOT, AsJson, Limit, Override, Root
+from restmcts.cli.options import MOST_SEED, ROOT, AsJson, Limit, Override, RetryFailed, Root
 
 if TYPE_CHECKING:
     from restmcts.loops.results import Searched
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def search(
-    problems: Annotated[Path, typer.Option("--problems", help="JSON Lines file of problems.")],
+    problems: Annotated[Path, typer.Option("--problems", help="File of problems: JSON Lines or CSV.")],
     policy: Annotated[Path, typer.Option("--policy", help="Folder of the policy, or its name on a server.")],
     method: Annotated[str, typer.Option("--method", help="Search method.")] = "mcts",
     value: Annotated[
@@ -28,17 +28,19 @@ def search(
     ] = None,
     budget: Annotated[int | None, typer.Option("--budget", min=1, help="Generated tokens a problem.")] = None,
     limit: Limit = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the search.")] = 1,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=MOST_SEED, help="Seed of the search.")] = 1,
     root: Root = ROOT,
     run: Annotated[
         str | None, typer.Option("--run", help="Name of the run [default: search-METHOD].")
     ] = None,
+    retry_failed: RetryFailed = False,
     override: Override = None,
     as_json: AsJson = False,
 ) -> None:
     """Search every problem of a file once and store the trees.
 
-    A run that was interrupted continues when the same command is started again. Answers may be missing in
+    A run that was interrupted continues when the same command is started again, and with a larger --limit it
+    goes on with further problems. The exit code is 3 if searches failed. Answers may be missing in
     the file; then nothing is graded. A method that needs values takes them from --value; without --value, a
     value model is bootstrapped from the problems of --train, which must be other problems, with answers.
 
@@ -47,6 +49,7 @@ def search(
     -o models.openai.base_url=http://127.0.0.1:8000/v1; without --value it is asked for values itself.
     """
     from restmcts.cli.console import print_json
+    from restmcts.cli.endings import end
     from restmcts.cli.session import open_run
     from restmcts.loops.commands import check_value, search_problems
     from restmcts.loops.results import to_summary
@@ -63,43 +66,58 @@ def search(
     if limit is not None:
         tables["problems"]["test_limit"] = limit
     recipe = override_values(tables, override or [], "search")
-    sets = _splits(recipe, problems, train, limit)
+    sets = _splits(recipe)
     check_value(recipe, sets)
     name = run or f"search-{method}"
-    with open_run(root, name, recipe, sets, files=problem_files(recipe.problems)) as opened:
+    files = problem_files(recipe.problems)
+    with open_run(
+        root, name, recipe, sets, files=files, retry_failed=retry_failed, extendable=True
+    ) as opened:
         searched = search_problems(opened)
         opened.writer.finish_run()
     if as_json:
-        print_json({"run": name, **to_summary(searched)})
+        summary = to_summary(searched)
+        print_json({"run": name, **summary, "solved": None if searched.graded == 0 else searched.solved})
     else:
         report(name, root, searched)
+    end(searched.failed)
 
 
-def _splits(recipe: Recipe, problems: Path, train: Path | None, limit: int | None) -> Splits:
+def _splits(recipe: Recipe) -> Splits:
     """The problems to search, which need no answers, and those to bootstrap a value model from."""
     from restmcts.errors import InputError
     from restmcts.problems.jsonl import JsonlProblems, load_problems
     from restmcts.problems.splits import Splits, check_apart
 
-    if not isinstance(recipe.problems, JsonlProblems):
+    files = recipe.problems
+    if not isinstance(files, JsonlProblems) or files.test is None:
         raise InputError("problems.data_set: `restmcts search` reads JSON Lines files: leave this key out")
-    wanted = load_problems(problems, limit=limit, require_answers=False)
-    others = load_problems(train, limit=recipe.problems.train_limit) if train else []
+    wanted = load_problems(Path(files.test), limit=files.test_limit, require_answers=False)
+    others = load_problems(Path(files.train), limit=files.train_limit) if files.train else []
     splits = Splits(others, [], wanted, [problem for problem in others if problem.solution])
     check_apart(splits)
     return splits
 
 
 def report(run: str, root: Path, found: Searched) -> None:
+    from restmcts.cli.endings import command
     from restmcts.cli.text import say
-    from restmcts.evaluation.statistics import wilson
 
-    share = wilson(found.solved, found.trees)
     say(
-        f"{found.trees} problems searched, {found.solved} solved: {share.value:.1%}"
-        f" (95 % interval {share.low:.1%} - {share.high:.1%}), {found.answers} finished solutions,"
+        f"{found.trees} problems searched, {_solved(found)}, {found.answers} finished solutions,"
         f" {found.policy_tokens / found.trees:.0f} policy and {found.value_tokens / found.trees:.0f} value"
         " tokens a problem"
     )
-    say(f"Show a tree:  restmcts show {run}/search/0 --root {root}")
-    say(f"Replay it:    restmcts tui --root {root} --run {run} --tree search/0")
+    say(f"Show a tree:  {command('show', f'{run}/search/0', '--root', root)}")
+    say(f"Replay it:    {command('tui', '--root', root, '--run', run, '--tree', 'search/0')}")
+
+
+def _solved(found: Searched) -> str:
+    from restmcts.evaluation.statistics import wilson
+
+    graded = found.trees if found.graded is None else found.graded
+    if graded == 0:
+        return "not graded"
+    share = wilson(found.solved, graded)
+    of = "" if graded == found.trees else f" of {graded} graded"
+    return f"{found.solved}{of} solved: {share.value:.1%} (95 % interval {share.low:.1%} - {share.high:.1%})"

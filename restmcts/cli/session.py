@@ -13,7 +13,8 @@ from restmcts.errors import InputError
 from restmcts.grading.registry import GRADERS
 from restmcts.loops.run import Run
 from restmcts.problems.splits import Splits
-from restmcts.recipe import Recipe, recipe_toml
+from restmcts.recipe import Recipe
+from restmcts.stored_recipes import config_text
 from restmcts.tools.environment import environment
 from store.writer import RunWriter
 
@@ -28,6 +29,8 @@ def open_run(
     config: str | None = None,
     uses: Mapping[str, dict[str, str]] | None = None,
     files: Sequence[Path] = (),
+    retry_failed: bool = False,
+    extendable: bool = False,
 ) -> Iterator[Run]:
     """A run that is new or goes on.
 
@@ -35,6 +38,8 @@ def open_run(
         config: the text of its ``run.toml`` where it exists already and ``recipe`` was read from it.
         files: the files that the problems were read from; those that the run began with hold the same still.
         uses: the distributions that the run as a whole comes from, by kind and name.
+        retry_failed: run failed searches of phases that are done again.
+        extendable: the recipe may take more test problems than the run was started with.
 
     Raises:
         InputError: the run was started with another recipe or with other problems, or a model folder is
@@ -42,15 +47,16 @@ def open_run(
         StoreError: another process writes it, or the store cannot be written.
     """
     _check_folders(recipe)
-    text = recipe_toml(recipe) if config is None else config
+    text = config_text(root, run, recipe, extendable=extendable) if config is None else config
+    about = environment(recipe.seed)
     with (
-        RunWriter.create_or_open(root, run, config=text, environment=environment(recipe.seed)) as writer,
-        GRADERS[recipe.problems.grader].open() as grader,
         open_progress() as progress,
+        RunWriter.create_or_open(root, run, config=text, environment=about, note=progress.note) as writer,
+        GRADERS[recipe.problems.grader].open() as grader,
     ):
         for path in files:
             writer.note_input(path)
-        yield Run(recipe, writer, problems, grader, progress, uses or {})
+        yield Run(recipe, writer, problems, grader, progress, uses or {}, retry_failed)
 
 
 def _check_folders(recipe: Recipe) -> None:

@@ -53,7 +53,7 @@ def search_problems(run: Run) -> Searched:
             )
             return run_tasks(run, phase, tasks, workers)
 
-    return run.phase("search", "search", 0, Searched, work)
+    return run.phase("search", "search", 0, Searched, work, searches=len(run.problems.test))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,8 @@ class Comparison:
 def compare_methods(run: Run, wanted: Comparison) -> Evaluated:
     """Compare search methods on the test problems; the same comparison is not made twice.
 
-    What the problems say makes the name of the phase, and not where they were read from.
+    What the problems say makes the name of the phase, and not where they were read from. A comparison that
+    was made on the first of these problems goes on with the others.
 
     Raises:
         InputError: the run has no such models, or a method needs a value model and there is none.
@@ -81,13 +82,24 @@ def compare_methods(run: Run, wanted: Comparison) -> Evaluated:
 
     def work(phase: str) -> Evaluated:
         models, budgets = Models(policy, value), dict.fromkeys(wanted.budgets)
-        return evaluate(run, phase, number, models, methods, run.problems.test, budgets=budgets)
+        problems = run.problems.test
+        return evaluate(run, phase, number, models, methods, problems, budgets=budgets, extendable=True)
 
-    parts = (
-        [method.model_dump_json() for method in methods],
-        list(wanted.budgets),
-        number,
-        run.problems.test,
-    )
-    name = f"eval-{blake2b(repr(parts).encode(), digest_size=4).hexdigest()}"
-    return run.phase(name, "evaluate", number, Evaluated, work)
+    compared = repr(([method.model_dump_json() for method in methods], list(wanted.budgets), number))
+    searches = len(methods) * len(run.problems.test)
+    return run.phase(_name(run, compared), "evaluate", number, Evaluated, work, searches=searches)
+
+
+def _name(run: Run, compared: str) -> str:
+    """The name of the phase of a comparison, made from what is compared and from the problems.
+
+    A comparison of the first of the problems gives its name, the one of the most if there are several.
+    """
+    known = {phase.name for phase in run.writer.phases()}
+    digest = blake2b(compared.encode(), digest_size=8)
+    found = name = ""
+    for problem in run.problems.test:
+        digest.update(repr(problem).encode())
+        name = f"eval-{digest.hexdigest()}"
+        found = name if name in known else found
+    return found or name

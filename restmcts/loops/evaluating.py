@@ -35,6 +35,7 @@ def evaluate(
     *,
     budgets: Mapping[int, float | None],
     label: str | None = None,
+    extendable: bool = False,
 ) -> Evaluated:
     """Search every problem by every method once, at the largest budget, and read all budgets off it.
 
@@ -44,6 +45,7 @@ def evaluate(
         budgets: generated tokens a problem, each with the number of mean traces that they are worth, if
             known. A method that takes one greedy trace has no budget.
         label: what the rows are called instead of the method.
+        extendable: number the searches problem by problem, so that further problems may follow later.
 
     Returns:
         What was searched, with a row for each method, answer rule and budget.
@@ -55,11 +57,11 @@ def evaluate(
         methods = [without_value(method) for method in methods]
     tasks: list[SearchTask] = []
     read: dict[int, Read] = {}
-    for choice, names in zip(methods, row_names(methods), strict=True):
+    for place, (choice, names) in enumerate(zip(methods, row_names(methods), strict=True)):
         settings = choice.build()
         one_trace = METHODS[choice.method].one_trace
-        first = len(tasks)
-        tasks += search_tasks(
+        first, stride = (place, len(methods)) if extendable else (len(tasks), 1)
+        new = search_tasks(
             run,
             phase,
             problems,
@@ -67,10 +69,12 @@ def evaluate(
             settings,
             budget=None if one_trace else max(budgets),
             first_number=first,
+            stride=stride,
         )
         cuts: list[int | None] = [None] if one_trace else [*sorted(budgets)]
         free = {rule for rule in names if not _asks_for_values(choice.method, settings, rule)}
-        read |= dict.fromkeys(range(first, len(tasks)), Read(first, names, cuts, free))
+        read |= dict.fromkeys((task.number for task in new), Read(first, names, cuts, free))
+        tasks += new
     with run.workers(models) as workers:
         searched = run_tasks(run, phase, tasks, workers)
     traces: dict[int | None, float | None] = {None: 1.0}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from restmcts.errors import InputError
 from restmcts.loops.run import Run
-from store.index.reader import StoreReader
+from store.run_files import read_checkpoints
 
 
 def models_of(run: Run, iteration: int | None) -> tuple[int, str, str | None]:
@@ -17,9 +17,7 @@ def models_of(run: Run, iteration: int | None) -> tuple[int, str, str | None]:
     policies: dict[int, str] = {0: base} if base else {}
     values: dict[int, str] = {0: given} if given else {}
     layout = run.writer.layout
-    with StoreReader(layout.root) as reader:
-        rows = reader.checkpoints(layout.run)
-    for row in rows:
+    for row in read_checkpoints(layout):
         if row.carried and row.kind == "policy":
             policies[row.iteration] = row.path
         elif row.carried and row.kind == "value":

@@ -9,13 +9,11 @@ from restmcts.labels import LABEL_RULES
 from restmcts.loops.run import least_samples
 from restmcts.recipe import BootstrapSettings, LabelSettings
 from restmcts.samples.trees import verified_trees
-from store.index.reader import StoreReader
 from store.writer import RunWriter
 
 
 def relabel(
     writer: RunWriter,
-    root: Path,
     run: str,
     labels: LabelSettings,
     phase: str | None,
@@ -28,8 +26,7 @@ def relabel(
     Raises:
         InputError: there are no trees to label.
     """
-    with StoreReader(root) as reader:
-        phases = [row.name for row in reader.phases(run) if row.trees > 0]
+    phases = [phase.name for phase in writer.phases() if _has_trees(writer.layout.trees(phase.name))]
     wanted = [name for name in phases if phase in (None, name)]
     if not wanted:
         known = ", ".join(phases) or "none"
@@ -45,3 +42,7 @@ def relabel(
         counts.append((name, len(rows), steps))
     writer.sync_index()
     return counts
+
+
+def _has_trees(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0

@@ -24,6 +24,7 @@ class Searched(Result):
     """Trees that were searched: how many, how many of their answers are correct, and what they took.
 
     ``unverified``: finished solutions whose answer has no verdict, because the grader could not reach one.
+    ``graded`` counts the trees with a verdict; None: an older version has not counted them.
     """
 
     trees: int
@@ -33,6 +34,7 @@ class Searched(Result):
     policy_tokens: int
     value_tokens: int
     unverified: int = 0
+    graded: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -39,7 +39,8 @@ class Run:
     """A run that is being made: its recipe, its problems, and where its results go.
 
     ``uses`` names the distributions that the run as a whole comes from, such as that of its loop, by kind and
-    name; every phase notes them.
+    name; every phase notes them. ``retry_failed``: failed searches of phases that are done are run again, as
+    long as nothing was learned from these phases.
     """
 
     recipe: Recipe
@@ -48,6 +49,7 @@ class Run:
     grader: Grader
     progress: Progress
     uses: Mapping[str, dict[str, str]] = field(default_factory=dict)
+    retry_failed: bool = False
 
     @property
     def data_set(self) -> DataSet:
@@ -93,11 +95,14 @@ class Run:
         iteration: int,
         result: type[AnyResult],
         work: Callable[[str], AnyResult],
+        *,
+        searches: int | None = None,
     ) -> AnyResult:
         """Do ``work`` as the phase ``name`` of the run and store its result.
 
-        A phase that is done is not done again: its stored result comes back. An error marks the phase as
-        failed and goes on to the caller.
+        A phase that is done is not done again: its stored result comes back. It goes on where searches are
+        left, or where failed ones are to be run again. An error marks the phase as failed and goes to the
+        caller.
 
         Args:
             name: the name of the phase; ``work`` gets it.
@@ -105,11 +110,16 @@ class Run:
             iteration: the iteration that the phase belongs to.
             result: the type of the result.
             work: does the phase.
+            searches: how many searches the phase has, where they may become more; None: they may not.
+
+        Raises:
+            InputError: it has more searches already.
         """
-        if self.writer.phase_status(name) == "done":
+        again = self._goes_on(name, searches)
+        if self.writer.phase_status(name) == "done" and not again:
             summary = self.writer.phase_summary(name)
         else:
-            self.writer.start_phase(name, kind, iteration)
+            self.writer.start_phase(name, kind, iteration, again=again)
             for plural, origins in self.uses.items():
                 self.writer.note_uses(name, plural, origins)
             try:
@@ -120,6 +130,35 @@ class Run:
             self.writer.finish_phase(name, summary)
         self.progress.finish(name, summary)
         return from_summary(result, name, summary)
+
+    def _goes_on(self, name: str, searches: int | None) -> bool:
+        """Whether a phase that is done has more to do."""
+        if self.writer.phase_status(name) != "done":
+            return False
+        summary = self.writer.phase_summary(name)
+        stored, failed = summary.get("trees") or 0, summary.get("failed") or 0
+        if searches is not None and searches < stored:
+            raise InputError(
+                f"phase {name!r} of run {self.writer.layout.run!r} has {stored} searches, and {searches} are"
+                " asked for: give at least as many problems as before (--limit), or another run"
+            )
+        if not (self.retry_failed and failed):
+            return searches is not None and searches > stored
+        learner = self._learner(name)
+        if learner is not None:
+            self.progress.note(
+                f"{name}: {failed} failed searches stay as they are, since {learner} has used this phase;"
+                " a new run searches them again"
+            )
+        return learner is None
+
+    def _learner(self, name: str) -> str | None:
+        """The first phase that something may have been learned in from the phase ``name``."""
+        phases = self.writer.phases()
+        place = [phase.name for phase in phases].index(name)
+        if phases[place].kind == "evaluate":
+            return None
+        return next((phase.name for phase in phases[place + 1 :] if phase.kind != "evaluate"), None)
 
     def trees(self, *searches: str) -> Iterator[VerifiedTree]:
         """The trees of search phases that models learn from.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import aclosing
 
 from restmcts.engines.registry import ENGINES
-from restmcts.errors import PhaseError
+from restmcts.errors import InputError, PhaseError
 from restmcts.grading.registry import GRADERS
 from restmcts.loops.results import Searched
 from restmcts.loops.run import Run
@@ -41,8 +41,14 @@ def search_tasks(
     *,
     budget: int | None = None,
     first_number: int = 0,
+    stride: int = 1,
 ) -> list[SearchTask]:
-    """One search a problem; its seed depends on the recipe's seed, the method and the problem alone."""
+    """One search a problem; its seed depends on the recipe's seed, the method and the problem alone.
+
+    Args:
+        first_number: the number of the first search.
+        stride: how far the numbers of searches that follow each other are apart.
+    """
     return [
         SearchTask(
             problem=problem,
@@ -51,9 +57,9 @@ def search_tasks(
             seed=run.seed(phase, method, problem.id),
             budget=budget,
             phase=phase,
-            number=number,
+            number=first_number + stride * place,
         )
-        for number, problem in enumerate(problems, start=first_number)
+        for place, problem in enumerate(problems)
     ]
 
 
@@ -63,15 +69,23 @@ def run_tasks(run: Run, phase: str, tasks: Sequence[SearchTask], workers: LocalW
     Raises:
         PhaseError: every search failed, or ``GIVE_UP_AFTER`` one after the other did; when the phase is
             started again, they are run once more.
-        InputError: a problem is too long for a model.
+        InputError: every problem is too long for a model; or the phase holds other searches already.
     """
-    workers.check_lengths(list({task.problem.id: task.problem for task in tasks}.values()))
     finished = run.writer.finished_trees(phase)
-    waiting = [task for task in tasks if task.id not in finished]
+    _check_numbers(phase, finished, tasks)
+    too_long = _too_long(run, phase, tasks, workers)
     run.note_uses(phase, ENGINES, {run.recipe.models.engine, run.recipe.models.valued_by})
     run.note_uses(phase, GRADERS, [run.recipe.problems.grader])
     run.note_uses(phase, METHODS, {task.method for task in tasks})
     run.progress.start(phase, "search", len(tasks))
+    waiting = []
+    for task in tasks:
+        if task.id in finished:
+            continue
+        if task.problem.id in too_long:
+            run.writer.add_tree(workers.failed(task, too_long[task.problem.id]))
+        else:
+            waiting.append(task)
     tally = Tally(len(tasks) - len(waiting), workers)
     try:
         asyncio.run(_search(run, waiting, workers, tally))
@@ -85,8 +99,35 @@ def run_tasks(run: Run, phase: str, tasks: Sequence[SearchTask], workers: LocalW
     return outcome(run, phase)
 
 
+def _check_numbers(phase: str, finished: Collection[str], tasks: Sequence[SearchTask]) -> None:
+    others = set(finished) - {task.id for task in tasks}
+    if others:
+        raise InputError(
+            f"{phase} holds {len(others)} searches that are not asked for now, such as {min(others)}: give at"
+            " least as many problems as before (--limit), or another run"
+        )
+
+
+def _too_long(run: Run, phase: str, tasks: Sequence[SearchTask], workers: LocalWorkers) -> dict[str, str]:
+    """Why problems leave no room for a solution, by their ids; searches of such problems fail.
+
+    Raises:
+        InputError: none leaves room.
+    """
+    problems = {task.problem.id: task.problem for task in tasks}
+    found = workers.too_long(list(problems.values()))
+    if found:
+        first = next(iter(found.values()))
+        if len(found) == len(problems):
+            raise InputError(f"{first}: shorten it, leave it out, or take another model")
+        run.progress.note(f"{phase}: {len(found)} of {len(problems)} problems are too long and fail: {first}")
+    return found
+
+
 async def _search(run: Run, waiting: Sequence[SearchTask], workers: LocalWorkers, tally: Tally) -> None:
+    loop = asyncio.get_running_loop()
     synced = time.monotonic()
+    indexing: asyncio.Future[list[str]] | None = None
     async with aclosing(workers.search(waiting)) as searches:
         async for searched in searches:
             record = stored(run, searched)
@@ -94,8 +135,10 @@ async def _search(run: Run, waiting: Sequence[SearchTask], workers: LocalWorkers
             run.progress.update(tally.done, tally.figures())
             if tally.failed_in_a_row == GIVE_UP_AFTER:
                 raise failure(record.header.phase, f"{GIVE_UP_AFTER} searches one after the other", record)
-            if time.monotonic() - synced > SYNC_SECONDS:
-                run.writer.sync_index()
+            at_rest = indexing is None or indexing.done()
+            if at_rest and time.monotonic() - synced > SYNC_SECONDS:
+                # In a thread, so that the searches do not wait for the disk or for who else has the index.
+                indexing = loop.run_in_executor(None, run.writer.sync_index)
                 synced = time.monotonic()
 
 
@@ -179,10 +222,11 @@ class Tally:
 
 def outcome(run: Run, phase: str) -> Searched:
     """The outcome of a search phase, from its file, so that it is the same however often it was resumed."""
-    trees = solved = failures = finished = tokens = value_tokens = unverified = 0
+    trees = graded = solved = failures = finished = tokens = value_tokens = unverified = 0
     lost: SearchRecord | None = None
     for record in run.writer.read_trees(phase):
         trees += 1
+        graded += record.result.correct is not None
         solved += record.result.correct is True
         finished += record.result.finished
         tokens += record.result.cost.generated
@@ -208,4 +252,5 @@ def outcome(run: Run, phase: str) -> Searched:
         policy_tokens=tokens,
         value_tokens=value_tokens,
         unverified=unverified,
+        graded=graded,
     )

@@ -11,10 +11,9 @@ from restmcts.engines.base import Policy, Remarking, Sampling, ValueModel
 from restmcts.engines.open import open_policy, open_value
 from restmcts.engines.prompted.critic import PromptedCritic, RuleCritic
 from restmcts.engines.settings import ModelSettings
-from restmcts.errors import InputError
 from restmcts.grading.registry import Grader
 from restmcts.problems.problem import Problem
-from restmcts.search.running.driver import run_searches
+from restmcts.search.running.driver import failed_search, run_searches, verified
 from restmcts.search.running.task import Engines, SearchTask
 from store.events import SearchRecord
 
@@ -47,12 +46,13 @@ class LocalWorkers:
         value = self._engines.value
         return Models(self._engines.policy.name, None if value is None else value.name)
 
-    def check_lengths(self, problems: Sequence[Problem]) -> None:
-        """Refuse problems that leave no room for a solution, before anything is searched.
+    def too_long(self, problems: Sequence[Problem]) -> dict[str, str]:
+        """Why problems leave no room for a solution, by the ids of those that leave none.
 
         Raises:
-            InputError: names the first such problem and the lengths; or a value model refuses a problem.
+            InputError: a value model refuses a problem.
         """
+        found: dict[str, str] = {}
         models: list[tuple[str, Policy | ValueModel]] = [("policy", self._engines.policy)]
         if self._engines.value is not None:
             models.append(("value model", self._engines.value))
@@ -60,11 +60,16 @@ class LocalWorkers:
             for problem in problems:
                 length = len(model.prompt(problem.text))
                 if length >= model.context:
-                    raise InputError(
+                    text = (
                         f"problem {problem.id!r} is {length} tokens long, but the {kind} {model.name!r} reads"
-                        f" {model.context} (bytes, where it is on a server): shorten it, leave it out, or"
-                        " take another model"
+                        f" {model.context} (bytes, where it is on a server)"
                     )
+                    found.setdefault(problem.id, text)
+        return found
+
+    def failed(self, task: SearchTask, message: str) -> SearchRecord:
+        """The verified record of a search that fails before it begins."""
+        return verified(failed_search(task, self._engines, message), task.problem, self._grader.grade)
 
     def search(self, tasks: Iterable[SearchTask]) -> AsyncGenerator[SearchRecord]:
         """Run the searches; yields each verified record as its search ends."""

@@ -105,9 +105,9 @@ def test_a_value_model_with_two_labels(policy: Path, value: Path, tmp_path: Path
     assert "this one has 2" in line
 
 
-def test_a_problem_longer_than_the_context(policy: Path, tmp_path: Path) -> None:
+def test_problems_longer_than_the_context(policy: Path, tmp_path: Path) -> None:
     long = {"id": "long", "problem": "Apply" + " +1," * 500 + " +2 to 4", "answer": "7"}
-    path = write_lines(tmp_path / "problems.jsonl", GOOD, long)
+    path = write_lines(tmp_path / "problems.jsonl", long, long | {"id": "longer"})
     line = refused(*greedy(path, policy, tmp_path / "store"))
     assert "problem 'long' is " in line
     assert "tokens long, but the policy" in line
@@ -151,7 +151,7 @@ def test_a_disk_that_can_only_be_read(small_disk: Path, policy: Path, tmp_path: 
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     line = refused(*greedy(path, policy, small_disk), code=1)
     assert f"cannot write {small_disk}" in line
-    assert "folder can be written" in line
+    assert "folder that can be written" in line
 
 
 def test_a_run_can_be_looked_at_on_a_disk_that_can_only_be_read(small_disk: Path, store: Path) -> None:
@@ -160,3 +160,4 @@ def test_a_run_can_be_looked_at_on_a_disk_that_can_only_be_read(small_disk: Path
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     assert "small" in restmcts("runs", "--root", small_disk / "store").output
     assert "root  N " in restmcts("show", "small/0.search/0", "--root", small_disk / "store").output
+    assert "no problems found" in restmcts("store", "check", "--root", small_disk / "store").output

@@ -146,12 +146,12 @@ def test_odd_replies_fail_their_searches_and_no_other(
     faults = (usage(completion_tokens=2**63), usage(completion_tokens=2**64), logprob(math.nan))
     server.fail(*["fine"] * (probes + 3), *faults)
     done = restmcts(*asked)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 3, done.stderr
     assert (json.loads(done.stdout)["trees"], json.loads(done.stdout)["failed"]) == (9, 3)
     assert "3 of 9 searches failed" in done.stderr
     assert check(root) == []
     again = restmcts(*asked)
-    assert (again.returncode, again.stdout) == (0, done.stdout)
+    assert (again.returncode, again.stdout) == (3, done.stdout)
 
 
 def test_a_password_in_the_address_of_the_environment_is_in_no_file(problems: Path, tmp_path: Path) -> None:
@@ -257,3 +257,31 @@ def test_a_refused_key_is_one_line_without_the_key(
     assert not [
         path for path in tmp_path.rglob("*") if path.is_file() and wrong.encode() in path.read_bytes()
     ]
+
+
+def test_failed_searches_of_a_phase_that_is_done_are_run_again(server: FaultServer, tmp_path: Path) -> None:
+    asked = (
+        "search", "--problems", write_problems(tmp_path, 6), "--policy", "tiny", "--json",
+        "--method", "greedy", *hosted(server, "concurrency=1", "models.openai.concurrency=1"),
+    )  # fmt: skip
+    calm = restmcts(*asked, "--root", tmp_path / "calm")
+    probes = len(server.posts) - 6
+    server.fail(*["fine"] * (probes + 2), *[500] * 4)
+    root = tmp_path / "shaken"
+    broken = restmcts(*asked, "--root", root)
+    server.mend()
+    assert broken.returncode == 3, broken.stderr
+    assert json.loads(broken.stdout)["failed"] == 2
+    assert "2 searches failed; the same command with --retry-failed runs them again" in broken.stderr
+    posts = len(server.posts)
+    assert restmcts(*asked, "--root", root).returncode == 3
+    assert len(server.posts) == posts
+    mended = restmcts(*asked, "--root", root, "--retry-failed")
+    assert mended.returncode == 0, mended.stderr
+    assert len(server.posts) == posts + probes + 2
+    assert json.loads(mended.stdout) == json.loads(calm.stdout)
+    with StoreReader(root) as reader:
+        trees = reader.trees("search-greedy")
+    assert [(tree.number, tree.reason) for tree in trees if tree.reason == "failed"] == []
+    assert len(trees) == 6
+    assert check(root) == []

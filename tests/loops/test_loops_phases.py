@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from restmcts.errors import PhaseError
+from restmcts.errors import InputError, PhaseError
 from restmcts.grading.registry import GRADERS
-from restmcts.loops.results import Labelled, Trained, TrainedValue, from_summary, to_summary
+from restmcts.loops.results import Labelled, Searched, Trained, TrainedValue, from_summary, to_summary
 from restmcts.loops.run import Run
 from restmcts.problems.splits import Splits
 from restmcts.progress import Figures
@@ -27,6 +29,7 @@ class Heard:
 
     def __init__(self) -> None:
         self.finished: list[str] = []
+        self.notes: list[str] = []
 
     def start(self, phase: str, kind: str, total: int | None) -> None: ...
 
@@ -35,7 +38,8 @@ class Heard:
     def finish(self, phase: str, summary: object) -> None:
         self.finished.append(phase)
 
-    def note(self, text: str) -> None: ...
+    def note(self, text: str) -> None:
+        self.notes.append(text)
 
 
 @pytest.fixture
@@ -103,3 +107,42 @@ def test_a_result_comes_back_from_its_summary(metrics: dict[str, float], parent:
         assert from_summary(type(result), result.phase, to_summary(result)) == result
     assert "phase" not in to_summary(value)
     assert list(to_summary(value))[-2:] == ["value", "carried"]
+
+
+def searched(**counts: int) -> Searched:
+    known: dict[str, Any] = {"trees": 5, "solved": 2, "answers": 3, "policy_tokens": 9, "value_tokens": 0}
+    return Searched(**{**known, "failed": 0, **counts})
+
+
+def test_failed_searches_are_run_again_unless_something_was_learned_from_them(run: Run) -> None:
+    again = replace(run, retry_failed=True)
+    done: list[str] = []
+
+    def search(phase: str) -> Searched:
+        done.append(phase)
+        return searched(failed=0 if len(done) > 2 else 1)
+
+    for name, kind in (("0.search", "search"), ("0.evaluate", "evaluate")):
+        run.phase(name, kind, 0, Searched, search)
+        run.phase(name, kind, 0, Searched, search)
+    assert done == ["0.search", "0.evaluate"]
+    for name, kind in (("0.search", "search"), ("0.evaluate", "evaluate")):
+        assert again.phase(name, kind, 0, Searched, search).failed == 0
+    assert done[2:] == ["0.search", "0.evaluate"]
+    run.phase("1.search", "search", 1, Searched, lambda phase: searched(failed=1))
+    run.phase("1.label", "label", 1, Labelled, lambda phase: RESULT)
+    assert again.phase("1.search", "search", 1, Searched, search).failed == 1
+    assert done[4:] == []
+    assert isinstance(run.progress, Heard)
+    (note,) = run.progress.notes
+    assert note.startswith("1.search: 1 failed searches stay as they are, since 1.label has used this phase")
+
+
+def test_a_phase_goes_on_with_more_searches(run: Run) -> None:
+    phase = ("search", "search", 0, Searched)
+    assert run.phase(*phase, lambda name: searched(trees=5), searches=5).trees == 5
+    assert run.phase(*phase, lambda name: searched(trees=9), searches=5).trees == 5
+    assert run.phase(*phase, lambda name: searched(trees=9), searches=9).trees == 9
+    with pytest.raises(InputError, match="has 9 searches, and 5 are asked for: give at least as many"):
+        run.phase(*phase, lambda name: searched(trees=5), searches=5)
+    assert run.writer.phase_status("search") == "done"

@@ -36,6 +36,13 @@ async def run_search(task: SearchTask, engines: Engines) -> SearchRecord:
     return session.record(time.perf_counter() - started)
 
 
+def failed_search(task: SearchTask, engines: Engines, message: str) -> SearchRecord:
+    """The record of a search that fails before it begins, for the reason ``message``."""
+    session = Session(task, engines)
+    session.finish(Stopped("failed", message=message))
+    return session.record(0.0)
+
+
 async def run_searches(
     tasks: Iterable[SearchTask], engines: Engines, concurrency: int, grade: Grade | None = None
 ) -> AsyncGenerator[SearchRecord]:

@@ -6,6 +6,8 @@ import re
 
 from rich.cells import cell_len, get_character_cell_size
 
+from store.joiners import split_at_joiners
+
 DISPLAY_LIMIT = 50_000
 """Characters of one text that are ever laid out; the rest is counted, not shown."""
 
@@ -24,14 +26,17 @@ def safe_text(text: str, *, one_line: bool = False, limit: int = DISPLAY_LIMIT) 
     """Text that a terminal only shows: nothing in it moves the cursor, colours or reorders.
 
     C0 controls and DEL become their pictures (``\\x1b`` becomes ``␛``), other controls, invisible format
-    characters and lone surrogates become ``<u202e>``; a tab becomes spaces; more than three combining
-    marks on a character are dropped. Line ends stay, unless ``one_line``, which shows them as ``↵``.
-    Texts longer than ``limit`` characters are cut and end in a note of what is missing (or ``…``).
+    characters and lone surrogates become ``<u202e>``, but for joiners that a script needs; a tab becomes
+    spaces; more than three combining marks on a character are dropped. Line ends stay, unless ``one_line``,
+    which shows them as ``↵``. Texts longer than ``limit`` characters are cut and end in a note of what is
+    missing (or ``…``).
     """
     rest = len(text) - limit
     shown = text[:limit] if rest > 0 else text
     if not (shown.isascii() and shown.isprintable()):
-        shown = _STACKED.sub(r"\1", _UNSAFE.sub(_visible, shown))
+        parts = split_at_joiners(shown)
+        parts[::2] = [_UNSAFE.sub(_visible, part) for part in parts[::2]]
+        shown = _STACKED.sub(r"\1", "".join(parts))
     if one_line:
         return shown.replace("\n", "↵") + ("…" if rest > 0 else "")
     return shown + f"\n… {rest:,} more characters" if rest > 0 else shown

@@ -12,20 +12,25 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
+    ProgressColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.progress import Progress as Bars
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
-from restmcts.cli.text import complain, escaped, harmless, visible
+from restmcts.cli.text import complain, escaped, harmless, note, visible
 from restmcts.progress import Figures
 
 QUIET_SECONDS = 10.0
 """Without a terminal, a line of progress is printed no more often than this."""
+
+WIDE = 110
+"""Columns of a terminal from which on the progress has a bar and the time so far."""
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -81,27 +86,44 @@ def described(figures: Figures) -> str:
 
 def summarized(summary: Mapping[str, Any]) -> str:
     """The plain figures of a phase summary as a short text."""
+    ungraded = summary.get("graded") == 0
+    plain = {name: value for name, value in summary.items() if not (ungraded and name == "solved")}
     shown = {
         name: value
-        for name, value in summary.items()
+        for name, value in plain.items()
         if isinstance(value, int | float) and not isinstance(value, bool) and "." not in name
     }
-    return described(dict(list(shown.items())[:6]))
+    text = described(dict(list(shown.items())[:6]))
+    return f"{text}, not graded" if ungraded else text
+
+
+def bars(console: Console) -> Bars:
+    """Bars that fit the width of the console: the phase stays whole, the figures are cut."""
+    wide = console.width >= WIDE
+    return Bars(
+        TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
+        *([BarColumn(bar_width=24)] if wide else []),
+        MofNCompleteColumn(table_column=Column(no_wrap=True)),
+        *([TimeElapsedColumn()] if wide else []),
+        TimeRemainingColumn(table_column=Column(no_wrap=True)),
+        _Figures(table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
+        console=console,
+        expand=True,
+    )
+
+
+class _Figures(ProgressColumn):
+    """The latest figures on one line."""
+
+    def render(self, task: Task) -> Text:
+        return Text(str(task.fields["figures"]), no_wrap=True, overflow="ellipsis")
 
 
 class TerminalProgress:
     """Bars with rate, time left and the latest figures."""
 
     def __init__(self) -> None:
-        self._bars = Bars(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[figures]}", markup=False),
-            console=Console(stderr=True),
-        )
+        self._bars = bars(Console(stderr=True))
         self._task: TaskID | None = None
 
     def __enter__(self) -> TerminalProgress:
@@ -165,4 +187,4 @@ class LineProgress:
         complain(f"{phase:<22} {summarized(summary)}")
 
     def note(self, text: str) -> None:
-        complain(f"note: {text}")
+        note(text)

@@ -3,33 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from restmcts.cli.options import ROOT, AsJson, Root
 
 if TYPE_CHECKING:
-    from rich.tree import Tree as Branch
-
-    from store.events import SearchRecord
     from store.index.reader import StoreReader
-    from store.tree import Tree
-
-DEEPEST = 200
-MOST_NODES = 20_000
-"""Of a tree on the terminal: a line has a mark for each level above it."""
+    from store.records import RunSummary
 
 
 def runs(root: Root = ROOT, as_json: AsJson = False) -> None:
     """List the runs of the store."""
     from restmcts.cli.console import print_json, print_table
+    from restmcts.cli.text import note
     from store.index.reader import StoreReader
 
     with StoreReader(root) as reader:
-        rows = reader.runs()
+        rows, missing = reader.runs(), reader.unindexed()
+    if missing:
+        names = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
+        note(f"{len(missing)} runs are not in the index ({names}): `restmcts store rebuild` takes them in")
     if as_json:
-        print_json([asdict(row) for row in rows])
+        print_json([_run_row(row) for row in rows])
         return
     columns = ("run", "recipe", "status", "phase", "iteration", "trees", "solved", "policy tokens", "created")
     print_table(
@@ -43,13 +40,25 @@ def runs(root: Root = ROOT, as_json: AsJson = False) -> None:
                 row.phase or "",
                 "" if row.iteration is None else row.iteration,
                 row.trees,
-                row.solved,
+                solved(row.trees, row.graded, row.solved),
                 row.policy_tokens,
                 row.created,
             )
             for row in rows
         ],
     )
+
+
+def _run_row(row: RunSummary) -> dict[str, Any]:
+    """A run as JSON; where nothing is graded, nothing is known about what is solved."""
+    return {**asdict(row), "solved": None if row.trees and not row.graded else row.solved}
+
+
+def solved(trees: int, graded: int, correct: int) -> object:
+    """How many searches are solved, as a cell of a table."""
+    if trees and not graded:
+        return "not graded"
+    return correct if graded == trees else f"{correct} of {graded}"
 
 
 def show(
@@ -79,7 +88,7 @@ def _show_run(reader: StoreReader, run: str, as_json: bool) -> None:
     if as_json:
         print_json(
             {
-                "run": asdict(summary),
+                "run": _run_row(summary),
                 "phases": [asdict(phase) for phase in phases],
                 "checkpoints": [asdict(row) for row in checkpoints],
                 "evaluations": [asdict(row) for row in evaluations],
@@ -95,7 +104,7 @@ def _show_run(reader: StoreReader, run: str, as_json: bool) -> None:
                 phase.status,
                 "" if phase.seconds is None else f"{phase.seconds:.0f}",
                 phase.trees,
-                phase.correct,
+                solved(phase.trees, phase.graded, phase.correct),
                 summarized(phase.summary),
             )
             for phase in phases
@@ -114,6 +123,7 @@ def _show_tree(reader: StoreReader, run: str, tree_id: str, as_json: bool) -> No
 
     from restmcts.cli.console import print_encoded
     from restmcts.cli.text import visible
+    from restmcts.cli.tree_text import VERDICTS, tree_lines
     from store.encoding.searches import encode_search
     from store.tree import fold
 
@@ -127,43 +137,9 @@ def _show_tree(reader: StoreReader, run: str, tree_id: str, as_json: bool) -> No
     for name, text in (
         ("problem", f"{header.problem}: {header.question}"),
         ("method", f"{header.method}, answer by {header.answer_by}, seed {header.seed}"),
-        ("answer", f"{result.answer} (oracle {header.oracle}): {_verdict(result.correct)}"),
+        ("answer", f"{result.answer} (oracle {header.oracle}): {VERDICTS[result.correct]}"),
         ("ended", f"{result.reason} after {result.cost.policy} policy and {result.cost.value} value tokens"),
     ):
         console.print(f"{name:<8} {visible(text, 2000)}", markup=False, soft_wrap=True)
-    console.print(_branches(record, fold(record.events), labels), soft_wrap=True)
-
-
-def _branches(record: SearchRecord, tree: Tree, labels: dict[str, tuple[float | None, ...]]) -> Branch:
-    from rich.text import Text
-    from rich.tree import Tree as Branch
-
-    from restmcts.cli.text import visible
-
-    top = Branch(Text(f"root  N {tree.root.visits}  V {tree.root.value:.3f}"))
-    made = {0: top}
-    hidden = 0
-    for node in tree.nodes[1:]:
-        assert node.parent is not None and node.step is not None
-        if node.depth > DEEPEST or len(made) > MOST_NODES:
-            hidden += 1
-            continue
-        figures = f"N {node.visits}  V {node.value:.3f}"
-        if node.score is not None:
-            figures += f"  score {node.score:.3f}"
-        for rule, values in labels.items():
-            if node.id < len(values) and values[node.id] is not None:
-                figures += f"  {rule} {values[node.id]:.3f}"
-        mark = ""
-        if node.finished:
-            mark = "  finished" if node.correct is None else f"  {_verdict(node.correct)}"
-        line = Text(f"{visible(node.step.text.strip(), 120)}  ")
-        line.append(f"[{figures}]{mark}", style="dim")
-        made[node.id] = made[node.parent].add(line)
-    if hidden:
-        top.add(Text(f"… and {hidden} more nodes; `restmcts tui` and `restmcts export tree` have them all"))
-    return top
-
-
-def _verdict(correct: bool | None) -> str:
-    return {True: "correct", False: "wrong", None: "not graded"}[correct]
+    for line in tree_lines(fold(record.events), labels):
+        console.print(line, soft_wrap=True)

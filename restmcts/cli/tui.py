@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -20,6 +21,9 @@ def tui(
     import tui as screens
     from restmcts.errors import InputError
 
+    # The screens are written to standard error, and the keys are read from standard input.
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise InputError("the screens need a terminal; `restmcts show` prints runs and trees without one")
     if tree is not None and run is None:
         raise InputError("--tree needs --run: which run is the tree in?")
     screens.run(root, run, tree)

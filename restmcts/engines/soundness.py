@@ -11,6 +11,7 @@ import torch
 from safetensors import safe_open
 
 from restmcts.engines.examination import weight_files
+from restmcts.engines.messages import first_line
 from restmcts.errors import InputError
 
 _HARMLESS: Final = re.compile(
@@ -118,15 +119,20 @@ def check_causal(model: Any, folder: Path) -> None:
     """Refuse a model that reads what comes after a token: an encoder, which cannot be trained to write.
 
     Raises:
-        InputError: the states before a token depend on it.
+        InputError: the states before a token depend on it, or the model cannot read tokens alone.
     """
     if model.config.get_text_config().model_type in FAMILIES:
         return
     tokens = some_tokens(model)
     others = torch.cat([tokens[:-1], tokens[:1]])
-    with torch.inference_mode():
-        states = model.base_model(input_ids=torch.stack([tokens, others]), use_cache=False).last_hidden_state
-    before, after = states[:, :-1].float()
+    try:
+        with torch.inference_mode():
+            output = model.base_model(input_ids=torch.stack([tokens, others]), use_cache=False)
+        before, after = output.last_hidden_state[:, :-1].float()
+    except Exception as error:  # the code of a family may want anything
+        raise InputError(
+            f"{folder}: cannot read plain text: {first_line(error)}; use another model"
+        ) from error
     if not (before - after).abs().max() <= 1e-3 * before.abs().max():
         raise InputError(
             f"{folder}: a model of the family {model.config.model_type} reads what comes after a token: it is"

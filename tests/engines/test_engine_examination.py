@@ -12,7 +12,13 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import BertConfig, BertLMHeadModel, GenerationConfig
+from transformers import (
+    BertConfig,
+    BertLMHeadModel,
+    DiffLlamaConfig,
+    DiffLlamaForCausalLM,
+    GenerationConfig,
+)
 
 from restmcts.engines.examination import MOST_LAYERS, check_plain_weights, examine, read_tensors
 from restmcts.engines.loading import load_config, load_policy, load_tokenizer, load_value_model
@@ -267,6 +273,31 @@ def test_decoders_are_causal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(soundness, "FAMILIES", frozenset())
     for model in (llama(), gpt2()):
         check_causal(model, tmp_path)
+
+
+def test_a_model_that_cannot_read_tokens_alone_is_named(tmp_path: Path) -> None:
+    model = llama()
+    model.config.model_type = "unheard-of"
+    model.model.embed_tokens.forward = None
+    with pytest.raises(InputError, match="cannot read plain text"):
+        check_causal(model, tmp_path)
+    with pytest.raises(InputError, match="cannot read plain text"):
+        TransformersPolicy((model, word_tokenizer()), name="odd")
+
+
+def diffllama() -> Any:
+    """Its attention is a difference of two, which no cache of this engine computes."""
+    sizes: dict[str, Any] = {
+        "vocab_size": VOCABULARY, "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2,
+        "num_key_value_heads": 2, "intermediate_size": 96, "max_position_embeddings": 64,
+    }  # fmt: skip
+    torch.manual_seed(0)
+    return DiffLlamaForCausalLM(DiffLlamaConfig(**sizes, initializer_range=0.3)).eval()
+
+
+def test_a_family_that_is_computed_otherwise_is_refused() -> None:
+    with pytest.raises(InputError, match="diffllama"):
+        TransformersPolicy((diffllama(), word_tokenizer()))
 
 
 @pytest.mark.parametrize("make", [llama, gpt2])

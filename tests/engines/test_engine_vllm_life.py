@@ -193,7 +193,7 @@ def pickled_weights(folder: Path) -> None:
         (without("*"), "no config.json"),
         (without("tokenizer*"), "no tokenizer"),
         (without("*.safetensors"), "no weights"),
-        (cut_weights, "the model cannot be loaded"),
+        (cut_weights, "cut off, or no safetensors file"),
         (pickled_weights, "pickle"),
         (another_shape, r"the weights lack model\.layers\.2"),
     ],
@@ -210,7 +210,7 @@ def test_a_broken_folder_is_refused_before_vllm_starts(
 
 
 def test_a_policy_is_no_value_model(folder: Path) -> None:
-    with pytest.raises(InputError, match=f"{folder}: a value model has one regression label"):
+    with pytest.raises(InputError, match=f"{folder}: holds a language model"):
         open_value(folder, MODELS, name="value")
 
 

@@ -28,7 +28,7 @@ def test_everything_is_reported_once_and_bad_findings_say_what_to_do(tmp_path: P
         "cpu",
         "cores",
         "memory",
-        "latex2sympy2_extended",
+        "latex2sympy2-extended",
         "textual",
         "store folder",
     } <= set(names)

@@ -73,6 +73,7 @@ def open_phase(journal: Path) -> str:
         return "the start"
     lines = journal.read_text("utf-8").splitlines()
     rows = [json.loads(line) for line in lines if line.endswith("}")]
+    rows = [row for row in rows if row["event"] in ("started", "done", "failed")]
     return str(rows[-1]["phase"]) if rows and rows[-1]["event"] == "started" else "between phases"
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
-from restmcts.grading.normalize import parse_number
+from restmcts.grading.normalize import normalize_answer, parse_number
 from restmcts.grading.reading import UnreadableError, ends_in_degrees, read_expression
 from restmcts.grading.structure import equal_answers
 from restmcts.grading.units import without_letter
@@ -80,6 +80,8 @@ def equal(answer: str, oracle: str, tolerance: float | None = None) -> bool:
 
 
 def _equal_values(answer: str, oracle: str, tolerance: float | None) -> bool:
+    # Parts of lists have units and spellings of their own.
+    answer, oracle = normalize_answer(answer), normalize_answer(oracle)
     if answer == oracle:
         return True
     for kind in (_equal_letters, _equal_based, _equal_clocks, _equal_ratios):

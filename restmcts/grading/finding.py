@@ -41,8 +41,10 @@ _MARK = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _HEDGED = re.compile(
-    r"\b(?:if|whether|when|unless|suppose|assume|check|that)\b[^.!?\n]{0,60}$"
-    r"|(?:/|\b(?:first|second|third|fourth|fifth|each|every|another|next|previous|wrong|incorrect|intermediate|initial)\s+)$",
+    r"\b(?:if|whether|when|until|unless|suppose|assum\w+|check|verify)\s+(?:that\s+)?(?:(?:the|our|my|your|this|an?)\s+)?"
+    r"(?:(?:correct|right)\s+)?$"
+    r"|(?:/|\b(?:first|second|third|fourth|fifth|each|every|another|next|previous|wrong|incorrect|intermediate"
+    r"|initial)\s+)$",
     re.IGNORECASE,
 )
 _CALCULATION = re.compile(r"<<[^<>\n]{0,200}>>")
@@ -115,11 +117,15 @@ def find_answer(text: str, mode: AnswerMode = "any") -> str | None:
     end of the text has no answer yet. Any text is allowed, nothing is raised, and the time grows with the
     length of the text only.
     """
-    # The calculations that GSM8K notes repeat what stands behind them.
-    text = without_empty_space(_CALCULATION.sub("", text[-MAX_TEXT:]))
+    text = text[-MAX_TEXT:]
+    if "<<" in text:
+        # The calculations that GSM8K notes repeat what stands behind them.
+        text = _CALCULATION.sub("", text)
+    if "\\" in text:
+        text = without_empty_space(text)
     if mode == "last-line":
         return _last_number(text.rstrip().rpartition("\n")[2])
-    boxes, unclosed = _boxes(text)
+    boxes, unclosed = _boxes(text) if "box" in text else ([], None)
     last = max((*boxes, *_tags(text), *_marks(text)), key=lambda found: found.end, default=None)
     if unclosed is not None and (last is None or last.end <= unclosed):
         return None
@@ -212,7 +218,7 @@ def _has_value(content: str) -> bool:
 
 
 def _tags(text: str) -> Iterator[_Statement]:
-    for tag in _TAG.finditer(text):
+    for tag in _TAG.finditer(text) if "<" in text else ():
         inside = tag[1].strip()
         boxes, _ = _boxes(inside)
         answer = boxes[0].answer if boxes else _stated(inside, final=True) or inside
@@ -222,6 +228,9 @@ def _tags(text: str) -> Iterator[_Statement]:
 
 def _marks(text: str) -> Iterator[_Statement]:
     """What follows each "answer is", "Answer:" or "####", where a value follows."""
+    # Most steps hold no mark, and looking for these words is a fraction of the work.
+    if "####" not in text and "answer" not in text.lower():
+        return
     for match in _MARK.finditer(text):
         line = text.rfind("\n", 0, match.start()) + 1
         if match["hashes"] is None and _HEDGED.search(text[max(line, match.start() - 80) : match.start()]):

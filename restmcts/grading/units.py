@@ -31,11 +31,20 @@ _CHANGING = re.compile(
     r"[ap]\.?m|[ap]\.m\.|noon|midnight|bce?|ad|ce|and|or|to|but|if|when|because|since|so|then|else|is|are|was|were|be"
     r"|been|not|no|never|wrong|right|correct|incorrect|true|false|more|less|fewer|greater|than|times|over|under"
     r"|above|below|plus|minus|negative|positive|north|south|east|west|remainder|mod|modulo|squared|cubed|factorial"
-    r"|choose|base|by|until|before|after|through|between|from|with|without|except|equals?|half|halves|sqrt|sin|cos"
-    r"|tan|cot|sec|csc|log|ln|exp|pi|gcd|lcm|max|min|det"
+    r"|choose|base|by|until|before|after|through|between|from|with|without|except|equals?|half|halves"
+    r"|(?:sqrt|sin|cos|tan|cot|sec|csc|log|ln|exp)[a-rt-z]?|pi|gcd|lcm|max|min|det"
     r"|(?:third|quarter|fourth|fifth|sixth|seventh|eighth|ninth|tenth|hundredth|thousandth|millionth)s?|"
     + "|".join(MULTIPLIERS)
 )
+_CLEAR = re.compile(
+    r"[mck]m|kg|lbs?|oz|ft|yd|mi|hrs?|mins?|secs?|yrs?|mph|kph|km/h|m[lL]|kWh|USD|EUR"
+    r"|dollars?|cents?|euros?|pounds?|met(?:er|re)s?|(?:kilo|centi|milli)met(?:er|re)s?|miles?|inch(?:es)?|feet|foot"
+    r"|yards?|(?:kilo)?grams?|lit(?:er|re)s?|hours?|minutes?|seconds?|days?|weeks?|months?|years?|percent|people"
+    r"|units?",
+    re.IGNORECASE,
+)
+"""Units that no product of variables is taken for, wherever they stand."""
+
 _LONGEST_UNIT = 80
 
 _EXPONENT = r"(?: ?\^ ?\{? ?-?[0-9] ?\}?)?"
@@ -44,6 +53,7 @@ _SYMBOL = rf"(?:{_METRIC}|{_NAMED}){_EXPONENT}"
 _SYMBOLS = re.compile(rf"\(?{_SYMBOL}(?:{_SEPARATOR}{_SYMBOL})*\)?\.?")
 _WORDS = re.compile(r"\(?[^\W\d_]+(?:[ /-]+\(?[^\W\d_]+\)?)*\)?\.?" + _EXPONENT)
 _VALUE = re.compile(r"(?:[^A-Za-z]|(?<=[0-9])[eE](?=[+-]?[0-9])|\\[A-Za-z]+)*(?:[0-9})\]]|\\pi ?)")
+_NUMBER = re.compile(r"[0-9]$|10 ?\^ ?\{ ?[-+]?[0-9]+ ?\}$")
 _TAIL = re.compile(r"(?<=[0-9})\]]) ?(?=\S)|(?<=\\pi) (?=\S)")
 
 _TEXT = r"\\(?:text|textrm|textnormal|mathrm|mbox|hbox|operatorname|rm|unit|si)"
@@ -97,23 +107,37 @@ def without_unit(text: str) -> str:
         return text
     for tail in _TAIL.finditer(text, max(0, len(text) - _LONGEST_UNIT)):
         value, unit = text[: tail.start()], text[tail.end() :]
-        attached = tail.end() == tail.start()
-        if unit[0].isdigit() or not _VALUE.fullmatch(value) or not _is_unit(unit, attached=attached):
+        if unit[0].isdigit() or not _VALUE.fullmatch(value):
             continue
-        return value.strip()
+        attached = tail.end() == tail.start()
+        behind_number = _NUMBER.search(value) is not None and not attached
+        if _is_unit(unit) if behind_number else _is_clear_unit(unit, attached=attached):
+            return value.strip()
     return text
 
 
-def _is_unit(text: str, *, wrapped: bool = False, attached: bool = False) -> bool:
+def _is_clear_unit(text: str, *, attached: bool) -> bool:
+    r"""Is it a unit where a product may be meant, as in ``2mg`` and ``\frac{3}{2} kT``?"""
+    name = re.sub(r"[.)(]| ?\^ ?\{?-?[0-9]\}?", "", text)
+    if _CLEAR.fullmatch(name):
+        return True
+    return not attached and ("/" in text or _first_word(text) > 3) and _is_unit(text)
+
+
+def _is_unit(text: str, *, wrapped: bool = False) -> bool:
+    if not wrapped and _SYMBOLS.fullmatch(text) and text.rstrip(".") != "pm":
+        return len(re.sub(r"[^A-Za-zµμΩÅ°º]", "", text)) > 1 or text[0] in "ΩÅ\\"
     if any(_CHANGING.fullmatch(word.strip("(),").rstrip(".").lower()) for word in text.split()):
         return False
     if wrapped:
         return re.search(r"[0-9=<>+]", _WRAPPED_EXPONENT.sub("", text)) is None
-    if _SYMBOLS.fullmatch(text):
-        return len(re.sub(r"[^A-Za-zµμΩÅ°º]", "", text)) > 1 or text[0] in "ΩÅ\\"
-    words = re.findall(r"[^\W\d_]+", text)
-    least = 4 if attached and len(words) == 1 else 3
-    return _WORDS.fullmatch(text) is not None and len(words[0]) >= least
+    return _WORDS.fullmatch(text) is not None and _first_word(text) >= 3
+
+
+def _first_word(text: str) -> int:
+    """The length of the first word."""
+    found = re.search(r"[^\W\d_]+", text)
+    return 0 if found is None else len(found[0])
 
 
 def without_letter(text: str, *, attached: bool = False) -> tuple[str, str]:

@@ -60,7 +60,7 @@ def iterate(root: Path, policy: Path | None = None) -> str:
 
     ``policy``: the policy to start from, instead of training one, which takes most of the time.
     """
-    from restmcts.cli.iterate import iterate as command
+    from restmcts.cli.commands.iterate import iterate as command
 
     told = io.StringIO()
     given = [] if policy is None else [f'models.policy="{policy}"', *LESS]

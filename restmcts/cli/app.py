@@ -12,7 +12,7 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from restmcts import __version__
-from restmcts.cli import (
+from restmcts.cli.commands import (
     doctor,
     evaluate,
     export,
@@ -23,7 +23,7 @@ from restmcts.cli import (
     model,
     search,
     show,
-    store_commands,
+    store,
     train,
     tui,
 )
@@ -77,7 +77,7 @@ app.add_typer(train.app, name="train")
 app.command("runs")(show.runs)
 app.command("show")(show.show)
 app.add_typer(export.app, name="export")
-app.add_typer(store_commands.app, name="store")
+app.add_typer(store.app, name="store")
 app.add_typer(model.app, name="model")
 app.command("doctor")(doctor.doctor)
 app.command("tui")(tui.tui)

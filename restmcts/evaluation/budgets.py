@@ -73,7 +73,4 @@ def _verdicts(record: SearchRecord) -> dict[str, bool | None]:
     tree = Tree()
     for event in record.events:
         tree.apply(event)
-    verdicts = {node.answer: node.correct for node in tree.nodes if node.finished and node.answer is not None}
-    if record.result.answer is not None:
-        verdicts[record.result.answer] = record.result.correct
-    return verdicts
+    return {node.answer: node.correct for node in tree.nodes if node.finished and node.answer is not None}

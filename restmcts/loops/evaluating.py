@@ -167,7 +167,7 @@ def _rows(
                 cells[choice.first, rule, answer.budget].append(answer)
     rows = []
     for (first, rule, budget), answers in cells.items():
-        verdicts = [answer.correct for answer in answers if answer.correct is not None]
+        verdicts = reached_verdicts(answers)
         share = wilson(sum(verdicts), len(verdicts))
         rows.append(
             Evaluation(
@@ -187,6 +187,11 @@ def _rows(
             )
         )
     return rows
+
+
+def reached_verdicts(answers: Sequence[AnswerAt]) -> list[bool]:
+    """The verdicts on answers, without those that the grader could not reach."""
+    return [answer.correct for answer in answers if answer.correct is not None]
 
 
 def _brief(row: Evaluation) -> dict[str, float | str | int | None]:

@@ -56,14 +56,14 @@ def make_folder(path: Path) -> None:
         missing = [folder for folder in (path, *path.parents) if not folder.exists()]
         for folder in reversed(missing):
             folder.mkdir(exist_ok=True)
-            sync_folder(folder.parent)
+            sync_path(folder.parent)
         if not path.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the names in ``folder`` survive a power failure."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+def sync_path(path: Path) -> None:
+    """Make a file, or the names in a folder, survive a power failure."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:
@@ -121,7 +121,7 @@ def replace_file(
             ready(found)
         with writing(path):
             temporary.replace(path)
-            sync_folder(path.parent)
+            sync_path(path.parent)
     except BaseException:
         with suppress(OSError):
             temporary.unlink()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from store.errors import InputError, StoreError
-from store.files.atomic import make_folder, sync_folder, write_file, writing
+from store.files.atomic import make_folder, sync_path, write_file, writing
 from store.files.exchange import exchange
 from store.files.fingerprints import Fingerprint, fingerprint_file, fingerprint_folder
 
@@ -66,7 +66,7 @@ def new_folder(target: Path) -> Iterator[Path]:
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     with writing(target, AGAIN):
-        sync_folder(target.parent)  # what was removed beside it stays removed
+        sync_path(target.parent)  # what was removed beside it stays removed
 
 
 def check_target(target: Path, source: Path | None = None) -> None:
@@ -221,7 +221,7 @@ def _clean_up(target: Path) -> None:
     old = _beside(target, "old")
     if old.is_dir() and not target.exists():
         old.rename(target)
-        sync_folder(target.parent)
+        sync_path(target.parent)
     for path in (old, _beside(target, "partial")):
         if path.exists():
             shutil.rmtree(path)
@@ -234,20 +234,10 @@ def _finish(folder: Path) -> None:
     content = {"format": 1, "files": {path: found.to_row() for path, found in files.items()}}
     write_file(folder / MARKER, [orjson.dumps(content, option=orjson.OPT_INDENT_2), b"\n"])
     for path in folder.rglob("*"):
-        if path.is_dir():
-            sync_folder(path)
-        else:
+        if not path.is_dir():
             path.chmod(mode)
-            _sync_file(path)
-    sync_folder(folder)
-
-
-def _sync_file(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync_path(path)
+    sync_path(folder)
 
 
 def _put_in_place(partial: Path, target: Path) -> None:
@@ -255,7 +245,7 @@ def _put_in_place(partial: Path, target: Path) -> None:
         partial.rename(target)
     elif not exchange(partial, target):
         _swap(partial, target)
-    sync_folder(target.parent)
+    sync_path(target.parent)
     for path in (partial, _beside(target, "old")):
         if path.exists():
             shutil.rmtree(path)

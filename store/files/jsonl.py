@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from store.encoding.lines import parse_line
 from store.errors import StoreError
-from store.files.atomic import make_folder, sync_folder, write_all, writing
+from store.files.atomic import make_folder, sync_path, write_all, writing
 from store.files.plain import open_plain
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class LineWriter:
             os.fsync(self._descriptor)
             if not self._forced:
                 # What lies here may be of a writer that was killed before it came to this.
-                sync_folder(self.path.parent)
+                sync_path(self.path.parent)
         except BaseException:
             self._doubtful = True
             raise

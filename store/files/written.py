@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from store.files.atomic import sync_folder, writing
+from store.files.atomic import sync_path, writing
 from store.files.fingerprints import Digest, Fingerprint, fingerprint_file
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Written:
         for path in (self._layout.trees(phase), self._layout.samples(phase)):
             if path.exists():
                 with writing(path):
-                    sync_folder(path.parent)
+                    sync_path(path.parent)
                 files[path.relative_to(self._layout.folder).as_posix()] = fingerprint_file(path)
         rows = {name: digest.fingerprint(lines=True) for name, digest in sorted(self._rows[phase].items())}
         return {

@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from store.errors import BusyError, StoreError
-from store.files.atomic import sync_folder, writing
+from store.files.atomic import sync_path, writing
 from store.files.layout import check_index, index_lock, run_names
 from store.files.lock import exclusive
 from store.index.follower import Follower
@@ -87,7 +87,7 @@ def _put_in_place(new: Path, path: Path, patience: float) -> None:
         for ending in _BESIDE:
             Path(f"{path}{ending}").unlink(missing_ok=True)
         new.replace(path)
-        sync_folder(path.parent)
+        sync_path(path.parent)
 
 
 def _take_in_log(path: Path, patience: float) -> None:

@@ -16,8 +16,20 @@ COMMAND = (sys.executable, "-c", "from restmcts.cli import main; main()")
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
 
 
-def heed_signals() -> None:
-    """For a process that is to be interrupted: shells let processes in the background ignore that."""
+def start_command(*arguments: object) -> subprocess.Popen[str]:
+    """Start a command that is to be interrupted."""
+    return subprocess.Popen(
+        [*COMMAND, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+        preexec_fn=_heed_signals,
+    )
+
+
+def _heed_signals() -> None:
+    """Shells let processes in the background ignore that they are interrupted, and those pass it on."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
 

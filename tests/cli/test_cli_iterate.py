@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from store.check import check, rebuild
-from tests.cli.commands import COMMAND, ENVIRONMENT, SMALL, Done, heed_signals, refused, restmcts, state
+from tests.cli.commands import COMMAND, ENVIRONMENT, SMALL, Done, refused, restmcts, start_command, state
 from tests.support.stores import contents, index_rows, problems_of
 
 
@@ -149,15 +149,7 @@ def test_a_run_that_is_killed_again_and_again_ends_as_if_nothing_was(store: Path
 
 
 def test_control_c_says_how_to_go_on(tmp_path: Path) -> None:
-    words = [*COMMAND, "iterate", str(SMALL), "--root", str(tmp_path)]
-    process = subprocess.Popen(
-        words,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=ENVIRONMENT,
-        preexec_fn=heed_signals,
-    )
+    process = start_command("iterate", SMALL, "--root", tmp_path)
     while not (tmp_path / "runs" / "small" / "phases.jsonl").exists():
         time.sleep(0.001)
     process.send_signal(signal.SIGINT)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from store.check import check
-from tests.cli.commands import COMMAND, ENVIRONMENT, SMALL, heed_signals, refused, restmcts, write_lines
+from tests.cli.commands import COMMAND, ENVIRONMENT, SMALL, refused, restmcts, start_command, write_lines
 from tests.support.stores import contents, make_older
 
 
@@ -36,15 +36,7 @@ def sampling(problems: Path, policy: Path, root: Path, *more: object) -> tuple[o
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )
 def test_signals_end_a_run_in_order(tmp_path: Path, number: int, code: int) -> None:
-    words = [*COMMAND, "iterate", str(SMALL), "--root", str(tmp_path)]
-    process = subprocess.Popen(
-        words,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=ENVIRONMENT,
-        preexec_fn=heed_signals,
-    )
+    process = start_command("iterate", SMALL, "--root", tmp_path)
     trees = tmp_path / "runs/small/trees/0.search.jsonl"
     while process.poll() is None and not (trees.exists() and trees.stat().st_size):
         pass

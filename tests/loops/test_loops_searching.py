@@ -11,12 +11,13 @@ import pytest
 
 from restmcts.grading.registry import GRADERS
 from restmcts.loops.run import Run
-from restmcts.loops.searching import message_of, stored
+from restmcts.loops.searching import message_of, outcome, stored
 from restmcts.problems.splits import Splits
 from restmcts.recipe import Recipe
 from store.check import check
 from store.errors import StoreError
-from store.events import BackedUp, Cost, Event, Expanded, Selected, Step, Valued
+from store.events import BackedUp, Cost, Event, Expanded, Selected, Step, Valued, Verified
+from store.tree import fold
 from store.writer import RunWriter
 from tests.loops.test_loops_phases import Heard
 from tests.store.build import PHASE, record
@@ -58,6 +59,20 @@ def test_a_search_that_cannot_be_stored_is_stored_as_a_failed_one(
     run.writer.finish_phase(PHASE, {})
     run.writer.sync_index()
     assert check(tmp_path) == []
+
+
+def test_answers_without_a_verdict_are_counted_and_told(run: Run) -> None:
+    whole = record(0)
+    nodes = tuple(node.id for node in fold(whole.events).finished())
+    events = tuple(event for event in whole.events if not isinstance(event, Verified))
+    ungraded = replace(
+        whole, events=(*events, Verified((), (), nodes)), result=replace(whole.result, correct=None)
+    )
+    stored(run, ungraded)
+    found = outcome(run, PHASE)
+    assert (found.unverified, found.graded, found.solved) == (len(nodes), 0, 0) and nodes
+    assert isinstance(run.progress, Heard)
+    assert f"no verdict on {len(nodes)} of" in " ".join(run.progress.notes)
 
 
 def test_a_store_that_cannot_be_written_is_still_an_error(run: Run) -> None:

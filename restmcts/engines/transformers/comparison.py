@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -11,9 +12,6 @@ from restmcts.engines.messages import first_line
 from restmcts.engines.soundness import FAMILIES, some_tokens
 from restmcts.engines.transformers.attention import Piece
 from restmcts.errors import InputError
-
-if TYPE_CHECKING:
-    from restmcts.engines.transformers.forward import CachedModel
 
 FIRST: Final = 8
 """So many tokens are read at once, the others after them from the cache."""
@@ -43,24 +41,32 @@ def own_states(model: Any, name: str) -> torch.Tensor | None:
     return states
 
 
-def check_states(cached: CachedModel, expected: torch.Tensor, name: str) -> None:
+def check_states(
+    model: Any, read: Callable[[Sequence[Piece]], torch.Tensor], expected: torch.Tensor, name: str
+) -> None:
     """Refuse a model that this engine computes otherwise than transformers does.
+
+    Args:
+        model: the model.
+        read: reads pieces of texts with the cache, and gives the last state of each.
+        expected: what :func:`own_states` gave.
+        name: what the model is called.
 
     Raises:
         InputError: states differ by more than rounding.
     """
-    tokens = some_tokens(cached.model).tolist()
+    tokens = some_tokens(model).tolist()
     slots = np.arange(1, len(tokens) + 1)
     found = torch.stack(
         [
-            cached.hidden([Piece(tokens[:FIRST], 0, slots[:FIRST])])[0],
-            cached.hidden([Piece(tokens[FIRST:], FIRST, slots)])[0],
+            read([Piece(tokens[:FIRST], 0, slots[:FIRST])])[0],
+            read([Piece(tokens[FIRST:], FIRST, slots)])[0],
         ]
     )
     wanted = expected[[FIRST - 1, -1]]
     difference = (found - wanted).abs().max() / wanted.abs().max().clamp(min=1e-9)
-    if not difference <= TOLERANCES.get(cached.model.dtype, COARSE):
-        family = cached.model.config.get_text_config().model_type
+    if not difference <= TOLERANCES.get(model.dtype, COARSE):
+        family = model.config.get_text_config().model_type
         raise InputError(
             f"{name}: this engine computes a model of the family {family} wrongly: its states differ by"
             f" {float(difference):.2g} from those of transformers; if it is a decoder, use another engine"

@@ -55,7 +55,7 @@ class CachedModel:
         self.pool = KeyValuePool(slots + 1, exact=exact)
         self.cache = PrefixCache(slots)
         if expected is not None:
-            check_states(self, expected, name)
+            check_states(model, self.hidden, expected, name)
 
     def restore(self) -> None:
         """Give the model its own attention back."""

@@ -94,8 +94,6 @@ def verified(record: SearchRecord, problem: Problem, grade: Grade) -> SearchReco
         return record
     nodes = fold(record.events).finished()
     distinct = sorted({node.answer for node in nodes if node.answer is not None})
-    if record.result.answer is not None and record.result.answer not in distinct:
-        distinct.append(record.result.answer)
     verdicts = dict(zip(distinct, grade(problem, distinct), strict=True))
     by_node = {node.id: verdicts.get(node.answer or "", False) for node in nodes}
     reached = {node: verdict for node, verdict in by_node.items() if verdict is not None}

@@ -118,7 +118,24 @@ class ValueSample:
     trees: tuple[str, ...]
 
 
-Sample = PolicySample | ValueSample
+@dataclass(frozen=True, slots=True)
+class PreferenceSample:
+    """Two continuations of one partial solution, of which the policy is to prefer ``chosen``.
+
+    Both follow ``prompt`` and ``prefix`` (no steps: both are whole traces). ``margin`` says by how much the
+    chosen one was rated higher, on the scale of who rated them; None where nobody said so.
+    """
+
+    problem: str
+    prompt: str
+    prefix: tuple[Step, ...]
+    chosen: tuple[Step, ...]
+    rejected: tuple[Step, ...]
+    trees: tuple[str, ...]
+    margin: float | None = None
+
+
+Sample = PolicySample | ValueSample | PreferenceSample
 
 
 @dataclass(frozen=True, slots=True)

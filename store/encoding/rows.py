@@ -31,6 +31,7 @@ from store.records import (
     Evaluation,
     Metric,
     PolicySample,
+    PreferenceSample,
     Sample,
     SampleKind,
     ValueSample,
@@ -59,6 +60,16 @@ _POLICY_SAMPLE = Forms(
 )
 _VALUE_SAMPLE = Forms(
     ValueSample, problem=TEXT, question=TEXT, steps=STEPS, labels=OPTIONAL_NUMBERS, trees=TEXTS
+)
+_PREFERENCE_SAMPLE = Forms(
+    PreferenceSample,
+    problem=TEXT,
+    prompt=TEXT,
+    prefix=STEPS,
+    chosen=STEPS,
+    rejected=STEPS,
+    trees=TEXTS,
+    margin=OPTIONAL_NUMBER,
 )
 _CHECKPOINT = Forms(
     Checkpoint,
@@ -99,6 +110,8 @@ def encode_sample(sample: Sample) -> bytes:
     """A training sample as one line of JSON. Raises :class:`StoreError` like :func:`encode_search`."""
     if isinstance(sample, PolicySample):
         return _line("sample", {"for": "policy"}, _POLICY_SAMPLE, sample)
+    if isinstance(sample, PreferenceSample):
+        return _line("sample", {"for": "preference"}, _PREFERENCE_SAMPLE, sample)
     if len(sample.labels) != len(sample.steps):
         raise StoreError(
             f"a value sample of problem {sample.problem!r} cannot be stored: it has "
@@ -118,7 +131,9 @@ def _sample(row: dict[str, Any]) -> Sample:
         return _POLICY_SAMPLE.read(row)
     if kind == "value":
         return _VALUE_SAMPLE.read(row)
-    raise ValueError("it is neither for the policy nor for the value model")
+    if kind == "preference":
+        return _PREFERENCE_SAMPLE.read(row)
+    raise ValueError("it is for neither a policy, a value model nor a training on preferences")
 
 
 def encode_labels(tree: str, values: tuple[float | None, ...]) -> bytes:

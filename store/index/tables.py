@@ -12,14 +12,14 @@ from store.encoding.rows import checkpoint_from, evaluation_from, labels_from, m
 from store.encoding.searches import search_from
 from store.errors import StoreError
 from store.files.plain import is_plain, is_plain_folder, plain_files
-from store.records import PolicySample
+from store.records import PolicySample, PreferenceSample, Sample
 from store.tree import Tree, fold
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterator
 
-    from store.events import Header, Result
+    from store.events import Header, Result, Step
     from store.files.jsonl import Line
     from store.files.layout import RunLayout
 
@@ -198,13 +198,19 @@ def _take_labels(batch: Batch, source: Source, line: Line, row: Any) -> None:
 
 def _take_sample(batch: Batch, source: Source, line: Line, row: Any) -> None:
     sample = sample_from(row, f"{source.path}:{line.number}")
-    text = "".join(step.text for step in sample.steps)
-    if isinstance(sample, PolicySample):
-        kind, value, labels = str(sample.kind), sample.value, None
-    else:
-        kind, value, labels = "value", None, _json(sample.labels)
+    kind, steps, value, labels = _columns(sample)
+    text = "".join(step.text for step in steps)
     key = (source.run, source.phase, line.number, kind, sample.problem)
-    batch.add("samples", (*key, len(sample.steps), text, value, labels, _json(sample.trees)))
+    batch.add("samples", (*key, len(steps), text, value, labels, _json(sample.trees)))
+
+
+def _columns(sample: Sample) -> tuple[str, tuple[Step, ...], float | None, str | None]:
+    """Kind, steps, value and labels of a sample; those of a preference are of what is preferred."""
+    if isinstance(sample, PolicySample):
+        return sample.kind, sample.steps, sample.value, None
+    if isinstance(sample, PreferenceSample):
+        return "preference", (*sample.prefix, *sample.chosen), sample.margin, None
+    return "value", sample.steps, None, _json(sample.labels)
 
 
 def _take_checkpoint(batch: Batch, source: Source, line: Line, row: Any) -> None:

@@ -19,7 +19,7 @@ from store.events import (
     Valued,
     Verified,
 )
-from store.records import Checkpoint, Evaluation, Metric, PolicySample, ValueSample
+from store.records import Checkpoint, Evaluation, Metric, PolicySample, PreferenceSample, ValueSample
 from store.writer import RunWriter
 
 if TYPE_CHECKING:
@@ -86,6 +86,9 @@ POLICY_SAMPLE = PolicySample(
 VALUE_SAMPLE = ValueSample(
     "problem-0", "Q", (Step("a\n", (1,)), Step("b", (2,))), (0.5, None), (f"{PHASE}/0",)
 )
+PREFERENCE_SAMPLE = PreferenceSample(
+    "problem-0", "Q", (Step("a\n", (1,)),), (Step("b", (2,)),), (Step("c", (3,)),), (f"{PHASE}/0",), 0.5
+)
 LABELS: tuple[float | None, ...] = (None, 0.5, 0.0, 1.0)
 
 
@@ -96,7 +99,7 @@ def fill(writer: RunWriter, numbers: tuple[int, ...] = (2, 0, 1)) -> None:
         writer.add_tree(record(number, correct=number != 1))
     writer.seal_trees(PHASE)
     writer.write_labels(PHASE, "rest-mcts", [(f"{PHASE}/{number}", LABELS) for number in sorted(numbers)])
-    writer.write_samples("1.train", [POLICY_SAMPLE, VALUE_SAMPLE])
+    writer.write_samples("1.train", [POLICY_SAMPLE, VALUE_SAMPLE, PREFERENCE_SAMPLE])
     writer.layout.checkpoint(1, "policy").mkdir(parents=True, exist_ok=True)
     writer.add_checkpoint(CHECKPOINT)
     writer.add_metric(METRIC)

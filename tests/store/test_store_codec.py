@@ -41,7 +41,16 @@ from store.events import (
     Verified,
 )
 from store.tree import Tree, fold
-from tests.store.build import CHECKPOINT, EVALUATION, METRIC, POLICY_SAMPLE, VALUE_SAMPLE, record, with_text
+from tests.store.build import (
+    CHECKPOINT,
+    EVALUATION,
+    METRIC,
+    POLICY_SAMPLE,
+    PREFERENCE_SAMPLE,
+    VALUE_SAMPLE,
+    record,
+    with_text,
+)
 from tests.store.strategies import live_searches, searches
 
 
@@ -260,6 +269,7 @@ def test_rows_come_back_as_they_were() -> None:
     load = parse_line
     assert sample_from(load(encode_sample(POLICY_SAMPLE)), "x") == POLICY_SAMPLE
     assert sample_from(load(encode_sample(VALUE_SAMPLE)), "x") == VALUE_SAMPLE
+    assert sample_from(load(encode_sample(PREFERENCE_SAMPLE)), "x") == PREFERENCE_SAMPLE
     assert checkpoint_from(load(encode_checkpoint(CHECKPOINT, "1.train")), "x", "first") == (
         "1.train",
         CHECKPOINT,

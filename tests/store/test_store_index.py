@@ -122,14 +122,14 @@ def test_every_table_is_filled(tmp_path: Path) -> None:
         "trees": 3,
         "nodes": 12,
         "labels": 12,
-        "samples": 2,
+        "samples": 3,
         "checkpoints": 1,
         "metrics": 1,
         "evaluations": 1,
         "files": 7,
     }
     assert found["runs"][0][:2] == ("first", "tiny")
-    assert [row[3] for row in found["samples"]] == ["trace", "value"]
+    assert [row[3] for row in found["samples"]] == ["trace", "value", "preference"]
     assert [row[5] for row in found["labels"][:4]] == list(LABELS)
 
 

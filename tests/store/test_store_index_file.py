@@ -117,7 +117,7 @@ ROWS = [
     ("UPDATE nodes SET value = 0.1 WHERE node = 1", "3 rows of nodes"),
     ("UPDATE phases SET status = 'failed'", "1 rows of phases"),
     ("UPDATE runs SET recipe = 'huge'", "1 rows of runs"),
-    ("DELETE FROM samples", "2 rows of samples"),
+    ("DELETE FROM samples", "3 rows of samples"),
     ("INSERT INTO files VALUES ('gone', 'phases.jsonl', 1, 1, 1, 1)", "the folder of run 'gone' is gone"),
     ("DELETE FROM files WHERE path = 'metrics.jsonl'", "behind"),
 ]

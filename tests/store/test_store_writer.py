@@ -28,6 +28,7 @@ from tests.store.build import (
     METRIC,
     PHASE,
     POLICY_SAMPLE,
+    PREFERENCE_SAMPLE,
     VALUE_SAMPLE,
     fill,
     open_run,
@@ -53,7 +54,7 @@ def test_what_is_written_comes_back(tmp_path: Path) -> None:
         fill(writer)
         assert list(writer.read_trees(PHASE)) == [record(n, correct=n != 1) for n in (0, 1, 2)]
         assert writer.finished_trees(PHASE) == {f"{PHASE}/{n}" for n in (0, 1, 2)}
-        assert list(writer.read_samples("1.train")) == [POLICY_SAMPLE, VALUE_SAMPLE]
+        assert list(writer.read_samples("1.train")) == [POLICY_SAMPLE, VALUE_SAMPLE, PREFERENCE_SAMPLE]
         path = writer.layout.labels(PHASE, "rest-mcts")
         labels = [labels_from(row, str(path)) for _, row in read_rows(path)]
         assert (labels[1].tree, labels[1].values) == (f"{PHASE}/1", LABELS)

@@ -150,8 +150,8 @@ def _interrupted(root: Path, last: str, policy: Path) -> None:
     """A run that was killed when it started the phase ``last``."""
     start = RunWriter.start_phase
 
-    def stop(writer: RunWriter, name: str, kind: str, iteration: int | None) -> None:
-        start(writer, name, kind, iteration)
+    def stop(writer: RunWriter, name: str, kind: str, iteration: int | None, *, again: bool) -> None:
+        start(writer, name, kind, iteration, again=again)
         if name == last:
             raise Killed
 

@@ -264,7 +264,7 @@ def load_recipe(name_or_path: str, overrides: Sequence[str] = ()) -> Recipe:
     Raises:
         InputError: there is none, or something in it is wrong.
     """
-    text, where, folder = _recipe_text(name_or_path)
+    text, where, folder = recipe_text(name_or_path)
     return override_values(parsed(text, where), overrides, where, folder)
 
 
@@ -344,7 +344,12 @@ def shipped_recipes() -> dict[str, str]:
     return {path.stem: path.read_text("utf-8") for path in sorted(folder.glob("*.toml"))}
 
 
-def _recipe_text(name_or_path: str) -> tuple[str, str, Path | None]:
+def recipe_text(name_or_path: str) -> tuple[str, str, Path | None]:
+    """The text of a recipe, what messages call it, and the folder that its paths are relative to.
+
+    Raises:
+        InputError: there is none, or it cannot be read.
+    """
     path = Path(name_or_path).expanduser()
     recipes = shipped_recipes()
     # A folder may well have the name of a recipe: that of its model, for example.

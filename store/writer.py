@@ -162,7 +162,7 @@ class RunWriter:
     def sync_index(self) -> list[str]:
         """Bring the index up to date, as far as it can be written: it is a cache, and ends no run.
 
-        Returns one line for each line of a file that makes no sense, which the index leaves out.
+        Returns one line for each line of a file that the index leaves out, since it makes no sense.
         """
         return self._index.sync()
 
@@ -194,15 +194,10 @@ class RunWriter:
         return {} if phase is None else dict(phase.summary)
 
     def note_uses(self, phase: str, kind: str, origins: dict[str, str]) -> None:
-        """Note what a started phase uses by name; nothing is written when that is known already.
+        """Note what a started phase uses, if that is not known; the phase may be done.
 
-        Args:
-            phase: the phase; it may be done, since its trees can be labelled later.
-            kind: what is used, for example ``search_methods``.
-            origins: the distribution and the version of each, by name, for example
-                ``{"mcts": "restmcts 0.1"}``.
-
-        Raises :class:`StoreError` when the phase was never started.
+        ``kind`` is for example ``search_methods``; ``origins`` has the distribution and version of each name,
+        such as ``{"mcts": "restmcts 0.1"}``. Raises :class:`StoreError` when the phase was never started.
         """
         with self._mutex:
             if phase not in self._journal.phases:
@@ -243,12 +238,18 @@ class RunWriter:
             self._written.start(name)
             self._started_at[name] = time.monotonic()
 
-    def finish_phase(self, name: str, summary: dict[str, Any]) -> None:
-        """End a phase; everything that it wrote is on the disk before it counts as done."""
+    def finish_phase(
+        self, name: str, summary: dict[str, Any], *, seconds: float | None = None, source: str | None = None
+    ) -> None:
+        """End a phase; everything that it wrote is on the disk before it counts as done.
+
+        ``source`` is the run that did the phase, in so many ``seconds``, where this one has taken it over.
+        """
         with self._mutex:
             self._need_open(name)
             self._files.sync()
-            self._end_phase("done", name, summary, **self._written.fingerprints(name))
+            more = {} if source is None else {"source": source, "seconds": seconds}
+            self._end_phase("done", name, summary, **self._written.fingerprints(name), **more)
 
     def fail_phase(self, name: str, message: str) -> None:
         """Note that a phase could not be ended; it can be started again."""
@@ -258,7 +259,7 @@ class RunWriter:
 
     def _end_phase(self, event: str, name: str, summary: dict[str, Any], **more: Any) -> None:
         seconds = time.monotonic() - self._started_at[name]
-        self._note(entry(event, phase=name, seconds=seconds, summary=summary, **more))
+        self._note(entry(event, phase=name, **{"seconds": seconds, "summary": summary, **more}))
 
     def _need_open(self, name: str) -> None:
         if self.phase_status(name) != "running" or name not in self._started_at:

@@ -24,6 +24,7 @@ from restmcts.cli.commands import (
     search,
     show,
     store,
+    study,
     train,
     tui,
 )
@@ -68,6 +69,7 @@ def options(
 
 
 app.command("iterate")(iterate.iterate)
+app.command("study")(study.study)
 app.command("search")(search.search)
 app.command("eval")(evaluate.evaluate)
 app.command("label")(label.label)

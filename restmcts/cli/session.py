@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from restmcts.cli.console import open_progress
@@ -11,11 +12,18 @@ from restmcts.engines.examination import examine
 from restmcts.engines.registry import ENGINES
 from restmcts.errors import InputError
 from restmcts.grading.registry import GRADERS
+from restmcts.loops.checks import check_loop, check_problems
+from restmcts.loops.registry import LOOPS
+from restmcts.loops.results import Evaluated
 from restmcts.loops.run import Run
+from restmcts.problems.registry import load_splits, problem_files
 from restmcts.problems.splits import Splits
 from restmcts.recipe import Recipe
 from restmcts.stored_recipes import config_text
 from restmcts.tools.environment import environment
+from store.files.layout import RunLayout
+from store.records import Evaluation
+from store.run_files import read_evaluations
 from store.writer import RunWriter
 
 
@@ -31,6 +39,7 @@ def open_run(
     files: Sequence[Path] = (),
     retry_failed: bool = False,
     extendable: bool = False,
+    shared: Mapping[str, RunLayout] | None = None,
 ) -> Iterator[Run]:
     """A run that is new or goes on.
 
@@ -40,6 +49,7 @@ def open_run(
         uses: the distributions that the run as a whole comes from, by kind and name.
         retry_failed: run failed searches of phases that are done again.
         extendable: the recipe may take more test problems than the run was started with.
+        shared: phases that other runs have done just as this one would, by name.
 
     Raises:
         InputError: the run was started with another recipe or with other problems, or a model folder is
@@ -56,7 +66,45 @@ def open_run(
     ):
         for path in files:
             writer.note_input(path)
-        yield Run(recipe, writer, problems, grader, progress, uses or {}, retry_failed)
+        yield Run(recipe, writer, problems, grader, progress, uses or {}, retry_failed, shared or {})
+
+
+@dataclass(frozen=True, slots=True)
+class LoopOutcome:
+    """What a loop came to: its closing evaluation, all its measurements, and how many searches failed."""
+
+    closing: Evaluated | None
+    evaluations: list[Evaluation]
+    failed: int
+
+
+def run_loop(
+    root: Path,
+    name: str,
+    recipe: Recipe,
+    *,
+    retry_failed: bool = False,
+    shared: Mapping[str, RunLayout] | None = None,
+) -> LoopOutcome:
+    """Run the loop that a recipe names as the run ``name``, or go on with it.
+
+    Raises:
+        InputError: the recipe, a model or the problems do not fit the loop; and see :func:`open_run`.
+        RestmctsError: a phase failed; the run can be started again.
+    """
+    own = check_loop(recipe)
+    loop = LOOPS[recipe.loop]
+    splits = load_splits(recipe.problems, recipe.seed)
+    check_problems(splits)
+    uses = {LOOPS.plural: LOOPS.origins([recipe.loop])}
+    files = problem_files(recipe.problems)
+    with open_run(
+        root, name, recipe, splits, uses=uses, files=files, retry_failed=retry_failed, shared=shared
+    ) as run:
+        closing = loop.run(run, own)
+        run.writer.finish_run()
+        failed = sum(phase.summary.get("failed") or 0 for phase in run.writer.phases())
+        return LoopOutcome(closing, read_evaluations(run.writer.layout), failed)
 
 
 def _check_folders(recipe: Recipe) -> None:

@@ -9,8 +9,23 @@ from restmcts.engines.registry import ENGINES
 from restmcts.engines.settings import ModelSettings
 from restmcts.errors import InputError
 from restmcts.loops.evaluating import without_value
+from restmcts.loops.registry import LOOPS, loop_settings
 from restmcts.problems.splits import Splits
-from restmcts.recipe import EvaluationSettings
+from restmcts.recipe import EvaluationSettings, Recipe
+from restmcts.settings import Settings
+
+
+def check_loop(recipe: Recipe) -> Settings:
+    """The checked settings of the loop that a recipe names, if the rest of the recipe fits the loop.
+
+    Raises:
+        InputError: it does not; see :func:`check_trainable` and :func:`check_methods`.
+    """
+    settings = loop_settings(recipe)
+    check_trainable(recipe.models)
+    if not LOOPS[recipe.loop].trains_value:
+        check_methods(recipe.evaluation)
+    return settings
 
 
 def check_problems(problems: Splits) -> None:

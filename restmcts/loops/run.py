@@ -21,8 +21,11 @@ from restmcts.registry import Registry
 from restmcts.samples.trees import VerifiedTree, verified_trees
 from restmcts.seeds import derive_seed
 from restmcts.workers.local import LocalWorkers, Models, open_workers
+from store.files.journal import read_journal
+from store.files.layout import RunLayout
 from store.files.plain import leads_out
 from store.records import PolicySample, ValueSample
+from store.sharing import take_over_phase
 from store.writer import RunWriter
 
 BOOTSTRAP = "0.search"
@@ -40,7 +43,8 @@ class Run:
 
     ``uses`` names the distributions that the run as a whole comes from, such as that of its loop, by kind and
     name; every phase notes them. ``retry_failed``: failed searches of phases that are done are run again, as
-    long as nothing was learned from these phases.
+    long as nothing was learned from these phases. ``shared``: phases that other runs have done just as this
+    one would, by name; they are taken over.
     """
 
     recipe: Recipe
@@ -50,6 +54,7 @@ class Run:
     progress: Progress
     uses: Mapping[str, dict[str, str]] = field(default_factory=dict)
     retry_failed: bool = False
+    shared: Mapping[str, RunLayout] = field(default_factory=dict)
 
     @property
     def data_set(self) -> DataSet:
@@ -120,6 +125,8 @@ class Run:
         again = self._goes_on(name, searches)
         if self.writer.phase_status(name) == "done" and not again:
             summary = self.writer.phase_summary(name)
+        elif name in self.shared:
+            summary = self._taken_over(name)
         else:
             self.writer.start_phase(name, kind, iteration, again=again)
             for plural, origins in self.uses.items():
@@ -132,6 +139,12 @@ class Run:
             self.writer.finish_phase(name, summary)
         self.progress.finish(name, summary)
         return from_summary(result, name, summary)
+
+    def _taken_over(self, name: str) -> dict[str, Any]:
+        source = self.shared[name]
+        self.progress.note(f"{name}: taken over from run {source.run!r}, which has done the same")
+        take_over_phase(self.writer, source, read_journal(source), name)
+        return self.writer.phase_summary(name)
 
     def _goes_on(self, name: str, searches: int | None) -> bool:
         """Whether a phase that is done has more to do."""

@@ -32,7 +32,8 @@ class Phase:
     """A phase as its last lines have it.
 
     ``started`` is the time of its last start. ``uses`` is what was used by name, for example
-    ``{"search_methods": {"mcts": "restmcts 0.1"}}``: the distribution and the version of each.
+    ``{"search_methods": {"mcts": "restmcts 0.1"}}``: the distribution and the version of each. ``source`` is
+    the run that did the phase, where this run has taken it over.
 
     ``files`` are those that the phase has finished, by their paths in the run; ``rows`` are its rows in files
     that phases share, by the names of these files. Both are None until the phase is done, and stay so in runs
@@ -49,6 +50,7 @@ class Phase:
     uses: dict[str, dict[str, str]] = field(default_factory=dict)
     files: dict[str, Fingerprint] | None = None
     rows: dict[str, Fingerprint] | None = None
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,7 @@ class Journal:
             phase.status = event
             phase.seconds = float(row["seconds"])
             phase.summary = dict(row["summary"])
+            phase.source = _run_name(row.get("source"))
             if "files" in row:
                 phase.files, phase.rows = _fingerprints(row["files"]), _fingerprints(row["rows"])
         elif event == "labelling":
@@ -153,8 +156,14 @@ class Journal:
         phase = self.phases.setdefault(name, Phase(name, "", None, ""))
         phase.kind, phase.iteration, phase.started = str(row["kind"]), iteration, str(row["time"])
         phase.status, phase.seconds, phase.summary = "running", None, {}
-        phase.files = phase.rows = None
+        phase.files = phase.rows = phase.source = None
         self.latest, self.finished = phase, False
+
+
+def _run_name(name: Any) -> str | None:
+    if name is not None and type(name) is not str:
+        raise ValueError("source is no name of a run")
+    return name
 
 
 def entry(event: str, **more: Any) -> dict[str, Any]:

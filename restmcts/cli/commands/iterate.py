@@ -24,34 +24,18 @@ def iterate(
     """
     from restmcts.cli.console import print_json
     from restmcts.cli.endings import command, end
-    from restmcts.cli.session import open_run
+    from restmcts.cli.session import run_loop
     from restmcts.cli.tables import print_evaluations
     from restmcts.cli.text import say
-    from restmcts.loops.checks import check_methods, check_problems, check_trainable
-    from restmcts.loops.registry import LOOPS, loop_settings
     from restmcts.loops.results import to_summary
-    from restmcts.problems.registry import load_splits, problem_files
     from restmcts.recipe import load_recipe
-    from store.run_files import read_evaluations
 
     settings = load_recipe(recipe, override or [])
-    own = loop_settings(settings)
-    loop = LOOPS[settings.loop]
-    check_trainable(settings.models)
-    if not loop.trains_value:
-        check_methods(settings.evaluation)
-    splits = load_splits(settings.problems, settings.seed)
-    check_problems(splits)
     name = run or settings.recipe
-    uses = {LOOPS.plural: LOOPS.origins([settings.loop])}
-    files = problem_files(settings.problems)
-    with open_run(root, name, settings, splits, uses=uses, files=files, retry_failed=retry_failed) as opened:
-        evaluated = loop.run(opened, own)
-        opened.writer.finish_run()
-        phases, rows = opened.writer.phases(), read_evaluations(opened.writer.layout)
+    outcome = run_loop(root, name, settings, retry_failed=retry_failed)
     if as_json:
-        print_json({"run": name, **(to_summary(evaluated) if evaluated else {})})
+        print_json({"run": name, **(to_summary(outcome.closing) if outcome.closing else {})})
     else:
-        print_evaluations(f"run {name}: accuracy on held-out problems", rows)
+        print_evaluations(f"run {name}: accuracy on held-out problems", outcome.evaluations)
         say(f"\nBrowse the run and replay its trees:  {command('tui', '--root', root, '--run', name)}")
-    end(sum(phase.summary.get("failed") or 0 for phase in phases))
+    end(outcome.failed)

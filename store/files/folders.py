@@ -106,7 +106,7 @@ def model_files(folder: Path) -> dict[str, Fingerprint]:
     Raises:
         StoreError: it has no marker that can be read.
     """
-    files = _marked(folder)
+    files = marked_files(folder)
     if files is None:
         raise StoreError(f"{folder / MARKER}: missing or damaged; write the folder again")
     return {**files, MARKER: fingerprint_file(folder / MARKER)}
@@ -134,7 +134,7 @@ def _beside(target: Path, ending: str) -> Path:
 
 
 def _check_own(target: Path) -> None:
-    known = {*(_marked(target) or {}), MARKER}
+    known = {*(marked_files(target) or {}), MARKER}
     foreign = [name for name in _names(target) if name not in known]
     if foreign:
         shown = ", ".join(foreign[:_NAMED]) + (", …" if len(foreign) > _NAMED else "")
@@ -152,8 +152,8 @@ def _names(folder: Path) -> list[str]:
     ]
 
 
-def _marked(folder: Path) -> dict[str, Fingerprint] | None:
-    """What the marker of a folder names; None without one."""
+def marked_files(folder: Path) -> dict[str, Fingerprint] | None:
+    """The files that the marker of a folder names, as they were written; None without a marker."""
     try:
         rows: Any = orjson.loads((folder / MARKER).read_bytes())["files"]
         return {str(path): Fingerprint.from_row(row) for path, row in rows.items()}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from store.errors import InputError, StoreError
 from store.files.fingerprints import Fingerprint, fingerprint_file, visible_files
+from store.files.folders import MARKER, marked_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +20,9 @@ ITSELF = "."
 
 _READ = frozenset({".json", ".safetensors", ".jinja", ".model", ".txt", ".tiktoken"})
 """How the names of the files end that decide what a model does."""
+
+WEIGHTS = ".safetensors"
+"""How the names of files of weights end."""
 
 _SHOWN = 4
 
@@ -67,15 +71,32 @@ def the_same(path: Path, known: Input | None, run: str) -> Input:
     """What an input of ``run`` holds now, which is what it held when the run first used it (``known``).
 
     Raises:
-        InputError: it holds something else, and the message names the difference; or it cannot be read.
+        InputError: it holds something else, and the message names the difference; or it cannot be read; or it
+            is new, and a checkpoint with other weights than were written.
     """
     found = look_at(path, known or {})
-    if known is not None and (differing := changes(known, found)):
+    if known is None:
+        _check_weights(path, found)
+    elif differing := changes(known, found):
         raise InputError(
             f"{path}: run {run!r} began with another content: {'; '.join(differing)}. Put back what was"
             " there, or choose another run name"
         )
     return found
+
+
+def _check_weights(folder: Path, found: Input) -> None:
+    """Refuse a checkpoint whose weights are not those that its marker names."""
+    for name, written in (marked_files(folder) or {}).items():
+        if not name.endswith(WEIGHTS):
+            continue
+        file = found.get(name)
+        difference = "is gone" if file is None else written.difference(file.fingerprint)
+        if difference is not None:
+            raise InputError(
+                f"{folder / name}: not the weights that were written ({difference}): restore the file, or"
+                f" delete {MARKER} if you have changed the model yourself"
+            )
 
 
 def look_at(path: Path, known: Mapping[str, InputFile]) -> Input:

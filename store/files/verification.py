@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from store.errors import StoreError
 from store.files.fingerprints import Digest, Fingerprint, fingerprint_file, visible_files
+from store.files.inputs import WEIGHTS
 from store.files.journal import Finished
 from store.files.jsonl import parse_lines
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from store.files.layout import RunLayout
 
 CHECKPOINTS = "checkpoints/"
-WEIGHTS = ".safetensors"
 _NOTHING = Digest().fingerprint(lines=True)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from store.errors import InputError, StoreError
 from store.files import inputs
+from store.files.folders import MARKER, new_folder
 from store.files.inputs import ITSELF, from_rows, look_at, to_rows
 from store.files.journal import read_journal
 from store.files.layout import RunLayout
@@ -131,3 +132,27 @@ def test_lines_that_make_no_sense_are_named(files: str, tmp_path: Path) -> None:
         file.write(f'{{"format": 1, "event": "inputs", "time": "", "path": "a", "files": {files}}}\n')
     with pytest.raises(StoreError, match=r"phases.jsonl:2"):
         open_run(tmp_path)
+
+
+@pytest.mark.parametrize("data", [b"weightt", b"weights and more", None])
+def test_a_checkpoint_with_other_weights_is_refused(tmp_path: Path, data: bytes | None) -> None:
+    target = tmp_path / "model"
+    with new_folder(target) as folder:
+        (folder / "config.json").write_text("{}")
+        (folder / "model.safetensors").write_bytes(b"weights")
+    (target / "config.json").write_text('{"mine": true}')  # settings may be changed by hand
+    weights = target / "model.safetensors"
+    with open_run(tmp_path / "store", "sound") as writer:
+        writer.note_input(target)
+    if data is None:
+        weights.unlink()
+    else:
+        weights.write_bytes(data)
+    with (
+        open_run(tmp_path / "store", "damaged") as writer,
+        pytest.raises(InputError, match=r"model\.safetensors: not the weights .* delete restmcts-checkpoint"),
+    ):
+        writer.note_input(target)
+    (target / MARKER).unlink()
+    with open_run(tmp_path / "store", "mine") as writer:
+        writer.note_input(target)

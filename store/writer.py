@@ -39,6 +39,7 @@ from store.files.verification import Verifier
 from store.files.written import Written
 from store.index.run_index import RunIndex
 from store.index.tables import number_of, source
+from store.label_files import failed_searches, labels_without
 from store.sealing import content, new_offsets, places
 
 if TYPE_CHECKING:
@@ -172,8 +173,6 @@ class RunWriter:
             if not self._journal.finished:
                 self._note(entry("finished"))
 
-    # Phases
-
     def phases(self) -> list[Phase]:
         """The phases so far, in the order in which they first started."""
         return [replace(phase) for phase in self._journal.phases.values()]
@@ -233,7 +232,10 @@ class RunWriter:
             self._note(entry("started", phase=name, kind=kind, iteration=iteration))
             for path in self.layout.shared:
                 self._drop_rows(path, lambda row: type(row) is dict and row.get("phase") == name)
+            gone = failed_searches(self.layout.trees(name))
             self._drop_rows(self.layout.trees(name), search_failed)
+            for rule, rows in labels_without(self.layout, name, gone):
+                self.write_labels(name, rule, rows)
             self._finished.pop(name, None)
             self._written.start(name)
             self._started_at[name] = time.monotonic()
@@ -276,8 +278,6 @@ class RunWriter:
         data = encode_entry({**row, "number": self._journal.lines + 1})
         self._files.open(self.layout.phases).append(data, durable=True)
         take_in(self._journal, parse_line(data), str(self.layout.phases))
-
-    # Searches
 
     def add_tree(self, record: SearchRecord) -> None:
         """Write a finished search of an open phase.
@@ -338,8 +338,6 @@ class RunWriter:
             replace_file(path, (content(path, place) for place in ordered))
             self._index.relocate(source(self.layout, f"trees/{path.name}"), before, new_offsets(ordered))
 
-    # Labels and samples
-
     def write_labels(
         self, phase: str, rule: str, rows: Iterable[tuple[str, tuple[float | None, ...]]]
     ) -> None:
@@ -366,8 +364,6 @@ class RunWriter:
         path = self.layout.samples(phase)
         for line, row in read_rows(path, whole=True):
             yield sample_from(row, f"{path}:{line.number}")
-
-    # Checkpoints and measurements
 
     def add_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Note a checkpoint of the phase that was started last."""

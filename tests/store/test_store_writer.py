@@ -266,6 +266,26 @@ def test_a_failed_search_in_the_same_process_can_be_written_again(tmp_path: Path
         assert list(writer.read_trees(PHASE)) == [record(0)]
 
 
+def test_labels_of_searches_that_are_run_again_are_dropped(tmp_path: Path) -> None:
+    with open_run(tmp_path) as writer:
+        for phase in (PHASE, f"{PHASE}.more"):
+            writer.start_phase(phase, "search", 1)
+        for search in (record(0), failed(1)):
+            writer.add_tree(search)
+        for phase in (PHASE, f"{PHASE}.more"):
+            writer.write_labels(phase, "outcome", [(f"{phase}/{number}", LABELS) for number in (0, 1)])
+        writer.write_labels(PHASE, "rest-mcts", [(f"{PHASE}/0", LABELS)])
+        untouched = writer.layout.labels(PHASE, "rest-mcts").stat().st_ino
+        writer.finish_phase(PHASE, {})
+        writer.start_phase(PHASE, "search", 1, again=True)
+        lines = writer.layout.labels(PHASE, "outcome").read_text().splitlines()
+        assert [orjson.loads(line)["tree"] for line in lines] == [f"{PHASE}/0"]
+        assert len(writer.layout.labels(f"{PHASE}.more", "outcome").read_text().splitlines()) == 2
+        assert writer.layout.labels(PHASE, "rest-mcts").stat().st_ino == untouched
+        writer.finish_phase(PHASE, {})
+    assert [finding for finding in check(tmp_path) if ".more" not in finding] == []
+
+
 def test_failed_searches_of_a_finished_phase_stay(tmp_path: Path) -> None:
     with started(tmp_path) as writer:
         writer.add_tree(failed(0))

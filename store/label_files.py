@@ -25,7 +25,7 @@ def failed_searches(path: Path) -> set[str]:
 
 
 def labels_without(layout: RunLayout, phase: str, gone: Collection[str]) -> Iterator[tuple[str, LabelRows]]:
-    """Each rule that has labelled one of the trees ``gone`` of a phase, with its labels of the other trees."""
+    """Each rule that has labelled one of the trees ``gone`` of a phase, with its labels of the others."""
     if not gone:
         return
     for path in plain_files(layout.plain(layout.folder / "labels"), f"{phase}.*.jsonl"):

@@ -25,7 +25,7 @@ from restmcts.workers.local import LocalWorkers, Models, open_workers
 from store.files.journal import read_journal
 from store.files.layout import RunLayout
 from store.files.plain import leads_out
-from store.records import PolicySample, ValueSample
+from store.records import PolicySample, PreferenceSample, ValueSample
 from store.sharing import take_over_phase
 from store.writer import RunWriter
 
@@ -200,6 +200,10 @@ class Run:
     def policy_samples(self, phase: str) -> list[PolicySample]:
         """The policy samples that a phase has written."""
         return [row for row in self.writer.read_samples(phase) if isinstance(row, PolicySample)]
+
+    def preference_samples(self, phase: str) -> list[PreferenceSample]:
+        """The preference samples that a phase has written."""
+        return [row for row in self.writer.read_samples(phase) if isinstance(row, PreferenceSample)]
 
     def value_samples(self, *phases: str) -> list[ValueSample]:
         """The value samples that phases have written."""

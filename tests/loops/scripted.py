@@ -1,4 +1,4 @@
-"""Runs of loops whose models are scripted: searches, labels, samples and records are real, trainings are not."""
+"""Runs of loops with scripted models: searches, labels and samples are real, trainings are not."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
 from restmcts.engines.base import Sample, Sampling, SamplingRequest, Tokens
 from restmcts.engines.prompted.critic import RuleCritic
-from restmcts.grading.registry import GRADERS
-from restmcts.loops import phases
+from restmcts.grading.finding import MathAnswers
+from restmcts.loops import phases, self_judgement
+from restmcts.loops.registry import LOOPS, loop_settings
 from restmcts.loops.results import Trained
 from restmcts.loops.run import Run
 from restmcts.problems.problem import Problem
@@ -23,15 +24,31 @@ from restmcts.recipe import Recipe
 from restmcts.search.running.task import Engines
 from restmcts.settings import checked
 from restmcts.workers.local import LocalWorkers, Models
+from store.events import Step
 from store.writer import RunWriter
 from tests.search.search_engines import Gate, Judge, Writer, dice
+
+BASE = "/base"
+"""The name of the base policy."""
 
 TRACE = 24
 """The longest trace, in tokens."""
 
 
-class Interrupted(Exception):
+class InterruptedRunError(Exception):
     """What ends a run in the middle."""
+
+
+class SameText(MathAnswers):
+    """A grader that compares texts, in this process."""
+
+    def grade(self, problem: Problem, answers: Sequence[str]) -> list[bool | None]:
+        return [answer == problem.answer for answer in answers]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
 
 
 class Heard:
@@ -64,8 +81,29 @@ class Pupil(Writer):
 
     async def propose(self, request: SamplingRequest) -> list[Sample]:
         if self.breaks_at is not None and len(self.calls) + 1 >= self.breaks_at:
-            raise Interrupted
+            raise InterruptedRunError
         return await super().propose(request)
+
+
+@dataclass
+class Marker(Writer):
+    """A policy that is asked for points: 0 to 5 by the text and the seed, in a reply of 2 to 9 tokens.
+
+    ``readable``: how many of the replies have points in them, of ten.
+    """
+
+    readable: int = 9
+
+    async def propose(self, request: SamplingRequest) -> list[Sample]:
+        self.calls.append(request)
+        samples = []
+        for seed in request.seeds:
+            chance = dice("points", request.prompt, seed)
+            reply = f"Points: {chance.randint(0, 5)}" if chance.randrange(10) < self.readable else "no idea"
+            tokens = min(chance.randint(2, 9), request.max_tokens)
+            samples.append(Sample((Step(reply, ended=True),), tokens, False))
+        self.generated += sum(sample.generated for sample in samples)
+        return samples
 
 
 def splits(train: int = 12) -> Splits:
@@ -84,7 +122,7 @@ def recipe(**values: Any) -> Recipe:
     known: dict[str, Any] = {
         "recipe": "r",
         "iterations": 2,
-        "models": {"policy": "base"},
+        "models": {"policy": BASE},
         "problems": {"data_set": "tiny", "lowest_accuracy": 0.0, "highest_accuracy": 1.0},
         "sampling": {"step_tokens": 8, "trace_tokens": TRACE},
         "bootstrap": {"traces": 4},
@@ -95,11 +133,15 @@ def recipe(**values: Any) -> Recipe:
 @contextmanager
 def opened(root: Path, wanted: Recipe, problems: Splits | None = None, **more: Any) -> Iterator[Run]:
     """The run in the store at ``root``, to begin or to go on with."""
-    with (
-        RunWriter.create_or_open(root, "run", config='recipe = "r"\n', environment={}) as writer,
-        GRADERS["math"].open() as grader,
-    ):
-        yield Run(wanted, writer, problems or splits(), grader, Heard(), {}, **more)
+    with RunWriter.create_or_open(root, "run", config='recipe = "r"\n', environment={}) as writer:
+        yield Run(wanted, writer, problems or splits(), SameText(), Heard(), {}, **more)
+
+
+def to_the_end(root: Path, wanted: Recipe, **more: Any) -> None:
+    """Make the run of a recipe, or go on with it, to its end."""
+    with opened(root, wanted, **more) as run:
+        LOOPS[wanted.loop].run(run, loop_settings(wanted))
+        run.writer.finish_run()
 
 
 class Scripts:
@@ -110,7 +152,8 @@ class Scripts:
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.policy: dict[str, Any] = {}
-        self.policies: list[Pupil] = []
+        self.policies: list[Writer] = []
+        self.marker: dict[str, Any] = {}
         self.opened: list[Models] = []
 
         @contextmanager
@@ -127,9 +170,15 @@ class Scripts:
             patch.setattr(phases, name, trained_by(name))
         patch.setattr(phases, "Judge", lambda *_: lambda value: [])
         patch.setattr(phases, "check_trainable", lambda models: None)
+        patch.setattr(Run, "folder", lambda run, name: Path(name))
+        patch.setattr(self_judgement, "open_policy", lambda folder, models, name: self.open_marker(name))
 
-    def open(self, name: str) -> Pupil:
+    def open(self, name: str) -> Writer:
         self.policies.append(Pupil(name=name, **self.policy))
+        return self.policies[-1]
+
+    def open_marker(self, name: str) -> Writer:
+        self.policies.append(Marker(name=name, **self.marker))
         return self.policies[-1]
 
     @property

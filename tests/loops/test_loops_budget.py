@@ -17,7 +17,17 @@ from restmcts.loops.waves import waves
 from restmcts.recipe import Recipe
 from restmcts.workers.local import Models
 from store.events import SearchRecord
-from tests.loops.scripted import TRACE, Heard, Interrupted, Scripts, gate, opened, recipe, splits
+from tests.loops.scripted import (
+    BASE,
+    TRACE,
+    Heard,
+    InterruptedRunError,
+    Scripts,
+    gate,
+    opened,
+    recipe,
+    splits,
+)
 
 MOST = 50
 
@@ -49,7 +59,7 @@ def budgeted(tokens: int, **more: object) -> Recipe:
 
 
 def search(run: Run, iteration: int = 1) -> Searched:
-    return phases.search(run, iteration, Models("base"))
+    return phases.search(run, iteration, Models(BASE))
 
 
 def trees(run: Run, phase: str = "1.search") -> list[SearchRecord]:
@@ -107,7 +117,7 @@ def test_the_same_trees_after_an_interruption(scripts: Scripts, tmp_path: Path, 
         search(run)
         expected = trees(run)
     scripts.policy = {"breaks_at": breaks_at}
-    with pytest.raises(Interrupted), opened(tmp_path / "b", budgeted(500, concurrency=2)) as run:
+    with pytest.raises(InterruptedRunError), opened(tmp_path / "b", budgeted(500, concurrency=2)) as run:
         search(run)
     scripts.policy = {}
     with opened(tmp_path / "b", budgeted(500, concurrency=16)) as run:
@@ -124,7 +134,7 @@ def test_failed_searches_are_run_again_within_the_tokens(scripts: Scripts, tmp_p
     scripts.policy = {"fail_at": 4}
     with opened(tmp_path / "b", budgeted(500, concurrency=1)) as run:
         failed = search(run).failed
-        assert 0 < failed
+        assert failed > 0
         assert failed * 3 * TRACE <= 500
     scripts.policy = {}
     with opened(tmp_path / "b", budgeted(500, concurrency=2), retry_failed=True) as run:
@@ -148,11 +158,11 @@ def test_guided_searches_need_a_budget_each(scripts: Scripts, tmp_path: Path) ->
         opened(tmp_path / "a", endless) as run,
         pytest.raises(InputError, match=r"generation\.tokens: a search by 'mcts-improved' may take any"),
     ):
-        phases.search(run, 1, Models("base", "value"))
+        phases.search(run, 1, Models(BASE, "value"))
     known = recipe(generation={"method": "mcts-improved", "budget": 60, "tokens": 200})
     with opened(tmp_path / "b", known) as run:
-        found = phases.search(run, 1, Models("base", "value"))
+        found = phases.search(run, 1, Models(BASE, "value"))
     assert found.policy_tokens <= 200 and found.trees >= 3
     small = recipe(generation={"method": "mcts-improved", "budget": 60, "tokens": 50})
     with opened(tmp_path / "c", small) as run, pytest.raises(InputError, match="pay for a single search"):
-        phases.search(run, 1, Models("base", "value"))
+        phases.search(run, 1, Models(BASE, "value"))

@@ -46,7 +46,9 @@ def search(
     known = {nodes[text]: right for text, right in verdicts.items() if right is not None}
     unknown = tuple(nodes[text] for text, right in verdicts.items() if right is None)
     events.append(Verified(tuple(known), tuple(known.values()), unknown))
-    header = Header(f"{phase}/0", phase, problem, f"question {problem}", "1", "best-of-n", "majority", 1, "policy")
+    header = Header(
+        f"{phase}/0", phase, problem, f"question {problem}", "1", "best-of-n", "majority", 1, "policy"
+    )
     result = Result(None, None, "samples", Cost(), len(tree.nodes), len(leaves))
     return SearchRecord(header, tuple(events), result)
 

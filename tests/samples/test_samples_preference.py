@@ -20,7 +20,9 @@ def scored(record: SearchRecord, scores: dict[str, float]) -> tuple[object, ...]
 TREE = search([("ab", False), ("ac", True), ("de", True), ("f", False)])
 
 
-def pairs_of(scores: dict[str, float], margin: float = 0.0) -> tuple[list[tuple[str, str, str]], dict[str, int]]:
+def pairs_of(
+    scores: dict[str, float], margin: float = 0.0
+) -> tuple[list[tuple[str, str, str]], dict[str, int]]:
     found = trace_pairs([scored(TREE, scores)], margin)  # type: ignore[list-item]
     return [pair(sample) for sample in found.samples], dict(found.removed)
 

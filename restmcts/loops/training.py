@@ -118,6 +118,7 @@ def tune_preference(
         target,
         progress=Watch(run, phase, iteration),
         device=recipe.models.device,
+        resume=_state(target),
     )
     return _trained(run, phase, iteration, "policy", target, parent, report)
 

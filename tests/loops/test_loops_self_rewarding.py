@@ -7,6 +7,7 @@ from math import exp
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from restmcts.errors import InputError, PhaseError
@@ -56,16 +57,17 @@ def test_judgements_are_labels_of_finished_nodes_and_make_the_pairs(scripts: Scr
     samples = pairs(tmp_path, made)
     for sample in samples:
         (name,) = sample.trees
+        tree, rated = trees[name], labels[name]
         scores = {
-            trees[name].text(node.id): labels[name][node.id]
-            for node in trees[name].finished()
-            if labels[name][node.id] is not None
+            tree.text(node.id): rated[node.id] or 0.0
+            for node in tree.finished()
+            if rated[node.id] is not None
         }
         texts = ["".join(step.text for step in steps) for steps in (sample.chosen, sample.rejected)]
         assert scores[texts[0]] == max(scores.values())
         assert scores[texts[1]] == min(scores.values())
         assert sample.margin == pytest.approx(max(scores.values()) - min(scores.values()))
-        assert sample.margin > 0
+        assert sample.margin is not None and sample.margin > 0
     assert len(samples) == paired["pairs"] > 3
     assert (paired["searches"], trained["samples_from"]) == (["1.search"], ["1.pair"])
     assert trained["parent"] == BASE
@@ -83,9 +85,7 @@ def test_the_oracle_answers_take_no_part_in_the_pairs(scripts: Scripts, tmp_path
 def metrics(root: Path) -> dict[str, float]:
     with opened(root, wanted()) as run:
         lines = run.writer.layout.metrics.read_text().splitlines()
-    import json
-
-    return {row["name"]: row["value"] for row in map(json.loads, lines)}
+    return {row["name"]: row["value"] for row in map(orjson.loads, lines)}
 
 
 def test_how_right_the_pairs_are_is_measured(scripts: Scripts, tmp_path: Path) -> None:

@@ -20,11 +20,14 @@ def check_loop(recipe: Recipe) -> Settings:
     """The checked settings of the loop that a recipe names, if the rest of the recipe fits the loop.
 
     Raises:
-        InputError: it does not; see :func:`check_trainable` and :func:`check_methods`.
+        InputError: it does not; see :func:`check_trainable` and :func:`check_methods`. Or the tokens of an
+            iteration pay for no guided search.
     """
     settings = loop_settings(recipe)
     check_trainable(recipe.models)
-    if not LOOPS[recipe.loop].trains_value:
+    if LOOPS[recipe.loop].trains_value:
+        recipe.generation.budget_within(recipe.sampling.trace_tokens)
+    else:
         check_methods(recipe.evaluation)
     return settings
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from restmcts.errors import InputError
 from restmcts.loops import phases
+from restmcts.loops.checks import check_loop
 from restmcts.loops.results import Searched
 from restmcts.loops.run import Run
 from restmcts.loops.waves import waves
@@ -159,6 +160,8 @@ def test_guided_searches_need_a_budget_each(scripts: Scripts, tmp_path: Path) ->
         pytest.raises(InputError, match=r"generation\.tokens: a search by 'mcts-improved' may take any"),
     ):
         phases.search(run, 1, Models(BASE, "value"))
+    with pytest.raises(InputError, match=r"give it a generation\.budget"):
+        check_loop(endless)
     known = recipe(generation={"method": "mcts-improved", "budget": 60, "tokens": 200})
     with opened(tmp_path / "b", known) as run:
         found = phases.search(run, 1, Models(BASE, "value"))

@@ -172,7 +172,8 @@ def from_summary(kind: type[AnyResult], phase: str, summary: Mapping[str, Any]) 
         StoreError: the summary lacks a field of the result, as that of another version may.
     """
     known = {each.name: each for each in fields(kind) if each.name not in ("phase", OPEN)}
-    missing = [name for name, each in known.items() if name not in summary and each.default is MISSING]
+    needed = [name for name, each in known.items() if each.default is each.default_factory is MISSING]
+    missing = [name for name in needed if name not in summary]
     if missing:
         raise StoreError(
             f"phase {phase!r}: its stored summary lacks {', '.join(missing)}: another version of restmcts has"

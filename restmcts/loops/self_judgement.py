@@ -48,6 +48,13 @@ class SelfJudgement(Settings):
     judgements: int = Field(
         default=3, ge=1, description="with `prompted`: judgements of a trace that are averaged"
     )
+    reasons: bool = Field(
+        default=True,
+        description=(
+            "with `prompted`: ask for reasons before the points; without them, a judgement is a number, and"
+            " `judge_tokens` may be 8"
+        ),
+    )
     judge_tokens: int = Field(default=128, ge=8, description="with `prompted`: longest judgement, in tokens")
     judge_share: float = Field(
         default=0.5,
@@ -172,7 +179,7 @@ async def _ask(
     settings: SelfJudgement,
     tokens: int | None,
 ) -> dict[Place, Judgement]:
-    judge = PromptedJudge(model, settings.judgements, settings.judge_tokens)
+    judge = PromptedJudge(model, settings.judgements, settings.judge_tokens, reasons=settings.reasons)
     if tokens is not None and tokens < judge.most_tokens:
         raise InputError(
             f"{phase}: {tokens} tokens for judging do not pay for one trace, which may take"

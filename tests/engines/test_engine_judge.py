@@ -25,6 +25,7 @@ from tests.engines.test_engine_prompted import Speaker
         ("Total points: 1/5", 1.0),
         ("The score is 3.", 3.0),
         (" 4", 4.0),
+        ("Assessment: 4", 4.0),
         ("3 points.", 3.0),
         ("", None),
         ("Points: N", None),
@@ -34,6 +35,9 @@ from tests.engines.test_engine_prompted import Speaker
         ("Points: -1", None),
         ("Statement 3 is not true.", None),
         ("Points: 80%", None),
+        ("Points: 0 to 5", None),
+        ("Points: 0-5\nPoints: 2", 2.0),
+        ("Points: 4\nThe first step is wrong.", 4.0),
     ],
 )
 def test_points_are_read_from_replies(reply: str, points: float | None) -> None:
@@ -60,6 +64,15 @@ def test_the_mean_of_the_readable_judgements_counts_and_all_are_paid_for() -> No
     assert reply == "Assessment:"
     assert len(set(request.seeds)) == 3 and all(0 <= seed < 2**63 for seed in request.seeds)
     assert (request.max_tokens, request.until, request.temperature) == (50, "end", 0.7)
+
+
+def test_without_reasons_the_reply_begins_with_the_points() -> None:
+    speaker = Speaker([" 4\nThe third step is wrong."])
+    judge = PromptedJudge(speaker, 1, 8, reasons=False)
+    assert asyncio.run(judge.judge("What is 1 + 1?", "2", 1)).points == 4.0
+    ((question, reply, _),) = speaker.asked
+    assert question.endswith("a whole number from 0 to 5, and nothing else.")
+    assert reply == "Points:"
 
 
 def test_one_judgement_is_asked_for_at_temperature_0() -> None:

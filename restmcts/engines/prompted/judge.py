@@ -31,19 +31,29 @@ Problem:
 Solution:
 {solution}
 
-Say in one or two short sentences which statements are not true. Then end with a line of the form \
-"Points: N", where N is a whole number from 0 to 5."""
+{reply}"""
 """What the model is asked about every finished solution."""
 
-REPLY: Final = "Assessment:"
-"""How its reply begins."""
+WITH_REASONS: Final = (
+    """\
+Say in one or two short sentences which statements are not true. Then end with a line of the form \
+"Points: N", where N is a whole number from 0 to 5.""",
+    "Assessment:",
+)
+"""How a model is asked for reasons before the points, and how its reply begins."""
 
-_NUMBER = r"(?<![\w.\-])(\d(?:\.\d{1,4})?)(?![\w%]|\.\d)"
+POINTS_ALONE: Final = (
+    "Reply with the number of points, a whole number from 0 to 5, and nothing else.",
+    "Points:",
+)
+"""The same without reasons."""
+
+_NUMBER = r"(?<![\w.\-])(\d(?:\.\d{1,4})?)(?![\w%]|\.\d|\s*(?:-|to|or)\s*\d)"
 _LABELLED = re.compile(
     rf"(?:points?|score|total)\W{{1,6}}(?:is\W{{1,3}})?{_NUMBER}(?:\s*(?:/|out of)\s*(\d+))?", re.IGNORECASE
 )
 _OF_FIVE = re.compile(rf"{_NUMBER}\s*(?:/|out of)\s*(5)(?!\d)")
-_ALONE = re.compile(r"\W*(\d(?:\.\d{1,4})?)(?:\s*points?)?\W*", re.IGNORECASE)
+_ALONE = re.compile(r"\W*(?:assessment\W*)?(\d(?:\.\d{1,4})?)(?:\s*points?)?\W*", re.IGNORECASE)
 
 
 def parse_points(reply: str) -> float | None:
@@ -82,10 +92,12 @@ class PromptedJudge:
         policy: the language model that is asked.
         judgements: how many judgements of a solution are averaged, at least 1.
         longest: the longest reply, in tokens.
+        reasons: whether it is asked for reasons before the points.
     """
 
-    def __init__(self, policy: Policy, judgements: int, longest: int) -> None:
+    def __init__(self, policy: Policy, judgements: int, longest: int, *, reasons: bool = True) -> None:
         self._policy = policy
+        self._asked, self._begun = WITH_REASONS if reasons else POINTS_ALONE
         self._judgements = judgements
         self._longest = longest
         self.most_tokens = judgements * longest
@@ -102,8 +114,8 @@ class PromptedJudge:
         Raises:
             EngineError: the policy failed.
         """
-        text = QUESTION.format(problem=problem, solution=solution.strip())
-        prompt = self._policy.question(text, REPLY)
+        text = QUESTION.format(problem=problem, solution=solution.strip(), reply=self._asked)
+        prompt = self._policy.question(text, self._begun)
         if len(prompt) + self._longest > self._policy.context:
             return Judgement(None, 0, asked=False)
         seeds: Sequence[int] = [(seed + number) % 2**63 for number in range(self._judgements)]
@@ -112,7 +124,7 @@ class PromptedJudge:
             SamplingRequest(prompt, seeds, self._longest, until="end", temperature=temperature)
         )
         check_samples(samples, self._policy.name)
-        replies = ["".join(step.text for step in sample.steps) for sample in samples]
+        replies = [self._begun + "".join(step.text for step in sample.steps) for sample in samples]
         points = [found for reply in replies if (found := parse_points(reply)) is not None]
         read = len(prompt) if not samples or samples[0].prompt is None else samples[0].prompt
         cost = Cost(critic=sum(sample.generated for sample in samples), prompt=read, calls=1)

@@ -18,9 +18,10 @@ from restmcts.labels import Labels, label_rule
 from restmcts.labels.registry import rule_settings
 from restmcts.paths import located
 from restmcts.problems.registry import DATA_SETS, DataSetSettings, data_set_settings
+from restmcts.samples.selection import SelectionSettings
 from restmcts.search.choice import EvaluatedMethod, GenerationSettings
 from restmcts.settings import Settings, checked
-from restmcts.training.settings import PolicyTraining, ValueTraining
+from restmcts.training.settings import PolicyTraining, PreferenceTraining, ValueTraining
 from store.tree import Tree
 
 OLD_TINY = (
@@ -141,25 +142,6 @@ class LabelSettings(Settings):
         return label_rule(self.rule, self.settings)
 
 
-class SelectionSettings(Settings):
-    """Which correct traces the policy learns from."""
-
-    by: Literal["rank", "threshold"] = Field(
-        default="rank",
-        description=(
-            "`rank` takes the traces of each problem with the largest values, `threshold` all whose value is"
-            " at least the threshold"
-        ),
-    )
-    top: int = Field(default=2, ge=1, description="with `rank`: the number of traces of each problem")
-    threshold: float = Field(default=0.2, ge=0, le=1, description="with `threshold`: the smallest value")
-    demonstrations: float = Field(
-        default=0.0,
-        ge=0,
-        description="worked solutions mixed in, as a share of the traces (0.5: one for two traces)",
-    )
-
-
 class EvaluationSettings(Settings):
     """What is measured on test problems."""
 
@@ -219,6 +201,7 @@ class Recipe(Settings):
     labels: LabelSettings = LabelSettings()
     selection: SelectionSettings = SelectionSettings()
     policy_training: PolicyTraining = PolicyTraining()
+    preference_training: PreferenceTraining = PreferenceTraining()
     value_start: ValueTraining = Field(
         default=ValueTraining(),
         description=(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from store.encoding.rows import checkpoint_from, evaluation_from
+from store.encoding.rows import checkpoint_from, evaluation_from, labels_from
 from store.files.jsonl import read_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from store.files.layout import RunLayout
     from store.records import Checkpoint, Evaluation
 
@@ -30,3 +32,15 @@ def read_evaluations(layout: RunLayout) -> list[Evaluation]:
     """
     path = layout.evaluations
     return [evaluation_from(row, f"{path}:{line.number}", layout.run) for line, row in read_rows(path)]
+
+
+def read_labels(layout: RunLayout, phase: str, rule: str) -> Iterator[tuple[str, tuple[float | None, ...]]]:
+    """The labels of the trees of a phase by one rule: the name of each tree, and a label of each node.
+
+    Raises:
+        StoreError: a line cannot be read; the message names it.
+    """
+    path = layout.labels(phase, rule)
+    for line, row in read_rows(path, whole=True):
+        labels = labels_from(row, f"{path}:{line.number}")
+        yield labels.tree, labels.values

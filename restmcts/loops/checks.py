@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from restmcts.engines.examination import check_plain_weights
 from restmcts.engines.registry import ENGINES
 from restmcts.engines.settings import ModelSettings
-from restmcts.errors import InputError
+from restmcts.errors import InputError, PhaseError
 from restmcts.loops.evaluating import without_value
 from restmcts.loops.registry import LOOPS, loop_settings
-from restmcts.problems.splits import Splits
+from restmcts.problems.splits import Splits, plain_text
 from restmcts.recipe import EvaluationSettings, Recipe
 from restmcts.settings import Settings
 
@@ -19,11 +20,14 @@ def check_loop(recipe: Recipe) -> Settings:
     """The checked settings of the loop that a recipe names, if the rest of the recipe fits the loop.
 
     Raises:
-        InputError: it does not; see :func:`check_trainable` and :func:`check_methods`.
+        InputError: it does not; see :func:`check_trainable` and :func:`check_methods`. Or the tokens of an
+            iteration pay for no guided search.
     """
     settings = loop_settings(recipe)
     check_trainable(recipe.models)
-    if not LOOPS[recipe.loop].trains_value:
+    if LOOPS[recipe.loop].trains_value:
+        recipe.generation.budget_within(recipe.sampling.trace_tokens)
+    else:
         check_methods(recipe.evaluation)
     return settings
 
@@ -36,6 +40,22 @@ def check_problems(problems: Splits) -> None:
     """
     if not problems.train:
         raise InputError("problems.train is missing: the loop needs a JSON Lines file of training problems")
+
+
+def check_apart_from_measured(splits: Splits, phase: str, prompts: Iterable[str]) -> None:
+    """Refuse to train on a problem that is measured on; spaces and case of its text do not count.
+
+    Raises:
+        PhaseError: names the first such problem of the validation or test problems.
+    """
+    measured = {plain_text(problem.text): problem.id for problem in (*splits.validation, *splits.test)}
+    for prompt in dict.fromkeys(prompts):
+        found = measured.get(plain_text(prompt))
+        if found is not None:
+            raise PhaseError(
+                f"{phase}: the samples to train on hold the problem {found!r}, which is measured on: the"
+                " samples or the problems of this run were changed; start a new run"
+            )
 
 
 def check_methods(evaluation: EvaluationSettings) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from random import Random
 
 from restmcts.errors import PhaseError
 from restmcts.labels import LABEL_RULES, Labels, rest_mcts
 from restmcts.loops.results import Labelled, Selected
 from restmcts.loops.run import Run
-from restmcts.samples.policy import Traces, by_rank, by_threshold, correct_traces, demonstrations
+from restmcts.samples.policy import Traces, demonstrations, find
+from restmcts.samples.selection import SelectionSettings, choose, filters
 from restmcts.samples.value import labelled_chains
 from store.records import PolicySample, ValueSample
 
@@ -47,6 +48,7 @@ def label_trees(run: Run, phase: str, search: str) -> Labelled:
         trees=sum(any(value is not None for value in labels) for _, labels in labelled),
         labelled_steps=sum(value is not None for _, labels in labelled for value in labels),
         chains=len(samples),
+        search=search,
     )
 
 
@@ -57,31 +59,38 @@ def select_traces(run: Run, phase: str, searches: Sequence[str]) -> Selected:
         PhaseError: no trace is kept.
     """
     selection = run.recipe.selection
-    found = correct_traces(run.trees(*searches))
-    if selection.by == "rank":
-        kept = by_rank(found, selection.top)
-    else:
-        kept = by_threshold(found, selection.threshold)
+    found = find(run.trees(*searches))
+    chosen = choose(found.traces, filters(selection, found))
+    kept, removed = chosen.traces, {name: count for name, count in chosen.removed.items() if count}
     if not kept:
-        raise PhaseError(f"{phase}: no trace is kept: {_why_none(found, selection.threshold)}")
+        raise PhaseError(f"{phase}: no trace is kept: {_why_none(found.traces, selection, removed)}")
     mixed = demonstration_samples(run, phase, round(len(kept) * selection.demonstrations))
     run.writer.write_samples(phase, [*kept, *mixed])
+    correct = sum(map(len, found.traces.values()))
+    if removed:
+        listed = ", ".join(f"{count} by {name}" for name, count in removed.items())
+        run.progress.note(f"{phase}: of {correct} correct traces, {listed} are removed")
     return Selected(
-        correct_traces=sum(map(len, found.values())),
+        correct_traces=correct,
         kept=len(kept),
-        problems=len(found),
+        problems=len(found.traces),
         demonstrations=len(mixed),
+        searches=list(searches),
+        removed=removed,
     )
 
 
-def _why_none(found: Traces, threshold: float) -> str:
+def _why_none(found: Traces, selection: SelectionSettings, removed: Mapping[str, int]) -> str:
     values = [sample.value or 0.0 for traces in found.values() for sample in traces]
     if not values:
         return "no tree has a correct answer: search longer, or start from a better policy"
-    return (
-        f"the largest value of {len(values)} correct traces is {max(values):.3f}, below selection.threshold ="
-        f" {threshold}: lower it or set selection.by to rank"
-    )
+    if max(values) < selection.threshold and "threshold" in removed:
+        return (
+            f"the largest value of {len(values)} correct traces is {max(values):.3f}, below"
+            f" selection.threshold = {selection.threshold}: lower it or set selection.by to rank"
+        )
+    listed = ", ".join(f"{count} by selection.{name}" for name, count in removed.items())
+    return f"{listed} removed: leave one of these keys out"
 
 
 def demonstration_samples(run: Run, phase: str, count: int) -> list[PolicySample]:

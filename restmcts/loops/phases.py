@@ -3,35 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from random import Random
 
 from restmcts.errors import PhaseError
 from restmcts.loops.checks import check_trainable
 from restmcts.loops.evaluating import GREEDY, budgets_in_tokens, evaluate
 from restmcts.loops.judging import Judge, check_ranking
 from restmcts.loops.labelling import label_trees, select_traces
+from restmcts.loops.pairing import judged_pairs, tree_pairs
 from restmcts.loops.results import (
     Accepted,
     Evaluated,
+    Judged,
     Labelled,
+    Paired,
     Searched,
     Selected,
     Trained,
     TrainedValue,
+    Tuned,
     Validated,
 )
 from restmcts.loops.run import BOOTSTRAP, Run
-from restmcts.loops.searching import run_tasks, search_tasks
+from restmcts.loops.searching import drawn_problems, note_data, run_tasks, search_tasks
+from restmcts.loops.self_judgement import SelfJudgement, judge_traces
 from restmcts.loops.training import (
     make_policy,
     record_checkpoint,
     start_value,
     tune_control,
     tune_policy,
+    tune_preference,
     tune_value,
 )
+from restmcts.loops.tuning import tuned_temperature
 from restmcts.problems.problem import Problem
 from restmcts.search.choice import GenerationSettings
 from restmcts.search.registry import method_settings
@@ -97,7 +103,9 @@ def bootstrap(run: Run, policy: str) -> Searched:
         problems = run.problems.train[: wanted.problems]
         with run.workers(Models(policy)) as workers:
             tasks = search_tasks(run, phase, problems, "self-consistency", settings)
-            return run_tasks(run, phase, tasks, workers)
+            searched = run_tasks(run, phase, tasks, workers)
+        note_data(run, phase, 0)
+        return searched
 
     return run.phase(BOOTSTRAP, "search", 0, Searched, work)
 
@@ -107,16 +115,29 @@ def search(
 ) -> Searched:
     """Search training problems with the models so far; ``generation`` is the recipe's unless it is given."""
     wanted = generation or run.recipe.generation
+    budget = wanted.budget_within(run.recipe.sampling.trace_tokens)
+    tuned = tune(run, iteration, models, wanted) if wanted.temperatures else None
 
     def work(phase: str) -> Searched:
-        problems = run.problems.train
-        if wanted.problems is not None and wanted.problems < len(problems):
-            problems = Random(run.seed(phase, "problems")).sample(problems, wanted.problems)
+        problems = drawn_problems(run, phase, wanted.problems, shuffled=wanted.tokens is not None)
+        tokens, temperature = wanted.tokens, None
+        if tuned is not None:
+            tokens, temperature = None if tokens is None else tokens - tuned.policy_tokens, tuned.temperature
         with run.workers(models) as workers:
-            tasks = search_tasks(run, phase, problems, wanted.method, wanted.build(), budget=wanted.budget)
-            return run_tasks(run, phase, tasks, workers)
+            tasks = search_tasks(
+                run, phase, problems, wanted.method, wanted.build(), budget=budget, temperature=temperature
+            )
+            searched = run_tasks(run, phase, tasks, workers, tokens)
+        note_data(run, phase, iteration)
+        return searched
 
     return run.phase(f"{iteration}.search", "search", iteration, Searched, work)
+
+
+def tune(run: Run, iteration: int, models: Models, generation: GenerationSettings) -> Tuned:
+    """Choose the sampling temperature of an iteration by the balance of traces of a few problems."""
+    work = partial(tuned_temperature, run, policy=models.policy, generation=generation)
+    return run.phase(f"{iteration}.tune", "search", iteration, Tuned, work)
 
 
 def label(run: Run, iteration: int, searched: Searched) -> LabelledTrees:
@@ -131,13 +152,64 @@ def select(run: Run, iteration: int, searches: Sequence[Searched]) -> Selected:
     return run.phase(f"{iteration}.select", "label", iteration, Selected, work)
 
 
-def train_policy(run: Run, iteration: int, selected: Selected, parent: str) -> Trained:
-    """Fine-tune the policy ``parent`` on the selected traces."""
+def judge(
+    run: Run, iteration: int, searched: Searched, policy: str, settings: SelfJudgement, tokens: int | None
+) -> Judged:
+    """Let the policy judge its own finished traces, within ``tokens`` (None: without a limit)."""
+    work = partial(
+        judge_traces,
+        run,
+        iteration=iteration,
+        search=searched.phase,
+        policy=policy,
+        settings=settings,
+        tokens=tokens,
+    )
+    return run.phase(f"{iteration}.judge", "label", iteration, Judged, work)
+
+
+def pair_traces(run: Run, iteration: int, judged: Judged, margin: float) -> Paired:
+    """Pair the best with the worst judged trace of each problem; write the preference samples."""
+    work = partial(judged_pairs, run, iteration=iteration, search=judged.search, margin=margin)
+    return run.phase(f"{iteration}.pair", "label", iteration, Paired, work)
+
+
+def pair_steps(run: Run, iteration: int, searches: Sequence[Searched], most: int) -> Paired:
+    """Pair right with wrong next steps, ``most`` times a problem at most; write the preference samples."""
+    work = partial(tree_pairs, run, searches=[searched.phase for searched in searches], most=most)
+    return run.phase(f"{iteration}.pair", "label", iteration, Paired, work)
+
+
+def train_policy(
+    run: Run, iteration: int, selected: Selected, parent: str, *, role: str = "policy"
+) -> Trained:
+    """Fine-tune the policy ``parent`` on the selected traces.
+
+    ``role``: the name of the checkpoint; another one than ``policy`` where something is trained from it.
+    """
 
     def work(phase: str) -> Trained:
-        return tune_policy(run, phase, iteration, run.policy_samples(selected.phase), parent)
+        samples = run.policy_samples(selected.phase)
+        trained = replace(
+            tune_policy(run, phase, iteration, samples, parent, role=role), samples_from=[selected.phase]
+        )
+        if role != "policy":
+            record_checkpoint(run, iteration, role, trained, carried=True)
+        return trained
 
     return run.phase(f"{iteration}.train-policy", "train", iteration, Trained, work)
+
+
+def train_preference(
+    run: Run, iteration: int, paired: Paired, parent: str, *, name: str = "train-preference"
+) -> Trained:
+    """Train the policy ``parent`` on pairs; ``name``: that of the phase in its iteration."""
+
+    def work(phase: str) -> Trained:
+        samples = run.preference_samples(paired.phase)
+        return replace(tune_preference(run, phase, iteration, samples, parent), samples_from=[paired.phase])
+
+    return run.phase(f"{iteration}.{name}", "train", iteration, Trained, work)
 
 
 def accept_policy(run: Run, iteration: int, trained: Trained, before: str, accuracy: float) -> Accepted:
@@ -186,8 +258,9 @@ def train_value(
     """
 
     def work(phase: str) -> TrainedValue:
-        samples = run.value_samples(*(trees.labels.phase for trees in memory))
-        trained = tune_value(run, phase, iteration, samples, parent)
+        labelled = [trees.labels.phase for trees in memory]
+        samples = run.value_samples(*labelled)
+        trained = replace(tune_value(run, phase, iteration, samples, parent), samples_from=labelled)
         judge = Judge(run, [trees.search.phase for trees in memory], samples)
         return _judged(run, phase, iteration, trained, judge, before)
 

@@ -45,6 +45,8 @@ LOOPS: Registry[Loop] = Registry(
     {
         "rest-mcts": "restmcts.loops.rest_mcts:REST_MCTS",
         "rest-em": "restmcts.loops.rest_em:REST_EM",
+        "self-rewarding": "restmcts.loops.self_rewarding:SELF_REWARDING",
+        "step-pairs": "restmcts.loops.step_pairs:STEP_PAIRS",
         "demonstrations": "restmcts.loops.demonstrations:DEMONSTRATIONS",
     },
 )

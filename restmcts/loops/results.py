@@ -56,27 +56,74 @@ class Accepted(Validated):
 
 @dataclass(frozen=True, kw_only=True)
 class Labelled(Result):
-    """Trees that were labelled by ``rule``, and the chains that value models learn from."""
+    """Trees of the phase ``search``, labelled by ``rule``, and the chains that value models learn from."""
 
     rule: str
     trees: int
     labelled_steps: int
     chains: int
+    search: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Selected(Result):
-    """The traces that a policy learns from: how many were correct, and how many are kept."""
+    """The traces that a policy learns from: how many were correct, and how many are kept.
+
+    ``searches``: the phases whose trees they are from; ``removed``: how many traces each filter removed.
+    """
 
     correct_traces: int
     kept: int
     problems: int
     demonstrations: int
+    searches: list[str] = field(default_factory=list)
+    removed: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged(Result):
+    """Finished traces of the phase ``search`` that the policy has judged, and what that took.
+
+    ``unreadable``: judgements without points in them, or traces without log-probabilities; they are left out.
+    ``policy_tokens``: everything that was generated, as in a search; ``critic_tokens``: those of them that
+    judge, which is all of them.
+    """
+
+    search: str
+    judged: int
+    unreadable: int
+    policy_tokens: int
+    critic_tokens: int
+    calls: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paired(Result):
+    """The pairs that a policy learns preferences from, and of how many problems they are.
+
+    ``searches``: the phases whose trees they are from; ``removed``: how many pairs each rule removed.
+    """
+
+    searches: list[str]
+    pairs: int
+    problems: int
+    removed: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tuned(Searched):
+    """The sampling temperature of an iteration; the balance of each temperature that was tried, by name."""
+
+    temperature: float
+    balance: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trained(Result):
-    """A checkpoint (its folder in the run) that was trained from ``parent``, with figures of the training."""
+    """A checkpoint (its folder in the run) that was trained from ``parent``, with figures of the training.
+
+    ``samples_from``: the phases whose sample files were learned from.
+    """
 
     checkpoint: str
     parent: str | None
@@ -84,6 +131,7 @@ class Trained(Result):
     samples: int
     first_loss: float
     last_loss: float
+    samples_from: list[str] = field(default_factory=list)
     metrics: dict[str, Any] = field(default_factory=dict)
 
 
@@ -124,7 +172,8 @@ def from_summary(kind: type[AnyResult], phase: str, summary: Mapping[str, Any]) 
         StoreError: the summary lacks a field of the result, as that of another version may.
     """
     known = {each.name: each for each in fields(kind) if each.name not in ("phase", OPEN)}
-    missing = [name for name, each in known.items() if name not in summary and each.default is MISSING]
+    needed = [name for name, each in known.items() if each.default is each.default_factory is MISSING]
+    missing = [name for name in needed if name not in summary]
     if missing:
         raise StoreError(
             f"phase {phase!r}: its stored summary lacks {', '.join(missing)}: another version of restmcts has"

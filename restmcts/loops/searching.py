@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import aclosing
+from random import Random
 
 from restmcts.engines.registry import ENGINES
 from restmcts.errors import InputError, PhaseError
+from restmcts.evaluation.data_figures import data_figures
 from restmcts.grading.registry import GRADERS
+from restmcts.labels import any_correct
 from restmcts.loops.results import Searched
 from restmcts.loops.run import Run
+from restmcts.loops.waves import waves
 from restmcts.problems.problem import Problem
+from restmcts.search.choice import GenerationSettings
 from restmcts.search.registry import METHODS
 from restmcts.search.running.driver import failed
 from restmcts.search.running.task import SearchTask
@@ -21,6 +26,7 @@ from restmcts.workers.local import LocalWorkers
 from store.errors import UnstorableError
 from store.events import SearchRecord, Stopped, Verified
 from store.records import Metric
+from store.tree import fold
 
 ENGINE_METRICS = "engine."
 """How the names of metrics begin that say how busy engines were; times, which differ between equal runs."""
@@ -42,12 +48,14 @@ def search_tasks(
     budget: int | None = None,
     first_number: int = 0,
     stride: int = 1,
+    temperature: float | None = None,
 ) -> list[SearchTask]:
     """One search a problem; its seed depends on the recipe's seed, the method and the problem alone.
 
     Args:
         first_number: the number of the first search.
         stride: how far the numbers of searches that follow each other are apart.
+        temperature: the sampling temperature; None: the recipe's.
     """
     return [
         SearchTask(
@@ -58,13 +66,53 @@ def search_tasks(
             budget=budget,
             phase=phase,
             number=first_number + stride * place,
+            temperature=temperature,
         )
         for place, problem in enumerate(problems)
     ]
 
 
-def run_tasks(run: Run, phase: str, tasks: Sequence[SearchTask], workers: LocalWorkers) -> Searched:
+def sampled_traces(
+    generation: GenerationSettings, samples: int, tokens: int | None = None
+) -> GenerationSettings:
+    """The generation of a recipe for a loop that samples ``samples`` whole traces of each problem.
+
+    ``tokens``: those of the iteration, where they are not those of ``generation``.
+    """
+    known = generation.model_dump()
+    known |= {"method": "self-consistency", "settings": {"samples": samples, "early_stop": False}}
+    known |= {"budget": None, "tokens": generation.tokens if tokens is None else tokens}
+    return GenerationSettings.model_validate(known)
+
+
+def drawn_problems(run: Run, phase: str, count: int | None, *, shuffled: bool = False) -> list[Problem]:
+    """``count`` training problems in a random order (None: all); the seed is that of the phase.
+
+    All of them keep the order of the data set, unless they are to be ``shuffled``.
+    """
+    problems = run.problems.train
+    if shuffled or (count is not None and count < len(problems)):
+        wanted = len(problems) if count is None else min(count, len(problems))
+        return Random(run.seed(phase, "problems")).sample(problems, wanted)
+    return list(problems)
+
+
+def note_data(run: Run, phase: str, iteration: int) -> None:
+    """Store what the trees of a search phase offer to learn from, see :func:`data_figures`."""
+    records = (record for record in run.writer.read_trees(phase) if record.result.reason != "failed")
+    trees = (fold(record.events) for record in records if record.header.oracle is not None)
+    for name, figure in data_figures(trees, any_correct).items():
+        run.writer.add_metric(Metric("", phase, iteration, name, figure))
+
+
+def run_tasks(
+    run: Run, phase: str, tasks: Sequence[SearchTask], workers: LocalWorkers, tokens: int | None = None
+) -> Searched:
     """Run the searches that are not finished yet, grade and store each, and seal the file.
+
+    Args:
+        tokens: what the searches may generate together; as many of the first ones are run as it pays for
+            (:func:`restmcts.loops.waves.waves`), each of which has a budget. None: all are run.
 
     Raises:
         PhaseError: every search failed, or ``GIVE_UP_AFTER`` one after the other did; when the phase is
@@ -78,19 +126,21 @@ def run_tasks(run: Run, phase: str, tasks: Sequence[SearchTask], workers: LocalW
     run.note_uses(phase, GRADERS, [run.recipe.problems.grader])
     run.note_uses(phase, METHODS, {task.method for task in tasks})
     run.progress.start(phase, "search", len(tasks))
-    waiting = []
     for task in tasks:
-        if task.id in finished:
-            continue
-        if task.problem.id in too_long:
+        if task.problem.id in too_long and task.id not in finished:
             run.writer.add_tree(workers.failed(task, too_long[task.problem.id]))
-        else:
-            waiting.append(task)
-    tally = Tally(len(tasks) - len(waiting), workers)
+    possible = [task for task in tasks if task.problem.id not in too_long]
+    tally = Tally(len(finished) + len(tasks) - len(possible), workers)
+    if tokens is not None:
+        tally.taken = {record.header.id: charge(record) for record in run.writer.read_trees(phase)}
+    wanted = waves(possible, most_tokens(possible), tokens, lambda task: tally.taken[task.id])
+    waiting = ([task for task in wave if task.id not in finished] for wave in wanted)
     try:
         asyncio.run(_search(run, waiting, workers, tally))
     finally:
         run.writer.sync_index()
+    if tokens is not None and tally.done == len(tasks):
+        run.progress.note(f"{phase}: all {len(tasks)} problems are searched, and tokens may be left")
     run.writer.seal_trees(phase)
     for name, figure in tally.engine_use().items():
         run.writer.add_metric(Metric("", phase, None, f"{ENGINE_METRICS}{name}", figure))
@@ -124,22 +174,39 @@ def _too_long(run: Run, phase: str, tasks: Sequence[SearchTask], workers: LocalW
     return found
 
 
-async def _search(run: Run, waiting: Sequence[SearchTask], workers: LocalWorkers, tally: Tally) -> None:
+def most_tokens(tasks: Sequence[SearchTask]) -> int:
+    """The most tokens that one of the searches may generate, at least 1."""
+    return max([1, *(task.budget or 0 for task in tasks)])
+
+
+def charge(record: SearchRecord) -> int:
+    """What a search takes of the tokens of its phase: what it generated.
+
+    One that failed counts with its whole budget, since it can be run again.
+    """
+    return (record.header.budget or 0) if record.result.reason == "failed" else record.result.cost.generated
+
+
+async def _search(
+    run: Run, parts: Iterable[Sequence[SearchTask]], workers: LocalWorkers, tally: Tally
+) -> None:
     loop = asyncio.get_running_loop()
     synced = time.monotonic()
     indexing: asyncio.Future[list[str]] | None = None
-    async with aclosing(workers.search(waiting)) as searches:
-        async for searched in searches:
-            record = stored(run, searched)
-            tally.add(record)
-            run.progress.update(tally.done, tally.figures())
-            if tally.failed_in_a_row == GIVE_UP_AFTER:
-                raise failure(record.header.phase, f"{GIVE_UP_AFTER} searches one after the other", record)
-            at_rest = indexing is None or indexing.done()
-            if at_rest and time.monotonic() - synced > SYNC_SECONDS:
-                # In a thread, so that the searches do not wait for the disk or for who else has the index.
-                indexing = loop.run_in_executor(None, run.writer.sync_index)
-                synced = time.monotonic()
+    for part in parts:
+        async with aclosing(workers.search(part)) as searches:
+            async for searched in searches:
+                record = stored(run, searched)
+                tally.add(record)
+                run.progress.update(tally.done, tally.figures())
+                if tally.failed_in_a_row == GIVE_UP_AFTER:
+                    which = f"{GIVE_UP_AFTER} searches one after the other"
+                    raise failure(record.header.phase, which, record)
+                at_rest = indexing is None or indexing.done()
+                if at_rest and time.monotonic() - synced > SYNC_SECONDS:
+                    # In a thread, so that the searches do not wait for the disk or others with the index.
+                    indexing = loop.run_in_executor(None, run.writer.sync_index)
+                    synced = time.monotonic()
 
 
 def stored(run: Run, record: SearchRecord) -> SearchRecord:
@@ -178,11 +245,13 @@ class Tally:
         self.graded = 0
         self.correct = 0
         self.tokens = 0
+        self.taken: dict[str, int] = {}
         self.failed_in_a_row = 0
 
     def add(self, record: SearchRecord) -> None:
         self.done += 1
         self.tokens += record.result.cost.generated
+        self.taken[record.header.id] = charge(record)
         self.failed_in_a_row = self.failed_in_a_row + 1 if record.result.reason == "failed" else 0
         if record.result.correct is not None:
             self.graded += 1

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from restmcts.engines.open import prepare
 from restmcts.errors import PhaseError
+from restmcts.loops.checks import check_apart_from_measured
 from restmcts.loops.labelling import demonstration_samples
 from restmcts.loops.results import Trained
 from restmcts.loops.run import Run
@@ -19,7 +20,7 @@ from restmcts.samples.policy import demonstration
 from restmcts.training.settings import PolicyTraining, ValueTraining
 from store.files.atomic import writing
 from store.files.folders import model_files
-from store.records import Checkpoint, Metric, PolicySample, ValueSample
+from store.records import Checkpoint, Metric, PolicySample, PreferenceSample, ValueSample
 
 if TYPE_CHECKING:
     from restmcts.training.report import TrainingProgress, TrainingReport
@@ -83,6 +84,7 @@ def tune_policy(
 
     recipe = run.recipe
     prepare(recipe.models)
+    check_apart_from_measured(run.problems, phase, (sample.prompt for sample in samples))
     settings: PolicyTraining = recipe.policy_training.model_copy(update={"seed": run.seed(phase) % 2**31})
     if updates is not None:
         settings = settings.model_copy(update={"updates": updates})
@@ -94,8 +96,31 @@ def tune_policy(
         target,
         progress=Watch(run, phase, iteration),
         device=recipe.models.device,
+        resume=_state(target),
     )
     return _trained(run, phase, iteration, role, target, parent, report)
+
+
+def tune_preference(
+    run: Run, phase: str, iteration: int, samples: Sequence[PreferenceSample], parent: str
+) -> Trained:
+    """Train the policy ``parent`` to prefer the chosen continuations of ``samples``."""
+    from restmcts.training.preference import train_preferences
+
+    recipe = run.recipe
+    prepare(recipe.models)
+    check_apart_from_measured(run.problems, phase, (sample.prompt for sample in samples))
+    target = _target(run, iteration, "policy")
+    report = train_preferences(
+        run.folder(parent),
+        samples,
+        recipe.preference_training.model_copy(update={"seed": run.seed(phase) % 2**31}),
+        target,
+        progress=Watch(run, phase, iteration),
+        device=recipe.models.device,
+        resume=_state(target),
+    )
+    return _trained(run, phase, iteration, "policy", target, parent, report)
 
 
 def tune_control(run: Run, phase: str, iteration: int, parent: str, updates: int) -> Trained:
@@ -147,6 +172,7 @@ def _tune_value(
     from restmcts.training.value import train_value
 
     prepare(run.recipe.models)
+    check_apart_from_measured(run.problems, phase, (sample.question for sample in samples))
     target = _target(run, iteration, folder)
     report = train_value(
         run.folder(parent),
@@ -156,6 +182,7 @@ def _tune_value(
         share_nodes=share_nodes,
         progress=Watch(run, phase, iteration),
         device=run.recipe.models.device,
+        resume=_state(target),
     )
     return _trained(run, phase, iteration, "value", target, parent, report)
 
@@ -167,6 +194,11 @@ def _target(run: Run, iteration: int, role: str) -> Path:
         if target.exists():
             shutil.rmtree(target)
     return target
+
+
+def _state(target: Path) -> Path:
+    """Where the state of a training is while its phase lasts."""
+    return target.with_name(f"{target.name}.training")
 
 
 def _trained(

@@ -13,7 +13,7 @@ from restmcts.errors import InputError
 from restmcts.problems.files import read_items, stem
 from restmcts.problems.problem import Problem
 from restmcts.problems.registry import DataSet, DataSetSettings
-from restmcts.problems.splits import HELD_OUT_ONE_IN, Splits, check_apart, held_out
+from restmcts.problems.splits import HELD_OUT_ONE_IN, Splits, held_out
 
 LONGEST_ANSWER = 500
 """Characters of an oracle answer; longer ones are worked solutions, which no answer would equal."""
@@ -88,7 +88,6 @@ def load_files(files: JsonlProblems, seed: int) -> Splits:
         train = [problem for problem in train if problem.id not in aside]
     test = load_problems(Path(files.test), limit=files.test_limit) if files.test else validation
     splits = Splits(train, validation, test, [problem for problem in train if problem.solution])
-    check_apart(splits)
     if not train or not validation:
         raise InputError(
             f"{files.train}: too few problems: after setting one in {HELD_OUT_ONE_IN} aside for validation,"

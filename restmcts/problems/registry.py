@@ -11,7 +11,7 @@ from pydantic import Field
 
 from restmcts.errors import InputError
 from restmcts.problems.problem import Problem
-from restmcts.problems.splits import Splits
+from restmcts.problems.splits import Splits, check_apart
 from restmcts.registry import Registry
 from restmcts.settings import Settings, checked
 
@@ -143,6 +143,8 @@ def load_splits(settings: DataSetSettings, seed: int) -> Splits:
     """The problems of the data set that ``settings`` belong to.
 
     Raises:
-        InputError: they cannot be read or generated.
+        InputError: they cannot be read or generated, or a problem is learned from and measured on.
     """
-    return DATA_SETS[settings.data_set].load(settings, seed)
+    splits = DATA_SETS[settings.data_set].load(settings, seed)
+    check_apart(splits)
+    return splits

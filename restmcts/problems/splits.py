@@ -39,20 +39,21 @@ def held_out(problem: str, use: Literal["held-out", "validation"] = "held-out") 
 
 
 def check_apart(splits: Splits) -> None:
-    """Refuse problems that are trained on and measured on, by their text; spaces and case do not count.
+    """Refuse problems that are learned from and measured on, by their text; spaces and case do not count.
 
     Raises:
         InputError: names the first problem that is in two splits.
     """
-    texts = {_plain(problem): problem.id for problem in splits.train}
+    texts = {plain_text(problem.text): problem.id for problem in (*splits.demonstrations, *splits.train)}
     for name, problems in (("validation", splits.validation), ("test", splits.test)):
-        shared = next((problem for problem in problems if _plain(problem) in texts), None)
+        shared = next((problem for problem in problems if plain_text(problem.text) in texts), None)
         if shared is not None:
             raise InputError(
                 f"problem {shared.id!r} of the {name} problems is also the training problem"
-                f" {texts[_plain(shared)]!r}: remove one of them, or the accuracy would mean nothing"
+                f" {texts[plain_text(shared.text)]!r}: remove one of them, or the accuracy would mean nothing"
             )
 
 
-def _plain(problem: Problem) -> str:
-    return " ".join(normalize("NFKC", problem.text).casefold().split())
+def plain_text(text: str) -> str:
+    """A text without what does not make it another one: spaces, case, and the form of its characters."""
+    return " ".join(normalize("NFKC", text).casefold().split())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from random import Random
 
 from restmcts.problems.problem import Problem
@@ -15,16 +16,48 @@ Traces = Mapping[str, Sequence[PolicySample]]
 """The distinct correct traces of each problem, by the name of the problem."""
 
 
-def correct_traces(trees: Iterable[VerifiedTree]) -> dict[str, list[PolicySample]]:
-    """The distinct verified-correct traces of each problem, with the value that the tree gives them.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What trees have found.
 
-    The trace with the largest value comes first; of traces with equal values, the one that more samples gave.
+    Attributes:
+        traces: the distinct verified-correct traces of each problem. The one with the largest value comes
+            first; of traces with equal values, the one that more samples gave.
+        samples: how many samples gave each correct trace, by problem and text.
+        verified: the samples of each problem that have a verdict.
+        right: those of them that are right.
     """
+
+    traces: dict[str, list[PolicySample]]
+    samples: Counter[tuple[str, str]]
+    verified: Counter[str]
+    right: Counter[str]
+
+    def right_share(self, problem: str) -> float:
+        """The share of the verified samples of a problem that are right; 0 where none is verified."""
+        return self.right[problem] / max(1, self.verified[problem])
+
+
+def correct_traces(trees: Iterable[VerifiedTree]) -> dict[str, list[PolicySample]]:
+    """The distinct verified-correct traces of each problem; see :class:`Found`."""
+    return find(trees).traces
+
+
+def find(trees: Iterable[VerifiedTree]) -> Found:
+    """The correct traces of the trees, with the values that the trees give them."""
     found: dict[str, dict[str, PolicySample]] = defaultdict(dict)
     samples: Counter[tuple[str, str]] = Counter()
+    verified: Counter[str] = Counter()
+    right: Counter[str] = Counter()
     for record, tree in trees:
         problem = record.header.problem
-        for node in (node for node in tree.finished() if node.correct):
+        for node in tree.finished():
+            if node.correct is None:
+                continue
+            verified[problem] += max(1, node.samples)
+            if not node.correct:
+                continue
+            right[problem] += max(1, node.samples)
             text = tree.text(node.id)
             known = found[problem].get(text)
             value = node.value if node.score is not None else None
@@ -37,28 +70,19 @@ def correct_traces(trees: Iterable[VerifiedTree]) -> dict[str, list[PolicySample
                 value=value if known is None else max(value or 0.0, known.value or 0.0),
                 kind="trace",
             )
-    return {
+    ordered = {
         problem: sorted(
             traces.values(),
             key=lambda trace: (-(trace.value or 0.0), -samples[trace.problem, text_of(trace)]),
         )
         for problem, traces in found.items()
     }
+    return Found(ordered, samples, verified, right)
 
 
 def text_of(sample: PolicySample) -> str:
     """The text of a trace."""
     return "".join(step.text for step in sample.steps)
-
-
-def by_rank(found: Traces, top: int) -> list[PolicySample]:
-    """The ``top`` first traces of each problem."""
-    return [trace for traces in found.values() for trace in traces[:top]]
-
-
-def by_threshold(found: Traces, threshold: float) -> list[PolicySample]:
-    """The traces whose value is at least ``threshold``."""
-    return [trace for traces in found.values() for trace in traces if (trace.value or 0.0) >= threshold]
 
 
 def demonstrations(pool: Sequence[Problem], count: int, random: Random) -> list[PolicySample]:

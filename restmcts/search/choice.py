@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
@@ -11,6 +11,8 @@ from restmcts.errors import InputError
 from restmcts.search.registry import METHODS, method_settings
 from restmcts.search.settings import Method, RuleName
 from restmcts.settings import Settings
+
+Temperature = Annotated[float, Field(gt=0)]
 
 
 class MethodChoice(Settings):
@@ -63,11 +65,56 @@ class GenerationSettings(MethodChoice):
         ge=1,
         description="generated tokens a tree; required for methods that end only by their budget",
     )
+    tokens: int | None = Field(
+        default=None,
+        ge=1,
+        description=(
+            "generated tokens of an iteration, those of judges and of `temperatures` included: as many"
+            " problems are searched, in a random order, as they certainly pay for. They need a `budget`,"
+            " unless the method samples a number of traces; none: every problem is searched"
+        ),
+    )
+    temperatures: list[Temperature] = Field(
+        default_factory=list,
+        description=(
+            "sampling temperatures to choose from anew in each iteration, by the balance of the traces of a"
+            " few problems; empty: `sampling.temperature`"
+        ),
+    )
+    tuning_problems: int = Field(
+        default=20, ge=1, description="with `temperatures`: training problems that each is tried on"
+    )
+    tuning_traces: int = Field(
+        default=8, ge=1, description="with `temperatures`: traces that are sampled of each of these problems"
+    )
 
     @classmethod
     def default_settings(cls, method: str) -> Mapping[str, Any]:
         """The settings of the method for data generation, where nothing else is written."""
         return METHODS.get(method, "generation").generation
+
+    def budget_within(self, trace: int) -> int | None:
+        """The token budget of one search where the iteration has one, else ``budget``.
+
+        Args:
+            trace: the longest trace, in tokens.
+
+        Raises:
+            InputError: nothing limits a search, or the tokens of the iteration pay for none.
+        """
+        if self.tokens is None:
+            return self.budget
+        budget = self.budget or self.build().most_tokens(trace)
+        if budget is None:
+            raise InputError(
+                f"generation.tokens: a search by {self.method!r} may take any number of tokens: give it a"
+                " generation.budget"
+            )
+        if budget > self.tokens:
+            raise InputError(
+                f"generation.tokens = {self.tokens} do not pay for a single search, which may take {budget}"
+            )
+        return budget
 
 
 class EvaluatedMethod(MethodChoice):

@@ -51,3 +51,11 @@ class Method(Settings):
     def endless(self) -> bool:
         """Whether only a token budget can end the search."""
         return False
+
+    def most_tokens(self, trace: int) -> int | None:
+        """The most tokens that the policy can generate in a search, where the settings limit them.
+
+        Args:
+            trace: the longest trace, in tokens.
+        """
+        return None

@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 
 from restmcts.errors import InputError, PhaseError
 from restmcts.grading.registry import GRADERS
-from restmcts.loops.results import Labelled, Searched, Trained, TrainedValue, from_summary, to_summary
+from restmcts.loops.results import (
+    Labelled,
+    Searched,
+    Selected,
+    Trained,
+    TrainedValue,
+    from_summary,
+    to_summary,
+)
 from restmcts.loops.run import Run
 from restmcts.problems.splits import Splits
 from restmcts.progress import Figures
@@ -85,6 +93,23 @@ def test_the_summary_of_another_version_is_refused() -> None:
     del summary["chains"]
     with pytest.raises(StoreError, match=r"phase '1\.label': its stored summary lacks chains"):
         from_summary(Labelled, "1.label", summary)
+
+
+def test_the_summary_of_a_version_that_knew_less_is_read() -> None:
+    trained = {
+        "checkpoint": "c",
+        "parent": None,
+        "updates": 1,
+        "samples": 2,
+        "first_loss": 1.0,
+        "last_loss": 0.5,
+    }
+    assert from_summary(Trained, "1.train-policy", trained).samples_from == []
+    selected = {"correct_traces": 4, "kept": 3, "problems": 2, "demonstrations": 1}
+    found = from_summary(Selected, "1.select", selected)
+    assert (found.searches, found.removed) == ([], {})
+    labelled = {"rule": "rest-mcts", "trees": 1, "labelled_steps": 2, "chains": 1}
+    assert from_summary(Labelled, "1.label", labelled).search == ""
 
 
 @given(

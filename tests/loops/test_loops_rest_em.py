@@ -23,6 +23,8 @@ OPTIONS = (
     'evaluation.methods=[{method="self-consistency",settings={early_stop=false}}]',
     "-o",
     "selection.demonstrations=0.0",
+    "-o",
+    "control=false",
 )
 
 

@@ -35,6 +35,9 @@ class Greedy(Method):
 
     answer_by: RuleName = "first"
 
+    def most_tokens(self, trace: int) -> int | None:
+        return trace
+
 
 class Traces(Method):
     """Independent whole traces: Self-Consistency and Best-of-N."""
@@ -44,6 +47,9 @@ class Traces(Method):
     @property
     def endless(self) -> bool:
         return self.samples == 0
+
+    def most_tokens(self, trace: int) -> int | None:
+        return self.samples * trace or None
 
 
 class SelfConsistency(Traces):

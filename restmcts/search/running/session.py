@@ -61,6 +61,9 @@ class Session:
         self.ledger = Ledger(task.budget)
         self.policy = Reader(engines.policy, task.problem.text)
         self.grader = engines.value if isinstance(engines.value, PromptedValue) else None
+        self.sampling = engines.sampling
+        if task.temperature is not None:
+            self.sampling = replace(engines.sampling, temperature=task.temperature)
         self.judge = None if engines.value is None else Reader(engines.value, task.problem.text)
         self.values: dict[int, float] = {}
         self.seed = task.seed
@@ -229,7 +232,7 @@ class Session:
 
         As many of them share what is left of the budget as it is likely to pay for.
         """
-        sampling = self.engines.sampling
+        sampling = self.sampling
         until: Literal["step", "end"] = "step" if isinstance(request, Propose) else "end"
         steps = prefix_steps(self.recorder.tree, request.prefix)
         prompt = self.policy.read(steps, request.advice if isinstance(request, Propose) else None)

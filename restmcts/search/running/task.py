@@ -38,6 +38,7 @@ class SearchTask:
         settings: the settings of the method.
         seed: the seed of everything random in the search.
         budget: generated tokens; None: until the method ends.
+        temperature: the sampling temperature; None: that of the engines.
         phase: the phase that the search is stored in.
         number: its number there.
 
@@ -52,6 +53,7 @@ class SearchTask:
     budget: int | None = None
     phase: str = "search"
     number: int = 0
+    temperature: float | None = None
 
     def __post_init__(self) -> None:
         if self.settings.endless and self.budget is None:
@@ -67,6 +69,8 @@ class SearchTask:
     def header(self, engines: Engines) -> Header:
         """What the record of the search begins with."""
         sampling = asdict(engines.sampling) | {"drop_repeats": engines.drop_repeats}
+        if self.temperature is not None:
+            sampling["temperature"] = self.temperature
         return Header(
             id=self.id,
             phase=self.phase,

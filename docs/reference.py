@@ -85,7 +85,7 @@ def trainings() -> str:
     """The keys of the trainings, those of the base policy of a data set included."""
     of_recipe = {
         name: kind
-        for name in ("policy_training", "value_training")
+        for name in ("policy_training", "preference_training", "value_training")
         if (kind := nested(Recipe.model_fields[name].annotation))
     }
     of_data_sets = {

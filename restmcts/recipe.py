@@ -20,7 +20,7 @@ from restmcts.paths import located
 from restmcts.problems.registry import DATA_SETS, DataSetSettings, data_set_settings
 from restmcts.search.choice import EvaluatedMethod, GenerationSettings
 from restmcts.settings import Settings, checked
-from restmcts.training.settings import PolicyTraining, ValueTraining
+from restmcts.training.settings import PolicyTraining, PreferenceTraining, ValueTraining
 from store.tree import Tree
 
 OLD_TINY = (
@@ -219,6 +219,7 @@ class Recipe(Settings):
     labels: LabelSettings = LabelSettings()
     selection: SelectionSettings = SelectionSettings()
     policy_training: PolicyTraining = PolicyTraining()
+    preference_training: PreferenceTraining = PreferenceTraining()
     value_start: ValueTraining = Field(
         default=ValueTraining(),
         description=(

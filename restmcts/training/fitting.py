@@ -16,9 +16,10 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy
 import torch
@@ -28,7 +29,7 @@ from transformers.trainer_callback import PrinterCallback
 from restmcts.engines.loading import find_device
 from restmcts.engines.messages import quiet
 from restmcts.errors import PhaseError
-from restmcts.training.batches import Batch, Batches, Example, plan, single, update_count
+from restmcts.training.batches import Batch, Batches, Example, by_update, plan, single
 from restmcts.training.report import OnProgress, TrainingProgress, TrainingReport
 from restmcts.training.settings import Device, TrainingSettings
 
@@ -128,70 +129,139 @@ def fit(
         PhaseError: there are no examples, or the loss is not a number.
         InputError: the device is not there.
     """
-    if not examples:
-        reasons = "".join(f", {count} {reason}" for reason, count in skipped.items() if count)
-        raise PhaseError(f"training: there are no samples to train on{reasons}")
-    started = time.perf_counter()
-    order = plan(len(examples), settings)
-    data = Batches(examples, order, settings.gradient_accumulation, label_dtype)
-    total = update_count(len(examples), settings)
-    tokens = list(accumulate(data.tokens))
-    watch = _Watch(total, tokens, progress)
-    cached = model.config.use_cache
-    with seeded(settings.seed), quiet():
-        trainer = _Trainer(
+    course = Course.of(settings, [len(example.tokens) for example in examples], skipped)
+    data = Batches(examples, course.batches, settings.gradient_accumulation, label_dtype)
+
+    def make(watching: list[TrainerCallback]) -> Trainer:
+        options = arguments(settings, course.total, folder, device)
+        return _Trainer(
             objective,
             getattr(torch, settings.dtype),
             model=model,
-            args=_arguments(settings, total, folder, find_device(device)),
+            args=one_device(TrainingArguments(**options)),
             train_dataset=data,
             data_collator=single,
-            callbacks=[watch, *callbacks],
+            callbacks=[*watching, *callbacks],
         )
+
+    return run(make, model, course, settings.seed, progress)
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What a training reads: the samples of each batch, and the tokens of each update.
+
+    Attributes:
+        batches: numbers of samples, batch after batch.
+        accumulation: the batches in an update.
+        tokens: the tokens read in each update, without padding.
+        skipped: the samples that were left out before, by reason.
+    """
+
+    batches: list[list[int]]
+    accumulation: int
+    tokens: list[int]
+    skipped: Mapping[str, int]
+
+    @property
+    def total(self) -> int:
+        """The optimizer updates."""
+        return len(self.tokens)
+
+    @classmethod
+    def of(cls, settings: TrainingSettings, sizes: Sequence[int], skipped: Mapping[str, int]) -> Course:
+        """Plan a training on samples of so many tokens.
+
+        Raises:
+            PhaseError: there are no samples.
+        """
+        if not sizes:
+            reasons = "".join(f", {count} {reason}" for reason, count in skipped.items() if count)
+            raise PhaseError(f"training: there are no samples to train on{reasons}")
+        batches = plan(len(sizes), settings)
+        step = settings.gradient_accumulation
+        return cls(batches, step, by_update(batches, step, sizes), skipped)
+
+
+Make = Callable[[list[TrainerCallback]], Trainer]
+"""Builds a Trainer with the callbacks that watch it."""
+
+
+def run(
+    make: Make,
+    model: PreTrainedModel,
+    course: Course,
+    seed: int,
+    progress: OnProgress | None,
+) -> TrainingReport:
+    """Run a Trainer, seeded, without output.
+
+    Raises:
+        PhaseError: the loss is not a number.
+    """
+    started = time.perf_counter()
+    tokens = list(accumulate(course.tokens))
+    watch = _Watch(course.total, tokens, progress)
+    cached = model.config.use_cache
+    with seeded(seed), quiet():
+        trainer = make([watch])
         trainer.remove_callback(PrinterCallback)
         trainer.train()
     model.config.use_cache = cached
     updates = int(trainer.state.global_step)
-    seen = data.batches[: updates * settings.gradient_accumulation]
+    seen = course.batches[: updates * course.accumulation]
     return TrainingReport(
         curve=tuple(watch.curve),
         updates=updates,
         samples=len({member for batch in seen for member in batch}),
-        skipped=skipped,
+        skipped=course.skipped,
         tokens=tokens[updates - 1],
         seconds=time.perf_counter() - started,
     )
 
 
-def _arguments(
-    settings: TrainingSettings, total: int, folder: Path, device: torch.device
-) -> TrainingArguments:
-    arguments = TrainingArguments(
-        output_dir=str(folder),
-        per_device_train_batch_size=1,
-        gradient_accumulation_steps=settings.gradient_accumulation,
-        max_steps=total,
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type="constant_with_warmup" if settings.scheduler == "constant" else settings.scheduler,
-        warmup_steps=settings.warmup(total),
-        weight_decay=settings.weight_decay,
-        adam_beta2=settings.beta2,
-        max_grad_norm=settings.max_gradient_norm,
-        gradient_checkpointing=settings.gradient_checkpointing,
-        seed=settings.seed % 2**32,
-        train_sampling_strategy="sequential",
-        use_cpu=device.type == "cpu",
-        dataloader_num_workers=0,
-        dataloader_pin_memory=device.type == "cuda",
-        remove_unused_columns=False,
-        logging_steps=max(1, total // _POINTS),
-        logging_first_step=True,
-        logging_nan_inf_filter=False,
-        save_strategy="no",
-        report_to="none",
-        disable_tqdm=True,
-        log_level="error",
-    )
+def arguments(settings: TrainingSettings, total: int, folder: Path, device: Device) -> dict[str, Any]:
+    """The arguments of a Trainer that reads one batch of its data set at a time.
+
+    Raises:
+        InputError: the device is not there.
+    """
+    place = find_device(device)
+    return {
+        "output_dir": str(folder),
+        "per_device_train_batch_size": 1,
+        "gradient_accumulation_steps": settings.gradient_accumulation,
+        "max_steps": total,
+        "learning_rate": settings.learning_rate,
+        "lr_scheduler_type": (
+            "constant_with_warmup" if settings.scheduler == "constant" else settings.scheduler
+        ),
+        "warmup_steps": settings.warmup(total),
+        "weight_decay": settings.weight_decay,
+        "adam_beta2": settings.beta2,
+        "max_grad_norm": settings.max_gradient_norm,
+        "gradient_checkpointing": settings.gradient_checkpointing,
+        "seed": settings.seed % 2**32,
+        "train_sampling_strategy": "sequential",
+        "use_cpu": place.type == "cpu",
+        "dataloader_num_workers": 0,
+        "dataloader_pin_memory": place.type == "cuda",
+        "remove_unused_columns": False,
+        "logging_steps": max(1, total // _POINTS),
+        "logging_first_step": True,
+        "logging_nan_inf_filter": False,
+        "save_strategy": "no",
+        "report_to": "none",
+        "disable_tqdm": True,
+        "log_level": "error",
+    }
+
+
+Arguments = TypeVar("Arguments", bound=TrainingArguments)
+
+
+def one_device(arguments: Arguments) -> Arguments:
+    """The same, without data parallelism: the batches are already those of one device."""
     if arguments.device.type == "cuda":
-        arguments._n_gpu = 1  # the batches are already those of one device: no data parallelism
+        arguments._n_gpu = 1
     return arguments

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from restmcts.settings import Settings
 
 Scheduler = Literal["cosine", "linear", "constant"]
 Precision = Literal["float32", "bfloat16"]
+PreferenceMethod = Literal["dpo", "kto"]
 Device = Literal["cpu", "cuda", "auto"]
 """Where to train: ``auto`` takes the GPU where there is one."""
 
@@ -88,6 +89,40 @@ class PolicyTraining(TrainingSettings):
     learning_rate: float = Field(default=2e-5, gt=0)
     epochs: float = Field(default=2.0, gt=0)
     batch_size: int = Field(default=8, ge=1)
+
+
+class PreferenceTraining(TrainingSettings):
+    """Training of the policy on pairs of continuations; learning rate, epochs and beta are the authors'."""
+
+    learning_rate: float = Field(default=3e-6, gt=0)
+    epochs: float = Field(default=2.0, gt=0)
+    batch_size: int = Field(default=8, ge=1)
+    method: PreferenceMethod = Field(
+        default="dpo",
+        description=(
+            "`dpo` compares the two continuations of a pair (arXiv 2305.18290); `kto` judges each of them"
+            " alone (arXiv 2402.01306)"
+        ),
+    )
+    beta: float = Field(
+        default=0.1,
+        gt=0,
+        description="how strongly the policy is held to the one that it starts from",
+    )
+    supervised_weight: float = Field(
+        default=0.0,
+        ge=0,
+        description=(
+            "weight of a second loss, the next tokens of the chosen continuation; with `dpo`. It keeps the"
+            " chosen continuation from becoming less likely together with the rejected one"
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _fits_the_method(self) -> PreferenceTraining:
+        if self.method == "kto" and self.supervised_weight:
+            raise ValueError("supervised_weight is for method dpo: set it to 0 with kto")
+        return self
 
 
 class ValueTraining(TrainingSettings):

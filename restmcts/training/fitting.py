@@ -4,9 +4,8 @@ What is added to the Trainer: the order of the samples depends on the seed alone
 number generators is as before when a training is over; nothing is printed; progress goes to a callback;
 a loss that is not a number ends the training with an error.
 
-A training is not resumed in the middle: the Trainer keeps the state of the optimizer in pickled files,
-which this project does not read. A phase that was interrupted starts again, and with the same seed, data
-and number of threads ends with the same weights on a CPU.
+A training that is interrupted goes on from the state that was saved last (:mod:`restmcts.training.resuming`),
+and with the same seed, data and number of threads ends with the same weights on a CPU.
 """
 
 from __future__ import annotations
@@ -31,6 +30,7 @@ from restmcts.engines.messages import quiet
 from restmcts.errors import PhaseError
 from restmcts.training.batches import Batch, Batches, Example, by_update, plan, single
 from restmcts.training.report import OnProgress, TrainingProgress, TrainingReport
+from restmcts.training.resuming import Resumable, SavedState, SaveWhenDue
 from restmcts.training.settings import Device, TrainingSettings
 
 Objective = Callable[[PreTrainedModel, Batch], torch.Tensor]
@@ -41,6 +41,9 @@ So the losses of the batches of one update add up to a mean, however the labels 
 
 _POINTS = 100
 """About so many points make up a loss curve."""
+
+_REWARDS = {"rewards/margins": "reward_margin", "rewards/accuracies": "reward_accuracy"}
+"""What TRL calls figures of preferences, and what they are called here; those of the last point are told."""
 
 
 @contextmanager
@@ -59,7 +62,7 @@ def seeded(seed: int) -> Iterator[None]:
             numpy.random.set_state(numbers)
 
 
-class _Trainer(Trainer):
+class _Trainer(Resumable, Trainer):
     """A Trainer with our loss, computed in the type of the settings."""
 
     def __init__(self, objective: Objective, dtype: torch.dtype, **options: Any) -> None:
@@ -81,14 +84,22 @@ class _Trainer(Trainer):
 
 
 class _Watch(TrainerCallback):
-    """Collects the loss curve and reports progress."""
+    """Reports progress, and ends a training whose loss is not a number."""
 
     def __init__(self, total: int, tokens: list[int], progress: OnProgress | None) -> None:
         self.total = total
         self.tokens = tokens
         self.progress = progress
         self.started = time.perf_counter()
-        self.curve: list[tuple[int, float]] = []
+        self.before = 0
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Tell again what was told before the training was interrupted."""
+        for logs in state.log_history:
+            if "loss" in logs:
+                self._tell(logs["step"], logs, 0.0)
+        self.before = self.tokens[state.global_step - 1] if state.global_step else 0
+        self.started = time.perf_counter()
 
     def on_log(
         self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any
@@ -101,10 +112,11 @@ class _Watch(TrainerCallback):
                 f"training: the loss is {loss} at update {step} of {self.total}; "
                 "lower learning_rate or raise warmup_ratio"
             )
-        self.curve.append((step, loss))
+        self._tell(step, logs, (self.tokens[step - 1] - self.before) / (time.perf_counter() - self.started))
+
+    def _tell(self, step: int, logs: Mapping[str, float], speed: float) -> None:
         if self.progress is not None:
-            speed = self.tokens[step - 1] / (time.perf_counter() - self.started)
-            self.progress(TrainingProgress(step, self.total, loss, logs["learning_rate"], speed))
+            self.progress(TrainingProgress(step, self.total, logs["loss"], logs["learning_rate"], speed))
 
 
 def fit(
@@ -119,11 +131,13 @@ def fit(
     progress: OnProgress | None,
     device: Device,
     callbacks: Sequence[TrainerCallback] = (),
+    state: SavedState | None = None,
 ) -> TrainingReport:
     """Train ``model`` in place. ``skipped`` counts the samples that were left out before, by reason.
 
     ``folder`` is one that the Trainer may regard as its own; it writes nothing there. ``callbacks`` are
-    called with the others of the Trainer, and may stop the training.
+    called with the others of the Trainer, and may stop the training. ``state`` is where the training is saved
+    to and goes on from.
 
     Raises:
         PhaseError: there are no examples, or the loss is not a number.
@@ -132,7 +146,7 @@ def fit(
     course = Course.of(settings, [len(example.tokens) for example in examples], skipped)
     data = Batches(examples, course.batches, settings.gradient_accumulation, label_dtype)
 
-    def make(watching: list[TrainerCallback]) -> Trainer:
+    def make(watching: list[TrainerCallback]) -> Resumable:
         options = arguments(settings, course.total, folder, device)
         return _Trainer(
             objective,
@@ -144,7 +158,7 @@ def fit(
             callbacks=[*watching, *callbacks],
         )
 
-    return run(make, model, course, settings.seed, progress)
+    return run(make, model, course, settings, progress, state)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +197,7 @@ class Course:
         return cls(batches, step, by_update(batches, step, sizes), skipped)
 
 
-Make = Callable[[list[TrainerCallback]], Trainer]
+Make = Callable[[list[TrainerCallback]], Resumable]
 """Builds a Trainer with the callbacks that watch it."""
 
 
@@ -191,32 +205,39 @@ def run(
     make: Make,
     model: PreTrainedModel,
     course: Course,
-    seed: int,
+    settings: TrainingSettings,
     progress: OnProgress | None,
+    state: SavedState | None,
 ) -> TrainingReport:
     """Run a Trainer, seeded, without output.
 
     Raises:
         PhaseError: the loss is not a number.
+        StoreError: the state of the training cannot be saved.
     """
     started = time.perf_counter()
     tokens = list(accumulate(course.tokens))
-    watch = _Watch(course.total, tokens, progress)
+    callbacks: list[TrainerCallback] = [_Watch(course.total, tokens, progress)]
+    if state is not None:
+        callbacks.append(SaveWhenDue(settings))
     cached = model.config.use_cache
-    with seeded(seed), quiet():
-        trainer = make([watch])
+    with seeded(settings.seed), quiet():
+        trainer: Any = make(callbacks)
+        trainer.saved = state
         trainer.remove_callback(PrinterCallback)
-        trainer.train()
+        trainer.train(resume_from_checkpoint=state.usable() if state else None)
     model.config.use_cache = cached
     updates = int(trainer.state.global_step)
     seen = course.batches[: updates * course.accumulation]
+    history = [logs for logs in trainer.state.log_history if "loss" in logs]
     return TrainingReport(
-        curve=tuple(watch.curve),
+        curve=tuple((logs["step"], logs["loss"]) for logs in history),
         updates=updates,
         samples=len({member for batch in seen for member in batch}),
         skipped=course.skipped,
         tokens=tokens[updates - 1],
         seconds=time.perf_counter() - started,
+        metrics={name: logs[key] for logs in history for key, name in _REWARDS.items() if key in logs},
     )
 
 

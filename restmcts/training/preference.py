@@ -7,16 +7,16 @@ starts from, whose log-probabilities are computed once before the training.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from transformers import Trainer, TrainerCallback
+from transformers import TrainerCallback
 
 from restmcts.training.checkpoint import load_policy, load_tokenizer, save
 from restmcts.training.fitting import Course, arguments, one_device, run
 from restmcts.training.preference_trainers import DPO, KTO, Row, dpo_row, kto_rows
 from restmcts.training.report import OnProgress, TrainingReport
+from restmcts.training.resuming import Resumable, SavedState
 from restmcts.training.samples import Pair, preference_pairs
 from restmcts.training.settings import Device, PreferenceTraining
 from store.files.folders import new_folder
@@ -31,6 +31,7 @@ def train_preferences(
     *,
     progress: OnProgress | None = None,
     device: Device = "auto",
+    resume: Path | None = None,
 ) -> TrainingReport:
     """Train a policy on pairs of continuations and write it to ``target``, all of it or nothing.
 
@@ -45,6 +46,8 @@ def train_preferences(
         target: the folder to write; one that this program wrote is replaced when the training is done.
         progress: called about a hundred times.
         device: where to train.
+        resume: a folder for the state of the training, if an interrupted training is to go on; it is removed
+            when the training is done.
 
     Returns:
         The report; among its metrics are ``reward_margin``, by how much more the chosen continuations gained
@@ -58,34 +61,19 @@ def train_preferences(
     """
     pairs, skipped = preference_pairs(source, samples, settings.max_length)
     course = Course.of(settings, [pair.size for pair in pairs], skipped)
-    rewards = _Rewards()
+    state = SavedState.of(resume, source, samples, settings)
     with new_folder(target) as folder:
         model = load_policy(source)
 
-        def make(watching: list[TrainerCallback]) -> Trainer:
+        def make(watching: list[TrainerCallback]) -> Resumable:
             options = arguments(settings, course.total, folder, device)
-            return _trainer(model, source, pairs, course, settings, options, [*watching, rewards])
+            return _trainer(model, source, pairs, course, settings, options, watching)
 
-        report = run(make, model, course, settings.seed, progress)
+        report = run(make, model, course, settings, progress, state)
         save(model, folder, source, settings.dtype)
-    return replace(report, metrics=rewards.last)
-
-
-_REWARDS: Final = {"rewards/margins": "reward_margin", "rewards/accuracies": "reward_accuracy"}
-"""What TRL calls the figures that are reported."""
-
-
-class _Rewards(TrainerCallback):
-    """Keeps the last figures about rewards."""
-
-    def __init__(self) -> None:
-        self.last: dict[str, float] = {}
-
-    def on_log(
-        self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any
-    ) -> None:
-        found = logs or {}
-        self.last |= {name: found[key] for key, name in _REWARDS.items() if key in found}
+    if state is not None:
+        state.remove()
+    return report
 
 
 def _trainer(
@@ -96,12 +84,12 @@ def _trainer(
     settings: PreferenceTraining,
     options: dict[str, Any],
     callbacks: list[TrainerCallback],
-) -> Trainer:
+) -> Resumable:
     """The trainer of TRL that reads the batches of ``course``; the settings of the model stay as they are."""
     kind: Any = DPO if settings.method == "dpo" else KTO
     together = settings.batch_size * (1 if settings.method == "dpo" else 2)
     padding = _padding(model)
-    trainer: Trainer = kind(
+    trainer: Any = kind(
         _rows(pairs, course.batches, settings.method),
         settings.dtype,
         model=model,
@@ -112,7 +100,8 @@ def _trainer(
     for config, token in padding:
         config.pad_token_id = token
     trainer.processing_class = None  # it would change the special tokens of the model
-    return trainer
+    made: Resumable = trainer
+    return made
 
 
 def _rows(pairs: Sequence[Pair], batches: Sequence[Sequence[int]], method: str) -> list[Row]:

@@ -16,6 +16,7 @@ from trl.trainer.dpo_trainer import DPOTrainer
 from trl.trainer.kto_config import KTOConfig
 from trl.trainer.kto_trainer import KTOTrainer
 
+from restmcts.training.resuming import Resumable
 from restmcts.training.samples import Pair
 from restmcts.training.settings import PreferenceTraining
 
@@ -51,7 +52,7 @@ def kto_rows(pairs: Sequence[Pair]) -> list[Row]:
     ]
 
 
-class _FromTokens:
+class _FromTokens(Resumable):
     """What both trainers do in another way: no tokenizing, no files, no telemetry, our number formats.
 
     The log-probabilities of the reference are those of the model before its first update. They are kept in

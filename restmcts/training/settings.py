@@ -69,6 +69,20 @@ class TrainingSettings(Settings):
         default=False,
         description="compute activations twice: less memory for more time",
     )
+    save_minutes: float | None = Field(
+        default=10.0,
+        gt=0,
+        description=(
+            "minutes after which the state of the training is saved, from which an interrupted training goes"
+            " on; at the next point of the loss curve, of which there are about a hundred. none: by"
+            " `save_updates` alone"
+        ),
+    )
+    save_updates: int | None = Field(
+        default=None,
+        ge=1,
+        description="the same as a number of updates; whichever comes first",
+    )
     seed: int = Field(
         default=0,
         ge=0,

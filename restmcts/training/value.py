@@ -25,6 +25,7 @@ from restmcts.training.checkpoint import (
 )
 from restmcts.training.fitting import fit, seeded
 from restmcts.training.report import OnProgress, TrainingReport
+from restmcts.training.resuming import SavedState
 from restmcts.training.samples import Chain, value_chains
 from restmcts.training.settings import Device, ValueTraining
 from store.files.folders import new_folder
@@ -44,6 +45,7 @@ def train_value(
     share_nodes: bool = True,
     progress: OnProgress | None = None,
     device: Device = "auto",
+    resume: Path | None = None,
 ) -> TrainingReport:
     """Train a value model and write it to ``target``, all of it or nothing.
 
@@ -60,6 +62,8 @@ def train_value(
         share_nodes: count a node that several chains of a tree share once (:func:`unique_labels`).
         progress: called about a hundred times.
         device: where to train.
+        resume: a folder for the state of the training, if an interrupted training is to go on; it is removed
+            when the training is done.
 
     Raises:
         InputError: ``source`` does not hold a model that can be used, or ``target`` must not be replaced.
@@ -74,6 +78,7 @@ def train_value(
         if any(label is not None for label in chain.labels)
     ]
     skipped["without labels"] = len(chains) - len(examples)
+    state = SavedState.of(resume, source, samples, settings, share_nodes=share_nodes)
     with new_folder(target) as folder:
         with seeded(settings.seed):
             model = value_model(source, settings.extra_layers, settings.fresh_layers)
@@ -87,9 +92,12 @@ def train_value(
             folder=folder,
             progress=progress,
             device=device,
+            state=state,
         )
         save(model, folder, source, settings.dtype)
         metrics = held_out_metrics(folder, held_out, settings.max_length, device) if held_out else {}
+    if state is not None:
+        state.remove()
     return replace(report, metrics=metrics)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from store.encoding.rows import encode_sample
+from store.records import Sample
 from tests.cli.commands import refused, restmcts
 from tests.training.training_models import preferred_sums, sums, write_policy
 
@@ -14,7 +15,8 @@ from tests.training.training_models import preferred_sums, sums, write_policy
 @pytest.fixture
 def pairs(tmp_path: Path) -> Path:
     path = tmp_path / "pairs.jsonl"
-    path.write_bytes(b"".join(encode_sample(sample) + b"\n" for sample in [*preferred_sums(8), *sums(2)]))
+    samples: list[Sample] = [*preferred_sums(8), *sums(2)]
+    path.write_bytes(b"".join(encode_sample(sample) + b"\n" for sample in samples))
     return path
 
 

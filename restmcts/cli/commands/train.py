@@ -39,11 +39,12 @@ def policy(
     from store.records import PolicySample
 
     check_target(target, source)
+    check_target(_state(target))
     settings, rows = _prepared(PolicyTraining, override, samples, PolicySample)
     from restmcts.training.policy import train_policy
 
     with Bar("train policy") as bar:
-        report = train_policy(source, rows, settings, target, progress=bar.update)
+        report = train_policy(source, rows, settings, target, progress=bar.update, resume=_state(target))
     _report(report, target, as_json)
 
 
@@ -62,6 +63,7 @@ def value(
     from store.records import ValueSample
 
     check_target(target, source)
+    check_target(_state(target))
     settings, rows = _prepared(ValueTraining, override, samples, ValueSample)
     from restmcts.training.value import train_value
 
@@ -73,6 +75,7 @@ def value(
             target,
             held_out=[row for row in rows if held_out(row.problem)],
             progress=bar.update,
+            resume=_state(target),
         )
     _report(report, target, as_json)
 
@@ -90,12 +93,18 @@ def preference(
     from store.records import PreferenceSample
 
     check_target(target, source)
+    check_target(_state(target))
     settings, rows = _prepared(PreferenceTraining, override, samples, PreferenceSample)
     from restmcts.training.preference import train_preferences
 
     with Bar("train preference") as bar:
-        report = train_preferences(source, rows, settings, target, progress=bar.update)
+        report = train_preferences(source, rows, settings, target, progress=bar.update, resume=_state(target))
     _report(report, target, as_json)
+
+
+def _state(target: Path) -> Path:
+    """Where the state of the training is until it is done; the same command goes on from it."""
+    return target.with_name(f"{target.name}.training")
 
 
 def _prepared(kind: Any, override: list[str] | None, files: list[Path], row: type) -> tuple[Any, list[Any]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from restmcts.engines.adapters import base_folder, is_adapter, name_base, read_adapter
 from restmcts.engines.base import Sampling
 from restmcts.engines.registry import ENGINES
 from restmcts.errors import InputError
@@ -93,7 +94,19 @@ class Run:
             )
         folder = layout.plain(layout.folder / name)
         self.writer.verify_checkpoint(name)
+        if is_adapter(folder):
+            self._follow_base(folder)
         return folder
+
+    def _follow_base(self, folder: Path) -> None:
+        """Check the base of an adapter as a model of its own: the recipe's policy, or a checkpoint."""
+        models = self.recipe.models
+        base = read_adapter(folder).base
+        if base == models.policy_name and ENGINES[models.engine].local:
+            name_base(folder, self.folder(base))
+            return
+        inside = base_folder(folder)
+        self.folder(inside.relative_to(self.writer.layout.folder.resolve()).as_posix())
 
     def phase(
         self,

@@ -10,8 +10,8 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel
 
+from restmcts.training.adapters import load_trainable, save_trained
 from restmcts.training.batches import UNLABELLED, Batch, Example
-from restmcts.training.checkpoint import load_policy, save
 from restmcts.training.fitting import fit
 from restmcts.training.report import OnProgress, TrainingReport
 from restmcts.training.resuming import SavedState
@@ -54,7 +54,7 @@ def train_policy(
     chains, skipped = policy_chains(source, samples, settings.max_length)
     state = SavedState.of(resume, source, samples, settings)
     with new_folder(target) as folder:
-        model = load_policy(source)
+        model = load_trainable(source, settings)
         report = fit(
             model,
             [example(chain) for chain in chains],
@@ -67,7 +67,7 @@ def train_policy(
             device=device,
             state=state,
         )
-        save(model, folder, source, settings.dtype)
+        save_trained(model, folder, source, settings)
     if state is not None:
         state.remove()
     return report

@@ -12,7 +12,8 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-from restmcts.training.checkpoint import load_policy, load_tokenizer, save
+from restmcts.training.adapters import load_trainable, save_trained
+from restmcts.training.checkpoint import load_tokenizer
 from restmcts.training.fitting import Course, arguments, one_device, run
 from restmcts.training.preference_trainers import DPO, KTO, Row, dpo_row, kto_rows
 from restmcts.training.report import OnProgress, TrainingReport
@@ -63,14 +64,14 @@ def train_preferences(
     course = Course.of(settings, [pair.size for pair in pairs], skipped)
     state = SavedState.of(resume, source, samples, settings)
     with new_folder(target) as folder:
-        model = load_policy(source)
+        model = load_trainable(source, settings)
 
         def make(watching: list[TrainerCallback]) -> Resumable:
             options = arguments(settings, course.total, folder, device)
             return _trainer(model, source, pairs, course, settings, options, watching)
 
         report = run(make, model, course, settings, progress, state)
-        save(model, folder, source, settings.dtype)
+        save_trained(model, folder, source, settings)
     if state is not None:
         state.remove()
     return report
@@ -100,6 +101,8 @@ def _trainer(
     for config, token in padding:
         config.pad_token_id = token
     trainer.processing_class = None  # it would change the special tokens of the model
+    if settings.lora is not None:
+        model.delete_adapter("ref")  # TRL's copy, by which the reference has been computed
     made: Resumable = trainer
     return made
 

@@ -22,6 +22,7 @@ from safetensors.torch import load_file, save_file
 from transformers import TrainerCallback
 
 import restmcts
+from restmcts.engines.adapters import whole_folder
 from restmcts.training.checkpoint import saving
 from restmcts.training.settings import TrainingSettings
 from store.encoding.rows import encode_sample
@@ -66,7 +67,7 @@ class SavedState:
         if folder is None:
             return None
         about = {
-            "source": {path: found.sha256 for path, found in fingerprint_folder(source).items()},
+            "source": [_content(source), _content(whole_folder(source))],
             "samples": _digest(samples),
             "settings": settings.model_dump(mode="json", exclude=_WITHOUT_EFFECT),
             "versions": [restmcts.__version__, *map(version, _LIBRARIES)],
@@ -161,6 +162,10 @@ def _said(folder: Path) -> Iterator[None]:
             f"cannot write {folder}, the state of the training: free some space or check the disk, then"
             f" {AGAIN}"
         ) from error
+
+
+def _content(folder: Path) -> dict[str, str]:
+    return {path: found.sha256 for path, found in fingerprint_folder(folder).items()}
 
 
 def _digest(samples: Iterable[Sample]) -> str:

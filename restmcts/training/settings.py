@@ -97,7 +97,36 @@ class TrainingSettings(Settings):
         return math.ceil(self.warmup_ratio * updates) if self.warmup_updates is None else self.warmup_updates
 
 
-class PolicyTraining(TrainingSettings):
+class LoraSettings(Settings):
+    """A low-rank adapter (LoRA, arXiv 2106.09685): it alone is trained, and the checkpoint holds it alone."""
+
+    rank: int = Field(default=16, ge=1, le=4096, description="rank of the difference of each layer")
+    alpha: float = Field(
+        default=32.0, gt=0, le=1e6, description="the difference counts `alpha` / `rank` times"
+    )
+    dropout: float = Field(
+        default=0.0, ge=0, lt=1, description="share of the inputs of the adapter that are left out"
+    )
+    targets: list[str] = Field(
+        default_factory=lambda: ["all-linear"],
+        min_length=1,
+        description=(
+            "ends of the names of the layers that get an adapter, for example `q_proj`; `all-linear`: every"
+            " linear layer but the last"
+        ),
+    )
+
+
+class AdapterTraining(TrainingSettings):
+    """The settings of a training that may train an adapter instead of the model."""
+
+    lora: LoraSettings | None = Field(
+        default=None,
+        description="train an adapter; none: train all weights",
+    )
+
+
+class PolicyTraining(AdapterTraining):
     """Supervised fine-tuning of the policy; learning rate, epochs and warm-up are the authors'."""
 
     learning_rate: float = Field(default=2e-5, gt=0)
@@ -105,7 +134,7 @@ class PolicyTraining(TrainingSettings):
     batch_size: int = Field(default=8, ge=1)
 
 
-class PreferenceTraining(TrainingSettings):
+class PreferenceTraining(AdapterTraining):
     """Training of the policy on pairs of continuations; learning rate, epochs and beta are the authors'."""
 
     learning_rate: float = Field(default=3e-6, gt=0)

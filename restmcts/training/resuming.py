@@ -35,7 +35,7 @@ _WEIGHTS: Final = "weights.safetensors"
 _STATE: Final = "trainer_state.json"
 _KEY: Final = "training.json"
 _LIBRARIES: Final = ("peft", "torch", "transformers", "trl")
-_WITHOUT_EFFECT: Final = {"save_minutes", "save_updates"}
+_WITHOUT_EFFECT: Final = {"report_to", "save_minutes", "save_updates"}
 """Settings that do not change what is learned."""
 
 

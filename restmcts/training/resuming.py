@@ -119,6 +119,11 @@ class Resumable:
         found = load_file(Path(resume_from_checkpoint) / _WEIGHTS)
         with torch.no_grad():
             for name, weights in _trained(me.model):
+                if name not in found or found[name].shape != weights.shape:
+                    raise StoreError(
+                        f"{resume_from_checkpoint}: the state of the training has other weights {name} than"
+                        " the model; delete this folder, then the training starts again"
+                    )
                 weights.copy_(found[name])
 
 

@@ -21,7 +21,7 @@ from restmcts.problems.registry import DATA_SETS, DataSetSettings, data_set_sett
 from restmcts.samples.selection import SelectionSettings
 from restmcts.search.choice import EvaluatedMethod, GenerationSettings
 from restmcts.settings import Settings, checked
-from restmcts.training.settings import PolicyTraining, PreferenceTraining, ValueTraining
+from restmcts.training.settings import PolicyTraining, PreferenceTraining, TrainingSettings, ValueTraining
 from store.tree import Tree
 
 OLD_TINY = (
@@ -218,6 +218,16 @@ class Recipe(Settings):
         description="if given, replaces `value_training` in the iterations after the bootstrap",
     )
     evaluation: EvaluationSettings = EvaluationSettings()
+
+    @property
+    def trainings(self) -> list[TrainingSettings]:
+        """The settings of all trainings, but that of the base policy of a data set."""
+        of_value = (self.value_start, self.value_training, self.value_update)
+        return [
+            self.policy_training,
+            self.preference_training,
+            *(training for training in of_value if training is not None),
+        ]
 
     @model_validator(mode="before")
     @classmethod

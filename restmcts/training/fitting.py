@@ -32,6 +32,8 @@ from restmcts.training.batches import Batch, Batches, Example, by_update, plan, 
 from restmcts.training.report import OnProgress, TrainingProgress, TrainingReport
 from restmcts.training.resuming import Resumable, SavedState, SaveWhenDue
 from restmcts.training.settings import Device, TrainingSettings
+from restmcts.training.trackers import trackers
+from store.files.folders import target_of
 
 Objective = Callable[[PreTrainedModel, Batch], torch.Tensor]
 """The loss of a batch: a sum over its labels, divided by the number of labels in the whole update.
@@ -225,6 +227,8 @@ def run(
         trainer: Any = make(callbacks)
         trainer.saved = state
         trainer.remove_callback(PrinterCallback)
+        for callback in trackers(settings.report_to, target_of(Path(trainer.args.output_dir))):
+            trainer.add_callback(callback)
         trainer.train(resume_from_checkpoint=state.usable() if state else None)
     model.config.use_cache = cached
     updates = int(trainer.state.global_step)
@@ -245,11 +249,13 @@ def arguments(settings: TrainingSettings, total: int, folder: Path, device: Devi
     """The arguments of a Trainer that reads one batch of its data set at a time.
 
     Raises:
-        InputError: the device is not there.
+        InputError: the device is not there, or a program to report to is not installed.
     """
+    settings.check_trackers()
     place = find_device(device)
     return {
         "output_dir": str(folder),
+        "run_name": "/".join(target_of(folder).parts[-4:]),
         "per_device_train_batch_size": 1,
         "gradient_accumulation_steps": settings.gradient_accumulation,
         "max_steps": total,

@@ -35,7 +35,7 @@ _WEIGHTS: Final = "weights.safetensors"
 _STATE: Final = "trainer_state.json"
 _KEY: Final = "training.json"
 _LIBRARIES: Final = ("peft", "torch", "transformers", "trl")
-_WITHOUT_EFFECT: Final = {"save_minutes", "save_updates"}
+_WITHOUT_EFFECT: Final = {"report_to", "save_minutes", "save_updates"}
 """Settings that do not change what is learned."""
 
 
@@ -119,6 +119,11 @@ class Resumable:
         found = load_file(Path(resume_from_checkpoint) / _WEIGHTS)
         with torch.no_grad():
             for name, weights in _trained(me.model):
+                if name not in found or found[name].shape != weights.shape:
+                    raise StoreError(
+                        f"{resume_from_checkpoint}: the state of the training has other weights {name} than"
+                        " the model; delete this folder, then the training starts again"
+                    )
                 weights.copy_(found[name])
 
 

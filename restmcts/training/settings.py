@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from importlib.util import find_spec
 from typing import Literal
 
 from pydantic import Field, model_validator
 
+from restmcts.errors import InputError
 from restmcts.settings import Settings
 
 Scheduler = Literal["cosine", "linear", "constant"]
 Precision = Literal["float32", "bfloat16"]
+Tracker = Literal["tensorboard", "wandb", "mlflow", "trackio"]
 PreferenceMethod = Literal["dpo", "kto"]
 Device = Literal["cpu", "cuda", "auto"]
 """Where to train: ``auto`` takes the GPU where there is one."""
@@ -83,6 +86,14 @@ class TrainingSettings(Settings):
         ge=1,
         description="the same as a number of updates; whichever comes first",
     )
+    report_to: list[Tracker] = Field(
+        default_factory=list,
+        description=(
+            "programs that are told about the training, of `tensorboard`, `wandb`, `mlflow` and `trackio`;"
+            " each is a package to install. `wandb`, `mlflow` and `trackio` may send what they are told to"
+            " where they are set up to"
+        ),
+    )
     seed: int = Field(
         default=0,
         ge=0,
@@ -91,6 +102,16 @@ class TrainingSettings(Settings):
             " the phase"
         ),
     )
+
+    def check_trackers(self) -> None:
+        """Refuse programs of ``report_to`` that are not installed.
+
+        Raises:
+            InputError: names the package.
+        """
+        for name in self.report_to:
+            if find_spec(name) is None:
+                raise InputError(f"report_to: {name} is not installed: python -m pip install {name}")
 
     def warmup(self, updates: int) -> int:
         """How many of so many updates the warm-up takes."""

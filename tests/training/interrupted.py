@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from restmcts.training.report import TrainingProgress, TrainingReport
-from restmcts.training.settings import PolicyTraining, PreferenceTraining, ValueTraining
+from restmcts.training.settings import LoraSettings, PolicyTraining, PreferenceTraining, ValueTraining
 from tests.training.training_models import judged_sums, preferred_sums, sums
 
-Kind = Literal["policy", "value", "preference", "kto"]
-KINDS: tuple[Kind, ...] = ("policy", "value", "preference", "kto")
+Kind = Literal["policy", "adapter", "value", "preference", "kto"]
+KINDS: tuple[Kind, ...] = ("policy", "adapter", "value", "preference", "kto")
 UPDATES = 9
 
 
@@ -29,10 +29,12 @@ def train(kind: Kind, source: Path, target: Path, resume: Path | None, **options
     }
     common["gradient_accumulation"] = 2
     options |= {"device": "cpu", "resume": resume}
-    if kind == "policy":
+    if kind in ("policy", "adapter"):
         from restmcts.training.policy import train_policy
 
-        return train_policy(source, sums(20), PolicyTraining(**common), target, **options)
+        # Dropout draws random numbers in every update.
+        lora = LoraSettings(rank=2, dropout=0.2) if kind == "adapter" else None
+        return train_policy(source, sums(20), PolicyTraining(**common, lora=lora), target, **options)
     if kind == "value":
         from restmcts.training.value import train_value
 

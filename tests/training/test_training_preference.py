@@ -134,12 +134,12 @@ def test_prompt_tokens_take_no_part(policy: Path, tmp_path: Path, monkeypatch: p
         if output.last_hidden_state.requires_grad:
             output.last_hidden_state.register_hook(seen.append)
 
-    def watched(source: Path) -> Any:
+    def watched(source: Path, settings: PreferenceTraining) -> Any:
         model = load_policy(source)
         model.model.register_forward_hook(keep)
         return model
 
-    monkeypatch.setattr("restmcts.training.preference.load_policy", watched)
+    monkeypatch.setattr("restmcts.training.preference.load_trainable", watched)
     train(policy, tmp_path / "new", samples, updates=1)
     pairs, _ = preference_pairs(policy, samples, 99)
     prompt = len(pairs[0].prompt)

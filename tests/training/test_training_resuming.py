@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickletools
 import resource
+import shutil
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,13 +12,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from restmcts.errors import InputError
 from restmcts.training.policy import train_policy
 from restmcts.training.report import TrainingProgress
 from restmcts.training.settings import PolicyTraining
 from store.errors import StoreError
-from store.files.folders import leftovers
+from store.files.folders import MARKER, leftovers, new_folder
 from tests.training.interrupted import KINDS, UPDATES, Kind, train, train_until_killed
 from tests.training.training_models import sums, write_policy
 
@@ -42,7 +44,8 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def weights(folder: Path) -> bytes:
-    return (folder / "model.safetensors").read_bytes()
+    (path,) = folder.glob("*model.safetensors")
+    return path.read_bytes()
 
 
 def interrupted(source: Path, target: Path, resume: Path, at: int = 3, **changes: object) -> None:
@@ -154,6 +157,21 @@ def test_a_damaged_state_is_not_used(source: Path, tmp_path: Path) -> None:
     assert all(tell.tokens_per_second > 0 for tell in told)
     train_policy(source, sums(20), SETTINGS, tmp_path / "fresh", device="cpu")
     assert weights(tmp_path / "new") == weights(tmp_path / "fresh")
+
+
+def test_weights_of_another_form_are_said(source: Path, tmp_path: Path) -> None:
+    """A folder from somebody else can have the right key, and be whole, with any weights."""
+    resume = tmp_path / "state"
+    interrupted(source, tmp_path / "new", resume)
+    found = load_file(resume / "weights.safetensors")
+    name = sorted(found)[0]
+    with new_folder(resume) as folder:
+        for path in resume.iterdir():
+            if path.name != MARKER:
+                shutil.copy(path, folder)
+        save_file(found | {name: found[name][:1]}, folder / "weights.safetensors")
+    with pytest.raises(StoreError, match=f"{name} .*; delete this folder"):
+        train_policy(source, sums(20), SETTINGS, tmp_path / "new", device="cpu", resume=resume)
 
 
 def test_minutes_are_counted_from_the_state_before(

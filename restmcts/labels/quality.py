@@ -96,3 +96,8 @@ def are_quality_values(labels: Chain) -> bool:
     return all(
         abs(value - label) <= TOLERANCE for value, label in zip(implied, labels, strict=True) if label is not None
     )
+
+
+def are_fractions(labels: Chain) -> bool:
+    """Whether any label lies between 0 and 1."""
+    return any(label not in (None, 0.0, 1.0) for label in labels)

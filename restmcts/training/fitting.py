@@ -28,7 +28,17 @@ from transformers.trainer_callback import PrinterCallback
 from restmcts.engines.loading import find_device
 from restmcts.engines.messages import quiet
 from restmcts.errors import PhaseError
-from restmcts.training.batches import Batch, Batches, Example, plan, single, update_count
+from restmcts.training.batches import (
+    Arrange,
+    Batch,
+    Batches,
+    Collate,
+    Example,
+    collate,
+    plan,
+    single,
+    update_count,
+)
 from restmcts.training.report import OnProgress, TrainingProgress, TrainingReport
 from restmcts.training.settings import Device, TrainingSettings
 
@@ -118,11 +128,14 @@ def fit(
     progress: OnProgress | None,
     device: Device,
     callbacks: Sequence[TrainerCallback] = (),
+    collate: Collate = collate,
+    arrange: Arrange | None = None,
 ) -> TrainingReport:
     """Train ``model`` in place. ``skipped`` counts the samples that were left out before, by reason.
 
     ``folder`` is one that the Trainer may regard as its own; it writes nothing there. ``callbacks`` are
-    called with the others of the Trainer, and may stop the training.
+    called with the others of the Trainer, and may stop the training. ``collate`` makes the batches, and
+    ``arrange`` puts the order of each epoch right.
 
     Raises:
         PhaseError: there are no examples, or the loss is not a number.
@@ -132,8 +145,8 @@ def fit(
         reasons = "".join(f", {count} {reason}" for reason, count in skipped.items() if count)
         raise PhaseError(f"training: there are no samples to train on{reasons}")
     started = time.perf_counter()
-    order = plan(len(examples), settings)
-    data = Batches(examples, order, settings.gradient_accumulation, label_dtype)
+    order = plan(len(examples), settings, arrange)
+    data = Batches(examples, order, settings.gradient_accumulation, label_dtype, collate)
     total = update_count(len(examples), settings)
     tokens = list(accumulate(data.tokens))
     watch = _Watch(total, tokens, progress)

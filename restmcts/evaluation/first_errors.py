@@ -86,12 +86,12 @@ def _found_between(scores: Sequence[float], first_error: int | None) -> tuple[fl
 
 
 def _best(low: Array, high: Array, wrong: NDArray[np.bool_]) -> float | None:
-    """The threshold with the best F1, in the middle between two that give it; None without both kinds."""
+    """The threshold with the best F1, halfway between two figures; None without chains of both kinds."""
     if not wrong.any() or wrong.all():
         return None
     ends = np.concatenate([low, high])
     ends = np.unique(ends[np.isfinite(ends)])
-    tried = np.concatenate([ends[:1], (ends[1:] + ends[:-1]) / 2, ends[-1:]])
+    tried = np.concatenate([ends[:1], (ends[1:] + ends[:-1]) / 2, ends[-1:] + 1])
     erroneous = _inside(tried, low[wrong], high[wrong]) / wrong.sum()
     correct = _inside(tried, low[~wrong], high[~wrong]) / (~wrong).sum()
     return float(tried[np.argmax(_harmonic(erroneous, correct))])

@@ -120,7 +120,7 @@ class ValueReport:
         for control, errors in (("", self.first_error), ("likelihood.", self.likelihood_first_error)):
             if errors is not None:
                 found |= {f"{control}first_error.{name}": value for name, value in errors.metrics().items()}
-        return found
+        return {name: value for name, value in found.items() if np.isfinite(value)}
 
 
 def value_report(

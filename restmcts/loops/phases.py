@@ -10,7 +10,7 @@ from random import Random
 from restmcts.errors import PhaseError
 from restmcts.loops.checks import check_trainable
 from restmcts.loops.evaluating import GREEDY, budgets_in_tokens, evaluate
-from restmcts.loops.judging import Judge, check_ranking
+from restmcts.loops.judging import Judge, check_ranking, worse
 from restmcts.loops.labelling import label_trees, select_traces
 from restmcts.loops.results import (
     Accepted,
@@ -27,6 +27,7 @@ from restmcts.loops.searching import run_tasks, search_tasks
 from restmcts.loops.training import (
     make_policy,
     record_checkpoint,
+    record_figures,
     start_value,
     tune_control,
     tune_policy,
@@ -181,8 +182,8 @@ def train_value(
     Args:
         memory: the trees that it learns from.
         parent: the model that the training starts from.
-        before: the value model so far; the new one is carried on if it misses the held-out labels by no more
-            than this one. None: there is none, and the new one is carried on.
+        before: the value model so far; the new one is carried on if it is not worse (:func:`judging.worse`).
+            None: there is none, and the new one is carried on.
     """
 
     def work(phase: str) -> TrainedValue:
@@ -197,30 +198,27 @@ def train_value(
 def _judged(
     run: Run, phase: str, iteration: int, trained: Trained, judge: Judge, before: str | None
 ) -> TrainedValue:
-    from restmcts.evaluation.value_report import value_report
-
-    rows = judge(trained.checkpoint)
-    if not rows:
+    report = judge(trained.checkpoint)
+    if report is None:
         run.progress.note(
             f"iteration {iteration}: no held-out tree has a label; the value model is not judged"
         )
         record_checkpoint(run, iteration, "value", trained, carried=True)
         return TrainedValue(**vars(trained), value=trained.checkpoint, carried=True)
-    report = value_report(rows)
+    check_ranking(run, phase, report.overall)
+    objection = None if before is None else worse(report, judge(before))
     figures = report.metrics()
-    check_ranking(run, phase, figures)
-    error = report.squared_error.value
-    earlier = None if before is None else value_report(judge(before)).squared_error.value
-    carried = earlier is None or error <= earlier
-    record_checkpoint(run, iteration, "value", trained, carried=carried, **figures)
-    if not carried:
+    record_checkpoint(run, iteration, "value", trained, carried=objection is None, **figures)
+    record_figures(run, phase, iteration, figures)
+    if objection is not None:
         run.progress.note(
-            f"iteration {iteration}: the new value model misses held-out labels by {error:.4f} (squared), the"
-            f" one before by {earlier:.4f}; it is kept in the store, but not carried on"
+            f"iteration {iteration}: the new value model {objection}; it is kept in the store, but not carried on"
         )
-    value = trained.checkpoint if carried or before is None else before
+    value = trained.checkpoint if objection is None or before is None else before
     known = vars(trained) | {"metrics": trained.metrics | figures}
-    return TrainedValue(**known, value=value, carried=carried)
+    return TrainedValue(
+        **known, value=value, carried=objection is None, at_chance=bool(report.overall.at_chance)
+    )
 
 
 def first_value(run: Run, policy: str) -> tuple[str, list[LabelledTrees]]:

@@ -93,7 +93,7 @@ class ValueReport:
     likelihood_first_error: FirstErrors | None
 
     def metrics(self) -> dict[str, float]:
-        """The main figures by name; those that could not be had are left out."""
+        """The main figures by name; those that could not be had are left out. ``at_chance`` is 1 or 0."""
         figures = {
             "auc": self.overall.value,
             "likelihood_sum.auc": self.overall.likelihood_sum,
@@ -117,6 +117,7 @@ class ValueReport:
         found = {name: figure.value for name, figure in figures.items() if figure is not None}
         if self.overall.value is not None:
             found |= {"auc.low": self.overall.value.low, "auc.high": self.overall.value.high}
+            found["at_chance"] = float(bool(self.overall.at_chance))
         for control, errors in (("", self.first_error), ("likelihood.", self.likelihood_first_error)):
             if errors is not None:
                 found |= {f"{control}first_error.{name}": value for name, value in errors.metrics().items()}

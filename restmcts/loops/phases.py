@@ -216,9 +216,7 @@ def _judged(
         )
     value = trained.checkpoint if objection is None or before is None else before
     known = vars(trained) | {"metrics": trained.metrics | figures}
-    return TrainedValue(
-        **known, value=value, carried=objection is None, at_chance=bool(report.overall.at_chance)
-    )
+    return TrainedValue(**known, value=value, carried=objection is None)
 
 
 def first_value(run: Run, policy: str) -> tuple[str, list[LabelledTrees]]:

@@ -89,14 +89,10 @@ class Trained(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedValue(Trained):
-    """The value model that the next iteration works with: the trained one, if it is carried.
-
-    ``at_chance``: the trained one ranks held-out steps no better than chance.
-    """
+    """The value model that the next iteration works with: the trained one, if it is carried."""
 
     value: str
     carried: bool
-    at_chance: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from restmcts.errors import InputError
+from restmcts.labels import Labels
 from restmcts.labels.quality import are_fractions, are_quality_values
+from store.events import Critiqued, Extended, Step, Verified
 from store.records import ValueSample
+from store.tree import Tree, fold
 
 
 def factorized(samples: Sequence[ValueSample]) -> list[ValueSample]:
@@ -48,3 +51,31 @@ def _to_first_error(sample: ValueSample) -> tuple[float | None, ...]:
 
 def _shown(sample: ValueSample) -> str:
     return ", ".join("none" if label is None else f"{label:.3g}" for label in sample.labels)
+
+
+def check_rule(rule: Callable[[Tree], Labels]) -> None:
+    """Refuse a label rule whose labels no factorized value model can learn from, before any search.
+
+    The rule is tried on a tree with a right and a wrong trace that share their first step.
+
+    Raises:
+        InputError: its labels are neither quality values nor verdicts on single steps.
+    """
+    first, right, wrong = Step("1\n"), Step("2\n", ended=True), Step("3\n", ended=True)
+    tree = fold(
+        [
+            Extended(0, (first, right)),
+            Extended(0, (first, wrong)),
+            Critiqued(2, True, "2"),
+            Critiqued(3, True, "3"),
+            Verified((2, 3), (True, False)),
+        ]
+    )
+    labels = rule(tree)
+    chains = [(first, right), (first, wrong)]
+    factorized(
+        [
+            ValueSample("tried out", "", steps, (labels[1], labels[leaf]), ("",))
+            for steps, leaf in zip(chains, (2, 3), strict=True)
+        ]
+    )

@@ -1,20 +1,22 @@
 """What a value model learns from which labels, and how its values are read.
 
-Run from the repository as ``python -m benchmarks.value_labels --seeds 1,2,3``. For each seed, the built-in task
-makes a base policy, unguided trees and the value model of the start stage (recipe ``tiny``). From the same start
-and the same trees value models are then trained with different labels and objectives, and judged on the trees of
-held-out problems:
+Run from the repository as ``python -m benchmarks.value_labels --seeds 1,2,3``. For each seed, the built-in
+task makes a base policy, unguided trees and the value model of the start stage (recipe ``tiny``). From the
+same start and the same trees value models are then trained with different labels and objectives, and judged
+on the trees of held-out problems:
 
 - first errors, a partial solution valued by the product over its steps;
 - the share of right answers below a step, valued by its last step;
 - quality values of the paper, said directly and valued by the last step;
 - quality values of the paper through the chances of single steps, valued by their product.
 
-With ``--scratch`` they are also trained from the policy without the start stage, for as many updates as given.
+With ``--scratch`` they are also trained from the policy without the start stage, for as many updates as
+given.
 
-Figures: AUC of partial solutions by depth and of all depths, the same for all value models, on every node of a
-tree with a right answer; the squared error of the quality value, said directly or implied by the steps. The truth
-is that of the task, which knows the right steps. The JSON has all figures with their 95 % intervals.
+Figures: AUC of partial solutions by depth and of all depths, the same for all value models, on every node of
+a tree with a right answer; the squared error of the quality value, said directly or implied by the steps.
+The truth is that of the task, which knows the right steps. The JSON has all figures with their 95 %
+intervals.
 """
 
 from __future__ import annotations
@@ -135,20 +137,26 @@ def row(figures: dict[str, Any]) -> str:
     direct = "product" not in figures["arm"]
     error = report["squared_error"] if direct else report["quality_squared_error"]
     near = report["near"] if direct else report["quality_near"]
-    found = report["first_error"]
+    auc, found = report["overall"]["value"]["value"], report["first_error"]
     return (
-        f"{figures['seed']} {figures['from']:<22} {figures['arm']:<36} auc {report['overall']['value']['value']:.3f}"
-        f" by depth {depths} | quality error {error['value']:.4f} near {near['value']:.3f}"
+        f"{figures['seed']} {figures['from']:<22} {figures['arm']:<36} auc {auc:.3f} by depth {depths}"
+        f" | quality error {error['value']:.4f} near {near['value']:.3f}"
         f" | first error F1 {found['f1']['value'] if found else float('nan'):.3f}"
         f" | {figures['updates']} updates {figures['seconds']:.0f} s"
     )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", default="1,2,3", help="seeds, separated by commas")
-    parser.add_argument("--scratch", type=int, default=0, help="updates without the start stage; 0: leave it out")
-    parser.add_argument("--root", type=Path, help="store to keep base policies and trees in, and to go on from")
+    parser.add_argument(
+        "--scratch", type=int, default=0, help="updates without the start stage; 0: leave it out"
+    )
+    parser.add_argument(
+        "--root", type=Path, help="store to keep base policies and trees in, and to go on from"
+    )
     parser.add_argument("--json", type=Path, help="file for all figures")
     parser.add_argument("-o", dest="overrides", action="append", default=[], help="key=value of the recipe")
     arguments = parser.parse_args()

@@ -261,14 +261,15 @@ class Recipe(Settings):
             if self.value_update.objective != self.value_training.objective:
                 raise ValueError(
                     f"value_update.objective is {self.value_update.objective!r}, value_training.objective"
-                    f" {self.value_training.objective!r}: a value model goes on saying what it has learned to say;"
-                    " give both the same"
+                    f" {self.value_training.objective!r}: a value model goes on saying what it has learned to"
+                    " say; give both the same"
                 )
         chosen = [name for name, stage in stages.items() if stage.objective == "factorized"]
         if chosen and self.models.value_aggregation == "last":
             raise ValueError(
-                f"{chosen[0]}.objective is 'factorized', with which the model says how likely single steps are"
-                " right, but models.value_aggregation is 'last': write value_aggregation = \"product\" in [models]"
+                f"{chosen[0]}.objective is 'factorized', with which the model says how likely single steps"
+                " are right, but models.value_aggregation is 'last': write value_aggregation = \"product\" in"
+                " [models]"
             )
         if self.value_training.objective == "factorized":
             try:

@@ -19,8 +19,8 @@ COLUMNS = (
     "calibration",
     "length bias",
 )
-"""The control is the log-probability of the steps under the policy. The F1 is that of finding first errors, and
-calibration the expected calibration error; the length bias is among good and among bad steps."""
+"""The control is the log-probability of the steps under the policy. The F1 is that of finding first errors,
+and calibration the expected calibration error; the length bias is among good and among bad steps."""
 
 
 def print_value_figures(checkpoints: Sequence[Checkpoint]) -> None:
@@ -33,7 +33,7 @@ def print_value_figures(checkpoints: Sequence[Checkpoint]) -> None:
 
 
 def value_rows(checkpoints: Sequence[Checkpoint]) -> list[tuple[object, ...]]:
-    """A row for each value model that was judged, in the order of the checkpoints; unknown figures are empty."""
+    """A row for each value model that was judged, in the order of the checkpoints; unknown figures: empty."""
     return [_row(made) for made in checkpoints if made.kind == "value" and "squared_error" in made.metrics]
 
 

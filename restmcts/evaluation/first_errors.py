@@ -20,9 +20,9 @@ MINIMUM = 10
 class FirstErrors:
     """How often the first step whose score lies below a threshold is the first error.
 
-    ``erroneous`` is the share of chains with an error whose first error is found, ``correct`` the share of right
-    chains in which none is found, ``f1`` their harmonic mean. The threshold of one half of the problems is the
-    one with the best F1 on the other half; ``threshold`` is the mean of both.
+    ``erroneous`` is the share of chains with an error whose first error is found, ``correct`` the share of
+    right chains in which none is found, ``f1`` their harmonic mean. The threshold of one half of the
+    problems is the one with the best F1 on the other half; ``threshold`` is the mean of both.
     """
 
     erroneous_chains: int
@@ -107,4 +107,5 @@ def _inside(tried: Array, low: Array, high: Array) -> Array:
 
 def _harmonic(one: Array, two: Array) -> Array:
     total = one + two
-    return np.divide(2 * one * two, total, out=np.where(np.isnan(total), np.nan, 0.0), where=total > 0)
+    harmonic: Array = np.where(total == 0, 0.0, 2 * one * two / np.where(total == 0, 1.0, total))
+    return harmonic

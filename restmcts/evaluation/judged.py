@@ -35,8 +35,8 @@ class JudgedChain:
     """A chain of steps in which the first error is looked for.
 
     ``group`` is what is resampled (the problem). ``scores`` are what the value model says for each step, the
-    larger the better; ``likelihoods`` are the log-probabilities of the steps under the policy, empty where one is
-    unknown. ``first_error`` is the number of the first wrong step, from 0; None: all are right.
+    larger the better; ``likelihoods`` are the log-probabilities of the steps under the policy, empty where
+    one is unknown. ``first_error`` is the number of the first wrong step, from 0; None: all are right.
     """
 
     group: str

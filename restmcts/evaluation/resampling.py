@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,8 +63,8 @@ def interval(values: Array) -> Interval:
 def area_under_curve(scores: Array, correct: NDArray[np.bool_], weights: Array) -> Array:
     """The AUC of ``scores`` (n,) under each row of ``weights`` (repeats, n); ties count half.
 
-    nan where a row leaves no good or no bad step. This is ``roc_auc_score`` of scikit-learn for all rows in one
-    sort, which makes a thousand resamples of thousands of steps a matter of a second.
+    nan where a row leaves no good or no bad step. This is ``roc_auc_score`` of scikit-learn for all rows in
+    one sort, which makes a thousand resamples of thousands of steps a matter of a second.
     """
     order = np.argsort(scores, kind="stable")
     starts = np.flatnonzero(np.diff(scores[order], prepend=np.nan) != 0)
@@ -77,7 +76,9 @@ def area_under_curve(scores: Array, correct: NDArray[np.bool_], weights: Array) 
     return area
 
 
-def regression(x: Array, y: Array, members: NDArray[np.int_], drawn: Resampling) -> tuple[Array, Array, Array]:
+def regression(
+    x: Array, y: Array, members: NDArray[np.int_], drawn: Resampling
+) -> tuple[Array, Array, Array]:
     """Slope and intercept of y on x by least squares, and their correlation, in each resample.
 
     nan where all x are equal, and for the correlation where all y are.

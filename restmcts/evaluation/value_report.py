@@ -1,8 +1,8 @@
 """How good is a value model? Ranking, calibration, first errors and length bias, with intervals.
 
-The input is one :class:`Judged` a step and one :class:`JudgedChain` a chain, so that the figures need no model.
-Intervals are 95 % bootstrap intervals over groups (problems), because the steps of one problem are not
-independent of each other.
+The input is one :class:`Judged` a step and one :class:`JudgedChain` a chain, so that the figures need no
+model. Intervals are 95 % bootstrap intervals over groups (problems), because the steps of one problem are
+not independent of each other.
 
 Beside the value model stands the control that any claim for one needs: how well the bare log-probability
 of the steps under the policy tells good partial solutions from bad ones.
@@ -71,10 +71,11 @@ class LengthBias:
 class ValueReport:
     """The quality of a value model on held-out trees.
 
-    ``near`` is the share of values that miss their label by no more than :data:`NEAR`. The figures of ``quality``
-    compare the quality values that follow from the chances of single steps with those of the paper. ``length`` is the bias of
-    the distance between value and label, for where labels rise from step to step, values have to; ``first_error``
-    is None without chains of both kinds. The names that begin with ``likelihood`` are those of the control.
+    ``near`` is the share of values that miss their label by no more than :data:`NEAR`. The figures of
+    ``quality`` compare the quality values that follow from the chances of single steps with those of the
+    paper. ``length`` is the bias of the distance between value and label, for where labels rise from step to
+    step, values have to; ``first_error`` is None without chains of both kinds. The names that begin with
+    ``likelihood`` are those of the control.
     """
 
     steps: int
@@ -139,7 +140,8 @@ def value_report(
     """
     if not judged:
         raise ValueError("a value report needs at least one judged step")
-    drawn = Resampling([row.group for row in (*judged, *chains)], repeats, seed)
+    groups = [*(row.group for row in judged), *(chain.group for chain in chains)]
+    drawn = Resampling(groups, repeats, seed)
     steps = _Steps.of(judged, drawn)
     by_depth = [(int(depth), steps.where(steps.depth == depth)) for depth in np.unique(steps.depth)]
     error = steps.predicted - steps.label

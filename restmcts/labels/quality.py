@@ -1,16 +1,16 @@
 """Quality values that follow from how likely each step is right (paper, Section 3.1, Equations 1 and 2).
 
 The quality value v_k of ReST-MCTS* is a statement about all steps up to k, and it follows from two simpler
-things: where the first error is, and how many steps were missing to a correct answer. With h_j the chance that
-step j is the first error, given that all steps before are right, and s_k = (1 - h_1) ... (1 - h_k) the chance
-that the first k steps are right,
+things: where the first error is, and how many steps were missing to a correct answer. With h_j the chance
+that step j is the first error, given that all steps before are right, and s_k = (1 - h_1) ... (1 - h_k) the
+chance that the first k steps are right,
 
     v_k = s_k g_k + sum over j <= k of s_{j-1} h_j W[j, k]
 
-where g_k is the quality value if all k steps are right, and W[j, k] the one if the first error is at j. A right
-step rises by (1 - v) / d, with d the distance of the step to a correct answer, itself included; a step from the
-first error on falls by (1 - v) / d with the distance of the last right step. On a chain of K right steps the
-distances are K, K - 1, ... 1, and g_k = k / K.
+where g_k is the quality value if all k steps are right, and W[j, k] the one if the first error is at j. A
+right step rises by (1 - v) / d, with d the distance of the step to a correct answer, itself included; a step
+from the first error on falls by (1 - v) / d with the distance of the last right step. On a chain of K right
+steps the distances are K, K - 1, ... 1, and g_k = k / K.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ def right_steps(labels: Chain) -> int:
 def distances(labels: Chain) -> tuple[int, ...]:
     """The distance of each step to a correct answer, itself included, were it and all steps before it right.
 
-    The quality values of right steps tell theirs: d = (1 - v_before) / (v - v_before). From the first error on,
-    and where labels are missing, the end of the chain is taken for the answer; without any labels so is that of
-    all steps: K, K - 1, ... 1.
+    The quality values of right steps tell theirs: d = (1 - v_before) / (v - v_before). From the first error
+    on, and where labels are missing, the end of the chain is taken for the answer; without any labels so is
+    that of all steps: K, K - 1, ... 1.
     """
     known, before = [], 0.0
     for label in labels[: right_steps(labels)]:
@@ -94,7 +94,9 @@ def are_quality_values(labels: Chain) -> bool:
     right = [1.0] * count + [0.0] * (len(labels) - count)
     implied = quality_values(right, distances(labels))
     return all(
-        abs(value - label) <= TOLERANCE for value, label in zip(implied, labels, strict=True) if label is not None
+        abs(value - label) <= TOLERANCE
+        for value, label in zip(implied, labels, strict=True)
+        if label is not None
     )
 
 

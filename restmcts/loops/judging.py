@@ -70,7 +70,10 @@ def known_prefixes(
         for node in tree.nodes[1:]:
             text = tree.text(node.id)
             right = right_step(problem, text)
-            found[record.header.id, text] = (hits[node.id] == 1.0 if right is None else right, quality[node.id])
+            found[record.header.id, text] = (
+                hits[node.id] == 1.0 if right is None else right,
+                quality[node.id],
+            )
     return found
 
 
@@ -108,8 +111,8 @@ def check_ranking(run: Run, phase: str, ranking: Ranking) -> None:
     """
     if ranking.value is None:
         run.progress.note(
-            f"{phase}: {ranking.good} good and {ranking.bad} bad held-out steps are too few to say whether the"
-            " value model tells them apart; searches guided by it may be no better than chance"
+            f"{phase}: {ranking.good} good and {ranking.bad} bad held-out steps are too few to say whether"
+            " the value model tells them apart; searches guided by it may be no better than chance"
         )
         return
     objection = run.data_set.check_value(run.recipe.problems, ranking.value.value)
@@ -117,7 +120,8 @@ def check_ranking(run: Run, phase: str, ranking: Ranking) -> None:
         raise PhaseError(f"{describe(phase, ranking)}, {objection}")
     if ranking.at_chance:
         run.progress.note(
-            f"{describe(phase, ranking)}, which cannot be told from chance; searches guided by it will hardly help"
+            f"{describe(phase, ranking)}, which cannot be told from chance;"
+            " searches guided by it will hardly help"
         )
 
 

@@ -212,7 +212,8 @@ def _judged(
     record_figures(run, phase, iteration, figures)
     if objection is not None:
         run.progress.note(
-            f"iteration {iteration}: the new value model {objection}; it is kept in the store, but not carried on"
+            f"iteration {iteration}: the new value model {objection}; it is kept in the store, but not"
+            " carried on"
         )
     value = trained.checkpoint if objection is None or before is None else before
     known = vars(trained) | {"metrics": trained.metrics | figures}

@@ -15,8 +15,8 @@ from store.records import ValueSample
 class Truth:
     """What is known about the steps of a chain.
 
-    ``right``: whether the step and all before it are right, None where unknown. ``quality``: the quality values of
-    the rule ``rest-mcts``, empty where they are not known.
+    ``right``: whether the step and all before it are right, None where unknown. ``quality``: the quality
+    values of the rule ``rest-mcts``, empty where they are not known.
     """
 
     right: tuple[bool | None, ...]

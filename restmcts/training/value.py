@@ -64,7 +64,8 @@ def train_value(
     arrange = _side_by_side(examples, settings.seed) if settings.ranking_weight else None
     loss = partial(
         value_loss,
-        quality=settings.objective == "factorized" and any(are_fractions(sample.labels) for sample in samples),
+        quality=settings.objective == "factorized"
+        and any(are_fractions(sample.labels) for sample in samples),
         ranking_weight=settings.ranking_weight,
         language_weight=settings.language_weight,
     )
@@ -99,7 +100,9 @@ def _examples(
     )
     nodes = node_numbers(known)
     examples = [
-        example(chain, good_steps(known[chain.number].labels), known[chain.number].labels, nodes[chain.number])
+        example(
+            chain, good_steps(known[chain.number].labels), known[chain.number].labels, nodes[chain.number]
+        )
         for chain in chains
         if any(label is not None for label in chain.labels)
     ]

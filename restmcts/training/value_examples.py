@@ -53,9 +53,9 @@ def example(
 def collate_values(examples: Sequence[Example], dtype: torch.dtype) -> Batch:
     """What :func:`collate` gives, and a row of steps for each chain: (batch, most steps).
 
-    ``ends`` is the position of the last token of a step and ``distances`` the distance of the step to a correct
-    answer, itself included; 0 fills up. ``ranks`` is its label; ``parents`` is the number of the node before it,
-    :data:`NO_NODE` without a label and where an earlier chain of the batch has the node.
+    ``ends`` is the position of the last token of a step and ``distances`` the distance of the step to a
+    correct answer, itself included; 0 fills up. ``ranks`` is its label; ``parents`` is the number of the
+    node before it, :data:`NO_NODE` without a label and where an earlier chain of the batch has the node.
     """
     batch = collate(examples, dtype)
     chains = [one for one in examples if isinstance(one, ValueExample)]

@@ -52,8 +52,8 @@ def held_out_metrics(
 ) -> dict[str, float]:
     """The figures of a value model on chains that it was not trained on, each node counted once.
 
-    Good and bad steps are told apart by their labels (:func:`good_steps`). A factorized model is judged by the
-    product of its values, the chance that a partial solution is right.
+    Good and bad steps are told apart by their labels (:func:`good_steps`). A factorized model is judged by
+    the product of its values, the chance that a partial solution is right.
     """
     predictions = predict_values(folder, samples, max_length=settings.max_length, device=device)
     aggregation: Aggregation = "product" if settings.objective == "factorized" else "last"

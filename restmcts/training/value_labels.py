@@ -16,8 +16,9 @@ from store.tree import Tree, fold
 def factorized(samples: Sequence[ValueSample]) -> list[ValueSample]:
     """The chains with the labels that the chances of single steps can learn from.
 
-    Quality values stay as they are. Of labels that are 0 or 1, those up to the first 0 stay: they say of a step
-    whether it is right, given that all steps before are right, and what comes after an error says nothing.
+    Quality values stay as they are. Of labels that are 0 or 1, those up to the first 0 stay: they say of a
+    step whether it is right, given that all steps before are right, and what comes after an error says
+    nothing.
 
     Raises:
         InputError: the labels are neither, or there is none for a step before a labelled one.
@@ -28,8 +29,8 @@ def factorized(samples: Sequence[ValueSample]) -> list[ValueSample]:
         if not are_quality_values(sample.labels):
             raise InputError(
                 f"problem {sample.problem!r}: the labels {_shown(sample)} are no quality values of the rule"
-                " rest-mcts; the objective factorized learns from these, or from labels that are 0 or 1: choose"
-                " another label rule, or the objective regression"
+                " rest-mcts; the objective factorized learns from these, or from labels that are 0 or 1:"
+                " choose another label rule, or the objective regression"
             )
     return list(samples)
 

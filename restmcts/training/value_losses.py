@@ -74,8 +74,8 @@ def quality_values(right: torch.Tensor, distances: torch.Tensor) -> torch.Tensor
         distances: the distance of each step to a correct answer, itself included: (batch, steps); 0 fills up,
             and what is said there means nothing.
 
-    The recursions are in closed form: a right step multiplies 1 - v by 1 - 1/d, a step from the first error on
-    by 1 + 1/d, up to 1. Logarithms keep long chains finite.
+    The recursions are in closed form: a right step multiplies 1 - v by 1 - 1/d, a step from the first error
+    on by 1 + 1/d, up to 1. Logarithms keep long chains finite.
     """
     right = torch.where(distances > 0, right, 1.0)
     missing = (1 - 1 / distances.clamp(min=1)).cumprod(1)

@@ -1,4 +1,4 @@
-"""The nodes of trees behind the chains that a value model learns from: which are shared, which are siblings."""
+"""The nodes behind the chains that a value model learns from: which are shared, which are siblings."""
 
 from __future__ import annotations
 
@@ -67,7 +67,9 @@ class Siblings:
     def partner(self, chain: int, placed: set[int], random: Random) -> int | None:
         """A chain that is not ``placed``, drawn where it parts from ``chain``; None where there is none."""
         nodes, labels = self._chains[chain], self._labels[chain]
-        places = [place for place, label in enumerate(labels) if label is not None and nodes[place] in self._below]
+        places = [
+            place for place, label in enumerate(labels) if label is not None and nodes[place] in self._below
+        ]
         random.shuffle(places)
         for place in places:
             free = [

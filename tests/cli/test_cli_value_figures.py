@@ -24,7 +24,7 @@ FIGURES = {
 }
 
 
-def made(kind: str = "value", **metrics: Any) -> Checkpoint:
+def made(kind: str = "value", /, **metrics: Any) -> Checkpoint:
     return Checkpoint("r", 1, kind, "checkpoints/1/value", None, False, metrics)
 
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from sklearn.metrics import roc_auc_score
 
 from restmcts.evaluation.judged import Judged, good_steps
@@ -168,9 +167,7 @@ def test_intervals_are_reproducible_and_widen_when_steps_are_not_independent() -
 
 
 def test_share_near_the_label_counts_a_distance_of_a_tenth() -> None:
-    judged = [
-        Judged("a", 1, predicted, 0.5, True) for predicted in (0.4, 0.45, 0.6, 0.61, 0.0)
-    ]
+    judged = [Judged("a", 1, predicted, 0.5, True) for predicted in (0.4, 0.45, 0.6, 0.61, 0.0)]
     assert value_report(judged).near.value == pytest.approx(3 / 5)
 
 

@@ -53,13 +53,12 @@ def test_likelihood_is_unknown_after_a_step_without_one() -> None:
 
 
 def test_values_that_aggregate_are_compared_with_right_and_wrong() -> None:
-    """K = 2, distances 2, 1: the quality value of a right first step is 1/2, of a wrong second 1/2 - (1/2)/2."""
-    found, _ = rows([sample((0.5, 1.0), "12"), sample((0.5, 0.25), "13")], [(0.8, 0.5), (0.8, 0.1)], "product")
-    assert [(row.predicted, row.label) for row in found] == [
-        (pytest.approx(0.8), 1.0),
-        (pytest.approx(0.4), 1.0),
-        (pytest.approx(0.08), 0.0),
-    ]
+    """K = 2, distances 2, 1: the quality value of a right first step is .5, of a wrong second .5 - .5/2."""
+    found, _ = rows(
+        [sample((0.5, 1.0), "12"), sample((0.5, 0.25), "13")], [(0.8, 0.5), (0.8, 0.1)], "product"
+    )
+    assert [row.predicted for row in found] == pytest.approx([0.8, 0.4, 0.08])
+    assert [row.label for row in found] == [1.0, 1.0, 0.0]
     assert [row.quality for row in found] == [0.5, 1.0, 0.25]
     assert [row.derived for row in found] == [
         pytest.approx(0.8 * 0.5),
@@ -72,7 +71,10 @@ def test_labels_of_single_steps_say_nothing_about_quality_values() -> None:
     found, _ = rows([sample((1.0, 0.0), "12")], [(0.8, 0.5)], "product")
     assert [row.quality for row in found] == [None, None]
     given = [Truth((True, False), (0.5, 0.25))]
-    assert [row.quality for row in rows([sample((1.0, 0.0), "12")], [(0.8, 0.5)], "product", given)[0]] == [0.5, 0.25]
+    assert [row.quality for row in rows([sample((1.0, 0.0), "12")], [(0.8, 0.5)], "product", given)[0]] == [
+        0.5,
+        0.25,
+    ]
 
 
 def test_chains_end_at_the_first_error_and_count_once() -> None:

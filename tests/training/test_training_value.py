@@ -23,7 +23,7 @@ from restmcts.training.batches import UNLABELLED, collate
 from restmcts.training.samples import value_chains
 from restmcts.training.settings import ValueTraining
 from restmcts.training.value import train_value
-from restmcts.training.value_examples import collate_values, example
+from restmcts.training.value_examples import example
 from restmcts.training.value_held_out import predict_values
 from restmcts.training.value_losses import value_loss
 from restmcts.training.value_model import backbone, value_model

@@ -27,7 +27,9 @@ def rows(values: list[list[float]], fill: float = 0.0) -> torch.Tensor:
 
 
 def batch_of(
-    labels: list[list[float | None]], counted: list[list[float | None]] | None = None, nodes: list[list[int]] | None = None
+    labels: list[list[float | None]],
+    counted: list[list[float | None]] | None = None,
+    nodes: list[list[int]] | None = None,
 ) -> Batch:
     """A batch of chains with a prompt of one token and steps of one."""
     examples = []
@@ -74,7 +76,7 @@ def test_gradients_are_those_of_the_formula() -> None:
 
 
 def test_quality_loss_by_hand() -> None:
-    """K = 3: a right chain 1/3, 2/3, 1, and one whose second step is wrong: 1/3, 1/9, 0, without its last label."""
+    """K = 3: a right chain, and one whose second step is wrong: 1/3, 1/9 and no label."""
     labels: list[list[float | None]] = [[1 / 3, 2 / 3, 1.0], [1 / 3, 1 / 9, None]]
     counted: list[list[float | None]] = [[1 / 3, 2 / 3, 1.0], [None, 1 / 9, None]]
     chances = [[0.9, 0.8, 0.7], [0.9, 0.4, 0.2]]
@@ -101,7 +103,9 @@ def test_a_head_that_says_too_little_or_too_much_still_learns(value: float) -> N
 
 def test_squared_loss_by_hand() -> None:
     batch = batch_of([[0.5, None, 1.0], [0.0]])
-    assert squared_loss(said([[0.4, 0.9, 0.7], [0.2]]), batch).item() == pytest.approx((0.01 + 0.09 + 0.04) / 3)
+    assert squared_loss(said([[0.4, 0.9, 0.7], [0.2]]), batch).item() == pytest.approx(
+        (0.01 + 0.09 + 0.04) / 3
+    )
 
 
 def test_ranking_by_hand() -> None:

@@ -19,7 +19,7 @@ def forests(draw: st.DrawFn) -> tuple[list[list[int]], list[list[float | None]]]
     labels: dict[int, float | None] = {}
     chains, on_chains = [], []
     for _ in range(draw(st.integers(1, 12))):
-        path = (draw(st.integers(0, 1)),)
+        path: tuple[int, ...] = (draw(st.integers(0, 1)),)
         nodes = [numbers.setdefault(path, len(numbers))]
         for _ in range(draw(st.integers(1, 4))):
             path = (*path, draw(st.integers(0, 2)))
@@ -31,7 +31,9 @@ def forests(draw: st.DrawFn) -> tuple[list[list[int]], list[list[float | None]]]
     return chains, on_chains
 
 
-def part_with_different_labels(chains: list[list[int]], labels: list[list[float | None]], a: int, b: int) -> bool:
+def part_with_different_labels(
+    chains: list[list[int]], labels: list[list[float | None]], a: int, b: int
+) -> bool:
     for place, (one, two) in enumerate(zip(chains[a], chains[b], strict=False)):
         if one != two:
             first, second = labels[a][place - 1], labels[b][place - 1]

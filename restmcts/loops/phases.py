@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
 
@@ -168,9 +168,22 @@ def accept_policy(run: Run, iteration: int, trained: Trained, before: str, accur
     return run.phase(f"{iteration}.validate", "search", iteration, Accepted, work)
 
 
-def start_value_model(run: Run, searched: Searched, policy: str) -> Trained:
-    """Train a first value model on solved examples and their perturbed steps (paper, Section 3.2)."""
-    work = partial(start_value, run, search=searched.phase, policy=policy)
+def start_value_model(run: Run, searched: Searched, policy: str, labels: Labelled | None = None) -> Trained:
+    """Train a first value model on solved examples and their perturbed steps (paper, Section 3.2).
+
+    Args:
+        labels: the labels of the trees that it is judged on, if it is to be judged. It decides nothing.
+    """
+
+    def work(phase: str) -> Trained:
+        trained = start_value(run, phase, search=searched.phase, policy=policy)
+        if labels is None:
+            return trained
+        report = Judge(run, [searched.phase], run.value_samples(labels.phase))(trained.checkpoint)
+        figures = {} if report is None else report.metrics()
+        record_figures(run, phase, 0, figures)
+        return replace(trained, metrics=trained.metrics | figures)
+
     return run.phase("0.start-value", "train", 0, Trained, work)
 
 
@@ -234,7 +247,7 @@ def first_value(run: Run, policy: str) -> tuple[str, list[LabelledTrees]]:
     trees = label(run, 0, searched)
     parent = policy
     if run.recipe.bootstrap.perturbed:
-        parent = start_value_model(run, searched, policy).checkpoint
+        parent = start_value_model(run, searched, policy, trees.labels).checkpoint
     return train_value(run, 0, [trees], parent, None).value, [trees]
 
 

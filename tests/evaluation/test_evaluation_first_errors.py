@@ -82,7 +82,7 @@ def test_a_perfect_verifier_finds_all_and_a_constant_one_nothing() -> None:
 
 
 def test_accuracies_are_recalls_and_f1_their_harmonic_mean() -> None:
-    """Chains of one step: an error is found where the classifier says wrong. Both halves hold equal chains."""
+    """Chains of one step: an error is found where the classifier says so. Both halves hold equal chains."""
     random = np.random.default_rng(3)
     chains: list[JudgedChain] = []
     for _ in range(100):

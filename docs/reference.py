@@ -35,7 +35,7 @@ from restmcts.registry import Registry
 from restmcts.search.choice import MethodChoice
 from restmcts.search.registry import METHODS
 from restmcts.search.settings import Method
-from restmcts.training.settings import TrainingSettings
+from restmcts.training.settings import LoraSettings, TrainingSettings
 
 ROOT = Path(__file__).parents[1]
 TEMPLATE = Path(__file__).with_name("reference.template.md")
@@ -85,7 +85,7 @@ def trainings() -> str:
     """The keys of the trainings, those of the base policy of a data set included."""
     of_recipe = {
         name: kind
-        for name in ("policy_training", "value_training")
+        for name in ("policy_training", "preference_training", "value_training")
         if (kind := nested(Recipe.model_fields[name].annotation))
     }
     of_data_sets = {
@@ -94,7 +94,8 @@ def trainings() -> str:
         for key, field in DATA_SETS[name].settings.model_fields.items()
         if (inner := nested(field.annotation)) and issubclass(inner, TrainingSettings)
     }
-    return side_by_side(of_recipe | of_data_sets)
+    tables = [side_by_side(of_recipe | of_data_sets), f"{summary(LoraSettings)}"]
+    return "\n\n".join([*tables, keys_table(LoraSettings, "lora.")])
 
 
 def methods() -> str:

@@ -20,8 +20,8 @@ from restmcts.paths import located
 from restmcts.problems.registry import DATA_SETS, DataSetSettings, data_set_settings
 from restmcts.search.choice import EvaluatedMethod, GenerationSettings
 from restmcts.settings import Settings, checked
-from restmcts.training.settings import PolicyTraining, ValueTraining
-from restmcts.training.value_labels import check_rule
+from restmcts.training.settings import PolicyTraining, PreferenceTraining, TrainingSettings, ValueTraining
+from restmcts.training.value_labels import check_objectives
 from store.tree import Tree
 
 OLD_TINY = (
@@ -220,6 +220,7 @@ class Recipe(Settings):
     labels: LabelSettings = LabelSettings()
     selection: SelectionSettings = SelectionSettings()
     policy_training: PolicyTraining = PolicyTraining()
+    preference_training: PreferenceTraining = PreferenceTraining()
     value_start: ValueTraining = Field(
         default=ValueTraining(),
         description=(
@@ -237,6 +238,16 @@ class Recipe(Settings):
     )
     evaluation: EvaluationSettings = EvaluationSettings()
 
+    @property
+    def trainings(self) -> list[TrainingSettings]:
+        """The settings of all trainings, but that of the base policy of a data set."""
+        of_value = (self.value_start, self.value_training, self.value_update)
+        return [
+            self.policy_training,
+            self.preference_training,
+            *(training for training in of_value if training is not None),
+        ]
+
     @model_validator(mode="before")
     @classmethod
     def _no_old_keys(cls, values: Any) -> Any:
@@ -250,32 +261,12 @@ class Recipe(Settings):
             raise ValueError("models.policy is missing: name the folder of the base policy")
         if self.generation.build().endless and self.generation.budget is None:
             raise ValueError("generation.budget is missing: this method ends only by its token budget")
-        self._check_objectives()
+        stages = {name: getattr(self, name) for name in ("value_start", "value_training", "value_update")}
+        try:
+            check_objectives(stages, self.labels.rule, self.labels.build, self.models.value_aggregation)
+        except InputError as error:
+            raise ValueError(str(error)) from None
         return self
-
-    def _check_objectives(self) -> None:
-        """Refuse objectives of the value model that do not fit each other, the labels or the searches."""
-        stages = {"value_start": self.value_start, "value_training": self.value_training}
-        if self.value_update is not None:
-            stages["value_update"] = self.value_update
-            if self.value_update.objective != self.value_training.objective:
-                raise ValueError(
-                    f"value_update.objective is {self.value_update.objective!r}, value_training.objective"
-                    f" {self.value_training.objective!r}: a value model goes on saying what it has learned to"
-                    " say; give both the same"
-                )
-        chosen = [name for name, stage in stages.items() if stage.objective == "factorized"]
-        if chosen and self.models.value_aggregation == "last":
-            raise ValueError(
-                f"{chosen[0]}.objective is 'factorized', with which the model says how likely single steps"
-                " are right, but models.value_aggregation is 'last': write value_aggregation = \"product\" in"
-                " [models]"
-            )
-        if self.value_training.objective == "factorized":
-            try:
-                check_rule(self.labels.build())
-            except InputError as error:
-                raise ValueError(f"labels.rule {self.labels.rule!r}: {error}") from None
 
 
 def load_recipe(name_or_path: str, overrides: Sequence[str] = ()) -> Recipe:

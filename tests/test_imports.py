@@ -9,7 +9,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-MODEL_LIBRARIES = {"torch", "transformers", "accelerate", "safetensors", "tokenizers", "vllm", "openai"}
+MODEL_LIBRARIES = {
+    "torch",
+    "transformers",
+    "accelerate",
+    "safetensors",
+    "tokenizers",
+    "vllm",
+    "openai",
+    "trl",
+    "peft",
+    "datasets",
+}
 SCREENS = {"textual", "tui"}
 
 LIGHT = [

@@ -94,6 +94,8 @@ def run_loop(
     """
     own = check_loop(recipe)
     loop = LOOPS[recipe.loop]
+    for training in recipe.trainings:
+        training.check_trackers()
     splits = load_splits(recipe.problems, recipe.seed)
     check_problems(splits)
     uses = {LOOPS.plural: LOOPS.origins([recipe.loop])}

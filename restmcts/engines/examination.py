@@ -6,29 +6,22 @@ anybody: nothing in it is believed before it was looked at.
 
 from __future__ import annotations
 
-import json
-import stat
-import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import Any, Final
 
+from restmcts.engines.adapters import examine_adapter, is_adapter, whole_folder
+from restmcts.engines.files import Tensor, check_file, header_of, read_object
 from restmcts.errors import InputError
 
 MOST_LAYERS: Final = 1000
 MOST_EXPERTS: Final = 10_000
 """More than this no model has; a configuration that says so would only fill the memory."""
 
-LONGEST_JSON: Final = 2**26
-LONGEST_HEADER: Final = 100_000_000
-"""Bytes; the second is the limit of safetensors itself."""
-
 INDEX: Final = "model.safetensors.index.json"
 WEIGHTS: Final = "model.safetensors"
 
-_POINTER = b"version https://git-lfs.github.com/spec/"
 _TOKENS = ("bos_token_id", "eos_token_id", "pad_token_id")
 _SIZES = (
     "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "max_position_embeddings",
@@ -38,14 +31,6 @@ _SCALES = ("_scale_inv", ".weight_scale", ".qweight", ".qzeros", ".absmax", ".qu
 _SMALL = ("F8", "F4", "F6")
 
 
-@dataclass(frozen=True, slots=True)
-class Tensor:
-    """A tensor of the weights as the header of its file has it: the type of its numbers, and its shape."""
-
-    dtype: str
-    shape: tuple[int, ...]
-
-
 def examine(folder: Path) -> None:
     """Refuse a model folder that cannot be used, or that would be more than it looks like.
 
@@ -53,29 +38,29 @@ def examine(folder: Path) -> None:
         InputError: names the folder or the file, what is wrong with it, and what to do.
     """
     config = read_config(folder)
+    if is_adapter(folder):
+        examine_adapter(folder)
     check_sizes(folder, config, read_tensors(folder))
     for name in ("generation_config.json", "tokenizer_config.json"):
         if (folder / name).exists():
             _check_tokens(read_object(folder / name), folder / name)
     for name in ("tokenizer.json", "tokenizer.model"):
         if (folder / name).exists():
-            _check_file(folder / name)
+            check_file(folder / name)
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """The configuration of a model folder, its values of the types that they have in every model.
+    """The configuration of a model, its values of the types that they have in every model.
+
+    That of an adapter is the one of its base.
 
     Raises:
         InputError: there is no such folder or configuration, it cannot be read, or a value cannot be.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such model folder")
+    folder = whole_folder(folder)
     path = folder / "config.json"
-    if (folder / "adapter_config.json").exists():
-        raise InputError(
-            f"{folder}: holds an adapter (adapter_config.json); merge it into its base model, for example by"
-            " merge_and_unload() of peft, and give the folder of the merged model"
-        )
     if not path.is_file():
         raise InputError(f"{folder}: no config.json; give the folder of a Hugging Face model")
     config = read_object(path)
@@ -88,33 +73,17 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def read_object(path: Path) -> dict[str, Any]:
-    """The JSON object in a file of a model folder.
-
-    Raises:
-        InputError: the file holds something else, or is no file.
-    """
-    _check_file(path)
-    if path.stat().st_size > LONGEST_JSON:
-        raise InputError(f"{path}: {path.stat().st_size} bytes are too many for such a file")
-    try:
-        value = json.loads(path.read_bytes())
-    except RecursionError:
-        raise InputError(f"{path}: nested too deeply") from None
-    except ValueError as error:
-        raise InputError(f"{path}: not JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise InputError(f"{path}: holds no JSON object")
-    return value
-
-
 def read_tensors(folder: Path) -> dict[str, Tensor]:
-    """The tensors of all weights of a model folder, by name.
+    """The tensors of all weights of a model, by name; for an adapter, those of its base.
 
     Raises:
         InputError: there are none, they are no safetensors, or a file is missing, cut off or no file.
     """
-    return {name: tensor for path in weight_files(folder) for name, tensor in _header(path).items()}
+    return {
+        name: tensor
+        for path in weight_files(whole_folder(folder))
+        for name, tensor in header_of(path).items()
+    }
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -203,52 +172,6 @@ def check_described(folder: Path) -> None:
         raise InputError(
             f"{folder}: the weights are quantised ({sign}), but config.json has no quantization_config that"
             " says how; take the model in bfloat16 or float32"
-        )
-
-
-def _header(path: Path) -> dict[str, Tensor]:
-    """The header of a safetensors file, whose size is what the header says."""
-    _check_file(path)
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        start = file.read(8)
-        length = struct.unpack("<Q", start)[0] if len(start) == 8 else size
-        if length > min(LONGEST_HEADER, size - 8):
-            raise InputError(f"{path}: cut off, or no safetensors file; fetch it again")
-        text = file.read(length)
-    try:
-        rows = json.loads(text)
-        rows.pop("__metadata__", None)
-        tensors = {name: Tensor(str(row["dtype"]), _shape(row["shape"])) for name, row in rows.items()}
-        end = max((int(row["data_offsets"][1]) for row in rows.values()), default=0)
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
-        raise InputError(f"{path}: its header cannot be read; fetch the file again") from None
-    if size != 8 + length + end:
-        raise InputError(
-            f"{path}: {size} bytes instead of {8 + length + end}: the download is not complete, fetch it"
-            " again"
-        )
-    return tensors
-
-
-def _shape(sizes: Any) -> tuple[int, ...]:
-    if not all(type(size) is int and size >= 0 for size in sizes):
-        raise ValueError("a size is a whole number")
-    return tuple(sizes)
-
-
-def _check_file(path: Path) -> None:
-    """Refuse what is no file, and the pointer that Git leaves in the place of a large one."""
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise InputError(f"{path}: no file; give the folder of a Hugging Face model")
-        with path.open("rb") as file:
-            start = file.read(len(_POINTER))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
-    if start == _POINTER:
-        raise InputError(
-            f"{path}: a pointer of Git LFS instead of the file; run `git lfs pull` in the folder"
         )
 
 

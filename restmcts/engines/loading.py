@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 
 import torch
 
+from restmcts.engines.adapters import is_adapter, whole_folder
 from restmcts.engines.examination import check_described, examine, read_config
 from restmcts.engines.messages import first_line, quiet
 from restmcts.engines.soundness import check_complete, check_finite, check_vocabulary, mend_generation
@@ -32,7 +33,7 @@ TOKENIZER_FILES: Final = ("tokenizer.json", "tokenizer.model", "vocab.json", "vo
 
 
 def load_policy(folder: Path, *, device: Device = "cpu", dtype: DType = "float32") -> tuple[Any, Any]:
-    """The causal language model and the tokenizer of a folder.
+    """The causal language model and the tokenizer of a folder; an adapter is merged into its base.
 
     Raises:
         InputError: the folder is not a usable model folder.
@@ -127,7 +128,7 @@ def architectures(folder: Path) -> list[str]:
 
 
 def load_config(folder: Path) -> Any:
-    """The configuration of a model folder.
+    """The configuration of a model folder; that of an adapter is the one of its base.
 
     Raises:
         InputError: there is no such folder, or no model configuration in it.
@@ -135,8 +136,9 @@ def load_config(folder: Path) -> Any:
     from transformers import AutoConfig
 
     read_config(folder)
-    with explained(f"{folder}/config.json"):
-        config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    whole = whole_folder(folder)
+    with explained(f"{whole}/config.json"):
+        config = AutoConfig.from_pretrained(whole, trust_remote_code=False, local_files_only=True)
         # A folder may name the code of an attention that would be fetched and run; what suits is found out.
         config._attn_implementation = None
     return config
@@ -227,23 +229,44 @@ def _load(kind: Any, folder: Path, device: Device, dtype: DType) -> Any:
     place, numbers = find_device(device), find_dtype(dtype)
     examine(folder)
     check_described(folder)
+    if is_adapter(folder) and place.type != "meta":
+        from restmcts.engines.transformers.adapters import load_adapted, merged
+
+        base = load_base(kind, folder)
+        model = merged(load_adapted(base, folder)).to(numbers)
+    else:
+        model = _from_folder(kind, whole_folder(folder), place.type, numbers)
+    if place.type != "meta":
+        check_finite(model, folder)
+    mend_generation(model)
+    return model.to(place).eval()
+
+
+def load_base(kind: Any, folder: Path) -> Any:
+    """The base of the adapter in a folder, in float32.
+
+    Raises:
+        InputError: it is not there, or cannot be used.
+    """
+    return _from_folder(kind, whole_folder(folder), "cpu", torch.float32)
+
+
+def _from_folder(kind: Any, folder: Path, place: str, numbers: torch.dtype) -> Any:
+    """The model of a folder with the weights that are there, all of them, or without any."""
     config = load_config(folder)
     with explained(f"{folder}: the model cannot be loaded"), quiet():
         model, report = kind.from_pretrained(
             folder,
             config=config,
             dtype=numbers,
-            device_map="meta" if place.type == "meta" else None,
+            device_map="meta" if place == "meta" else None,
             use_safetensors=True,
             trust_remote_code=False,
             local_files_only=True,
             output_loading_info=True,
         )
     check_complete(report, folder)
-    if place.type != "meta":
-        check_finite(model, folder)
-    mend_generation(model)
-    return model.to(place).eval()
+    return model
 
 
 def _with_tokenizer(model: Any, folder: Path) -> tuple[Any, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from restmcts.engines.adapters import base_folder, is_adapter, name_base, read_adapter
 from restmcts.engines.base import Sampling
 from restmcts.engines.registry import ENGINES
 from restmcts.errors import InputError
@@ -84,7 +85,7 @@ class Run:
         given = {models.policy_name: models.engine, models.value_name: models.valued_by}
         if name in given:
             if ENGINES[given[name]].local:
-                self.writer.note_input(Path(name))
+                self._note(Path(name))
             return Path(name)
         if leads_out(name):
             raise InputError(
@@ -93,7 +94,26 @@ class Run:
             )
         folder = layout.plain(layout.folder / name)
         self.writer.verify_checkpoint(name)
+        if is_adapter(folder):
+            self._follow_base(folder)
         return folder
+
+    def _follow_base(self, folder: Path) -> None:
+        """Check the base of an adapter as a model of its own: the recipe's policy, or a checkpoint."""
+        models = self.recipe.models
+        base = read_adapter(folder).base
+        if base == models.policy_name and ENGINES[models.engine].local:
+            name_base(folder, self.folder(base))
+            return
+        inside, here = base_folder(folder), self.writer.layout.folder.resolve()
+        if inside.is_relative_to(here):
+            self.folder(inside.relative_to(here).as_posix())
+
+    def _note(self, folder: Path) -> None:
+        """Note what a model of the recipe is, with the base of an adapter."""
+        self.writer.note_input(folder)
+        if is_adapter(folder):
+            self.writer.note_input(base_folder(folder))
 
     def phase(
         self,

@@ -94,6 +94,7 @@ def tune_policy(
         target,
         progress=Watch(run, phase, iteration),
         device=recipe.models.device,
+        resume=_state(target),
     )
     return _trained(run, phase, iteration, role, target, parent, report)
 
@@ -156,6 +157,7 @@ def _tune_value(
         share_nodes=share_nodes,
         progress=Watch(run, phase, iteration),
         device=run.recipe.models.device,
+        resume=_state(target),
     )
     return _trained(run, phase, iteration, "value", target, parent, report)
 
@@ -167,6 +169,11 @@ def _target(run: Run, iteration: int, role: str) -> Path:
         if target.exists():
             shutil.rmtree(target)
     return target
+
+
+def _state(target: Path) -> Path:
+    """Where the state of a training is while its phase lasts."""
+    return target.with_name(f"{target.name}.training")
 
 
 def _trained(

@@ -85,6 +85,12 @@ def plan(samples: int, settings: TrainingSettings, arrange: Arrange | None = Non
     return [order[start : min(start + size, wanted)] for start in range(0, wanted, size)]
 
 
+def by_update(batches: Sequence[Sequence[int]], accumulation: int, counts: Sequence[int]) -> list[int]:
+    """The sum of ``counts``, one for each sample, over the batches of each update."""
+    sums = [sum(counts[member] for member in batch) for batch in batches]
+    return [sum(sums[start : start + accumulation]) for start in range(0, len(sums), accumulation)]
+
+
 class Batches(Dataset[Batch]):
     """The batches of a :func:`plan`, each padded when it is asked for.
 
@@ -92,7 +98,6 @@ class Batches(Dataset[Batch]):
 
     Attributes:
         batches: the numbers of the examples in each batch.
-        tokens: the tokens read in each update, without padding.
     """
 
     def __init__(
@@ -109,13 +114,7 @@ class Batches(Dataset[Batch]):
         self.dtype = dtype
         self.accumulation = accumulation
         labels = [len(example.labels) - example.labels.count(UNLABELLED) for example in examples]
-        self._labels = self._by_update(labels)
-        self.tokens = self._by_update([len(example.tokens) for example in examples])
-
-    def _by_update(self, counts: Sequence[int]) -> list[int]:
-        sums = [sum(counts[member] for member in batch) for batch in self.batches]
-        step = self.accumulation
-        return [sum(sums[start : start + step]) for start in range(0, len(sums), step)]
+        self._labels = by_update(batches, accumulation, labels)
 
     def __len__(self) -> int:
         return len(self.batches)

@@ -17,12 +17,13 @@ from restmcts.engines import loading
 from restmcts.engines.examination import check_plain_weights, examine
 from restmcts.engines.messages import quiet
 from restmcts.engines.soundness import check_all_used, check_causal, check_finite
+from restmcts.engines.transformers.adapters import as_whole
 from restmcts.errors import InputError
 from store.files.atomic import writing
 from store.files.folders import AGAIN, MARKER, target_of
 
 _SYSTEM_ERROR = re.compile(r"\(os error (\d+)\)")
-_MODEL_FILES = {"config.json", "generation_config.json", MARKER}
+_MODEL_FILES = {"adapter_config.json", "config.json", "generation_config.json", MARKER}
 _MODEL_ENDINGS = {".safetensors", ".bin", ".pt", ".pth", ".gguf", ".h5", ".msgpack", ".onnx", ".py", ".md"}
 
 
@@ -68,15 +69,24 @@ def check_trainable(source: Path) -> None:
         )
 
 
-def load_policy(source: Path) -> Any:
-    """The causal language model of a folder, in float32.
+def check_policy(source: Path) -> None:
+    """Refuse a folder that holds no policy to train.
 
     Raises:
-        InputError: the folder does not hold one.
+        InputError: it does not.
     """
     check_trainable(source)
     if is_value_model(loading.load_config(source)):
         raise InputError(f"{source}: holds a value model, but a policy (a causal language model) is needed")
+
+
+def load_policy(source: Path) -> Any:
+    """The causal language model of a folder, in float32; an adapter is merged into its base.
+
+    Raises:
+        InputError: the folder does not hold one.
+    """
+    check_policy(source)
     with quiet():
         model = loading.load_policy(source)[0]
     check_causal(model, source)
@@ -114,9 +124,13 @@ def classifier_from_policy(source: Path, config: Any) -> Any:
         InputError: the folder does not hold a policy that can be loaded.
     """
     model: Any
-    with loading.explained(f"{source}: no value model can be made from it"), quiet():
+    with (
+        as_whole(source) as whole,
+        loading.explained(f"{source}: no value model can be made from it"),
+        quiet(),
+    ):
         model, report = AutoModelForSequenceClassification.from_pretrained(
-            source,
+            whole,
             config=config,
             dtype=torch.float32,
             use_safetensors=True,
@@ -141,7 +155,16 @@ def save(model: Any, folder: Path, source: Path, dtype: str) -> None:
     with saving(folder):
         with quiet():
             model.to(getattr(torch, dtype)).save_pretrained(folder)
-        for path in sorted(source.iterdir()):
-            model_file = path.name in _MODEL_FILES or path.suffix in _MODEL_ENDINGS
-            if path.is_file() and not model_file and not path.name.endswith(".index.json"):
-                shutil.copyfile(path, folder / path.name)
+        copy_others(source, folder)
+
+
+def copy_others(source: Path, folder: Path) -> None:
+    """Copy everything of ``source`` that is not the model.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    for path in sorted(source.iterdir()):
+        model_file = path.name in _MODEL_FILES or path.suffix in _MODEL_ENDINGS
+        if path.is_file() and not model_file and not path.name.endswith(".index.json"):
+            shutil.copyfile(path, folder / path.name)

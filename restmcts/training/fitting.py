@@ -4,9 +4,8 @@ What is added to the Trainer: the order of the samples depends on the seed alone
 number generators is as before when a training is over; nothing is printed; progress goes to a callback;
 a loss that is not a number ends the training with an error.
 
-A training is not resumed in the middle: the Trainer keeps the state of the optimizer in pickled files,
-which this project does not read. A phase that was interrupted starts again, and with the same seed, data
-and number of threads ends with the same weights on a CPU.
+A training that is interrupted goes on from the state that was saved last (:mod:`restmcts.training.resuming`),
+and with the same seed, data and number of threads ends with the same weights on a CPU.
 """
 
 from __future__ import annotations
@@ -16,9 +15,10 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy
 import torch
@@ -34,13 +34,16 @@ from restmcts.training.batches import (
     Batches,
     Collate,
     Example,
+    by_update,
     collate,
     plan,
     single,
-    update_count,
 )
 from restmcts.training.report import OnProgress, TrainingProgress, TrainingReport
+from restmcts.training.resuming import Resumable, SavedState, SaveWhenDue
 from restmcts.training.settings import Device, TrainingSettings
+from restmcts.training.trackers import trackers
+from store.files.folders import target_of
 
 Objective = Callable[[PreTrainedModel, Batch], torch.Tensor]
 """The loss of a batch: a sum over its labels, divided by the number of labels in the whole update.
@@ -50,6 +53,9 @@ So the losses of the batches of one update add up to a mean, however the labels 
 
 _POINTS = 100
 """About so many points make up a loss curve."""
+
+_REWARDS = {"rewards/margins": "reward_margin", "rewards/accuracies": "reward_accuracy"}
+"""What TRL calls figures of preferences, and what they are called here; those of the last point are told."""
 
 
 @contextmanager
@@ -68,7 +74,7 @@ def seeded(seed: int) -> Iterator[None]:
             numpy.random.set_state(numbers)
 
 
-class _Trainer(Trainer):
+class _Trainer(Resumable, Trainer):
     """A Trainer with our loss, computed in the type of the settings."""
 
     def __init__(self, objective: Objective, dtype: torch.dtype, **options: Any) -> None:
@@ -90,14 +96,22 @@ class _Trainer(Trainer):
 
 
 class _Watch(TrainerCallback):
-    """Collects the loss curve and reports progress."""
+    """Reports progress, and ends a training whose loss is not a number."""
 
     def __init__(self, total: int, tokens: list[int], progress: OnProgress | None) -> None:
         self.total = total
         self.tokens = tokens
         self.progress = progress
         self.started = time.perf_counter()
-        self.curve: list[tuple[int, float]] = []
+        self.before = 0
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Tell again what was told before the training was interrupted."""
+        for logs in state.log_history:
+            if "loss" in logs:
+                self._tell(logs["step"], logs, 0.0)
+        self.before = self.tokens[state.global_step - 1] if state.global_step else 0
+        self.started = time.perf_counter()
 
     def on_log(
         self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any
@@ -110,10 +124,11 @@ class _Watch(TrainerCallback):
                 f"training: the loss is {loss} at update {step} of {self.total}; "
                 "lower learning_rate or raise warmup_ratio"
             )
-        self.curve.append((step, loss))
+        self._tell(step, logs, (self.tokens[step - 1] - self.before) / (time.perf_counter() - self.started))
+
+    def _tell(self, step: int, logs: Mapping[str, float], speed: float) -> None:
         if self.progress is not None:
-            speed = self.tokens[step - 1] / (time.perf_counter() - self.started)
-            self.progress(TrainingProgress(step, self.total, loss, logs["learning_rate"], speed))
+            self.progress(TrainingProgress(step, self.total, logs["loss"], logs["learning_rate"], speed))
 
 
 def fit(
@@ -130,81 +145,169 @@ def fit(
     callbacks: Sequence[TrainerCallback] = (),
     collate: Collate = collate,
     arrange: Arrange | None = None,
+    state: SavedState | None = None,
 ) -> TrainingReport:
     """Train ``model`` in place. ``skipped`` counts the samples that were left out before, by reason.
 
     ``folder`` is one that the Trainer may regard as its own; it writes nothing there. ``callbacks`` are
     called with the others of the Trainer, and may stop the training. ``collate`` makes the batches, and
-    ``arrange`` puts the order of each epoch right.
+    ``arrange`` puts the order of each epoch right. ``state`` is where the training is saved to and goes on
+    from.
 
     Raises:
         PhaseError: there are no examples, or the loss is not a number.
         InputError: the device is not there.
     """
-    if not examples:
-        reasons = "".join(f", {count} {reason}" for reason, count in skipped.items() if count)
-        raise PhaseError(f"training: there are no samples to train on{reasons}")
-    started = time.perf_counter()
-    order = plan(len(examples), settings, arrange)
-    data = Batches(examples, order, settings.gradient_accumulation, label_dtype, collate)
-    total = update_count(len(examples), settings)
-    tokens = list(accumulate(data.tokens))
-    watch = _Watch(total, tokens, progress)
-    cached = model.config.use_cache
-    with seeded(settings.seed), quiet():
-        trainer = _Trainer(
+    course = Course.of(settings, [len(example.tokens) for example in examples], skipped, arrange)
+    data = Batches(examples, course.batches, settings.gradient_accumulation, label_dtype, collate)
+
+    def make(watching: list[TrainerCallback]) -> Resumable:
+        options = arguments(settings, course.total, folder, device)
+        return _Trainer(
             objective,
             getattr(torch, settings.dtype),
             model=model,
-            args=_arguments(settings, total, folder, find_device(device)),
+            args=one_device(TrainingArguments(**options)),
             train_dataset=data,
             data_collator=single,
-            callbacks=[watch, *callbacks],
+            callbacks=[*watching, *callbacks],
         )
+
+    return run(make, model, course, settings, progress, state)
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What a training reads: the samples of each batch, and the tokens of each update.
+
+    Attributes:
+        batches: numbers of samples, batch after batch.
+        accumulation: the batches in an update.
+        tokens: the tokens read in each update, without padding.
+        skipped: the samples that were left out before, by reason.
+    """
+
+    batches: list[list[int]]
+    accumulation: int
+    tokens: list[int]
+    skipped: Mapping[str, int]
+
+    @property
+    def total(self) -> int:
+        """The optimizer updates."""
+        return len(self.tokens)
+
+    @classmethod
+    def of(
+        cls,
+        settings: TrainingSettings,
+        sizes: Sequence[int],
+        skipped: Mapping[str, int],
+        arrange: Arrange | None = None,
+    ) -> Course:
+        """Plan a training on samples of so many tokens; ``arrange`` puts the order of each epoch right.
+
+        Raises:
+            PhaseError: there are no samples.
+        """
+        if not sizes:
+            reasons = "".join(f", {count} {reason}" for reason, count in skipped.items() if count)
+            raise PhaseError(f"training: there are no samples to train on{reasons}")
+        batches = plan(len(sizes), settings, arrange)
+        step = settings.gradient_accumulation
+        return cls(batches, step, by_update(batches, step, sizes), skipped)
+
+
+Make = Callable[[list[TrainerCallback]], Resumable]
+"""Builds a Trainer with the callbacks that watch it."""
+
+
+def run(
+    make: Make,
+    model: PreTrainedModel,
+    course: Course,
+    settings: TrainingSettings,
+    progress: OnProgress | None,
+    state: SavedState | None,
+) -> TrainingReport:
+    """Run a Trainer, seeded, without output.
+
+    Raises:
+        PhaseError: the loss is not a number.
+        StoreError: the state of the training cannot be saved.
+    """
+    started = time.perf_counter()
+    tokens = list(accumulate(course.tokens))
+    callbacks: list[TrainerCallback] = [_Watch(course.total, tokens, progress)]
+    if state is not None:
+        callbacks.append(SaveWhenDue(settings))
+    cached = model.config.use_cache
+    with seeded(settings.seed), quiet():
+        trainer: Any = make(callbacks)
+        trainer.saved = state
         trainer.remove_callback(PrinterCallback)
-        trainer.train()
+        for callback in trackers(settings.report_to, target_of(Path(trainer.args.output_dir))):
+            trainer.add_callback(callback)
+        trainer.train(resume_from_checkpoint=state.usable() if state else None)
     model.config.use_cache = cached
     updates = int(trainer.state.global_step)
-    seen = data.batches[: updates * settings.gradient_accumulation]
+    seen = course.batches[: updates * course.accumulation]
+    history = [logs for logs in trainer.state.log_history if "loss" in logs]
     return TrainingReport(
-        curve=tuple(watch.curve),
+        curve=tuple((logs["step"], logs["loss"]) for logs in history),
         updates=updates,
         samples=len({member for batch in seen for member in batch}),
-        skipped=skipped,
+        skipped=course.skipped,
         tokens=tokens[updates - 1],
         seconds=time.perf_counter() - started,
+        metrics={name: logs[key] for logs in history for key, name in _REWARDS.items() if key in logs},
     )
 
 
-def _arguments(
-    settings: TrainingSettings, total: int, folder: Path, device: torch.device
-) -> TrainingArguments:
-    arguments = TrainingArguments(
-        output_dir=str(folder),
-        per_device_train_batch_size=1,
-        gradient_accumulation_steps=settings.gradient_accumulation,
-        max_steps=total,
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type="constant_with_warmup" if settings.scheduler == "constant" else settings.scheduler,
-        warmup_steps=settings.warmup(total),
-        weight_decay=settings.weight_decay,
-        adam_beta2=settings.beta2,
-        max_grad_norm=settings.max_gradient_norm,
-        gradient_checkpointing=settings.gradient_checkpointing,
-        seed=settings.seed % 2**32,
-        train_sampling_strategy="sequential",
-        use_cpu=device.type == "cpu",
-        dataloader_num_workers=0,
-        dataloader_pin_memory=device.type == "cuda",
-        remove_unused_columns=False,
-        logging_steps=max(1, total // _POINTS),
-        logging_first_step=True,
-        logging_nan_inf_filter=False,
-        save_strategy="no",
-        report_to="none",
-        disable_tqdm=True,
-        log_level="error",
-    )
+def arguments(settings: TrainingSettings, total: int, folder: Path, device: Device) -> dict[str, Any]:
+    """The arguments of a Trainer that reads one batch of its data set at a time.
+
+    Raises:
+        InputError: the device is not there, or a program to report to is not installed.
+    """
+    settings.check_trackers()
+    place = find_device(device)
+    return {
+        "output_dir": str(folder),
+        "run_name": "/".join(target_of(folder).parts[-4:]),
+        "per_device_train_batch_size": 1,
+        "gradient_accumulation_steps": settings.gradient_accumulation,
+        "max_steps": total,
+        "learning_rate": settings.learning_rate,
+        "lr_scheduler_type": (
+            "constant_with_warmup" if settings.scheduler == "constant" else settings.scheduler
+        ),
+        "warmup_steps": settings.warmup(total),
+        "weight_decay": settings.weight_decay,
+        "adam_beta2": settings.beta2,
+        "max_grad_norm": settings.max_gradient_norm,
+        "gradient_checkpointing": settings.gradient_checkpointing,
+        "seed": settings.seed % 2**32,
+        "train_sampling_strategy": "sequential",
+        "use_cpu": place.type == "cpu",
+        "dataloader_num_workers": 0,
+        "dataloader_pin_memory": place.type == "cuda",
+        "remove_unused_columns": False,
+        "logging_steps": max(1, total // _POINTS),
+        "logging_first_step": True,
+        "logging_nan_inf_filter": False,
+        "save_strategy": "no",
+        "report_to": "none",
+        "disable_tqdm": True,
+        "log_level": "error",
+    }
+
+
+Arguments = TypeVar("Arguments", bound=TrainingArguments)
+
+
+def one_device(arguments: Arguments) -> Arguments:
+    """The same, without data parallelism: the batches are already those of one device."""
     if arguments.device.type == "cuda":
-        arguments._n_gpu = 1  # the batches are already those of one device: no data parallelism
+        arguments._n_gpu = 1
     return arguments

@@ -10,10 +10,11 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel
 
+from restmcts.training.adapters import load_trainable, save_trained
 from restmcts.training.batches import UNLABELLED, Batch, Example
-from restmcts.training.checkpoint import load_policy, save
 from restmcts.training.fitting import fit
 from restmcts.training.report import OnProgress, TrainingReport
+from restmcts.training.resuming import SavedState
 from restmcts.training.samples import Chain, policy_chains
 from restmcts.training.settings import Device, PolicyTraining
 from store.files.folders import new_folder
@@ -28,6 +29,7 @@ def train_policy(
     *,
     progress: OnProgress | None = None,
     device: Device = "auto",
+    resume: Path | None = None,
 ) -> TrainingReport:
     """Fine-tune a policy and write it to ``target``, all of it or nothing.
 
@@ -41,6 +43,8 @@ def train_policy(
         target: the folder to write; one that this program wrote is replaced when the training is done.
         progress: called about a hundred times.
         device: where to train.
+        resume: a folder for the state of the training, if an interrupted training is to go on; it is removed
+            when the training is done.
 
     Raises:
         InputError: ``source`` does not hold a policy that can be used, or ``target`` must not be replaced.
@@ -48,8 +52,9 @@ def train_policy(
         PhaseError: there is nothing to train on, or the loss is not a number.
     """
     chains, skipped = policy_chains(source, samples, settings.max_length)
+    state = SavedState.of(resume, source, samples, settings)
     with new_folder(target) as folder:
-        model = load_policy(source)
+        model = load_trainable(source, settings)
         report = fit(
             model,
             [example(chain) for chain in chains],
@@ -60,8 +65,11 @@ def train_policy(
             folder=folder,
             progress=progress,
             device=device,
+            state=state,
         )
-        save(model, folder, source, settings.dtype)
+        save_trained(model, folder, source, settings)
+    if state is not None:
+        state.remove()
     return report
 
 

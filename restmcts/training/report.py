@@ -11,7 +11,7 @@ class TrainingProgress:
     """The state of a training after ``step`` of ``total`` optimizer updates.
 
     ``loss`` is the mean since the report before; ``tokens_per_second`` counts prompt and step tokens,
-    without padding, since the start.
+    without padding, since the start; 0 for a point from before the training was interrupted.
     """
 
     step: int

@@ -11,7 +11,7 @@ from restmcts.engines.loading import context_of, load_config
 from restmcts.prompts import StepReader, load_format, problem_tokens
 from restmcts.training.checkpoint import load_tokenizer
 from store.events import Step
-from store.records import PolicySample, ValueSample
+from store.records import PolicySample, PreferenceSample, ValueSample
 
 Sample = TypeVar("Sample", PolicySample, ValueSample)
 
@@ -30,6 +30,25 @@ class Chain:
     prompt: int
     ends: tuple[int, ...]
     labels: tuple[float | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A preference in tokens: both continuations follow ``prompt``, the problem and the steps so far."""
+
+    prompt: tuple[int, ...]
+    chosen: tuple[int, ...]
+    rejected: tuple[int, ...]
+
+    @property
+    def longest(self) -> int:
+        """The tokens of the longer of the two texts."""
+        return len(self.prompt) + max(len(self.chosen), len(self.rejected))
+
+    @property
+    def size(self) -> int:
+        """The tokens of both texts."""
+        return 2 * len(self.prompt) + len(self.chosen) + len(self.rejected)
 
 
 class Encoder:
@@ -53,6 +72,13 @@ class Encoder:
         """The tokens that were sampled, or those of the text; without an end-of-text token at the end."""
         tokens = self.steps(step)
         return tokens[:-1] if tokens and tokens[-1] == self.end else tokens
+
+    def continuation(self, steps: Sequence[Step]) -> tuple[int, ...]:
+        """The tokens of steps, and the end-of-text token where the policy ended its text after them."""
+        tokens = tuple(token for step in steps for token in self.step(step))
+        last = self.steps(steps[-1])
+        ended = steps[-1].ended or (bool(last) and last[-1] == self.end)
+        return (*tokens, self.end) if ended else tokens
 
     def chain(self, number: int, problem: str, steps: Sequence[Step]) -> Chain:
         prompt = self.prompt(problem)
@@ -90,6 +116,35 @@ def value_chains(
         return Chain(number, chain.tokens, chain.prompt, chain.ends, sample.labels)
 
     return _kept(samples, build, min(max_length, encoder.context))
+
+
+def preference_pairs(
+    source: Path, samples: Sequence[PreferenceSample], max_length: int
+) -> tuple[list[Pair], dict[str, int]]:
+    """Pairs of continuations, and how many were left out, by reason.
+
+    A pair is too long where one of its texts is; a pair of equal continuations prefers nothing.
+    """
+    encoder = Encoder(source)
+    whole = [sample for sample in samples if sample.chosen and sample.rejected]
+    pairs = [
+        Pair(
+            (
+                *encoder.prompt(sample.prompt),
+                *(token for step in sample.prefix for token in encoder.step(step)),
+            ),
+            encoder.continuation(sample.chosen),
+            encoder.continuation(sample.rejected),
+        )
+        for sample in whole
+    ]
+    different = [pair for pair in pairs if pair.chosen != pair.rejected]
+    kept = [pair for pair in different if pair.longest <= min(max_length, encoder.context)]
+    return kept, {
+        "without steps": len(samples) - len(whole),
+        "equal": len(pairs) - len(different),
+        "too long": len(different) - len(kept),
+    }
 
 
 def _kept(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from importlib.util import find_spec
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from restmcts.errors import InputError
 from restmcts.settings import Settings
 
 Scheduler = Literal["cosine", "linear", "constant"]
@@ -14,6 +16,8 @@ Precision = Literal["float32", "bfloat16"]
 ValueObjective = Literal["regression", "factorized"]
 """What the head of a value model says of a step: see :class:`ValueTraining`."""
 
+Tracker = Literal["tensorboard", "wandb", "mlflow", "trackio"]
+PreferenceMethod = Literal["dpo", "kto"]
 Device = Literal["cpu", "cuda", "auto"]
 """Where to train: ``auto`` takes the GPU where there is one."""
 
@@ -71,6 +75,28 @@ class TrainingSettings(Settings):
         default=False,
         description="compute activations twice: less memory for more time",
     )
+    save_minutes: float | None = Field(
+        default=10.0,
+        gt=0,
+        description=(
+            "minutes after which the state of the training is saved, from which an interrupted training goes"
+            " on; at the next point of the loss curve, of which there are about a hundred. none: by"
+            " `save_updates` alone"
+        ),
+    )
+    save_updates: int | None = Field(
+        default=None,
+        ge=1,
+        description="the same as a number of updates; whichever comes first",
+    )
+    report_to: list[Tracker] = Field(
+        default_factory=list,
+        description=(
+            "programs that are told about the training, of `tensorboard`, `wandb`, `mlflow` and `trackio`;"
+            " each is a package to install. `wandb`, `mlflow` and `trackio` may send what they are told to"
+            " where they are set up to"
+        ),
+    )
     seed: int = Field(
         default=0,
         ge=0,
@@ -80,17 +106,90 @@ class TrainingSettings(Settings):
         ),
     )
 
+    def check_trackers(self) -> None:
+        """Refuse programs of ``report_to`` that are not installed.
+
+        Raises:
+            InputError: names the package.
+        """
+        for name in self.report_to:
+            if find_spec(name) is None:
+                raise InputError(f"report_to: {name} is not installed: python -m pip install {name}")
+
     def warmup(self, updates: int) -> int:
         """How many of so many updates the warm-up takes."""
         return math.ceil(self.warmup_ratio * updates) if self.warmup_updates is None else self.warmup_updates
 
 
-class PolicyTraining(TrainingSettings):
+class LoraSettings(Settings):
+    """A low-rank adapter (LoRA, arXiv 2106.09685): it alone is trained, and the checkpoint holds it alone."""
+
+    rank: int = Field(default=16, ge=1, le=4096, description="rank of the difference of each layer")
+    alpha: float = Field(
+        default=32.0, gt=0, le=1e6, description="the difference counts `alpha` / `rank` times"
+    )
+    dropout: float = Field(
+        default=0.0, ge=0, lt=1, description="share of the inputs of the adapter that are left out"
+    )
+    targets: list[str] = Field(
+        default_factory=lambda: ["all-linear"],
+        min_length=1,
+        description=(
+            "ends of the names of the layers that get an adapter, for example `q_proj`; `all-linear`: every"
+            " linear layer but the last"
+        ),
+    )
+
+
+class AdapterTraining(TrainingSettings):
+    """The settings of a training that may train an adapter instead of the model."""
+
+    lora: LoraSettings | None = Field(
+        default=None,
+        description="train an adapter; none: train all weights",
+    )
+
+
+class PolicyTraining(AdapterTraining):
     """Supervised fine-tuning of the policy; learning rate, epochs and warm-up are the authors'."""
 
     learning_rate: float = Field(default=2e-5, gt=0)
     epochs: float = Field(default=2.0, gt=0)
     batch_size: int = Field(default=8, ge=1)
+
+
+class PreferenceTraining(AdapterTraining):
+    """Training of the policy on pairs of continuations; learning rate, epochs and beta are the authors'."""
+
+    learning_rate: float = Field(default=3e-6, gt=0)
+    epochs: float = Field(default=2.0, gt=0)
+    batch_size: int = Field(default=8, ge=1)
+    method: PreferenceMethod = Field(
+        default="dpo",
+        description=(
+            "`dpo` compares the two continuations of a pair (arXiv 2305.18290); `kto` judges each of them"
+            " alone (arXiv 2402.01306)"
+        ),
+    )
+    beta: float = Field(
+        default=0.1,
+        gt=0,
+        description="how strongly the policy is held to the one that it starts from",
+    )
+    supervised_weight: float = Field(
+        default=0.0,
+        ge=0,
+        description=(
+            "weight of a second loss, the next tokens of the chosen continuation; with `dpo`. It keeps the"
+            " chosen continuation from becoming less likely together with the rejected one"
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _fits_the_method(self) -> PreferenceTraining:
+        if self.method == "kto" and self.supervised_weight:
+            raise ValueError("supervised_weight is for method dpo: set it to 0 with kto")
+        return self
 
 
 class ValueTraining(TrainingSettings):

@@ -15,6 +15,7 @@ from restmcts.labels.quality import are_fractions
 from restmcts.training.checkpoint import save
 from restmcts.training.fitting import fit, seeded
 from restmcts.training.report import OnProgress, TrainingReport
+from restmcts.training.resuming import SavedState
 from restmcts.training.samples import value_chains
 from restmcts.training.settings import Device, ValueTraining
 from restmcts.training.value_examples import ValueExample, collate_values, example
@@ -37,6 +38,7 @@ def train_value(
     share_nodes: bool = True,
     progress: OnProgress | None = None,
     device: Device = "auto",
+    resume: Path | None = None,
 ) -> TrainingReport:
     """Train a value model and write it to ``target``, all of it or nothing.
 
@@ -53,6 +55,8 @@ def train_value(
         share_nodes: count a node that several chains of a tree share once (:func:`unique_labels`).
         progress: called about a hundred times.
         device: where to train.
+        resume: a folder for the state of the training, if an interrupted training is to go on; it is removed
+            when the training is done.
 
     Raises:
         InputError: ``source`` does not hold a model that can be used, ``target`` must not be replaced, or the
@@ -69,6 +73,7 @@ def train_value(
         ranking_weight=settings.ranking_weight,
         language_weight=settings.language_weight,
     )
+    state = SavedState.of(resume, source, samples, settings, share_nodes=share_nodes)
     with new_folder(target) as folder:
         with seeded(settings.seed):
             model = value_model(source, settings.extra_layers, settings.fresh_layers)
@@ -84,9 +89,12 @@ def train_value(
             folder=folder,
             progress=progress,
             device=device,
+            state=state,
         )
         save(model, folder, source, settings.dtype)
         metrics = held_out_metrics(folder, held_out, settings, device) if held_out else {}
+    if state is not None:
+        state.remove()
     return replace(report, metrics=metrics)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from restmcts.aggregations import Aggregation
 from restmcts.errors import InputError
 from restmcts.labels import Labels
 from restmcts.labels.quality import are_fractions, are_quality_values
+from restmcts.training.settings import ValueTraining
 from store.events import Critiqued, Extended, Step, Verified
 from store.records import ValueSample
 from store.tree import Tree, fold
@@ -80,3 +82,41 @@ def check_rule(rule: Callable[[Tree], Labels]) -> None:
             for steps, leaf in zip(chains, (2, 3), strict=True)
         ]
     )
+
+
+def check_objectives(
+    stages: Mapping[str, ValueTraining | None],
+    name: str,
+    rule: Callable[[], Callable[[Tree], Labels]],
+    aggregation: Aggregation,
+) -> None:
+    """Refuse objectives that do not fit each other, the labels or the searches.
+
+    Args:
+        stages: the tables of a recipe that train value models, by name.
+        name: of the label rule.
+        rule: gives the label rule.
+        aggregation: how searches read a value model.
+
+    Raises:
+        InputError: they do not fit.
+    """
+    training, update = stages["value_training"], stages["value_update"]
+    if training and update and training.objective != update.objective:
+        raise InputError(
+            f"value_update.objective is {update.objective!r}, value_training.objective is"
+            f" {training.objective!r}: a value model goes on saying what it has learned to say; give both the"
+            " same"
+        )
+    chosen = [table for table, stage in stages.items() if stage and stage.objective == "factorized"]
+    if chosen and aggregation == "last":
+        raise InputError(
+            f"{chosen[0]}.objective is 'factorized', with which the model says how likely single steps are"
+            " right, but models.value_aggregation is 'last': write value_aggregation = \"product\" in"
+            " [models]"
+        )
+    if training and training.objective == "factorized":
+        try:
+            check_rule(rule())
+        except InputError as error:
+            raise InputError(f"labels.rule {name!r}: {error}") from None

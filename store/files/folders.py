@@ -69,6 +69,47 @@ def new_folder(target: Path) -> Iterator[Path]:
         sync_path(target.parent)  # what was removed beside it stays removed
 
 
+def find_whole(target: Path) -> bool:
+    """Whether ``target`` is a folder of :func:`new_folder`, and every file in it is as it was written.
+
+    What writers that were killed have left is put right before.
+
+    Raises:
+        StoreError: another process is writing it, or the disk fails.
+    """
+    if not target.parent.is_dir():
+        return False
+    with _alone(target), writing(target, AGAIN):
+        _clean_up(target)
+    files = marked_files(target)
+    if files is None:
+        return False
+    try:
+        found = fingerprint_folder(target)
+    except StoreError:
+        return False
+    return files == {path: fingerprint for path, fingerprint in found.items() if path != MARKER}
+
+
+def remove_folder(target: Path) -> None:
+    """Remove a folder that :func:`new_folder` wrote, and what killed writers have left of it.
+
+    Raises:
+        InputError: it holds what this program did not write.
+        StoreError: another process is writing it, or the disk fails.
+    """
+    if not target.parent.is_dir():
+        return
+    check_target(target)
+    partial = _beside(target, "partial")
+    with _alone(target), writing(target, AGAIN):
+        _clean_up(target)
+        if target.exists():
+            target.rename(partial)  # a folder without its marker would be taken for somebody else's
+            shutil.rmtree(partial)
+        sync_path(target.parent)
+
+
 def check_target(target: Path, source: Path | None = None) -> None:
     """Refuse a folder that must not be replaced, before any work is done for it.
 

@@ -129,7 +129,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda folder: (folder / "model.safetensors").rename(folder / "adapter_model.safetensors"),
         "only adapter_model.safetensors",
     ),
-    "adapter": (written("adapter_config.json", "{}"), "merge_and_unload"),
+    "adapter": (written("adapter_config.json", "{}"), "only LoRA"),
     "weights elsewhere": (configured(transformers_weights="../x.bin"), "remove this key"),
     "weights left over": (
         weights(lambda tensors: tensors.update({"model.layers.0.extra.weight": torch.ones(2)})),

@@ -12,7 +12,15 @@ import pytest
 from store.errors import InputError, StoreError
 from store.files.atomic import writing
 from store.files.exchange import exchange as exchange_names
-from store.files.folders import MARKER, check_target, leftovers, model_files, new_folder
+from store.files.folders import (
+    MARKER,
+    check_target,
+    find_whole,
+    leftovers,
+    model_files,
+    new_folder,
+    remove_folder,
+)
 from tests.support.disk import FaultyDisk, ForgetfulDisk, Killed, needs_proc
 
 
@@ -254,3 +262,47 @@ def test_this_file_system_can_exchange_two_names(tmp_path: Path) -> None:
     assert [(tmp_path / name / "file").read_text() for name in "ab"] == ["b", "a"]
     with pytest.raises(FileNotFoundError):
         exchange_names(tmp_path / "a", tmp_path / "none")
+
+
+def test_a_folder_is_whole_after_a_kill_at_any_call(tmp_path: Path, exchange: bool) -> None:
+    """Also where the old folder had to make room first, and when what was written before is damaged later."""
+    counted = FaultyDisk()
+    write(tmp_path / "counted" / "new", "a")
+    with counted.mounted(exchange=exchange):
+        write(tmp_path / "counted" / "new", "b")
+    for place in range(counted.count):
+        target = tmp_path / str(place) / "new"
+        write(target, "a")
+        with pytest.raises(Killed), FaultyDisk(place).mounted(exchange=exchange):
+            write(target, "b")
+        assert find_whole(target)
+        assert read(target)[0] in {"a", "b"}
+        assert names(target.parent) == ["new"]
+    (target / "more" / "weights").write_text("c" * 1000)
+    assert not find_whole(target)
+    assert not find_whole(tmp_path / "nowhere" / "new")
+
+
+def test_a_removal_that_is_killed_at_any_call_can_be_done_again(tmp_path: Path) -> None:
+    counted = FaultyDisk()
+    write(tmp_path / "counted" / "new", "a")
+    with counted.mounted():
+        remove_folder(tmp_path / "counted" / "new")
+    assert names(tmp_path / "counted") == []
+    assert counted.count > 5
+    for place in range(counted.count):
+        target = tmp_path / str(place) / "new"
+        write(target, "a")
+        with pytest.raises(Killed), FaultyDisk(place).mounted():
+            remove_folder(target)
+        remove_folder(target)
+        assert names(target.parent) == []
+    remove_folder(tmp_path / "nowhere" / "new")
+
+
+def test_a_folder_of_the_user_is_not_removed(tmp_path: Path) -> None:
+    write(tmp_path / "new", "a")
+    (tmp_path / "new" / "thesis.doc").write_text("mine")
+    with pytest.raises(InputError, match="holds what restmcts did not write"):
+        remove_folder(tmp_path / "new")
+    assert read(tmp_path / "new")[0] == "a"

@@ -11,7 +11,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from restmcts.training.batches import UNLABELLED, Batches, Example, collate, plan, update_count
+from restmcts.training.batches import (
+    UNLABELLED,
+    Batches,
+    Example,
+    by_update,
+    collate,
+    plan,
+    update_count,
+)
 from restmcts.training.settings import PolicyTraining
 
 
@@ -67,7 +75,7 @@ def test_count_is_that_of_the_whole_update() -> None:
     examples = [Example((1, 2), (UNLABELLED, 0.5)), Example((1, 2, 3), (0.1, 0.2, 0.3))]
     data = Batches(examples, [[0], [1], [0]], 2, torch.float32)
     assert [data[index]["count"].item() for index in range(3)] == [4, 4, 1]
-    assert data.tokens == [5, 2]
+    assert by_update([[0], [1], [0]], 2, [2, 3]) == [5, 2]
 
 
 def test_warmup_is_a_share_or_a_number_of_updates() -> None:

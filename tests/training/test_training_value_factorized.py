@@ -45,7 +45,8 @@ def test_steps_are_judged_from_quality_values_and_from_verdicts(
     train_value(policy, digits(200, verdicts=verdicts), SETTINGS, tmp_path / "v", device="cpu")
     held_out = digits(60, seed=9)
     found = predict_values(tmp_path / "v", held_out, max_length=99, device="cpu")
-    right, wrong = [], []
+    right: list[float] = []
+    wrong: list[float] = []
     for sample, values in zip(held_out, found, strict=True):
         assert values is not None
         for one, value in zip(sample.steps, values, strict=True):

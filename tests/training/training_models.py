@@ -14,7 +14,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from restmcts.prompts import PromptFormat, save_format
 from store.events import Step
-from store.records import PolicySample, ValueSample
+from store.records import PolicySample, PreferenceSample, ValueSample
 
 WORDS = ["<pad>", "<end>", "<unknown>", "\n", " ", "+", "=", "?", *"0123456789"]
 TOKEN = {word: number for number, word in enumerate(WORDS)}
@@ -77,6 +77,27 @@ def judged_sums(count: int, seed: int = 0, end: str = "\n") -> list[ValueSample]
         labels = tuple(1.0 if digit > 4 else 0.0 for digit in digits)
         steps = tuple(step(f"{digit}{end}") for digit in digits)
         samples.append(ValueSample(f"s{number}", f"{number % 10}+1", steps, labels, (f"t/{number}",)))
+    return samples
+
+
+def preferred_sums(count: int, seed: int = 0) -> list[PreferenceSample]:
+    """Pairs that prefer a large digit as the second step of a sum to a small one."""
+    draw = random.Random(seed)
+    samples = []
+    for number in range(count):
+        left, right = draw.randrange(10), draw.randrange(10)
+        good, bad = draw.randrange(5, 10), draw.randrange(5)
+        samples.append(
+            PreferenceSample(
+                f"s{number}",
+                f"{left}+{right}",
+                (step(f"{left}\n"),),
+                (step(f"{good}\n", ended=True),),
+                (step(f"{bad}\n"),),
+                ("t/1",),
+                0.5,
+            )
+        )
     return samples
 
 

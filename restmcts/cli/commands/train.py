@@ -1,4 +1,4 @@
-"""`restmcts train`: train a policy or a value model on stored samples."""
+"""`restmcts train`: train a policy or a value model on stored samples or preferences."""
 
 from __future__ import annotations
 
@@ -39,11 +39,12 @@ def policy(
     from store.records import PolicySample
 
     check_target(target, source)
+    check_target(_state(target))
     settings, rows = _prepared(PolicyTraining, override, samples, PolicySample)
     from restmcts.training.policy import train_policy
 
     with Bar("train policy") as bar:
-        report = train_policy(source, rows, settings, target, progress=bar.update)
+        report = train_policy(source, rows, settings, target, progress=bar.update, resume=_state(target))
     _report(report, target, as_json)
 
 
@@ -62,6 +63,7 @@ def value(
     from store.records import ValueSample
 
     check_target(target, source)
+    check_target(_state(target))
     settings, rows = _prepared(ValueTraining, override, samples, ValueSample)
     from restmcts.training.value import train_value
 
@@ -73,8 +75,36 @@ def value(
             target,
             held_out=[row for row in rows if held_out(row.problem)],
             progress=bar.update,
+            resume=_state(target),
         )
     _report(report, target, as_json)
+
+
+@app.command("preference")
+def preference(
+    samples: Samples, source: Source, target: Target, override: Override = None, as_json: AsJson = False
+) -> None:
+    """Train a policy on pairs of continuations, of which one is preferred (DPO or KTO).
+
+    -o KEY=VALUE sets a key of [preference_training].
+    """
+    from restmcts.training.settings import PreferenceTraining
+    from store.files.folders import check_target
+    from store.records import PreferenceSample
+
+    check_target(target, source)
+    check_target(_state(target))
+    settings, rows = _prepared(PreferenceTraining, override, samples, PreferenceSample)
+    from restmcts.training.preference import train_preferences
+
+    with Bar("train preference") as bar:
+        report = train_preferences(source, rows, settings, target, progress=bar.update, resume=_state(target))
+    _report(report, target, as_json)
+
+
+def _state(target: Path) -> Path:
+    """Where the state of the training is until it is done; the same command goes on from it."""
+    return target.with_name(f"{target.name}.training")
 
 
 def _prepared(kind: Any, override: list[str] | None, files: list[Path], row: type) -> tuple[Any, list[Any]]:
@@ -83,14 +113,14 @@ def _prepared(kind: Any, override: list[str] | None, files: list[Path], row: typ
     from restmcts.export import read_samples
     from restmcts.recipe import nested_overrides
     from restmcts.settings import checked
-    from store.records import PolicySample
+    from store.records import PolicySample, PreferenceSample
 
     settings = checked(kind, nested_overrides(override or []), "-o")
     rows = [sample for file in files for sample in read_samples(file) if isinstance(sample, row)]
     if not rows:
         names = ", ".join(map(str, files))
-        wanted = "traces" if row is PolicySample else "labelled chains"
-        raise InputError(f"{names}: no {wanted} to train on")
+        wanted = {PolicySample: "traces", PreferenceSample: "pairs of continuations"}
+        raise InputError(f"{names}: no {wanted.get(row, 'labelled chains')} to train on")
     return settings, rows
 
 

@@ -15,6 +15,7 @@ from restmcts.engines.samples import make_sample
 from restmcts.engines.settings import ModelSettings
 from restmcts.engines.soundness import check_finite_files
 from restmcts.engines.token_limit import check_total, draw_in_turns
+from restmcts.engines.transformers.adapters import as_whole
 from restmcts.engines.vllm.engine import check_tokens, open_engine
 from restmcts.engines.vllm.outputs import Allowance, Part
 from restmcts.errors import EngineError
@@ -80,7 +81,6 @@ class VllmPolicy:
         """
         # Without weights: they are vLLM's to load.
         model, self.tokenizer = load_policy(folder, device="meta")
-        check_finite_files(folder)
         self.name = name or folder.name
         self.format = (format or load_format(folder)).with_arguments(models.chat_template_arguments)
         self._vocabulary = int(model.config.get_text_config().vocab_size)
@@ -90,7 +90,9 @@ class VllmPolicy:
         self._stops = {"end": sorted(self._last), "step": sorted(self._last.union(separators))}
         self._decode = lru_cache(maxsize=2**16)(lambda tokens: decode(self.tokenizer, tokens))
         self._logprobs = models.vllm.logprobs
-        self._engine = open_engine(folder, models, runner="generate", name=self.name, outside=outside)
+        with as_whole(folder) as whole:
+            check_finite_files(whole)
+            self._engine = open_engine(whole, models, runner="generate", name=self.name, outside=outside)
         self.context = min(context_length(model, self.tokenizer), self._engine.context)
 
     def prompt(self, problem: str) -> Tokens:

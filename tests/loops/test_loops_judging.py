@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 
+from restmcts.cli.console import summarized
 from restmcts.errors import PhaseError
 from restmcts.evaluation.judged import Judged
 from restmcts.evaluation.value_report import ValueReport, value_report
 from restmcts.grading.registry import GRADERS
-from restmcts.loops.judging import check_ranking, known_prefixes, truth, worse
+from restmcts.loops import phases
+from restmcts.loops.judging import Judge, check_ranking, known_prefixes, truth, worse
+from restmcts.loops.results import Trained, TrainedValue
 from restmcts.loops.run import Run
 from restmcts.problems.problem import Problem
 from restmcts.problems.splits import Splits
@@ -101,3 +105,23 @@ def test_chance_and_too_few_steps_are_told(run: Run) -> None:
 def test_a_data_set_may_refuse_a_value_model(run: Run) -> None:
     with pytest.raises(PhaseError, match=r"AUC 0\.00 .*below problems\.lowest_auc = 0\.4"):
         check_ranking(run, "0.train-value", report("bad").overall)
+
+
+@pytest.mark.parametrize(("new", "carried"), [("good", True), ("chance", False)])
+def test_a_training_keeps_its_figures_and_says_which_model_goes_on(run: Run, new: str, carried: bool) -> None:
+    """The figures are in the summary, with the checkpoint and among the metrics that the TUI shows."""
+    trained = Trained(checkpoint="new", parent="before", updates=1, samples=2, first_loss=1.0, last_loss=0.5)
+    reports = {"new": report(new, 0.1), "before": report("good", 0.2)}
+
+    def work(phase: str) -> TrainedValue:
+        return phases._judged(run, phase, 1, trained, cast(Judge, reports.__getitem__), "before")
+
+    made = run.phase("1.train-value", "train", 1, TrainedValue, work)
+    assert (made.carried, made.value) == (carried, "new" if carried else "before")
+    assert made.metrics["at_chance"] == float(not carried)
+    layout = run.writer.layout
+    assert '"value.auc"' in layout.metrics.read_text("utf-8")
+    assert '"at_chance"' in layout.checkpoints.read_text("utf-8")
+    assert isinstance(run.progress, Heard)
+    assert any("not carried on" in note for note in run.progress.notes) is not carried
+    assert ("no better than chance" in summarized(run.writer.phase_summary("1.train-value"))) is not carried

@@ -22,6 +22,7 @@ from restmcts.samples.selection import SelectionSettings
 from restmcts.search.choice import EvaluatedMethod, GenerationSettings
 from restmcts.settings import Settings, checked
 from restmcts.training.settings import PolicyTraining, PreferenceTraining, TrainingSettings, ValueTraining
+from restmcts.training.value_labels import check_objectives
 from store.tree import Tree
 
 OLD_TINY = (
@@ -242,6 +243,11 @@ class Recipe(Settings):
             raise ValueError("models.policy is missing: name the folder of the base policy")
         if self.generation.build().endless and self.generation.budget is None:
             raise ValueError("generation.budget is missing: this method ends only by its token budget")
+        stages = {name: getattr(self, name) for name in ("value_start", "value_training", "value_update")}
+        try:
+            check_objectives(stages, self.labels.rule, self.labels.build, self.models.value_aggregation)
+        except InputError as error:
+            raise ValueError(str(error)) from None
         return self
 
 

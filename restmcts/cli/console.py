@@ -94,6 +94,8 @@ def summarized(summary: Mapping[str, Any]) -> str:
         if isinstance(value, int | float) and not isinstance(value, bool) and "." not in name
     }
     text = described(dict(list(shown.items())[:6]))
+    if summary.get("at_chance"):
+        text += ", ranks steps no better than chance"
     return f"{text}, not graded" if ungraded else text
 
 

@@ -1,7 +1,8 @@
-"""How good is a value model? Ranking at each depth, calibration and error, with intervals.
+"""How good is a value model? Ranking, calibration, first errors and length bias, with intervals.
 
-The input is one :class:`Judged` a step, so that the figures need no model. Intervals are 95 % bootstrap
-intervals over groups (problems), because the steps of one problem are not independent of each other.
+The input is one :class:`Judged` a step and one :class:`JudgedChain` a chain, so that the figures need no
+model. Intervals are 95 % bootstrap intervals over groups (problems), because the steps of one problem are
+not independent of each other.
 
 Beside the value model stands the control that any claim for one needs: how well the bare log-probability
 of the steps under the policy tells good partial solutions from bad ones.
@@ -9,49 +10,26 @@ of the steps under the policy tells good partial solutions from bad ones.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
-from store.events import Step
-
-Array = NDArray[np.float64]
+from restmcts.evaluation.calibration import Calibration, calibrate
+from restmcts.evaluation.first_errors import FirstErrors, first_errors
+from restmcts.evaluation.judged import Judged, JudgedChain
+from restmcts.evaluation.resampling import Array, Resampling, interval, regression
+from restmcts.evaluation.statistics import Interval
 
 MINIMUM = 10
-"""So many good and so many bad steps a depth must have before an AUC is given for it."""
+"""So many good and so many bad steps there must be before an AUC or a length bias is given."""
 
-_REPEATS = 1000
-_CHUNK = 4_000_000
-"""Numbers that are held at once while the bootstrap counts."""
+NEAR = 0.1
+"""A value this close to its label counts as right, as in the paper."""
 
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """A partial solution and what was said about it.
-
-    ``group`` is what is resampled for the intervals (the problem); ``depth`` counts steps from 1;
-    ``predicted`` is the value model's figure, ``label`` the quality value that it should have said, both
-    in [0, 1]; ``correct`` says whether the partial solution is a good one; ``log_probability`` is that of
-    all its steps together under the policy, None where unknown.
-    """
-
-    group: str
-    depth: int
-    predicted: float
-    label: float
-    correct: bool
-    log_probability: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A figure with its 95 % bootstrap interval."""
-
-    value: float
-    low: float
-    high: float
+ALMOST_CHANCE = 0.55
+"""A value model with an AUC up to this ranks steps about as well as chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,50 +45,56 @@ class Ranking:
     depth: int
     good: int
     bad: int
-    value: Estimate | None
-    likelihood_sum: Estimate | None
-    likelihood_mean: Estimate | None
+    value: Interval | None
+    likelihood_sum: Interval | None
+    likelihood_mean: Interval | None
+
+    @property
+    def at_chance(self) -> bool | None:
+        """Whether the value model cannot be told from chance, or hardly; None where there is no AUC."""
+        found = self.value
+        return None if found is None else found.value <= ALMOST_CHANCE or found.low <= 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Bin:
-    """The steps whose predicted value lies in [``low``, ``high``)."""
+class LengthBias:
+    """The correlation of a score with the number of steps, among good and among bad partial solutions.
 
-    low: float
-    high: float
-    count: int
-    predicted: float
-    label: float
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """Whether predicted values mean what they say.
-
-    ``error`` is the expected calibration error: the mean over steps of the distance between the mean
-    predicted value and the mean label of their bin. ``slope`` and ``intercept`` are of the regression of
-    the label on the predicted value (1 and 0 when calibrated).
+    0 where length plays no part. None with too few steps, or where all scores or all lengths are equal.
     """
 
-    bins: tuple[Bin, ...]
-    error: Estimate
-    slope: Estimate
-    intercept: Estimate
+    good: Interval | None
+    bad: Interval | None
 
 
 @dataclass(frozen=True, slots=True)
 class ValueReport:
-    """The quality of a value model on held-out trees."""
+    """The quality of a value model on held-out trees.
+
+    ``near`` is the share of values that miss their label by no more than :data:`NEAR`. The figures of
+    ``quality`` compare the quality values that follow from the chances of single steps with those of the
+    paper. ``length`` is the bias of the distance between value and label, for where labels rise from step to
+    step, values have to; ``first_error`` is None without chains of both kinds. The names that begin with
+    ``likelihood`` are those of the control.
+    """
 
     steps: int
     groups: int
     overall: Ranking
     depths: tuple[Ranking, ...]
     calibration: Calibration
-    squared_error: Estimate
+    calibration_errors: tuple[Interval, ...]
+    squared_error: Interval
+    near: Interval
+    quality_squared_error: Interval | None
+    quality_near: Interval | None
+    length: LengthBias
+    likelihood_length: LengthBias
+    first_error: FirstErrors | None
+    likelihood_first_error: FirstErrors | None
 
     def metrics(self) -> dict[str, float]:
-        """The main figures by name; those that could not be had are left out."""
+        """The main figures by name; those that could not be had are left out. ``at_chance`` is 1 or 0."""
         figures = {
             "auc": self.overall.value,
             "likelihood_sum.auc": self.overall.likelihood_sum,
@@ -119,177 +103,132 @@ class ValueReport:
             "calibration_slope": self.calibration.slope,
             "calibration_intercept": self.calibration.intercept,
             "squared_error": self.squared_error,
+            "near": self.near,
+            "quality.squared_error": self.quality_squared_error,
+            "quality.near": self.quality_near,
+            "length_bias.good": self.length.good,
+            "length_bias.bad": self.length.bad,
+            "likelihood_sum.length_bias.good": self.likelihood_length.good,
+            "likelihood_sum.length_bias.bad": self.likelihood_length.bad,
         }
-        for ranking in self.depths:
+        for ranking, error in zip(self.depths, self.calibration_errors, strict=True):
             figures[f"auc.depth_{ranking.depth}"] = ranking.value
             figures[f"likelihood_sum.auc.depth_{ranking.depth}"] = ranking.likelihood_sum
-        return {name: estimate.value for name, estimate in figures.items() if estimate is not None}
+            figures[f"calibration_error.depth_{ranking.depth}"] = error
+        found = {name: figure.value for name, figure in figures.items() if figure is not None}
+        if self.overall.value is not None:
+            found |= {"auc.low": self.overall.value.low, "auc.high": self.overall.value.high}
+            found["at_chance"] = float(bool(self.overall.at_chance))
+        for control, errors in (("", self.first_error), ("likelihood.", self.likelihood_first_error)):
+            if errors is not None:
+                found |= {f"{control}first_error.{name}": value for name, value in errors.metrics().items()}
+        return {name: value for name, value in found.items() if np.isfinite(value)}
 
 
 def value_report(
-    judged: Sequence[Judged], *, bins: int = 10, repeats: int = _REPEATS, seed: int = 0
+    judged: Sequence[Judged],
+    chains: Sequence[JudgedChain] = (),
+    *,
+    bins: int = 10,
+    repeats: int = 1000,
+    seed: int = 0,
 ) -> ValueReport:
-    """Figures of a value model from what it said about held-out steps.
+    """Figures of a value model from what it said about held-out steps and chains.
 
     Raises:
         ValueError: ``judged`` is empty.
     """
     if not judged:
         raise ValueError("a value report needs at least one judged step")
-    groups = {group: number for number, group in enumerate(dict.fromkeys(row.group for row in judged))}
-    member = np.array([groups[row.group] for row in judged])
-    draws = _draws(len(groups), repeats, seed)
-    depths = sorted({row.depth for row in judged})
-    numbers = np.array([row.depth for row in judged])
+    groups = [*(row.group for row in judged), *(chain.group for chain in chains)]
+    drawn = Resampling(groups, repeats, seed)
+    steps = _Steps.of(judged, drawn)
+    by_depth = [(int(depth), steps.where(steps.depth == depth)) for depth in np.unique(steps.depth)]
+    error = steps.predicted - steps.label
+    implied = steps.where(np.isfinite(steps.derived - steps.quality))
+    implied_error = implied.derived - implied.quality
     return ValueReport(
         steps=len(judged),
-        groups=len(groups),
-        overall=_ranking(0, judged, member, draws),
-        depths=tuple(
-            _ranking(
-                depth,
-                [row for row in judged if row.depth == depth],
-                member[numbers == depth],
-                draws,
-            )
-            for depth in depths
+        groups=len({row.group for row in judged}),
+        overall=_ranking(0, steps, drawn),
+        depths=tuple(_ranking(depth, some, drawn) for depth, some in by_depth),
+        calibration=calibrate(steps.predicted, steps.label, steps.members, drawn, bins),
+        calibration_errors=tuple(
+            calibrate(some.predicted, some.label, some.members, drawn, bins).error for _, some in by_depth
         ),
-        calibration=_calibration(judged, member, draws, bins),
-        squared_error=_squared_error(judged, member, draws),
+        squared_error=_mean(error**2, steps, drawn),
+        near=_mean(_near(error), steps, drawn),
+        quality_squared_error=_mean(implied_error**2, implied, drawn) if len(implied_error) else None,
+        quality_near=_mean(_near(implied_error), implied, drawn) if len(implied_error) else None,
+        length=_length_bias(error, steps, drawn),
+        likelihood_length=_length_bias(steps.likelihood, steps, drawn),
+        first_error=first_errors(chains, lambda chain: chain.scores, drawn),
+        likelihood_first_error=first_errors(chains, lambda chain: chain.likelihoods, drawn),
     )
 
 
-def _draws(groups: int, repeats: int, seed: int) -> Array:
-    """How often each group is drawn: row 0 is the sample itself, the others are resamples."""
-    random = np.random.default_rng(seed)
-    resampled = random.multinomial(groups, np.full(groups, 1 / groups), size=repeats)
-    return np.vstack([np.ones(groups), resampled]).astype(np.float64)
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """Judged steps as columns; nan where something is not known."""
 
+    predicted: Array
+    label: Array
+    correct: NDArray[np.bool_]
+    depth: Array
+    likelihood: Array
+    quality: Array
+    derived: Array
+    members: NDArray[np.int_]
 
-def _estimate(values: Array) -> Estimate:
-    """From the figure of the sample and those of the resamples; undefined resamples do not count."""
-    resampled = values[1:][np.isfinite(values[1:])]
-    if not len(resampled):
-        return Estimate(float(values[0]), float("nan"), float("nan"))
-    low, high = np.quantile(resampled, [0.025, 0.975])
-    return Estimate(float(values[0]), float(low), float(high))
+    @classmethod
+    def of(cls, judged: Sequence[Judged], drawn: Resampling) -> _Steps:
+        def column(values: Iterator[float | None]) -> Array:
+            return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
-
-def area_under_curve(scores: Array, correct: NDArray[np.bool_], weights: Array) -> Array:
-    """The AUC of ``scores`` (n,) under each row of ``weights`` (repeats, n); ties count half.
-
-    nan where a row leaves no good or no bad step.
-    """
-    order = np.argsort(scores, kind="stable")
-    starts = np.flatnonzero(np.diff(scores[order], prepend=np.nan) != 0)
-    good = np.add.reduceat(weights[:, order] * correct[order], starts, axis=1)
-    bad = np.add.reduceat(weights[:, order] * ~correct[order], starts, axis=1)
-    below = np.cumsum(bad, axis=1) - bad / 2
-    with np.errstate(invalid="ignore", divide="ignore"):
-        area: Array = (good * below).sum(axis=1) / (good.sum(axis=1) * bad.sum(axis=1))
-    return area
-
-
-def _ranking(depth: int, judged: Sequence[Judged], member: NDArray[np.int_], draws: Array) -> Ranking:
-    correct = np.array([row.correct for row in judged])
-    good, bad = int(correct.sum()), int((~correct).sum())
-
-    def rank(score: Callable[[Judged], float | None]) -> Estimate | None:
-        scores = [score(row) for row in judged]
-        known = [value for value in scores if value is not None]
-        if min(good, bad) < MINIMUM or len(known) < len(scores):
-            return None
-        return _estimate(_by_chunks(np.array(known), correct, member, draws))
-
-    return Ranking(depth, good, bad, rank(lambda row: row.predicted), rank(_sum), rank(_mean))
-
-
-def _sum(row: Judged) -> float | None:
-    return row.log_probability
-
-
-def _mean(row: Judged) -> float | None:
-    return None if row.log_probability is None else row.log_probability / row.depth
-
-
-def _by_chunks(scores: Array, correct: NDArray[np.bool_], member: NDArray[np.int_], draws: Array) -> Array:
-    rows = max(1, _CHUNK // len(scores))
-    parts = [
-        area_under_curve(scores, correct, draws[start : start + rows][:, member])
-        for start in range(0, len(draws), rows)
-    ]
-    return np.concatenate(parts)
-
-
-def _group_sums(columns: Array, member: NDArray[np.int_], groups: int) -> Array:
-    sums = np.zeros((groups, columns.shape[1]))
-    np.add.at(sums, member, columns)
-    return sums
-
-
-def _squared_error(judged: Sequence[Judged], member: NDArray[np.int_], draws: Array) -> Estimate:
-    distance = np.array([row.predicted - row.label for row in judged])
-    columns = np.stack([distance**2, np.ones(len(judged))], axis=1)
-    totals = draws @ _group_sums(columns, member, draws.shape[1])
-    return _estimate(totals[:, 0] / totals[:, 1])
-
-
-def _calibration(judged: Sequence[Judged], member: NDArray[np.int_], draws: Array, bins: int) -> Calibration:
-    predicted = np.array([row.predicted for row in judged])
-    label = np.array([row.label for row in judged])
-    slope, intercept = _regression(predicted, label, member, draws)
-    place = np.clip((predicted * bins).astype(int), 0, bins - 1)
-    inside = (place[:, None] == np.arange(bins)).astype(np.float64)
-    columns = np.concatenate([inside, inside * predicted[:, None], inside * label[:, None]], axis=1)
-    totals = draws @ _group_sums(columns, member, draws.shape[1])
-    count, said, meant = totals[:, :bins], totals[:, bins : 2 * bins], totals[:, 2 * bins :]
-    error = np.abs(said - meant).sum(axis=1) / count.sum(axis=1)
-    table = tuple(
-        Bin(
-            number / bins,
-            (number + 1) / bins,
-            int(count[0, number]),
-            float(said[0, number] / count[0, number]),
-            float(meant[0, number] / count[0, number]),
+        return cls(
+            column(row.predicted for row in judged),
+            column(row.label for row in judged),
+            np.array([row.correct for row in judged], dtype=bool),
+            column(row.depth for row in judged),
+            column(row.log_probability for row in judged),
+            column(row.quality for row in judged),
+            column(row.derived for row in judged),
+            drawn.members([row.group for row in judged]),
         )
-        for number in range(bins)
-        if count[0, number]
+
+    def where(self, kept: NDArray[np.bool_]) -> _Steps:
+        return _Steps(*(getattr(self, column.name)[kept] for column in fields(self)))
+
+
+def _ranking(depth: int, steps: _Steps, drawn: Resampling) -> Ranking:
+    good, bad = int(steps.correct.sum()), int((~steps.correct).sum())
+
+    def rank(scores: Array) -> Interval | None:
+        if min(good, bad) < MINIMUM or np.isnan(scores).any():
+            return None
+        return interval(drawn.areas(scores, steps.correct, steps.members))
+
+    return Ranking(
+        depth, good, bad, rank(steps.predicted), rank(steps.likelihood), rank(steps.likelihood / steps.depth)
     )
-    return Calibration(table, _estimate(error), slope, intercept)
 
 
-def _regression(
-    predicted: Array, label: Array, member: NDArray[np.int_], draws: Array
-) -> tuple[Estimate, Estimate]:
-    """Slope and intercept of label on predicted, by least squares; nan when all predictions are equal."""
-    columns = np.stack([np.ones(len(label)), predicted, label, predicted**2, predicted * label], axis=1)
-    n, x, y, xx, xy = (draws @ _group_sums(columns, member, draws.shape[1])).T
-    spread = n * xx - x * x
-    spread[spread <= 1e-12 * n * xx] = np.nan
-    slope = (n * xy - x * y) / spread
-    return _estimate(slope), _estimate((y - slope * x) / n)
+def _near(error: Array) -> Array:
+    """1 where the error is no more than :data:`NEAR`, up to rounding."""
+    return (np.abs(error) <= NEAR + 1e-9).astype(np.float64)
 
 
-def likelihoods(steps: Sequence[Step]) -> list[float | None]:
-    """The log-probability of the first step, of the first two, and so on; None from an unknown one on."""
-    found: list[float | None] = []
-    total: float | None = 0.0
-    for step in steps:
-        total = None if total is None or step.logprob is None else total + step.logprob
-        found.append(total)
-    return found
+def _mean(values: Array, steps: _Steps, drawn: Resampling) -> Interval:
+    totals = drawn.sums(np.stack([values, np.ones(len(values))], axis=1), steps.members)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return interval(totals[:, 0] / totals[:, 1])
 
 
-def good_steps(labels: Sequence[float | None]) -> tuple[bool | None, ...]:
-    """Which steps of a chain its quality values call good; None without a label.
+def _length_bias(scores: Array, steps: _Steps, drawn: Resampling) -> LengthBias:
+    def among(kind: NDArray[np.bool_]) -> Interval | None:
+        if kind.sum() < MINIMUM or np.isnan(scores).any():
+            return None
+        _, _, correlation = regression(steps.depth[kind], scores[kind], steps.members[kind], drawn)
+        return interval(correlation) if np.isfinite(correlation[0]) else None
 
-    A step is good when its value is above 0 and not below that of the step before. For values by the
-    rule of ReST-MCTS* and for hard estimates this says exactly whether a correct trace goes through it;
-    for soft estimates it says whether the step kept the chances.
-    """
-    good: list[bool | None] = []
-    before = 0.0
-    for label in labels:
-        good.append(None if label is None else label > 0 and label >= before)
-        before = before if label is None else label
-    return tuple(good)
+    return LengthBias(among(steps.correct), among(~steps.correct))

@@ -2,48 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from restmcts.aggregations import AGGREGATIONS
 from restmcts.errors import PhaseError
-from restmcts.evaluation.value_report import Judged, likelihoods
-from restmcts.labels import any_correct
+from restmcts.labels import any_correct, rest_mcts
 from restmcts.loops.run import Run
 from restmcts.problems.problem import Problem
 from restmcts.problems.splits import held_out
+from restmcts.samples.judged import Judging, Truth
 from restmcts.samples.trees import VerifiedTree, to_judge_by
-from store.events import Step
 from store.records import ValueSample
 
 if TYPE_CHECKING:
-    from restmcts.aggregations import Aggregation
+    from restmcts.evaluation.value_report import Ranking, ValueReport
 
-ALMOST_CHANCE = 0.55
-"""A value model that ranks good and bad steps no better than this gets a note, whatever the problems are."""
-
-Prefixes = set[tuple[str, str]]
-"""Partial solutions, by the name and the text of their tree."""
+Prefix = tuple[str, str]
+"""A partial solution, by the name and the text of its tree."""
 
 
 class Judge:
-    """What value models are judged by: the held-out chains and the good steps in them.
+    """What value models are judged by: the held-out chains, and what is known about their steps.
 
-    A step is a good one when a verified-correct trace passes through it; for a data set that knows the right
+    A step is a right one when a verified-correct trace passes through it; for a data set that knows the right
     steps, when it and all steps before are right. Where the value aggregates over the steps, it is compared
-    with that, 1 or 0; otherwise with the label of the step.
+    with that, 1 or 0, whatever the value model has learned from; otherwise with the label of the step.
     """
 
     def __init__(self, run: Run, searches: Sequence[str], samples: Sequence[ValueSample]) -> None:
         self.run = run
         self.samples = [sample for sample in samples if held_out(sample.problem)]
         problems = {problem.id: problem for problem in run.problems.train}
-        trees = to_judge_by(run.trees(*searches))
-        self.good = set(good_prefixes(trees, problems, run.data_set.right_step))
+        known = known_prefixes(to_judge_by(run.trees(*searches)), problems, run.data_set.right_step)
+        self.truths = [truth(sample, known) for sample in self.samples]
 
-    def __call__(self, value: str) -> list[Judged]:
-        """What the value model ``value`` says about the held-out steps."""
-        from restmcts.training.value import predict_values
+    def __call__(self, value: str) -> ValueReport | None:
+        """The figures of the value model ``value`` on the held-out steps; None where no step has a label."""
+        from restmcts.evaluation.value_report import value_report
+        from restmcts.training.value_held_out import predict_values
 
         models = self.run.recipe.models
         predictions = predict_values(
@@ -52,67 +48,93 @@ class Judge:
             max_length=self.run.recipe.value_training.max_length,
             device=models.device,
         )
-        return list(judged_steps(self.samples, predictions, self.good, models.value_aggregation))
+        judging = Judging(self.samples, self.truths, predictions, models.value_aggregation)
+        rows = list(judging.steps())
+        return value_report(rows, list(judging.chains())) if rows else None
 
 
-def judged_steps(
-    samples: Sequence[ValueSample],
-    predictions: Sequence[Sequence[float] | None],
-    good: Prefixes,
-    aggregation: Aggregation,
-) -> Iterator[Judged]:
-    """Every labelled step of the chains once, with what the value model said about it.
+def known_prefixes(
+    trees: Iterable[VerifiedTree],
+    problems: dict[str, Problem],
+    right_step: Callable[[Problem, str], bool | None],
+) -> dict[Prefix, tuple[bool, float | None]]:
+    """Whether each partial solution of the trees is right, and its quality value.
 
     Args:
-        samples: the chains.
-        predictions: a value for each step of each chain; None for a chain that the model cannot read.
-        good: the partial solutions that are good.
-        aggregation: how the value of a partial solution follows from those of its steps.
+        right_step: what a data set knows about a partial solution.
     """
-    combine, by_step = AGGREGATIONS[aggregation], aggregation == "last"
-    seen: Prefixes = set()
-    for sample, predicted in zip(samples, predictions, strict=True):
-        for place, likelihood in enumerate(likelihoods(sample.steps)):
-            node = (sample.trees[0], _text(sample.steps[: place + 1]))
-            label = sample.labels[place] if by_step else float(node in good)
-            if node not in seen and label is not None and predicted is not None:
-                estimate = combine(predicted[: place + 1])
-                yield Judged(sample.problem, place + 1, estimate, label, node in good, likelihood)
-            seen.add(node)
-
-
-def good_prefixes(
-    trees: Iterable[VerifiedTree],
-    problems: Mapping[str, Problem],
-    right_step: Callable[[Problem, str], bool | None],
-) -> Iterator[tuple[str, str]]:
-    """The good partial solutions of trees; ``right_step`` says what a data set knows about one."""
+    found: dict[Prefix, tuple[bool, float | None]] = {}
     for record, tree in trees:
-        hits = any_correct(tree)
+        hits, quality = any_correct(tree), rest_mcts(tree)
         problem = problems[record.header.problem]
         for node in tree.nodes[1:]:
             text = tree.text(node.id)
-            known = right_step(problem, text)
-            if hits[node.id] == 1.0 if known is None else known:
-                yield record.header.id, text
+            right = right_step(problem, text)
+            found[record.header.id, text] = (
+                hits[node.id] == 1.0 if right is None else right,
+                quality[node.id],
+            )
+    return found
 
 
-def _text(steps: Sequence[Step]) -> str:
-    return "".join(step.text for step in steps)
+def truth(sample: ValueSample, known: dict[Prefix, tuple[bool, float | None]]) -> Truth:
+    """What is known about the steps of a chain.
+
+    Nothing is known about a step without a label.
+    """
+    right: list[bool | None] = []
+    quality: list[float | None] = []
+    text = ""
+    for step, label in zip(sample.steps, sample.labels, strict=True):
+        text += step.text
+        verdict, value = known.get((sample.trees[0], text), (False, None))
+        right.append(None if label is None else verdict)
+        quality.append(value)
+    return Truth(tuple(right), tuple(quality))
 
 
-def check_ranking(run: Run, phase: str, figures: Mapping[str, float]) -> None:
+def describe(phase: str, ranking: Ranking) -> str:
+    """How well a value model ranks held-out steps, with the interval."""
+    found = ranking.value
+    assert found is not None
+    return (
+        f"{phase}: the value model ranks good above bad steps with AUC {found.value:.2f}"
+        f" ({found.low:.2f}–{found.high:.2f}) on held-out trees"
+    )
+
+
+def check_ranking(run: Run, phase: str, ranking: Ranking) -> None:
     """Say so when a value model cannot tell good steps from bad ones; stop where the data set wants that.
 
     Raises:
         PhaseError: the data set takes no value model with this AUC.
     """
-    ranking = figures.get("auc")
-    if ranking is None:
+    if ranking.value is None:
+        run.progress.note(
+            f"{phase}: {ranking.good} good and {ranking.bad} bad held-out steps are too few to say whether"
+            " the value model tells them apart; searches guided by it may be no better than chance"
+        )
         return
-    message = f"{phase}: the value model ranks good above bad steps with AUC {ranking:.2f} on held-out trees"
-    objection = run.data_set.check_value(run.recipe.problems, ranking)
+    objection = run.data_set.check_value(run.recipe.problems, ranking.value.value)
     if objection is not None:
-        raise PhaseError(f"{message}, {objection}")
-    if ranking <= ALMOST_CHANCE:
-        run.progress.note(f"{message}, about as well as chance; searches guided by it will not help")
+        raise PhaseError(f"{describe(phase, ranking)}, {objection}")
+    if ranking.at_chance:
+        run.progress.note(
+            f"{describe(phase, ranking)}, which cannot be told from chance;"
+            " searches guided by it will hardly help"
+        )
+
+
+def worse(new: ValueReport, before: ValueReport | None) -> str | None:
+    """Why a new value model is not carried on in place of the one before; None where it is.
+
+    It misses held-out labels by more, or it ranks like chance where the one before does not.
+    """
+    if before is None:
+        return None
+    if new.overall.at_chance and before.overall.at_chance is False:
+        return "ranks held-out steps about as well as chance, and the one before does better"
+    error, earlier = new.squared_error.value, before.squared_error.value
+    if error > earlier:
+        return f"misses held-out labels by {error:.4f} (squared), the one before by {earlier:.4f}"
+    return None

@@ -9,7 +9,7 @@ from functools import partial
 from restmcts.errors import PhaseError
 from restmcts.loops.checks import check_trainable
 from restmcts.loops.evaluating import GREEDY, budgets_in_tokens, evaluate
-from restmcts.loops.judging import Judge, check_ranking
+from restmcts.loops.judging import Judge, check_ranking, worse
 from restmcts.loops.labelling import label_trees, select_traces
 from restmcts.loops.pairing import judged_pairs, tree_pairs
 from restmcts.loops.results import (
@@ -31,6 +31,7 @@ from restmcts.loops.self_judgement import SelfJudgement, judge_traces
 from restmcts.loops.training import (
     make_policy,
     record_checkpoint,
+    record_figures,
     start_value,
     tune_control,
     tune_policy,
@@ -239,9 +240,22 @@ def accept_policy(run: Run, iteration: int, trained: Trained, before: str, accur
     return run.phase(f"{iteration}.validate", "search", iteration, Accepted, work)
 
 
-def start_value_model(run: Run, searched: Searched, policy: str) -> Trained:
-    """Train a first value model on solved examples and their perturbed steps (paper, Section 3.2)."""
-    work = partial(start_value, run, search=searched.phase, policy=policy)
+def start_value_model(run: Run, searched: Searched, policy: str, labels: Labelled | None = None) -> Trained:
+    """Train a first value model on solved examples and their perturbed steps (paper, Section 3.2).
+
+    Args:
+        labels: the labels of the trees that it is judged on, if it is to be judged. It decides nothing.
+    """
+
+    def work(phase: str) -> Trained:
+        trained = start_value(run, phase, search=searched.phase, policy=policy)
+        if labels is None:
+            return trained
+        report = Judge(run, [searched.phase], run.value_samples(labels.phase))(trained.checkpoint)
+        figures = {} if report is None else report.metrics()
+        record_figures(run, phase, 0, figures)
+        return replace(trained, metrics=trained.metrics | figures)
+
     return run.phase("0.start-value", "train", 0, Trained, work)
 
 
@@ -253,8 +267,8 @@ def train_value(
     Args:
         memory: the trees that it learns from.
         parent: the model that the training starts from.
-        before: the value model so far; the new one is carried on if it misses the held-out labels by no more
-            than this one. None: there is none, and the new one is carried on.
+        before: the value model so far; the new one is carried on if it is not worse (:func:`judging.worse`).
+            None: there is none, and the new one is carried on.
     """
 
     def work(phase: str) -> TrainedValue:
@@ -270,30 +284,26 @@ def train_value(
 def _judged(
     run: Run, phase: str, iteration: int, trained: Trained, judge: Judge, before: str | None
 ) -> TrainedValue:
-    from restmcts.evaluation.value_report import value_report
-
-    rows = judge(trained.checkpoint)
-    if not rows:
+    report = judge(trained.checkpoint)
+    if report is None:
         run.progress.note(
             f"iteration {iteration}: no held-out tree has a label; the value model is not judged"
         )
         record_checkpoint(run, iteration, "value", trained, carried=True)
         return TrainedValue(**vars(trained), value=trained.checkpoint, carried=True)
-    report = value_report(rows)
+    check_ranking(run, phase, report.overall)
+    objection = None if before is None else worse(report, judge(before))
     figures = report.metrics()
-    check_ranking(run, phase, figures)
-    error = report.squared_error.value
-    earlier = None if before is None else value_report(judge(before)).squared_error.value
-    carried = earlier is None or error <= earlier
-    record_checkpoint(run, iteration, "value", trained, carried=carried, **figures)
-    if not carried:
+    record_checkpoint(run, iteration, "value", trained, carried=objection is None, **figures)
+    record_figures(run, phase, iteration, figures)
+    if objection is not None:
         run.progress.note(
-            f"iteration {iteration}: the new value model misses held-out labels by {error:.4f} (squared), the"
-            f" one before by {earlier:.4f}; it is kept in the store, but not carried on"
+            f"iteration {iteration}: the new value model {objection}; it is kept in the store, but not"
+            " carried on"
         )
-    value = trained.checkpoint if carried or before is None else before
+    value = trained.checkpoint if objection is None or before is None else before
     known = vars(trained) | {"metrics": trained.metrics | figures}
-    return TrainedValue(**known, value=value, carried=carried)
+    return TrainedValue(**known, value=value, carried=objection is None)
 
 
 def first_value(run: Run, policy: str) -> tuple[str, list[LabelledTrees]]:
@@ -310,7 +320,7 @@ def first_value(run: Run, policy: str) -> tuple[str, list[LabelledTrees]]:
     trees = label(run, 0, searched)
     parent = policy
     if run.recipe.bootstrap.perturbed:
-        parent = start_value_model(run, searched, policy).checkpoint
+        parent = start_value_model(run, searched, policy, trees.labels).checkpoint
     return train_value(run, 0, [trees], parent, None).value, [trees]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
@@ -232,3 +232,9 @@ def record_checkpoint(
     run.writer.add_checkpoint(
         Checkpoint("", iteration, role, trained.checkpoint, trained.parent, carried, dict(metrics))
     )
+
+
+def record_figures(run: Run, phase: str, iteration: int, figures: Mapping[str, float]) -> None:
+    """Keep the figures of a value model as metrics of the phase that trained it."""
+    for name, figure in figures.items():
+        run.writer.add_metric(Metric("", phase, iteration, f"value.{name}", figure))

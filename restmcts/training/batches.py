@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,13 @@ class Example:
     tokens: tuple[int, ...]
     labels: tuple[float, ...]
     written: tuple[bool, ...] = ()
+
+
+Collate = Callable[[Sequence[Example], torch.dtype], Batch]
+"""Makes a padded batch; see :func:`collate`."""
+
+Arrange = Callable[[list[int]], list[int]]
+"""Puts the samples of an epoch, which come in a random order, in the order in which batches are cut."""
 
 
 def collate(examples: Sequence[Example], dtype: torch.dtype) -> Batch:
@@ -58,12 +65,13 @@ def update_count(samples: int, settings: TrainingSettings) -> int:
     return max(1, math.ceil(settings.epochs * samples / batch))
 
 
-def plan(samples: int, settings: TrainingSettings) -> list[list[int]]:
+def plan(samples: int, settings: TrainingSettings, arrange: Arrange | None = None) -> list[list[int]]:
     """Which samples make up each batch: epoch after epoch, each in a new random order.
 
     An update takes ``gradient_accumulation`` batches; only the last one of a training by epochs can be
     smaller than the others. Samples are not grouped by length, which would save padding: a chain that
-    went wrong often ends early, so batches of one length would be batches of one label.
+    went wrong often ends early, so batches of one length would be batches of one label. ``arrange`` puts the
+    order of each epoch right.
     """
     random = torch.Generator().manual_seed(settings.seed)
     size = settings.batch_size
@@ -72,7 +80,8 @@ def plan(samples: int, settings: TrainingSettings) -> list[list[int]]:
         wanted = min(wanted, max(1, math.ceil(settings.epochs * samples)))
     order: list[int] = []
     while len(order) < wanted:
-        order += torch.randperm(samples, generator=random).tolist()
+        epoch = torch.randperm(samples, generator=random).tolist()
+        order += epoch if arrange is None else arrange(epoch)
     return [order[start : min(start + size, wanted)] for start in range(0, wanted, size)]
 
 
@@ -85,7 +94,7 @@ def by_update(batches: Sequence[Sequence[int]], accumulation: int, counts: Seque
 class Batches(Dataset[Batch]):
     """The batches of a :func:`plan`, each padded when it is asked for.
 
-    Beside what :func:`collate` gives, a batch holds ``count``: the labels in all batches of its update.
+    Beside what ``collate`` gives, a batch holds ``count``: the labels in all batches of its update.
 
     Attributes:
         batches: the numbers of the examples in each batch.
@@ -97,7 +106,9 @@ class Batches(Dataset[Batch]):
         batches: list[list[int]],
         accumulation: int,
         dtype: torch.dtype,
+        collate: Collate = collate,
     ) -> None:
+        self.collate = collate
         self.examples = examples
         self.batches = batches
         self.dtype = dtype
@@ -109,7 +120,7 @@ class Batches(Dataset[Batch]):
         return len(self.batches)
 
     def __getitem__(self, index: int) -> Batch:
-        batch = collate([self.examples[member] for member in self.batches[index]], self.dtype)
+        batch = self.collate([self.examples[member] for member in self.batches[index]], self.dtype)
         batch["count"] = torch.tensor(self._labels[index // self.accumulation])
         return batch
 

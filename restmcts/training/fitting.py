@@ -28,7 +28,17 @@ from transformers.trainer_callback import PrinterCallback
 from restmcts.engines.loading import find_device
 from restmcts.engines.messages import quiet
 from restmcts.errors import PhaseError
-from restmcts.training.batches import Batch, Batches, Example, by_update, plan, single
+from restmcts.training.batches import (
+    Arrange,
+    Batch,
+    Batches,
+    Collate,
+    Example,
+    by_update,
+    collate,
+    plan,
+    single,
+)
 from restmcts.training.report import OnProgress, TrainingProgress, TrainingReport
 from restmcts.training.resuming import Resumable, SavedState, SaveWhenDue
 from restmcts.training.settings import Device, TrainingSettings
@@ -133,20 +143,23 @@ def fit(
     progress: OnProgress | None,
     device: Device,
     callbacks: Sequence[TrainerCallback] = (),
+    collate: Collate = collate,
+    arrange: Arrange | None = None,
     state: SavedState | None = None,
 ) -> TrainingReport:
     """Train ``model`` in place. ``skipped`` counts the samples that were left out before, by reason.
 
     ``folder`` is one that the Trainer may regard as its own; it writes nothing there. ``callbacks`` are
-    called with the others of the Trainer, and may stop the training. ``state`` is where the training is saved
-    to and goes on from.
+    called with the others of the Trainer, and may stop the training. ``collate`` makes the batches, and
+    ``arrange`` puts the order of each epoch right. ``state`` is where the training is saved to and goes on
+    from.
 
     Raises:
         PhaseError: there are no examples, or the loss is not a number.
         InputError: the device is not there.
     """
-    course = Course.of(settings, [len(example.tokens) for example in examples], skipped)
-    data = Batches(examples, course.batches, settings.gradient_accumulation, label_dtype)
+    course = Course.of(settings, [len(example.tokens) for example in examples], skipped, arrange)
+    data = Batches(examples, course.batches, settings.gradient_accumulation, label_dtype, collate)
 
     def make(watching: list[TrainerCallback]) -> Resumable:
         options = arguments(settings, course.total, folder, device)
@@ -185,8 +198,14 @@ class Course:
         return len(self.tokens)
 
     @classmethod
-    def of(cls, settings: TrainingSettings, sizes: Sequence[int], skipped: Mapping[str, int]) -> Course:
-        """Plan a training on samples of so many tokens.
+    def of(
+        cls,
+        settings: TrainingSettings,
+        sizes: Sequence[int],
+        skipped: Mapping[str, int],
+        arrange: Arrange | None = None,
+    ) -> Course:
+        """Plan a training on samples of so many tokens; ``arrange`` puts the order of each epoch right.
 
         Raises:
             PhaseError: there are no samples.
@@ -194,7 +213,7 @@ class Course:
         if not sizes:
             reasons = "".join(f", {count} {reason}" for reason, count in skipped.items() if count)
             raise PhaseError(f"training: there are no samples to train on{reasons}")
-        batches = plan(len(sizes), settings)
+        batches = plan(len(sizes), settings, arrange)
         step = settings.gradient_accumulation
         return cls(batches, step, by_update(batches, step, sizes), skipped)
 

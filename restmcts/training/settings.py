@@ -13,6 +13,9 @@ from restmcts.settings import Settings
 
 Scheduler = Literal["cosine", "linear", "constant"]
 Precision = Literal["float32", "bfloat16"]
+ValueObjective = Literal["regression", "factorized"]
+"""What the head of a value model says of a step: see :class:`ValueTraining`."""
+
 Tracker = Literal["tensorboard", "wandb", "mlflow", "trackio"]
 PreferenceMethod = Literal["dpo", "kto"]
 Device = Literal["cpu", "cuda", "auto"]
@@ -190,7 +193,7 @@ class PreferenceTraining(AdapterTraining):
 
 
 class ValueTraining(TrainingSettings):
-    """Regression of quality values; the defaults are the authors' for Mistral-7B.
+    """Training of a value model; the defaults are the authors' for Mistral-7B.
 
     A value model that starts from another value model keeps the layers that it has.
     """
@@ -212,6 +215,23 @@ class ValueTraining(TrainingSettings):
         description=(
             "start a value model from random weights, with this number of layers of the policy's width: for"
             " models so small that the knowledge of the policy is in the way; 0: from the policy's weights"
+        ),
+    )
+    objective: ValueObjective = Field(
+        default="regression",
+        description=(
+            "`regression`: the model says the label of the partial solution. `factorized`: the model says for"
+            " each step how likely it is right, given that all steps before are right; the label of the"
+            " partial solution follows from these. It needs `models.value_aggregation` other than `last`, and"
+            " labels of the rule `rest-mcts` or labels that are 0 or 1"
+        ),
+    )
+    ranking_weight: float = Field(
+        default=0.0,
+        ge=0,
+        description=(
+            "weight of a second loss, which puts the better of two next steps of one partial solution above"
+            " the other (Bradley-Terry); chains that part are then read in one batch"
         ),
     )
     language_weight: float = Field(

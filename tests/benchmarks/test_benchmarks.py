@@ -1,6 +1,7 @@
 """What the benchmarks claim to measure is what they measure."""
 
 import asyncio
+from dataclasses import asdict
 
 import pytest
 
@@ -10,7 +11,10 @@ from benchmarks.contenders.workload import Workload, make_problems
 from benchmarks.in_flight import fly
 from benchmarks.scaling import memory
 from benchmarks.search_overhead import PROMPT, ReadyPolicy
+from benchmarks.value_labels import ARMS, row
 from restmcts.engines.base import Sample, SamplingRequest
+from restmcts.evaluation.judged import Judged
+from restmcts.evaluation.value_report import value_report
 from restmcts.tools.speed import FreeValues
 
 
@@ -65,3 +69,16 @@ def test_parallel_rounds_keep_more_samples_in_flight_and_lose_few(
     assert alone.in_flight == pytest.approx(one, abs=0.15)
     assert eight.in_flight > many
     assert eight.cut < 0.1
+
+
+def test_the_quality_error_is_that_of_what_is_read_from_the_value_model() -> None:
+    """A value that says the label is compared as it is; chances of steps by what follows from them."""
+    judged = [
+        Judged(f"p{number}", 1, 0.8, 0.7, number % 2 == 1, quality=0.5, derived=0.8) for number in range(40)
+    ]
+    report = asdict(value_report(judged))
+    figures = {"seed": 1, "from": "start", "updates": 2, "seconds": 3.0, "report": report}
+    direct, implied = ARMS[2], ARMS[3]
+    assert "quality error 0.0100 near 1.000" in row({**figures, "arm": direct.name})
+    assert "quality error 0.0900 near 0.000" in row({**figures, "arm": implied.name})
+    assert "auc 0.500 by depth 0.500" in row({**figures, "arm": direct.name})

@@ -6,16 +6,13 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
 
-from restmcts.evaluation.value_report import (
-    MINIMUM,
-    Judged,
-    area_under_curve,
-    good_steps,
-    value_report,
-)
+from restmcts.evaluation.judged import Judged, good_steps
+from restmcts.evaluation.resampling import area_under_curve
+from restmcts.evaluation.value_report import MINIMUM, value_report
 
 SCORES = st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0])
 
@@ -50,6 +47,17 @@ def test_area_under_curve_ignores_order_and_monotone_scale(
     random.shuffle(rows)  # type: ignore[attr-defined]
     shuffled = np.array([math.exp(3 * row[0]) for row in rows]), np.array([row[1] for row in rows])
     assert area_under_curve(*shuffled, weights)[0] == pytest.approx(before, nan_ok=True)
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=30, deadline=None)
+def test_area_under_curve_is_that_of_scikit_learn(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    scores, correct = random.random(40).round(1), random.random(40) < 0.5
+    weights = random.integers(0, 4, (3, 40)).astype(float)
+    for row, found in zip(weights, area_under_curve(scores, correct, weights), strict=True):
+        if len(np.unique(correct[row > 0])) == 2:
+            assert found == pytest.approx(roc_auc_score(correct, scores, sample_weight=row))
 
 
 def rows(
@@ -156,6 +164,51 @@ def test_intervals_are_reproducible_and_widen_when_steps_are_not_independent() -
     assert together is not None and independent is not None
     assert together.value == pytest.approx(independent.value)
     assert together.high - together.low > 1.5 * (independent.high - independent.low)
+
+
+def test_share_near_the_label_counts_a_distance_of_a_tenth() -> None:
+    judged = [Judged("a", 1, predicted, 0.5, True) for predicted in (0.4, 0.45, 0.6, 0.61, 0.0)]
+    assert value_report(judged).near.value == pytest.approx(3 / 5)
+
+
+def test_quality_values_that_follow_from_steps_are_compared_where_both_are_known() -> None:
+    judged = [
+        Judged("a", 1, 0.9, 1.0, True, quality=0.25, derived=0.2),
+        Judged("a", 2, 0.1, 0.0, False, quality=0.0, derived=0.3),
+        Judged("b", 1, 0.1, 0.0, False, quality=None, derived=0.3),
+    ]
+    report = value_report(judged)
+    assert report.quality_squared_error is not None and report.quality_near is not None
+    assert report.quality_squared_error.value == pytest.approx((0.05**2 + 0.3**2) / 2)
+    assert report.quality_near.value == 0.5
+    assert value_report(judged[2:]).quality_squared_error is None
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_length_bias_is_the_correlation_of_the_error_with_the_number_of_steps(sign: int) -> None:
+    """Labels that rise with the length are no bias; values that miss them by more and more are."""
+    random = np.random.default_rng(0)
+    judged = []
+    for number in range(60):
+        depth, noise = number % 6 + 1, random.normal(0, 0.01)
+        judged.append(Judged(f"g{number}", depth, depth / 10 + sign * depth / 100 + noise, depth / 10, True))
+        judged.append(Judged(f"b{number}", depth, 0.3, 0.3, False))
+    bias = value_report(judged).length
+    assert bias.bad is None and bias.good is not None
+    errors = [row.predicted - row.label for row in judged[::2]]
+    assert bias.good.value == pytest.approx(np.corrcoef([row.depth for row in judged[::2]], errors)[0, 1])
+    assert sign * bias.good.low > 0.5
+
+
+@pytest.mark.parametrize(("strength", "at_chance"), [(0.0, True), (0.02, True), (1.0, False)])
+def test_a_value_model_at_chance_is_told(strength: float, at_chance: bool) -> None:
+    random = np.random.default_rng(1)
+    judged = [
+        Judged(f"p{number // 4}", 1, float(random.random() + strength * (number % 2)), 0.0, number % 2 == 1)
+        for number in range(400)
+    ]
+    assert value_report(judged).overall.at_chance is at_chance
+    assert value_report(judged[:8]).overall.at_chance is None
 
 
 def test_empty_input_is_refused() -> None:

@@ -22,16 +22,12 @@ from restmcts.prompts import load_format, problem_tokens
 from restmcts.training.batches import UNLABELLED, collate
 from restmcts.training.samples import value_chains
 from restmcts.training.settings import ValueTraining
-from restmcts.training.value import (
-    backbone,
-    example,
-    judged,
-    predict_values,
-    train_value,
-    unique_labels,
-    value_loss,
-    value_model,
-)
+from restmcts.training.value import train_value
+from restmcts.training.value_examples import example
+from restmcts.training.value_held_out import predict_values
+from restmcts.training.value_losses import value_loss
+from restmcts.training.value_model import backbone, value_model
+from restmcts.training.value_nodes import unique_labels
 from store.records import ValueSample
 from tests.training.training_models import TOKEN, Weights, judged_sums, step, write_policy
 
@@ -251,7 +247,7 @@ def test_language_loss_is_the_cross_entropy_of_good_steps(policy: Path) -> None:
     for place in range(chains[0].prompt, chains[0].ends[0] + 1):
         scores = hidden[place - 1] @ model.get_input_embeddings().weight.T
         total -= scores.log_softmax(-1)[tokens[0, place]].item()
-    plain, both = value_loss(model, batch).item(), value_loss(model, batch, 0.5).item()
+    plain, both = value_loss(model, batch).item(), value_loss(model, batch, language_weight=0.5).item()
     assert both - plain == pytest.approx(0.5 * total / 3, rel=1e-3)
 
 
@@ -260,7 +256,7 @@ def test_language_loss_without_good_steps_is_none(policy: Path) -> None:
     batch = collate([example(chains[0], (False, None))], torch.float32)
     batch["count"] = torch.tensor(2)
     model = with_random_head(value_model(policy)).eval()
-    assert torch.equal(value_loss(model, batch, 0.5), value_loss(model, batch))
+    assert torch.equal(value_loss(model, batch, language_weight=0.5), value_loss(model, batch))
 
 
 def test_sharing_nodes_decides_how_often_a_node_counts(policy: Path, tmp_path: Path) -> None:
@@ -330,22 +326,6 @@ def test_a_chain_of_several_trees_carries_what_is_new_in_one_of_them() -> None:
 def test_samples_without_trees_share_nodes_by_problem() -> None:
     samples = [sample((0.5, 1.0), "12", ()), sample((0.5, 0.2), "13", ())]
     assert [one.labels for one in unique_labels(samples)] == [(0.5, 1.0), (None, 0.2)]
-
-
-def test_judged_steps_carry_depth_value_and_likelihood() -> None:
-    samples = [sample((0.5, 1.0), "12"), sample((0.5, 0.1), "13"), sample((1.0,), "9")]
-    rows = judged(samples, [(0.4, 0.9), (0.4, 0.2), None])
-    found = [(row.depth, row.predicted, row.label, row.correct, row.log_probability) for row in rows]
-    assert found == [
-        (1, 0.4, 0.5, True, -0.5),
-        (2, 0.9, 1.0, True, -1.0),
-        (2, 0.2, 0.1, False, -1.0),
-    ]
-
-
-def test_likelihood_is_unknown_after_a_step_without_one() -> None:
-    bare = replace(sample((0.5, 1.0), "12"), steps=(step("1\n"), step("2\n", sampled=False)))
-    assert [row.log_probability for row in judged([bare], [(0.1, 0.2)])] == [-0.5, None]
 
 
 def test_prediction_reports_long_chains_and_keeps_the_order(policy: Path, tmp_path: Path) -> None:

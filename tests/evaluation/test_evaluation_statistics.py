@@ -132,14 +132,18 @@ def test_the_same_problems_in_every_seed_count_once() -> None:
 
 @given(st.lists(st.lists(st.floats(-1, 1), min_size=1, max_size=6), min_size=1, max_size=4))
 @settings(max_examples=60, deadline=None)
-def test_the_interval_lies_within_the_figures_and_depends_on_its_seed_alone(blocks: list[list[float]]) -> None:
+def test_the_interval_lies_within_the_figures_and_depends_on_its_seed_alone(
+    blocks: list[list[float]],
+) -> None:
     found = clustered_mean(blocks, repeats=50, seed=3)
     figures = [value for block in blocks for value in block]
     assert min(figures) - 1e-9 <= found.low <= found.high <= max(figures) + 1e-9
     assert found == clustered_mean(blocks, repeats=50, seed=3)
 
 
-@pytest.mark.parametrize(("blocks", "crossed"), [([], False), ([[1.0], []], False), ([[1.0], [1.0, 0.0]], True)])
+@pytest.mark.parametrize(
+    ("blocks", "crossed"), [([], False), ([[1.0], []], False), ([[1.0], [1.0, 0.0]], True)]
+)
 def test_a_mean_needs_figures(blocks: list[list[float]], crossed: bool) -> None:
     with pytest.raises(ValueError, match="block"):
         clustered_mean(blocks, crossed=crossed)

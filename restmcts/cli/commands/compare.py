@@ -28,10 +28,11 @@ def compare(
 ) -> None:
     """Compare runs: accuracy by iteration with 95 % intervals, differences, tokens and time.
 
-    Runs whose recipes differ in the seed alone are one arm. Arms are compared on the same test problems: the
-    interval of a difference is a bootstrap over seeds and problems, and where answers are independent the exact
-    McNemar test is given too. Runs that were measured on different problems are compared as independent shares,
-    and the output says so. The name of an arm shows the settings in which it differs from others of its recipe.
+    Runs whose recipes differ in the seed alone are one arm; the name of an arm shows the settings in which it
+    differs from other arms of its recipe. Arms are compared on the same test problems: the interval of a
+    difference is a bootstrap over seeds and problems, beside the exact McNemar test where answers are
+    independent. Runs that were measured on different problems are compared as independent shares, and the
+    output says so.
     """
     from restmcts.errors import InputError
     from restmcts.evaluation.comparison.picture import check_ending
@@ -101,7 +102,7 @@ def _remarks(report: Report) -> list[str]:
         )
     if len(report.differences) > 1:
         remarks.append(
-            f"{len(report.differences)} differences are tested; their intervals are not widened for that number"
+            f"{len(report.differences)} differences are tested, and no interval is widened for that number"
         )
     return remarks
 
@@ -157,7 +158,11 @@ Table = tuple[str, tuple[str, ...], list[list[object]]]
 
 def _tables(report: Report) -> list[Table]:
     return [
-        ("arms", ("arm", "runs"), [[arm.name, ", ".join(run.name for run in arm.runs)] for arm in report.arms]),
+        (
+            "arms",
+            ("arm", "runs"),
+            [[arm.name, ", ".join(run.name for run in arm.runs)] for arm in report.arms],
+        ),
         (
             "accuracy on held-out problems",
             ("iteration", "method", "arm", "accuracy", "95 % interval", "runs", "problems", "policy tokens"),

@@ -53,7 +53,7 @@ class Difference:
 
     @property
     def shown(self) -> bool:
-        """Whether the arms differ: the interval leaves 0 out, and the exact test agrees where there is one."""
+        """Whether the arms differ: the interval leaves 0 out, and the exact test agrees if there is one."""
         apart = self.interval.low > 0 or self.interval.high < 0
         return apart and (self.p_value is None or self.p_value < LEVEL)
 
@@ -66,8 +66,8 @@ class Difference:
         how = test if self.paired else "; measured on different problems, so compared as independent shares"
         if not self.shown:
             return (
-                f"no difference shown between {self.first} and {self.second}: {100 * found.value:+.1f} points,"
-                f" {_bounds(found.low, found.high)}, {where}{how}"
+                f"no difference shown between {self.first} and {self.second}: {100 * found.value:+.1f}"
+                f" points, {_bounds(found.low, found.high)}, {where}{how}"
             )
         if found.value < 0:
             lead, bounds = f"{self.second} leads {self.first}", _bounds(-found.high, -found.low)
@@ -148,9 +148,7 @@ def figures(arms: Sequence[Arm]) -> list[Figure]:
     rows = []
     for arm in arms:
         for iteration, name in sorted({key for run in arm.runs for key in run.figures}):
-            values = [
-                run.figures[iteration, name] for run in arm.runs if (iteration, name) in run.figures
-            ]
+            values = [run.figures[iteration, name] for run in arm.runs if (iteration, name) in run.figures]
             rows.append(Figure(arm.name, iteration, name, fmean(values), len(values)))
     return rows
 

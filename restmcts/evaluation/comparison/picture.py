@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from restmcts.errors import InputError
 from restmcts.evaluation.comparison.differences import Accuracy
@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 ENDINGS = (".svg", ".png")
 
-_PLAIN = {"text.usetex": False, "text.parse_math": False, "svg.hashsalt": "restmcts", "svg.fonttype": "path"}
+_PLAIN: Any = {
+    "text.usetex": False,
+    "text.parse_math": False,
+    "svg.hashsalt": "restmcts",
+    "svg.fonttype": "path",
+}
 """Names of runs are text, whatever they hold; equal figures give equal files."""
 
 LONGEST_NAME = 80
@@ -67,7 +72,9 @@ def picture(rows: Sequence[Accuracy], kind: str) -> bytes:
             of_method = [row for row in drawn if row.point.how == method]
             _draw(left, of_method, "iteration", [float(row.point.iteration) for row in of_method])
             left.set_xticks(sorted({row.point.iteration for row in of_method}))
-            _draw(right, of_method, "tokens generated for training data", [row.data_tokens for row in of_method])
+            _draw(
+                right, of_method, "tokens generated for training data", [row.data_tokens for row in of_method]
+            )
             left.set_title(_shown(method))
         panels[0][0].legend(fontsize="small")
         output = BytesIO()

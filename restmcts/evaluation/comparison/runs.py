@@ -58,7 +58,7 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Tokens and wall time; ``trained_tokens`` (read in training) is None where no version has counted them."""
+    """Tokens and wall time; ``trained_tokens`` were read in training, None where nobody has counted them."""
 
     generated_tokens: int = 0
     value_tokens: int = 0

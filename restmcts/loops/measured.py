@@ -8,15 +8,14 @@ from typing import Any
 
 from restmcts.evaluation.budgets import answers_at
 from restmcts.evaluation.comparison.runs import Measurement, Part, Point, Problem, RunFigures, Spent
+from restmcts.export.trees import read_trees
 from restmcts.recipe import parsed
 from restmcts.search.registry import METHODS, row_name
 from restmcts.stored_recipes import stored_text
 from store.answers import RULES
-from store.encoding.searches import search_from
 from store.errors import StoreError
 from store.events import SearchRecord
 from store.files.journal import Journal, Phase, read_journal
-from store.files.jsonl import read_rows
 from store.files.layout import RunLayout
 from store.records import Evaluation
 from store.run_files import read_checkpoints, read_evaluations, read_metrics
@@ -96,7 +95,7 @@ def _answers(
 ) -> Sequence[Answers | None]:
     """The verdicts behind each row, as far as the stored trees give them."""
     try:
-        found = verdicts(read_trees(layout, phase), rows)
+        found = verdicts(read_trees(layout.root, layout.run, phase), rows)
     except StoreError as error:
         notes.append(f"the answers of {phase} cannot be read ({error}); its rows are compared unpaired")
         return [None] * len(rows)
@@ -104,13 +103,6 @@ def _answers(
     if unknown:
         notes.append(f"the trees of {phase} do not give the row of {', '.join(unknown)}; compared unpaired")
     return found
-
-
-def read_trees(layout: RunLayout, phase: str) -> Iterable[SearchRecord]:
-    """The searches of a phase that is done. Raises :class:`StoreError` for a line that cannot be read."""
-    path = layout.plain(layout.trees(phase))
-    for line, row in read_rows(path, whole=True):
-        yield search_from(row, f"{path}:{line.number}")
 
 
 def verdicts(records: Iterable[SearchRecord], rows: Sequence[Evaluation]) -> list[Answers | None]:

@@ -29,7 +29,9 @@ def sample_files(root: Path, run: str, kind: str, iteration: int | None) -> list
     """
     layout = RunLayout(root, run)
     folder = layout.plain(layout.folder / "samples")
-    found = [path for path in plain_files(folder, f"*.{ENDINGS[kind]}.jsonl") if iteration_of(path) is not None]
+    found = [
+        path for path in plain_files(folder, f"*.{ENDINGS[kind]}.jsonl") if iteration_of(path) is not None
+    ]
     files = sorted(found, key=lambda path: iteration_of(path) or 0)
     if iteration is not None:
         files = [path for path in files if iteration_of(path) == iteration]

@@ -164,7 +164,9 @@ def test_parquet_holds_the_same_rows(tmp_path: Path) -> None:
     from pyarrow import parquet as pq
 
     path = tmp_path / "rows.parquet"
-    found = rows(replace(POLICY, prompt="\ud800"), "messages", "", ORIGIN) + rows(POLICY, "messages", "", ORIGIN)
+    found = rows(replace(POLICY, prompt="\ud800"), "messages", "", ORIGIN) + rows(
+        POLICY, "messages", "", ORIGIN
+    )
     path.write_bytes(parquet(found))
     assert pq.read_table(path).to_pylist() == [orjson.loads(line(row)) for row in found]
 
@@ -222,7 +224,10 @@ def test_the_command_writes_every_kind(root: Path) -> None:
 
 def test_traces_are_of_training_problems_alone(root: Path) -> None:
     found = exported(root, "--kind", "traces", "--format", "unpaired-preference")
-    assert [(row["trees"], row["label"]) for row in found] == [(["1.search/0"], True), (["1.search/1"], False)]
+    assert [(row["trees"], row["label"]) for row in found] == [
+        (["1.search/0"], True),
+        (["1.search/1"], False),
+    ]
 
 
 def test_a_parquet_file_is_written_by_its_name(root: Path, tmp_path: Path) -> None:
@@ -243,7 +248,10 @@ def test_a_parquet_file_is_written_by_its_name(root: Path, tmp_path: Path) -> No
         (("--instruction", "Be brief."), "--instruction goes with --format"),
         (("--no-provenance",), "--no-provenance goes with --format"),
         (("--kind", "preference", "--iteration", "7"), "has no preference samples of iteration 7"),
-        (("--kind", "traces", "--format", "unpaired-preference", "--iteration", "7"), "has no trees of training"),
+        (
+            ("--kind", "traces", "--format", "unpaired-preference", "--iteration", "7"),
+            "has no trees of training",
+        ),
     ],
 )
 def test_bad_input_is_named(root: Path, options: tuple[str, ...], message: str) -> None:

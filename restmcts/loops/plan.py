@@ -1,24 +1,19 @@
-"""What a run is going to do, before it is started: phases, searches, tokens, updates, time and disk.
+"""What a run is going to take, before it is started: tokens, updates, time and disk.
 
 Everything follows from the recipe, the numbers of problems and the sizes of the models. Tokens, samples and
-updates are upper bounds: every step and every trace is as long as it may be, and every trace is kept. None stands
-for what nothing bounds before the run, and totals leave it out.
+updates are upper bounds: every step and every trace is as long as it may be, and every trace is kept. None
+stands for what nothing bounds before the run, and totals leave it out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import ceil
-
-from restmcts.loops.registry import LOOPS
-from restmcts.recipe import Recipe
-from restmcts.search.registry import METHODS, needs_value
-from restmcts.search.settings import Method
-from restmcts.training.settings import TrainingSettings
 
 BYTES_OF_A_TOKEN = 130
 """What a generated token takes in a file of trees: measured on the built-in task; longer steps take less."""
+
+BYTES_OF_A_NUMBER = {"float32": 4, "bfloat16": 2}
 
 GENERATION_SHARE = 0.05
 READING_SHARE = 0.35
@@ -28,12 +23,8 @@ PEAK = 1e15
 """Operations a second of one GPU in bfloat16, as the makers of H100 and H200 give it."""
 
 TRAINED, READ = 8, 2
-"""Operations a weight and a token: in training with checkpointing (two forward passes of 2, a backward pass of
-4), and in a forward pass."""
-
-
-PLANNED = ("rest-mcts", "rest-em", "self-rewarding", "step-pairs", "demonstrations")
-"""The loops whose iterations are planned; of others, iteration 0 and the closing evaluation are."""
+"""Operations a weight and a token: in training with checkpointing (two forward passes and a backward pass,
+which takes twice as many), and in one forward pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +49,8 @@ class PlannedPhase:
     """A phase as it is going to be, with upper bounds.
 
     ``generated`` and ``valued`` count tokens of all its searches together; ``samples``, ``updates`` and
-    ``trained`` (tokens) are those of a training. ``done``: the run has done it already.
+    ``trained`` (tokens) are those of a training, whose checkpoint is stored in ``dtype``. ``done``: the run
+    has done it already.
     """
 
     name: str
@@ -69,6 +61,7 @@ class PlannedPhase:
     samples: int | None = None
     updates: int | None = None
     trained: int | None = None
+    dtype: str = "float32"
     hours: float | None = None
     bytes: int | None = None
     done: bool = False
@@ -84,12 +77,6 @@ class Totals:
     hours: float | None
     bytes: int
     unknown: tuple[str, ...]
-
-
-def planned(recipe: Recipe, counts: Counts, sizes: Sizes) -> list[PlannedPhase]:
-    """The phases of a run in their order, without time and disk for models of unknown size."""
-    phases = list(_phases(_Planner(recipe, counts)))
-    return [_priced(phase, recipe, sizes) for phase in phases]
 
 
 def totals(phases: Sequence[PlannedPhase]) -> Totals:
@@ -112,260 +99,22 @@ def _is_unknown(phase: PlannedPhase) -> bool:
     return phase.generated is None and (phase.kind != "label" or phase.name.endswith(".judge"))
 
 
-def most_generated(method: str, settings: Method, budget: int | None, recipe: Recipe) -> int | None:
-    """The most tokens that a search may generate; None: neither a budget nor its settings bound it."""
-    step, trace = recipe.sampling.step_tokens, recipe.sampling.trace_tokens
-    bound = _bound(method, settings, step, trace)
-    known = [tokens for tokens in (bound, budget) if tokens is not None]
-    return min(known) if known else None
-
-
-def _bound(method: str, settings: Method, step: int, trace: int) -> int | None:
-    """What the settings of a method allow without a budget, in tokens."""
-    if METHODS[method].one_trace:
-        return trace
-    known = settings.model_dump()
-    if samples := known.get("samples"):
-        return int(samples) * trace
-    if (rounds := known.get("rounds")) and "rollout_steps" in known:
-        in_a_round = known["branch"] + known["rollout_steps"] * known["rollout_branch"]
-        return int(rounds) * int(in_a_round) * step
-    return None
-
-
-def most_traces(method: str, settings: Method) -> int | None:
-    """The most chains from the root to a leaf that a tree may have; None: no setting bounds them."""
-    known = settings.model_dump()
-    if samples := known.get("samples"):
-        return int(samples)
-    if (rounds := known.get("rounds")) and "branch" in known:
-        return int(rounds) * int(known["branch"])
-    return None
-
-
-class _Planner:
-    """The parts of a plan that several phases need."""
-
-    def __init__(self, recipe: Recipe, counts: Counts) -> None:
-        self.recipe = recipe
-        self.counts = counts
-        self.valued = LOOPS[recipe.loop].trains_value
-        self.own_value = recipe.models.value_name is None and self.valued
-
-    def search(
-        self,
-        name: str,
-        problems: int | None,
-        method: str,
-        settings: Method,
-        budget: int | None = None,
-        *,
-        kind: str = "search",
-        limit: int | None = None,
-    ) -> PlannedPhase:
-        """Searches of problems; ``limit``: what all of them may generate together."""
-        each = most_generated(method, settings, budget, self.recipe)
-        generated = None if each is None or problems is None else each * problems
-        if limit is not None:
-            generated = limit if generated is None else min(limit, generated)
-        valued = generated if self.valued and needs_value(method, settings) else 0
-        return PlannedPhase(name, kind, problems, generated, valued)
-
-    def greedy(self, name: str, problems: int | None) -> PlannedPhase:
-        """Greedy traces of held-out problems."""
-        return self.search(name, problems, "greedy", METHODS["greedy"].settings())
-
-    def training(self, name: str, settings: TrainingSettings, samples: int | None) -> PlannedPhase:
-        """A training on so many samples, each as long as it may be."""
-        batch = settings.batch_size * settings.gradient_accumulation
-        updates = settings.updates
-        if updates is None and samples is not None:
-            updates = ceil(settings.epochs * samples / batch)
-        trained = None if updates is None else updates * batch * settings.max_length
-        return PlannedPhase(name, "train", samples=samples, updates=updates, trained=trained)
-
-    @property
-    def bootstrapped(self) -> int | None:
-        """The training problems of the bootstrap."""
-        return _least(self.recipe.bootstrap.problems, self.counts.train)
-
-    @property
-    def searched(self) -> int | None:
-        """The training problems of an iteration."""
-        return _least(self.recipe.generation.problems, self.counts.train)
-
-    @property
-    def measured(self) -> int | None:
-        """The test problems that are measured on."""
-        return _least(self.recipe.evaluation.problems, self.counts.test)
-
-    def generation(self) -> tuple[str, Method, int | None]:
-        """The method of the training trees, its settings, and the budget of a tree."""
-        recipe = self.recipe
-        own = LOOPS[recipe.loop].settings.model_validate(recipe.loop_settings).model_dump()
-        if own.get("samples") is None:
-            return recipe.generation.method, recipe.generation.build(), recipe.generation.budget
-        settings = METHODS["self-consistency"].settings.model_validate({"samples": own["samples"]})
-        return "self-consistency", settings, None
-
-    def traces(self, iteration: int) -> int | None:
-        """The chains of the trees that the models of an iteration learn from."""
-        each = most_traces(*self.generation()[:2])
-        if each is None or self.searched is None:
-            return None
-        if not self.valued or self.recipe.labels.memory == "latest":
-            return each * self.searched
-        first = self.recipe.bootstrap.traces * (self.bootstrapped or 0) if self.own_value else 0
-        return first + iteration * each * self.searched
-
-    def selected(self, iteration: int) -> int | None:
-        """The traces that a policy learns from."""
-        wanted, trees = self.recipe.selection, self.trees(iteration)
-        by_rank = None if trees is None or wanted.by == "threshold" else trees * wanted.top
-        kept = _least(by_rank, self.traces(iteration))
-        return None if kept is None else ceil(kept * (1 + wanted.demonstrations))
-
-    def trees(self, iteration: int) -> int | None:
-        """The trees that the policy of an iteration learns from; each may be of another problem."""
-        if self.searched is None or not self.valued or self.recipe.labels.memory == "latest":
-            return self.searched
-        first = self.bootstrapped if self.own_value else 0
-        return None if first is None else first + iteration * self.searched
-
-
-def _least(*counts: int | None) -> int | None:
-    return min((count for count in counts if count is not None), default=None)
-
-
-def _phases(plan: _Planner) -> Iterator[PlannedPhase]:
-    recipe, counts = plan.recipe, plan.counts
-    if recipe.models.policy_name is None:
-        yield PlannedPhase("0.train-policy", "train")
-    yield plan.greedy("0.validate", counts.validation)
-    if plan.own_value:
-        yield from _first_value(plan)
-    yield _measurement(plan, 0)
-    for iteration in range(1, recipe.iterations + 1) if recipe.loop in PLANNED else ():
-        yield from _iteration(plan, iteration)
-    if recipe.evaluation.methods:
-        yield _closing(plan)
-
-
-def _first_value(plan: _Planner) -> Iterator[PlannedPhase]:
-    recipe, wanted, problems = plan.recipe, plan.recipe.bootstrap, plan.bootstrapped
-    settings = METHODS["self-consistency"].settings.model_validate({"samples": wanted.traces})
-    yield plan.search("0.search", problems, "self-consistency", settings)
-    yield PlannedPhase("0.label", "label")
-    chains = None if problems is None else problems * wanted.traces
-    if wanted.perturbed:
-        copies = None if chains is None else chains * (1 + wanted.perturbed)
-        yield plan.training("0.start-value", recipe.value_start, copies)
-    yield plan.training("0.train-value", recipe.value_training, chains)
-
-
-def _iteration(plan: _Planner, iteration: int) -> Iterator[PlannedPhase]:
-    """The phases of an iteration of a loop that the package has."""
-    recipe, loop = plan.recipe, plan.recipe.loop
-    if loop == "demonstrations":
-        yield plan.training(f"{iteration}.train-policy", recipe.policy_training, plan.counts.train)
-    else:
-        yield _generation(plan, iteration)
-        yield from (
-            _self_rewarding(plan, iteration) if loop == "self-rewarding" else _learning(plan, iteration)
-        )
-    yield plan.greedy(f"{iteration}.validate", plan.counts.validation)
-    if plan.valued:
-        settings = recipe.value_update or recipe.value_training
-        yield plan.training(f"{iteration}.train-value", settings, plan.traces(iteration))
-    if recipe.control and loop == "rest-mcts":
-        yield plan.training(f"{iteration}.train-control", recipe.policy_training, None)
-    yield _measurement(plan, iteration)
-
-
-def _self_rewarding(plan: _Planner, iteration: int) -> Iterator[PlannedPhase]:
-    yield _judging(plan, iteration)
-    yield PlannedPhase(f"{iteration}.pair", "label")
-    yield plan.training(f"{iteration}.train-policy", plan.recipe.preference_training, plan.searched)
-
-
-def _learning(plan: _Planner, iteration: int) -> Iterator[PlannedPhase]:
-    """Labels, selection and training on traces; and on pairs of steps."""
-    recipe = plan.recipe
-    if plan.valued:
-        yield PlannedPhase(f"{iteration}.label", "label")
-    yield PlannedPhase(f"{iteration}.select", "label")
-    yield plan.training(f"{iteration}.train-policy", recipe.policy_training, plan.selected(iteration))
-    if recipe.loop == "step-pairs":
-        yield PlannedPhase(f"{iteration}.pair", "label")
-        yield plan.training(f"{iteration}.train-preference", recipe.preference_training, None)
-
-
-def _generation(plan: _Planner, iteration: int) -> PlannedPhase:
-    """The search of training trees: that of the recipe, or as many traces as the loop samples."""
-    method, settings, budget = plan.generation()
-    limit = plan.recipe.generation.tokens
-    return plan.search(f"{iteration}.search", plan.searched, method, settings, budget, limit=limit)
-
-
-def _judging(plan: _Planner, iteration: int) -> PlannedPhase:
-    """The judgements of a policy on its own traces."""
-    known = LOOPS[plan.recipe.loop].settings.model_validate(plan.recipe.loop_settings).model_dump()
-    problems = plan.searched
-    generated: int | None = 0
-    if known.get("judge", "prompted") == "prompted":
-        each = known["samples"] * known["judgements"] * known["judge_tokens"]
-        generated = None if problems is None else problems * each
-    return PlannedPhase(f"{iteration}.judge", "label", None, generated, 0)
-
-
-def _measurement(plan: _Planner, iteration: int) -> PlannedPhase:
-    """Greedy decoding and the methods of each iteration on the test problems."""
-    wanted = plan.recipe.evaluation
-    budget = round(wanted.iteration_traces * plan.recipe.sampling.trace_tokens)
-    phases = [plan.greedy("", plan.measured)]
-    phases += [
-        plan.search("", plan.measured, choice.method, choice.build(), budget)
-        for choice in wanted.each_iteration
-    ]
-    return _together(f"{iteration}.evaluate", phases)
-
-
-def _closing(plan: _Planner) -> PlannedPhase:
-    wanted = plan.recipe.evaluation
-    budget = round(max(wanted.traces, default=1.0) * plan.recipe.sampling.trace_tokens)
-    phases = [
-        plan.search("", plan.measured, choice.method, choice.build(), budget) for choice in wanted.methods
-    ]
-    return _together("final.evaluate", phases)
-
-
-def _together(name: str, phases: Sequence[PlannedPhase]) -> PlannedPhase:
-    return PlannedPhase(
-        name,
-        "evaluate",
-        _sum([phase.searches for phase in phases]),
-        _sum([phase.generated for phase in phases]),
-        _sum([phase.valued for phase in phases]),
-    )
-
-
-def _sum(numbers: Sequence[int | None]) -> int | None:
-    known = [number for number in numbers if number is not None]
-    return sum(known) if len(known) == len(numbers) else None
-
-
-def _priced(phase: PlannedPhase, recipe: Recipe, sizes: Sizes) -> PlannedPhase:
+def priced(phase: PlannedPhase, sizes: Sizes) -> PlannedPhase:
     """The phase with its hours on one GPU, and the bytes that it writes."""
-    value = phase.name.endswith(("-value",))
-    size = sizes.value if value else sizes.policy
-    written = None if phase.generated is None else phase.generated * BYTES_OF_A_TOKEN
-    if phase.kind == "train":
-        wide = recipe.value_training.dtype if value else recipe.policy_training.dtype
-        written = None if size is None else size * (2 if wide == "bfloat16" else 4)
-    if size is None:
+    size = sizes.value if phase.name.endswith("-value") else sizes.policy
+    written = _written(phase, size)
+    if size is None or _is_unknown(phase) or (phase.kind == "label" and not phase.generated):
         return replace(phase, bytes=written)
     generating = (phase.generated or 0) * READ * size / (GENERATION_SHARE * PEAK)
     reading = (phase.valued or 0) * READ * (sizes.value or size) / (READING_SHARE * PEAK)
     training = (phase.trained or 0) * TRAINED * size / (READING_SHARE * PEAK)
-    unknown = _is_unknown(phase)
-    return replace(phase, bytes=written, hours=None if unknown else (generating + reading + training) / 3600)
+    return replace(phase, bytes=written, hours=(generating + reading + training) / 3600)
+
+
+def _written(phase: PlannedPhase, size: int | None) -> int | None:
+    """The bytes of the trees or of the checkpoint of a phase."""
+    if phase.kind == "label":
+        return None
+    if phase.kind == "train":
+        return None if size is None else size * BYTES_OF_A_NUMBER[phase.dtype]
+    return None if phase.generated is None else phase.generated * BYTES_OF_A_TOKEN

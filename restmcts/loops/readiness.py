@@ -14,7 +14,7 @@ from restmcts.engines.examination import examine, read_config, read_tensors
 from restmcts.engines.registry import ENGINES
 from restmcts.errors import InputError
 from restmcts.loops.checks import check_loop, check_problems
-from restmcts.loops.plan import Counts, Sizes
+from restmcts.loops.plan import BYTES_OF_A_NUMBER, Counts, Sizes
 from restmcts.problems.registry import DATA_SETS, load_splits
 from restmcts.recipe import Recipe
 
@@ -164,18 +164,14 @@ def model_facts(config: dict[str, Any], dtype: str) -> ModelFacts:
         size = width // heads
     cache = None
     if layers and heads and size:
-        cache = 2 * layers * (groups or heads) * size * _bytes_of(dtype)
+        cache = 2 * layers * (groups or heads) * size * BYTES_OF_A_NUMBER[dtype]
     return ModelFacts(None, number("max_position_embeddings", "n_positions"), cache)
-
-
-def _bytes_of(dtype: str) -> int:
-    return 2 if dtype == "bfloat16" else 4
 
 
 def _memory(facts: ModelFacts, recipe: Recipe) -> str:
     """Memory for one model: to search with it, to keep what it has read, and to train it."""
     assert facts.parameters is not None
-    weights = facts.parameters * _bytes_of(recipe.models.dtype)
+    weights = facts.parameters * BYTES_OF_A_NUMBER[recipe.models.dtype]
     parts = [f"weights {_gib(weights)} in {recipe.models.dtype}, for policy and value model each"]
     if facts.cache_bytes is not None:
         whole = facts.cache_bytes * recipe.concurrency * recipe.sampling.trace_tokens

@@ -59,7 +59,8 @@ def iterate(
 def _plan(root: Path, name: str, recipe: Recipe, as_json: bool) -> None:
     from restmcts.cli.console import print_json
     from restmcts.cli.plan_text import plan_as_dict, print_plan
-    from restmcts.loops.plan import planned, totals
+    from restmcts.loops.plan import totals
+    from restmcts.loops.planned_phases import planned
     from restmcts.loops.readiness import readiness
 
     ready = readiness(recipe)

@@ -26,11 +26,12 @@ from store.encoding.rows import checkpoint_from, sample_from
 from store.errors import StoreError
 from store.files.fingerprints import Fingerprint, fingerprint_file
 from store.files.folders import MARKER, marked_files
+from store.files.inputs import WEIGHTS
 from store.files.journal import Journal, Phase, take_in
 from store.files.jsonl import parse_lines
 from store.files.layout import RUNS, RunLayout
 from store.files.plain import is_plain, leads_out, read_plain
-from store.files.verification import WEIGHTS, checkpoint_folders, damaged_checkpoint, missing_checkpoint
+from store.files.verification import checkpoint_folders, damaged_checkpoint, missing_checkpoint
 from store.records import Checkpoint
 
 

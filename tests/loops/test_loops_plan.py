@@ -113,7 +113,7 @@ def test_a_loop_is_planned(loop: str) -> None:
 def test_the_paper_has_three_models_and_three_loops() -> None:
     models = ("llama-3-8b", "mistral-7b", "sciglm-6b")
     loops = ("rest-em", "rest-mcts", "self-rewarding")
-    assert PAPER == [f"paper/{model}-{loop}" for model in models for loop in loops]
+    assert [f"paper/{model}-{loop}" for model in models for loop in loops] == PAPER
 
 
 @pytest.mark.parametrize("name", PAPER)
@@ -157,7 +157,7 @@ def test_a_recipe_of_the_paper_is_planned_without_its_files(name: str) -> None:
     sums = totals(phases)
     assert sums.unknown == () and sums.hours is not None and sums.hours > 1
     data = [phase.generated or 0 for phase in phases if phase.name in ("1.search", "1.judge")]
-    assert 16_200_000 < sum(data) <= 16_384_000, "the loops have the same budget"
+    assert 16_000_000 <= sum(data) <= 16_384_000, "the loops have the same budget"
 
 
 @pytest.mark.parametrize(

@@ -96,10 +96,10 @@ def _resampled(
     """The means of so many resamples."""
 
     def drawn(count: int) -> np.ndarray:
-        return random.multinomial(count, np.full(count, 1 / count), size=repeats)
+        return random.integers(count, size=(repeats, count))
 
-    weights = drawn(len(rows))
+    chosen = drawn(len(rows))
     shared = drawn(len(rows[0])) if crossed else None
-    of_blocks = [(drawn(len(row)) if shared is None else shared) @ row / len(row) for row in rows]
-    means: np.ndarray = (weights * np.stack(of_blocks, axis=1)).sum(axis=1) / len(rows)
+    of_blocks = [row[drawn(len(row)) if shared is None else shared].mean(axis=1) for row in rows]
+    means: np.ndarray = np.take_along_axis(np.stack(of_blocks, axis=1), chosen, axis=1).mean(axis=1)
     return means

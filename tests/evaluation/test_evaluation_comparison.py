@@ -54,14 +54,46 @@ def test_runs_that_differ_in_the_seed_alone_are_one_arm() -> None:
     ]
 
 
-def test_names_of_arms_show_what_differs_in_short() -> None:
-    odd = {"x.budget": 1, "y.budget": 2, "z.top": 3, "same.key": 4}
-    other = odd | {"x.budget": 9, "y.budget": 8, "z.top": 7}
-    names = [arm.name for arm in arms_of([run("a", "+", **odd), run("b", "+", **other)])]
-    assert names == ["tiny (x.budget=1, y.budget=2, top=3)", "tiny (x.budget=9, y.budget=8, top=7)"]
-    assert arms_of([run("a", "+", **odd)])[0].name == "tiny"
-    many = [run(name, "+", a=name, b=name, c=name, d=name) for name in "xy"]
-    assert {arm.name for arm in arms_of(many)} == {"tiny (a=x, b=x, c=x, …)", "tiny (a=y, b=y, c=y, …)"}
+def names(*settings: dict[str, object]) -> list[str]:
+    return [arm.name for arm in arms_of([RunFigures(str(one), "tiny", 1, one) for one in settings])]
+
+
+def test_names_of_arms_show_what_tells_them_apart() -> None:
+    assert names({"x.top": 1}) == ["tiny"]
+    assert names({"x.top": 1, "y": 0}, {"x.top": 2, "y": 0}) == ["tiny (top=1)", "tiny (top=2)"]
+    assert names({"x.top": 1}, {}) == ["tiny (top=1)", "tiny (top=none)"]
+
+
+def test_a_name_has_no_more_settings_than_it_needs() -> None:
+    """The loop tells two apart from the third, and one more setting the two; the rest is left out."""
+    arms: list[dict[str, object]] = [
+        {"loop": "a", "b.size": 1, "a.size": 1, "a.odd": 5},
+        {"loop": "a", "b.size": 2, "a.size": 1, "a.odd": 5},
+        {"loop": "b", "b.size": 3, "a.size": 2, "a.odd": 6},
+    ]
+    assert names(*arms) == [
+        "tiny (loop=a, size=1, …)",
+        "tiny (loop=a, size=2, …)",
+        "tiny (loop=b, size=3, …)",
+    ]
+
+
+def test_equal_last_parts_of_keys_are_written_whole() -> None:
+    arms: list[dict[str, object]] = [{"a.n": 1, "b.n": 1}, {"a.n": 1, "b.n": 2}, {"a.n": 2, "b.n": 1}]
+    assert names(*arms)[2] == "tiny (a.n=2, b.n=1)"
+
+
+def test_long_settings_and_those_of_the_evaluation_come_last() -> None:
+    arms: list[dict[str, object]] = [
+        {"a": "x" * 99, "evaluation.n": 1, "z": 1},
+        {"a": "y" * 99, "evaluation.n": 2, "z": 2},
+    ]
+    assert names(*arms)[0] == "tiny (z=1, …)"
+    assert names({"a": "x" * 99}, {"a": "y" * 99})[0] == f"tiny (a={'x' * 24})"
+
+
+def test_names_are_never_the_same() -> None:
+    assert len(set(names({"a": "x" * 99 + "1"}, {"a": "x" * 99 + "2"}))) == 2
 
 
 def test_pairs_are_made_problem_by_problem() -> None:

@@ -32,7 +32,8 @@ def compare(
     differs from other arms of its recipe. Arms are compared on the same test problems: the interval of a
     difference is a bootstrap over seeds and problems, beside the exact McNemar test where answers are
     independent. Runs that were measured on different problems are compared as independent shares, and the
-    output says so.
+    output says so. In the first table, tokens are generated for a problem, and data counts the tokens that were
+    generated for training data so far.
     """
     from restmcts.errors import InputError
     from restmcts.evaluation.comparison.picture import check_ending
@@ -165,7 +166,7 @@ def _tables(report: Report) -> list[Table]:
         ),
         (
             "accuracy on held-out problems",
-            ("iteration", "method", "arm", "accuracy", "95 % interval", "runs", "problems", "policy tokens"),
+            ("iteration", "method", "arm", "accuracy", "95 % interval", "runs", "problems", "tokens", "data"),
             [_accuracy_cells(row) for row in report.accuracies],
         ),
         (
@@ -178,12 +179,20 @@ def _tables(report: Report) -> list[Table]:
             ("arm", "iteration", "for", "generated tokens", "value tokens", "trained tokens", "seconds"),
             [_spending_cells(row) for row in report.spending],
         ),
-        (
-            "figures of iterations",
-            ("arm", "iteration", "figure", "value", "runs"),
-            [[row.arm, row.iteration, row.name, f"{row.value:.3f}", row.runs] for row in report.figures],
-        ),
+        _figures(report.figures),
     ]
+
+
+def _figures(figures: Sequence[Figure]) -> Table:
+    """A row for each iteration of an arm, a column for each figure."""
+    names = list(dict.fromkeys(row.name for row in figures))
+    places = dict.fromkeys((row.arm, row.iteration) for row in figures)
+    values = {(row.arm, row.iteration, row.name): f"{row.value:.3f}" for row in figures}
+    rows: list[list[object]] = [
+        [arm, iteration, *(values.get((arm, iteration, name), "") for name in names)]
+        for arm, iteration in places
+    ]
+    return "figures of iterations", ("arm", "iteration", *names), rows
 
 
 def _iteration(row: Accuracy | Difference) -> object:
@@ -201,6 +210,7 @@ def _accuracy_cells(row: Accuracy) -> list[object]:
         row.runs,
         row.problems,
         f"{row.policy_tokens:.0f}",
+        f"{row.data_tokens:,.0f}",
     ]
 
 

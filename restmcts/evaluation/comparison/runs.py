@@ -18,6 +18,9 @@ PARTS: tuple[Part, ...] = ("data", "training", "evaluation")
 SHOWN_KEYS = 3
 """So many settings of an arm are part of its name."""
 
+LONGEST_VALUE = 24
+"""Characters of a setting in a name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Point:
@@ -132,20 +135,41 @@ def arms_of(runs: Sequence[RunFigures]) -> list[Arm]:
 
 
 def _arm_name(run: RunFigures, firsts: Sequence[RunFigures]) -> str:
-    """The recipe, with the settings in which other arms of that recipe differ, where there are some."""
+    """The recipe, with settings in which other arms of that recipe differ, where there are some.
+
+    As many settings are named as tell the arms apart, the loop first and what is measured last.
+    """
     same = [other for other in firsts if other.recipe == run.recipe]
-    keys = sorted({key for other in same for key in other.settings.keys() | run.settings.keys()})
-    missing = object()
-    differing = [
-        key
-        for key in keys
-        if any(other.settings.get(key, missing) != run.settings.get(key, missing) for other in same)
-    ]
+    keys = {key for other in same for key in other.settings}
+    differing = [key for key in keys if len({_value(other, key) for other in same}) > 1]
     if not differing:
         return run.recipe
-    short = _shortened(differing)
-    shown = [f"{short[key]}={run.settings.get(key, 'none')}" for key in differing[:SHOWN_KEYS]]
-    return f"{run.recipe} ({', '.join(shown)}{', …' if len(differing) > SHOWN_KEYS else ''})"
+    chosen = _telling_apart(sorted(differing, key=lambda key: _rank(key, same)), same)
+    short = _shortened(chosen)
+    shown = ", ".join(f"{short[key]}={_value(run, key)[:LONGEST_VALUE]}" for key in chosen)
+    return f"{run.recipe} ({shown}{', …' if len(chosen) < len(differing) else ''})"
+
+
+def _value(run: RunFigures, key: str) -> str:
+    return str(run.settings.get(key, "none"))
+
+
+def _rank(key: str, runs: Sequence[RunFigures]) -> tuple[bool, bool, bool, str]:
+    """The order in which settings are taken into a name."""
+    long = any(len(_value(run, key)) > LONGEST_VALUE for run in runs)
+    return key != "loop", long, key.startswith("evaluation."), key
+
+
+def _telling_apart(keys: Sequence[str], runs: Sequence[RunFigures]) -> list[str]:
+    """The first keys, each of which tells more of the runs apart than those before it do."""
+    chosen: list[str] = []
+    apart = 1
+    for key in keys:
+        found = len({tuple(_value(run, each) for each in (*chosen, key)) for run in runs})
+        if found > apart and len(chosen) < SHOWN_KEYS:
+            chosen.append(key)
+            apart = found
+    return chosen
 
 
 def _shortened(keys: Sequence[str]) -> dict[str, str]:

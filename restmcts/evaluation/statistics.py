@@ -11,9 +11,6 @@ import numpy as np
 Z_95 = 1.959963984540054
 """The normal quantile of a two-sided 95 % interval."""
 
-_CHUNK = 250
-"""Resamples that are counted at once."""
-
 
 @dataclass(frozen=True, slots=True)
 class Interval:
@@ -83,23 +80,25 @@ def clustered_mean(
     if crossed and len({len(row) for row in rows}) > 1:
         raise ValueError("crossed blocks hold the same problems")
     random = np.random.default_rng(seed)
-    means = [
-        _resampled(rows, crossed, random, min(_CHUNK, repeats - start)) for start in range(0, repeats, _CHUNK)
-    ]
-    low, high = np.quantile(np.concatenate(means), [0.025, 0.975])
+    chosen = random.integers(len(rows), size=(repeats, len(rows)))
+    if crossed:
+        drawn = np.take_along_axis(_resampled(np.stack(rows), random, repeats), chosen, axis=1)
+    else:
+        drawn = np.empty(chosen.shape)
+        for number, row in enumerate(rows):
+            places = chosen == number
+            drawn[places] = _resampled(row[np.newaxis], random, int(places.sum()))[:, 0]
+    means = drawn.mean(axis=1)
+    low, high = np.quantile(means, [0.025, 0.975])
     return Interval(float(np.mean([row.mean() for row in rows])), float(low), float(high))
 
 
-def _resampled(
-    rows: Sequence[np.ndarray], crossed: bool, random: np.random.Generator, repeats: int
-) -> np.ndarray:
-    """The means of so many resamples."""
+def _resampled(rows: np.ndarray, random: np.random.Generator, repeats: int) -> np.ndarray:
+    """The means of so many resamples of the columns: a row for each resample, a column for each of ``rows``.
 
-    def drawn(count: int) -> np.ndarray:
-        return random.integers(count, size=(repeats, count))
-
-    chosen = drawn(len(rows))
-    shared = drawn(len(rows[0])) if crossed else None
-    of_blocks = [row[drawn(len(row)) if shared is None else shared].mean(axis=1) for row in rows]
-    means: np.ndarray = np.take_along_axis(np.stack(of_blocks, axis=1), chosen, axis=1).mean(axis=1)
+    Equal columns are drawn together, of which there are few where figures are verdicts.
+    """
+    kinds, counts = np.unique(rows, axis=1, return_counts=True)
+    total = rows.shape[1]
+    means: np.ndarray = random.multinomial(total, counts / total, size=repeats) @ kinds.T / total
     return means

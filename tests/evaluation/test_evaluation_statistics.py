@@ -126,8 +126,8 @@ def test_the_same_problems_in_every_seed_count_once() -> None:
         crossed: (found := clustered_mean([block] * 5, crossed=crossed)).high - found.low
         for crossed in (True, False)
     }
-    assert width[True] == pytest.approx(0.2, abs=0.03)
-    assert width[False] == pytest.approx(0.2 / sqrt(5), abs=0.03)
+    assert width[True] == pytest.approx(0.2, abs=0.02)
+    assert width[False] == pytest.approx(0.2 / sqrt(5), abs=0.01)
 
 
 @given(st.lists(st.lists(st.floats(-1, 1), min_size=1, max_size=6), min_size=1, max_size=4))

@@ -32,8 +32,8 @@ def compare(
     differs from other arms of its recipe. Arms are compared on the same test problems: the interval of a
     difference is a bootstrap over seeds and problems, beside the exact McNemar test where answers are
     independent. Runs that were measured on different problems are compared as independent shares, and the
-    output says so. In the first table, tokens are generated for a problem, and data counts the tokens that were
-    generated for training data so far.
+    output says so. In the table of accuracies, tokens are those of a problem, and data counts the tokens that
+    were generated for training data so far.
     """
     from restmcts.errors import InputError
     from restmcts.evaluation.comparison.picture import check_ending

@@ -63,7 +63,8 @@ def clustered_mean(
     """The mean of block means, with a percentile bootstrap over blocks and over what is in them.
 
     A block holds what one seed gave, a figure a problem. Blocks are drawn with replacement, and so are the
-    figures of each; one block is always taken. With few blocks, the interval is somewhat too narrow.
+    figures of each; one block is always taken. Where blocks differ by no more than chance, the interval is
+    somewhat wide; where two or three blocks differ by much more, it is too narrow.
 
     Args:
         blocks: the figures of each block.

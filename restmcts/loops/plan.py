@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from restmcts.training.settings import TrainingSettings
+
 BYTES_OF_A_TOKEN = 130
 """What a generated token takes in a file of trees: measured on the built-in task; longer steps take less."""
 
@@ -49,8 +51,8 @@ class PlannedPhase:
     """A phase as it is going to be, with upper bounds.
 
     ``generated`` and ``valued`` count tokens of all its searches together; ``samples``, ``updates`` and
-    ``trained`` (tokens) are those of a training, whose checkpoint is stored in ``dtype``. ``done``: the run
-    has done it already.
+    ``trained`` (tokens) are those of a training. ``dtype`` is the one of its checkpoint; None: an adapter,
+    which is small. ``done``: the run has done it already.
     """
 
     name: str
@@ -61,7 +63,7 @@ class PlannedPhase:
     samples: int | None = None
     updates: int | None = None
     trained: int | None = None
-    dtype: str = "float32"
+    dtype: str | None = None
     hours: float | None = None
     bytes: int | None = None
     done: bool = False
@@ -77,6 +79,11 @@ class Totals:
     hours: float | None
     bytes: int
     unknown: tuple[str, ...]
+
+
+def adapted(*trainings: TrainingSettings) -> bool:
+    """Whether any of the trainings trains an adapter alone."""
+    return any(getattr(training, "lora", None) is not None for training in trainings)
 
 
 def totals(phases: Sequence[PlannedPhase]) -> Totals:
@@ -116,5 +123,5 @@ def _written(phase: PlannedPhase, size: int | None) -> int | None:
     if phase.kind == "label":
         return None
     if phase.kind == "train":
-        return None if size is None else size * BYTES_OF_A_NUMBER[phase.dtype]
+        return None if size is None or phase.dtype is None else size * BYTES_OF_A_NUMBER[phase.dtype]
     return None if phase.generated is None else phase.generated * BYTES_OF_A_TOKEN

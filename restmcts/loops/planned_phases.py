@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from math import ceil
 from typing import Any
 
-from restmcts.loops.plan import Counts, PlannedPhase, Sizes, priced
+from restmcts.loops.plan import Counts, PlannedPhase, Sizes, adapted, priced
 from restmcts.loops.registry import LOOPS
 from restmcts.recipe import Recipe
 from restmcts.search.registry import METHODS, needs_value
@@ -95,7 +95,7 @@ class _Planner:
         if updates is None and samples is not None:
             updates = ceil(settings.epochs * samples / batch)
         trained = None if updates is None else updates * batch * texts * settings.max_length
-        dtype = settings.dtype
+        dtype = None if adapted(settings) else settings.dtype
         return PlannedPhase(name, "train", None, None, None, samples, updates, trained, dtype=dtype)
 
     @property

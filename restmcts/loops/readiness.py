@@ -14,7 +14,8 @@ from restmcts.engines.examination import examine, read_config, read_tensors
 from restmcts.engines.registry import ENGINES
 from restmcts.errors import InputError
 from restmcts.loops.checks import check_loop, check_problems
-from restmcts.loops.plan import BYTES_OF_A_NUMBER, Counts, Sizes
+from restmcts.loops.plan import BYTES_OF_A_NUMBER, Counts, Sizes, adapted
+from restmcts.loops.registry import LOOPS
 from restmcts.problems.registry import DATA_SETS, load_splits
 from restmcts.recipe import Recipe
 
@@ -177,8 +178,14 @@ def _memory(facts: ModelFacts, recipe: Recipe) -> str:
         whole = facts.cache_bytes * recipe.concurrency * recipe.sampling.trace_tokens
         traces = f"{recipe.concurrency} traces of {recipe.sampling.trace_tokens} tokens"
         parts.append(f"keys and values {_gib(whole)} for {traces}")
-    # float32 weights, their gradients, and two moments of AdamW
-    parts.append(f"training {_gib(16 * facts.parameters)} and activations")
+    whole = (
+        f"{_gib(16 * facts.parameters)} and activations"  # float32: weights, gradients, two moments of AdamW
+    )
+    if adapted(recipe.policy_training, recipe.preference_training):
+        parts.append(f"training of the adapter {_gib(4 * facts.parameters)}, the adapter and activations")
+        parts += [f"training of the value model {whole}"] if LOOPS[recipe.loop].trains_value else []
+    else:
+        parts.append(f"training {whole}")
     return "; ".join(parts)
 
 
@@ -206,7 +213,7 @@ def _training(recipe: Recipe) -> Iterator[Finding]:
 def _libraries(recipe: Recipe) -> Sequence[str]:
     """The libraries that a training of the recipe needs beside those that every training needs."""
     needed = ["trl"] if recipe.loop in ("self-rewarding", "step-pairs") else []
-    return [*needed, "peft"] if '"lora":{' in recipe.model_dump_json() else needed
+    return [*needed, "peft"] if adapted(recipe.policy_training, recipe.preference_training) else needed
 
 
 def _gpu(recipe: Recipe, policy: ModelFacts) -> Finding:

@@ -98,6 +98,16 @@ def test_hours_and_bytes_follow_from_the_weights() -> None:
     assert training.bytes == 2 * 10**9 and search.bytes == 50 * 320 * 130
 
 
+def test_an_adapter_needs_its_library_and_little_memory_and_disk() -> None:
+    found = plan("tiny", "iterations=1", "policy_training.lora.rank=8")
+    assert found["1.train-policy"].bytes is None and found["1.train-value"].bytes == 4 * 10**9
+    ready = readiness(load_recipe("paper/llama-3-8b-rest-mcts", ["policy_training.lora.rank=8"]))
+    rows = {(finding.what, finding.found) for finding in ready.findings}
+    assert ("library", "peft: installed") in rows
+    (memory,) = [found for what, found in rows if what == "memory"]
+    assert "training of the adapter 29.8 GiB" in memory and "of the value model 119.2 GiB" in memory
+
+
 def test_every_loop_of_the_package_but_the_comparison_of_verifiers_is_planned() -> None:
     assert {*LOOPS} - {"verifiers"} == set(PLANNED)
 

@@ -178,14 +178,13 @@ def _memory(facts: ModelFacts, recipe: Recipe) -> str:
         whole = facts.cache_bytes * recipe.concurrency * recipe.sampling.trace_tokens
         traces = f"{recipe.concurrency} traces of {recipe.sampling.trace_tokens} tokens"
         parts.append(f"keys and values {_gib(whole)} for {traces}")
-    whole = (
-        f"{_gib(16 * facts.parameters)} and activations"  # float32: weights, gradients, two moments of AdamW
-    )
+    # Weights, gradients and the two moments of AdamW, each in float32.
+    all_weights = f"{_gib(16 * facts.parameters)} and activations"
     if adapted(recipe.policy_training, recipe.preference_training):
         parts.append(f"training of the adapter {_gib(4 * facts.parameters)}, the adapter and activations")
-        parts += [f"training of the value model {whole}"] if LOOPS[recipe.loop].trains_value else []
+        parts += [f"training of the value model {all_weights}"] if LOOPS[recipe.loop].trains_value else []
     else:
-        parts.append(f"training {whole}")
+        parts.append(f"training {all_weights}")
     return "; ".join(parts)
 
 

@@ -118,7 +118,7 @@ class Records(Protocol):
         """The samples that a phase wrote, and what is wrong with them, in words."""
         ...
 
-    def searches(self, phase: str, trees: Sequence[str] | None) -> tuple[Searches | None, list[str]]:
+    def searches(self, phase: str, trees: Sequence[str] | None) -> tuple[Searches, list[str]]:
         """The trees of a phase, of which some were used, and what is wrong with them, in words."""
         ...
 
@@ -143,7 +143,7 @@ def model_of(records: Records, name: str) -> Model:
     for phase, trees in used.items():
         searched, wrong = records.searches(phase, trees)
         notes += wrong
-        searches += [] if searched is None else [searched]
+        searches.append(searched)
     return Model(name, made, tuple(weights), tuple(sets), tuple(searches), tuple(notes))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -80,12 +80,23 @@ def lineage_of_folder(folder: Path) -> Lineage:
     return Lineage("", (str(folder),), (model,), StoredFile("", None), None, {}, (note,))
 
 
+class _Headers(NamedTuple):
+    """The names of the searches of a phase, the models that they were made with, and what is wrong there."""
+
+    stored: set[str]
+    policies: tuple[str, ...]
+    values: tuple[str, ...]
+    notes: list[str]
+
+
 class StoredRun:
     """The records of a run; ``notes`` collects what of the run as a whole cannot be read, in words."""
 
     def __init__(self, layout: RunLayout) -> None:
         self.layout = layout
         self.notes: list[str] = []
+        self._sets: dict[str, tuple[SampleSet | None, list[str]]] = {}
+        self._searched: dict[str, _Headers] = {}
 
     @cached_property
     def journal(self) -> Journal:
@@ -213,6 +224,12 @@ class StoredRun:
 
     def sample_set(self, phase: str) -> tuple[SampleSet | None, list[str]]:
         """See :class:`restmcts.loops.lineage.Records`."""
+        if phase not in self._sets:
+            self._sets[phase] = self._read_samples(phase)
+        found, notes = self._sets[phase]
+        return found, list(notes)
+
+    def _read_samples(self, phase: str) -> tuple[SampleSet | None, list[str]]:
         try:
             path = self.layout.plain(self.layout.samples(phase))
         except (InputError, StoreError) as error:
@@ -232,16 +249,28 @@ class StoredRun:
                 notes.append(str(error))
         return SampleSet(phase, file, count, tuple(trees)), notes
 
-    def searches(self, phase: str, trees: Sequence[str] | None) -> tuple[Searches | None, list[str]]:
+    def searches(self, phase: str, trees: Sequence[str] | None) -> tuple[Searches, list[str]]:
         """See :class:`restmcts.loops.lineage.Records`."""
+        if phase not in self._searched:
+            self._searched[phase] = self._read_headers(phase)
+        stored, policies, values, wrong = self._searched[phase]
+        notes = list(wrong)
+        if lost := set(trees or ()) - stored:
+            notes.append(f"{len(lost)} trees of {phase} are gone, such as {min(lost)}")
         known = self.journal.phases.get(phase)
-        notes: list[str] = []
+        number = known.iteration if known is not None else None
+        used = None if trees is None else tuple(trees)
+        return Searches(phase, number, used, len(stored), policies, values), notes
+
+    def _read_headers(self, phase: str) -> _Headers:
+        """What the headers of the searches of a phase say; each file is read once."""
         stored: set[str] = set()
         policies, values = dict[str, None](), dict[str, None]()
         try:
             path = self.layout.trees(phase)
         except InputError as error:
-            return None, [str(error)]
+            return _Headers(stored, (), (), [str(error)])
+        notes = []
         for line, row in self._lines(path):
             header = row.get("header") if isinstance(row, dict) else None
             if not isinstance(header, dict):
@@ -251,11 +280,7 @@ class StoredRun:
             policies[str(header.get("policy"))] = None
             if header.get("value") is not None:
                 values[str(header["value"])] = None
-        if lost := set(trees or ()) - stored:
-            notes.append(f"{len(lost)} trees of {phase} are gone, such as {min(lost)}")
-        used = None if trees is None else tuple(trees)
-        number = known.iteration if known is not None else None
-        return Searches(phase, number, used, len(stored), tuple(policies), tuple(values)), notes
+        return _Headers(stored, tuple(policies), tuple(values), notes)
 
     def _given(self) -> set[str]:
         """The models that the recipe names."""

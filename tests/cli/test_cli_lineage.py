@@ -89,6 +89,7 @@ def test_bad_names_are_named(store: Path) -> None:
     assert "has no checkpoint 'checkpoints/9/policy'" in refused("show", "small/9/policy", "--root", store)
     assert "no run 'other'" in refused("show", "other/1/policy", "--root", store)
     assert "no such folder" in refused("show", "./nothing/here", "--root", store)
+    assert "--trees goes with a checkpoint" in refused("show", "small", "--trees", "--root", store)
 
 
 def test_names_of_a_received_store_stay_text() -> None:

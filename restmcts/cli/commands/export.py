@@ -87,6 +87,8 @@ def samples(
         for sample, origin in _samples(root, run, kind, iteration)
         for row in rows(sample, format, instruction, origin, provenance=not no_provenance)
     ]
+    if not found:
+        raise InputError(f"no {kind} sample of run {run!r} says anything in this format")
     if output is not None and output.suffix == ".parquet":
         _write([parquet(found)], output)
     else:

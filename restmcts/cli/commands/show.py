@@ -83,12 +83,15 @@ def show(
     all of it.
     """
     from restmcts.cli.shown import named
+    from restmcts.errors import InputError
     from store.index.reader import StoreReader
 
     found = named(root, what)
     if found.kind in ("folder", "checkpoint"):
         _show_lineage(root, found, trees, as_json)
         return
+    if trees:
+        raise InputError("--trees goes with a checkpoint: RUN/ITERATION/ROLE")
     with StoreReader(root) as reader:
         if found.kind == "tree":
             _show_tree(reader, found.run, found.name, as_json)

@@ -62,6 +62,7 @@ class _Planner:
         self.counts = counts
         self.valued = LOOPS[recipe.loop].trains_value
         self.own_value = recipe.models.value_name is None and self.valued
+        self.has_bootstrap = self.own_value or bool(getattr(self.own, "bootstrap", False))
 
     def search(
         self,
@@ -134,29 +135,31 @@ class _Planner:
         sampling, judging = self.own.split(tokens)
         return sampling, judging
 
-    def traces(self, iteration: int) -> int | None:
-        """The chains of the trees that the models of an iteration learn from."""
+    def trees(self, iteration: int, memory: str) -> tuple[int | None, int | None]:
+        """The trees of the bootstrap, and of iterations, that a model of an iteration learns from."""
+        everything = memory == "all"
+        first = self.bootstrapped if everything or (iteration == 1 and not self.valued) else 0
+        later = None if self.searched is None else self.searched * (iteration if everything else 1)
+        return (first if self.has_bootstrap else 0), later
+
+    def traces(self, iteration: int, memory: str) -> int | None:
+        """The chains of these trees."""
         each = most_traces(*self.generation()[:2])
-        if each is None or self.searched is None:
+        first, later = self.trees(iteration, memory)
+        if each is None or first is None or later is None:
             return None
-        if not self.valued or self.recipe.labels.memory == "latest":
-            return each * self.searched
-        first = self.recipe.bootstrap.traces * (self.bootstrapped or 0) if self.own_value else 0
-        return first + iteration * each * self.searched
+        return first * self.recipe.bootstrap.traces + later * each
 
     def selected(self, iteration: int) -> int | None:
-        """The traces that a policy learns from."""
-        wanted, trees = self.recipe.selection, self.trees(iteration)
-        by_rank = None if trees is None or wanted.by == "threshold" else trees * wanted.top
-        kept = _least(by_rank, self.traces(iteration))
+        """The traces that a policy learns from; each tree may be of another problem."""
+        wanted = self.recipe.selection
+        memory = wanted.memory or (self.recipe.labels.memory if self.valued else "latest")
+        first, later = self.trees(iteration, memory)
+        by_rank = None
+        if wanted.by != "threshold" and first is not None and later is not None:
+            by_rank = (first + later) * wanted.top
+        kept = _least(by_rank, self.traces(iteration, memory))
         return None if kept is None else ceil(kept * (1 + wanted.demonstrations))
-
-    def trees(self, iteration: int) -> int | None:
-        """The trees that the policy of an iteration learns from; each may be of another problem."""
-        if self.searched is None or not self.valued or self.recipe.labels.memory == "latest":
-            return self.searched
-        first = self.bootstrapped if self.own_value else 0
-        return None if first is None else first + iteration * self.searched
 
 
 def _least(*counts: int | None) -> int | None:
@@ -168,6 +171,9 @@ def _phases(plan: _Planner) -> Iterator[PlannedPhase]:
     if recipe.models.policy_name is None:
         yield PlannedPhase("0.train-policy", "train")
     yield plan.greedy("0.validate", counts.validation)
+    if plan.has_bootstrap:
+        settings = METHODS["self-consistency"].settings.model_validate({"samples": recipe.bootstrap.traces})
+        yield plan.search("0.search", plan.bootstrapped, "self-consistency", settings)
     if plan.own_value:
         yield from _first_value(plan)
     yield _measurement(plan, 0)
@@ -179,8 +185,6 @@ def _phases(plan: _Planner) -> Iterator[PlannedPhase]:
 
 def _first_value(plan: _Planner) -> Iterator[PlannedPhase]:
     recipe, wanted, problems = plan.recipe, plan.recipe.bootstrap, plan.bootstrapped
-    settings = METHODS["self-consistency"].settings.model_validate({"samples": wanted.traces})
-    yield plan.search("0.search", problems, "self-consistency", settings)
     yield PlannedPhase("0.label", "label")
     chains = None if problems is None else problems * wanted.traces
     if wanted.perturbed:
@@ -203,10 +207,14 @@ def _iteration(plan: _Planner, iteration: int) -> Iterator[PlannedPhase]:
     yield plan.greedy(f"{iteration}.validate", plan.counts.validation)
     if plan.valued:
         settings = recipe.value_update or recipe.value_training
-        yield plan.training(f"{iteration}.train-value", settings, plan.traces(iteration))
-    if recipe.control and loop == "rest-mcts":
-        yield plan.training(f"{iteration}.train-control", recipe.policy_training, None)
+        traces = plan.traces(iteration, recipe.labels.memory)
+        yield plan.training(f"{iteration}.train-value", settings, traces)
+    has_control = recipe.control and loop in ("rest-mcts", "rest-em")
+    if has_control:
+        yield plan.training(f"{iteration}.train-control", recipe.policy_training, plan.selected(iteration))
     yield _measurement(plan, iteration)
+    if has_control:
+        yield _together(f"{iteration}.evaluate-control", [plan.greedy("", plan.measured)])
 
 
 def _self_rewarding(plan: _Planner, iteration: int) -> Iterator[PlannedPhase]:

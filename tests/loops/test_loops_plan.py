@@ -49,7 +49,7 @@ def test_the_phases_of_the_built_in_recipe() -> None:
     assert list(found) == [
         "0.train-policy", "0.validate", "0.search", "0.label", "0.start-value", "0.train-value", "0.evaluate",
         "1.search", "1.label", "1.select", "1.train-policy", "1.validate", "1.train-value", "1.train-control",
-        "1.evaluate", "final.evaluate",
+        "1.evaluate", "1.evaluate-control", "final.evaluate",
     ]  # fmt: skip
     assert (found["0.validate"].searches, found["0.validate"].generated) == (20, 20 * 24)
     assert (found["0.search"].searches, found["0.search"].generated) == (10, 10 * 32 * 24)
@@ -67,6 +67,23 @@ def test_epochs_become_updates() -> None:
     recipe = load_recipe("tiny-rest-em", ["policy_training={epochs=3, batch_size=4}"])
     (training,) = [p for p in planned(recipe, COUNTS, Sizes(None, None)) if p.name == "1.train-policy"]
     assert (training.samples, training.updates) == (400, 300)
+
+
+def test_what_is_learned_from_follows_from_the_memory() -> None:
+    """4 traces of 10 problems an iteration; with the bootstrap, 8 of 100 problems once."""
+    few = ["generation.problems=10", "loop_settings={samples=4}", "bootstrap.traces=8", "selection.top=99"]
+    alone = plan("tiny-rest-em", *few)
+    assert [alone[f"{n}.train-policy"].samples for n in (1, 2)] == [40, 40] and "0.search" not in alone
+    every = plan("tiny-rest-em", *few, "selection.memory=all")
+    assert [every[f"{n}.train-policy"].samples for n in (1, 2)] == [40, 80]
+    started = plan("tiny-rest-em", *few, "loop_settings.bootstrap=true", "control=true")
+    assert [started[f"{n}.train-policy"].samples for n in (1, 2)] == [840, 40]
+    assert started["0.search"].searches == 100 and "1.evaluate-control" in started
+    mcts = ["generation={method='mcts', problems=10, settings={rounds=5}}", "selection={by='threshold'}"]
+    latest = plan("tiny", *mcts, "labels.memory=latest", "bootstrap.problems=10", "bootstrap.traces=8")
+    assert [latest[f"{n}.train-policy"].samples for n in (1, 2)] == [150, 150]
+    both = plan("tiny", *mcts, "bootstrap.problems=10", "bootstrap.traces=8")
+    assert [both[f"{n}.train-value"].samples for n in (1, 2)] == [230, 380]
 
 
 def test_the_tokens_of_an_iteration_bound_its_search() -> None:

@@ -336,11 +336,12 @@ def parsed(text: str, where: str) -> dict[str, Any]:
 
 
 def shipped_recipes() -> dict[str, str]:
-    """The text of each recipe that comes with the package, by name."""
+    """The text of each recipe that comes with the package, by name; those of the paper are in ``paper/``."""
     package = Path(str(files("restmcts")))
     # Inside the wheel the recipes lie in the package; in a checkout they are beside it.
     folder = next(found for found in (package / "configs", package.parent / "configs") if found.is_dir())
-    return {path.stem: path.read_text("utf-8") for path in sorted(folder.glob("*.toml"))}
+    paths = [*sorted(folder.glob("*.toml")), *sorted(folder.glob("paper/*.toml"))]
+    return {path.relative_to(folder).with_suffix("").as_posix(): path.read_text("utf-8") for path in paths}
 
 
 def recipe_text(name_or_path: str) -> tuple[str, str, Path | None]:

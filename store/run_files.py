@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from store.encoding.rows import checkpoint_from, evaluation_from, labels_from
+from store.encoding.rows import checkpoint_from, evaluation_from, labels_from, metric_from
 from store.files.jsonl import read_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from store.files.layout import RunLayout
-    from store.records import Checkpoint, Evaluation
+    from store.records import Checkpoint, Evaluation, Metric
 
 
 def read_checkpoints(layout: RunLayout) -> list[Checkpoint]:
@@ -44,3 +44,13 @@ def read_labels(layout: RunLayout, phase: str, rule: str) -> Iterator[tuple[str,
     for line, row in read_rows(path, whole=True):
         labels = labels_from(row, f"{path}:{line.number}")
         yield labels.tree, labels.values
+
+
+def read_metrics(layout: RunLayout) -> list[Metric]:
+    """Everything that the phases of a run measured, in order.
+
+    Raises:
+        StoreError: a line cannot be read; the message names it.
+    """
+    path = layout.metrics
+    return [metric_from(row, f"{path}:{line.number}", layout.run) for line, row in read_rows(path)]

@@ -77,8 +77,15 @@ def test_a_key_without_a_description_is_an_error() -> None:
 
 def test_the_readme_names_every_method_label_rule_and_recipe() -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
-    wanted = {f"`{name}`" for name in (*METHODS, *LABEL_RULES, *shipped_recipes())}
+    recipes = [name for name in shipped_recipes() if "/" not in name]
+    wanted = {f"`{name}`" for name in (*METHODS, *LABEL_RULES, *recipes)}
     assert {name for name in wanted if name not in readme} == set()
+
+
+def test_the_guide_names_every_recipe_of_the_paper() -> None:
+    guide = (ROOT / "docs" / "guide.md").read_text("utf-8")
+    recipes = [name for name in shipped_recipes() if "/" in name]
+    assert recipes and {name for name in recipes if f"`{name}`" not in guide} == set()
 
 
 def test_the_readme_is_short() -> None:

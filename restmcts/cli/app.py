@@ -13,6 +13,7 @@ from typer.exceptions import Abort, TyperException
 
 from restmcts import __version__
 from restmcts.cli.commands import (
+    compare,
     doctor,
     evaluate,
     export,
@@ -78,6 +79,7 @@ app.command("methods")(methods.methods)
 app.add_typer(train.app, name="train")
 app.command("runs")(show.runs)
 app.command("show")(show.show)
+app.command("compare")(compare.compare)
 app.add_typer(export.app, name="export")
 app.add_typer(store.app, name="store")
 app.add_typer(model.app, name="model")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from restmcts.cli.console import print_table
+from restmcts.cli.text import visible
 from store.records import Evaluation
 
 COLUMNS = (
@@ -18,6 +19,17 @@ COLUMNS = (
     "policy tokens",
     "value tokens",
 )
+
+
+def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A table as Markdown; nothing in a cell is read as Markdown or HTML."""
+    lines = [columns, ["---"] * len(columns), *([_plain(cell) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _plain(cell: object) -> str:
+    """Text that Markdown shows as it is, in one line."""
+    return "".join(f"\\{letter}" if letter in "\\`*_[]<>|#&" else letter for letter in visible(cell))
 
 
 def print_evaluations(title: str, rows: Sequence[Evaluation]) -> None:

@@ -175,13 +175,20 @@ def _devices() -> list[Finding]:
     except (ImportError, OSError, RuntimeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         return [Finding("devices", f"torch cannot be imported: {reason}", False, "install torch again")]
-    gpus = [_cuda_device(index) for index in range(torch.cuda.device_count())]
+    found = gpus()
     mps = torch.backends.mps.is_available()
     return [
-        Finding("cuda", "; ".join(gpus) or f"none (torch {torch.__version__})", True if gpus else None),
+        Finding("cuda", "; ".join(found) or f"none (torch {torch.__version__})", True if found else None),
         Finding("mps", "available" if mps else "none", True if mps else None),
         _threads(torch.get_num_threads()),
     ]
+
+
+def gpus() -> list[str]:
+    """The GPUs that torch sees, each with its memory."""
+    import torch
+
+    return [_cuda_device(index) for index in range(torch.cuda.device_count())]
 
 
 def _cuda_device(index: int) -> str:

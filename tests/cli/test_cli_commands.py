@@ -229,7 +229,7 @@ def test_overrides_reach_the_recipe(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", sorted(shipped_recipes()))
 def test_a_shipped_recipe_is_valid(name: str) -> None:
-    assert load_recipe(name).recipe == name
+    assert load_recipe(name).recipe == name.replace("/", "-")  # the name of a run holds no slash
 
 
 def test_a_folder_with_the_name_of_a_recipe_does_not_hide_it(

@@ -22,6 +22,13 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "runs --json": ("runs", "--json"),
     "show": ("show", "first"),
     "show tree": ("show", f"first/{PHASE}/0"),
+    "show checkpoint": ("show", "first/1/policy"),
+    "show checkpoint --json": ("show", "first/1/policy", "--json", "--trees"),
+    "compare": ("compare", "first"),
+    "compare --json": ("compare", "first", "--json"),
+    "export traces": ("export", "samples", "first", "--kind", "traces", "--format", "unpaired-preference"),
+    "export steps": ("export", "samples", "first", "--kind", "value", "--format", "stepwise"),
+    "iterate --dry-run": ("iterate", "tiny", "--run", "first", "--dry-run"),
     "export tree": ("export", "tree", f"first/{PHASE}/0"),
     "export samples": ("export", "samples", "first", "--kind", "policy"),
     "label": ("label", "first"),
@@ -128,7 +135,7 @@ async def test_no_screen_leaves_the_store(hostility: str, root: Path, outside: P
 
 
 def test_a_sound_store_passes_every_command(root: Path, call: Call) -> None:
-    expected = {"eval": 2, "iterate": 2, "export samples": 2}
+    expected = {"eval": 2, "iterate": 2, "export samples": 2, "export steps": 2}
     assert call("store", "rebuild", "--root", str(root))[0] == 0
     for name, words in COMMANDS.items():
         code, said = call(*words, "--root", str(root))

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from restmcts.cli.options import ROOT, Root
+
+if TYPE_CHECKING:
+    from restmcts.export.formats import Origin
+    from restmcts.export.trees import Trace
+    from store.records import Sample
 
 app = typer.Typer(help="Export trees and samples.")
 
@@ -25,7 +31,7 @@ def tree(
     import orjson
 
     from restmcts.errors import InputError
-    from restmcts.export import tree_as_dict
+    from restmcts.export.trees import tree_as_dict
     from store.index.reader import StoreReader
 
     run, _, tree_id = name.partition("/")
@@ -39,41 +45,78 @@ def tree(
 @app.command("samples")
 def samples(
     run: Annotated[str, typer.Argument(help="Name of the run.")],
-    kind: Annotated[str, typer.Option("--kind", help="policy or value.")] = "policy",
+    kind: Annotated[
+        str, typer.Option("--kind", help="policy, value, preference, or traces: what the trees hold.")
+    ] = "policy",
     iteration: Annotated[int | None, typer.Option("--iteration", min=0, help="Only this iteration.")] = None,
     format: Annotated[
         str | None,
         typer.Option(
             "--format",
-            help="messages (conversations) or prompt-completion (plain text), for other trainers"
-            " [default: as in the store].",
+            help="For other trainers: messages or prompt-completion (policy), preference (preference),"
+            " unpaired-preference (preference or traces), stepwise (value) [default: as in the store].",
         ),
     ] = None,
     instruction: Annotated[
         str, typer.Option("--instruction", help="With --format: text that follows the problem.")
     ] = "",
+    no_provenance: Annotated[
+        bool, typer.Option("--no-provenance", help="With --format: leave out where rows come from.")
+    ] = False,
     root: Root = ROOT,
     output: Output = None,
 ) -> None:
-    """Write the training samples of a run as JSON Lines.
+    """Write the training samples of a run as JSON Lines, or as Parquet to a file whose name ends in .parquet.
 
-    The SFTTrainer of TRL reads both formats for other trainers, by datasets.load_dataset("json", ...).
+    The formats for other trainers are those of TRL, and are read by datasets.load_dataset("json", ...): SFT
+    takes messages and prompt-completion, DPO and reward models take preference, KTO unpaired-preference. The
+    kind traces has every finished solution that has a verdict, from the trees of training problems. stepwise
+    has a verdict for each step, and in the column values the quality values that it follows from.
+
+    Further columns say where a row comes from: run, iteration, problem, trees, and value or rated_margin.
     """
     from restmcts.errors import InputError
-    from restmcts.export import FORMATS, export_sample, read_samples, sample_files
+    from restmcts.export.formats import check_format, line, parquet, rows
 
-    if kind not in {"policy", "value"}:
-        raise InputError(f"--kind {kind!r}: choose policy or value")
-    if format not in {None, *FORMATS}:
-        raise InputError(f"--format {format!r}: choose {' or '.join(FORMATS)}")
-    if instruction and format is None:
-        raise InputError("--instruction goes with --format")
-    files = sample_files(root, run, kind, iteration)
-    rows = (sample for file in files for sample in read_samples(file))
-    _write([export_sample(row, format, instruction) + b"\n" for row in rows], output)
+    check_format(kind, format)
+    for option, given in (("--instruction", bool(instruction)), ("--no-provenance", no_provenance)):
+        if given and format is None:
+            raise InputError(f"{option} goes with --format")
+    found = [
+        row
+        for sample, origin in _samples(root, run, kind, iteration)
+        for row in rows(sample, format, instruction, origin, provenance=not no_provenance)
+    ]
+    if not found:
+        raise InputError(f"no {kind} sample of run {run!r} says anything in this format")
+    if output is not None and output.suffix == ".parquet":
+        _write([parquet(found)], output)
+    else:
+        _write(map(line, found), output)
 
 
-def _write(parts: list[bytes], output: Path | None) -> None:
+def _samples(
+    root: Path, run: str, kind: str, iteration: int | None
+) -> Iterator[tuple[Sample | Trace, Origin]]:
+    """The samples of a kind, each with where it comes from."""
+    from restmcts.export.formats import Origin
+    from restmcts.export.samples import iteration_of, label_rule, read_samples, sample_files
+    from restmcts.export.trees import read_trees, traces, training_searches
+
+    if kind == "traces":
+        for phase, number in training_searches(root, run, iteration):
+            for record in read_trees(root, run, phase):
+                for trace in traces(record):
+                    yield trace, Origin(run, number)
+        return
+    for file in sample_files(root, run, kind, iteration):
+        rule = label_rule(root, run, file) if kind == "value" else ""
+        origin = Origin(run, iteration_of(file) or 0, rule)
+        for sample in read_samples(file):
+            yield sample, origin
+
+
+def _write(parts: Iterable[bytes], output: Path | None) -> None:
     from restmcts.cli.text import escaped, say
     from store.files.atomic import replace_file
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from restmcts.cli.options import ROOT, AsJson, Override, RetryFailed, Root
+
+if TYPE_CHECKING:
+    from restmcts.recipe import Recipe
 
 
 def iterate(
@@ -14,6 +19,9 @@ def iterate(
     root: Root = ROOT,
     run: Annotated[str | None, typer.Option("--run", help="Name of the run [default: the recipe's].")] = None,
     retry_failed: RetryFailed = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the plan and what is missing; nothing is started.")
+    ] = False,
     override: Override = None,
     as_json: AsJson = False,
 ) -> None:
@@ -21,6 +29,10 @@ def iterate(
 
     A run that was interrupted continues when the same command is started again. Another recipe for an
     existing run is refused, and the difference is shown. The exit code is 3 if searches failed.
+
+    With --dry-run no model is loaded and nothing is written: the command looks at the recipe, problem files,
+    model folders, engines, libraries and GPUs, and prints the phases with upper bounds of searches, tokens,
+    updates, hours and disk. Its exit code is 2 if something is missing, which is then listed with what to do.
     """
     from restmcts.cli.console import print_json
     from restmcts.cli.endings import command, end
@@ -32,6 +44,9 @@ def iterate(
 
     settings = load_recipe(recipe, override or [])
     name = run or settings.recipe
+    if dry_run:
+        _plan(root, name, settings, as_json)
+        return
     outcome = run_loop(root, name, settings, retry_failed=retry_failed)
     if as_json:
         print_json({"run": name, **(to_summary(outcome.closing) if outcome.closing else {})})
@@ -39,3 +54,33 @@ def iterate(
         print_evaluations(f"run {name}: accuracy on held-out problems", outcome.evaluations)
         say(f"\nBrowse the run and replay its trees:  {command('tui', '--root', root, '--run', name)}")
     end(outcome.failed)
+
+
+def _plan(root: Path, name: str, recipe: Recipe, as_json: bool) -> None:
+    from restmcts.cli.console import print_json
+    from restmcts.cli.plan_text import plan_as_dict, print_plan
+    from restmcts.loops.plan import totals
+    from restmcts.loops.planned_phases import planned
+    from restmcts.loops.readiness import readiness
+
+    ready = readiness(recipe)
+    done = _done(root, name)
+    phases = [replace(phase, done=phase.name in done) for phase in planned(recipe, ready.counts, ready.sizes)]
+    sums = totals(phases)
+    if as_json:
+        print_json({"run": name, **plan_as_dict(ready, phases, sums)})
+    else:
+        print_plan(name, ready, phases, sums)
+    if ready.missing:
+        raise typer.Exit(2)
+
+
+def _done(root: Path, name: str) -> set[str]:
+    """The phases that the run has done already, if it has been started."""
+    from store.files.journal import read_journal
+    from store.files.layout import RunLayout
+
+    layout = RunLayout(root, name)
+    if not layout.phases.exists():
+        return set()
+    return {phase.name for phase in read_journal(layout).phases.values() if phase.status == "done"}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,8 +12,9 @@ import typer
 from restmcts.cli.options import ROOT, AsJson, Root
 
 if TYPE_CHECKING:
+    from restmcts.cli.shown import Named
     from store.index.reader import StoreReader
-    from store.records import RunSummary
+    from store.records import PhaseSummary, RunSummary
 
 
 def runs(root: Root = ROOT, as_json: AsJson = False) -> None:
@@ -62,19 +65,53 @@ def solved(trees: int, graded: int, correct: int) -> object:
 
 
 def show(
-    what: Annotated[str, typer.Argument(help="A run, or a tree: RUN/PHASE/NUMBER.", metavar="RUN|TREE")],
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="A run; a tree, RUN/PHASE/NUMBER; a checkpoint, RUN/ITERATION/ROLE; or a checkpoint folder.",
+            metavar="RUN|TREE|CHECKPOINT",
+        ),
+    ],
+    trees: Annotated[bool, typer.Option("--trees", help="Of a checkpoint: name every tree.")] = False,
     root: Root = ROOT,
     as_json: AsJson = False,
 ) -> None:
-    """Show phases, checkpoints and accuracies of a run, or one tree as text."""
+    """Show phases, checkpoints and accuracies of a run, one tree as text, or where a checkpoint comes from.
+
+    A checkpoint is shown with its chain to the base model: for each model the phase that made it, the samples
+    that it learned from, the trees behind them, and the models that these were searched with. --json gives
+    all of it.
+    """
+    from restmcts.cli.shown import named
+    from restmcts.errors import InputError
     from store.index.reader import StoreReader
 
-    run, _, tree = what.partition("/")
+    found = named(root, what)
+    if found.kind in ("folder", "checkpoint"):
+        _show_lineage(root, found, trees, as_json)
+        return
+    if trees:
+        raise InputError("--trees goes with a checkpoint: RUN/ITERATION/ROLE")
     with StoreReader(root) as reader:
-        if tree:
-            _show_tree(reader, run, tree, as_json)
+        if found.kind == "tree":
+            _show_tree(reader, found.run, found.name, as_json)
         else:
-            _show_run(reader, run, as_json)
+            _show_run(reader, found.run, as_json)
+
+
+def _show_lineage(root: Path, what: Named, trees: bool, as_json: bool) -> None:
+    from restmcts.cli.console import print_json
+    from restmcts.cli.lineage_text import lineage_lines
+    from restmcts.cli.text import say, visible
+    from restmcts.loops.stored_run import lineage, lineage_of_folder
+
+    folder = what.kind == "folder"
+    found = lineage_of_folder(Path(what.name)) if folder else lineage(root, what.run, what.name)
+    if as_json:
+        print_json(asdict(found))
+        return
+    for line in lineage_lines(found, trees=trees):
+        say(visible(line, 100_000))
 
 
 def _show_run(reader: StoreReader, run: str, as_json: bool) -> None:
@@ -85,6 +122,7 @@ def _show_run(reader: StoreReader, run: str, as_json: bool) -> None:
     phases = reader.phases(run)
     checkpoints = reader.checkpoints(run)
     evaluations = reader.evaluations(run)
+    figures = _figures(reader, run, phases)
     if as_json:
         print_json(
             {
@@ -92,6 +130,10 @@ def _show_run(reader: StoreReader, run: str, as_json: bool) -> None:
                 "phases": [asdict(phase) for phase in phases],
                 "checkpoints": [asdict(row) for row in checkpoints],
                 "evaluations": [asdict(row) for row in evaluations],
+                "figures": [
+                    {"iteration": iteration, "name": name, "value": value}
+                    for (iteration, name), value in figures.items()
+                ],
             }
         )
         return
@@ -115,7 +157,40 @@ def _show_run(reader: StoreReader, run: str, as_json: bool) -> None:
         ("iteration", "model", "folder", "carried on"),
         [(c.iteration, c.kind, c.path, "yes" if c.carried else "no") for c in checkpoints],
     )
+    if figures:
+        columns, rows = figure_rows(figures)
+        print_table("figures of each iteration", columns, rows)
     print_evaluations("accuracy on held-out problems", evaluations)
+
+
+def figure_rows(figures: Mapping[tuple[int, str], float]) -> tuple[list[str], list[list[object]]]:
+    """A table with a row for each iteration and a column for each figure; empty where there is none."""
+    names = list(dict.fromkeys(name for _, name in figures))
+    rows = [
+        [
+            iteration,
+            *("" if (value := figures.get((iteration, name))) is None else f"{value:.3f}" for name in names),
+        ]
+        for iteration in sorted({iteration for iteration, _ in figures})
+    ]
+    return ["iteration", *names], rows
+
+
+def _figures(reader: StoreReader, run: str, phases: Sequence[PhaseSummary]) -> dict[tuple[int, str], float]:
+    """The figures of the trees of each iteration, and the AUC of its value model on held-out trees."""
+    from restmcts.loops.measured import DATA_FIGURES, VALUE_AUC
+
+    iterations = {phase.name: phase.iteration for phase in phases}
+    found: dict[tuple[int, str], float] = {}
+    for metric in reader.metrics(run):
+        number = iterations.get(metric.phase) if metric.iteration is None else metric.iteration
+        if metric.name.startswith(DATA_FIGURES) and number is not None:
+            found[number, metric.name] = metric.value
+    for row in reader.checkpoints(run):
+        auc = row.metrics.get("auc")
+        if row.kind == "value" and isinstance(auc, int | float):
+            found[row.iteration, VALUE_AUC] = float(auc)
+    return found
 
 
 def _show_tree(reader: StoreReader, run: str, tree_id: str, as_json: bool) -> None:

@@ -110,7 +110,7 @@ def _state(target: Path) -> Path:
 def _prepared(kind: Any, override: list[str] | None, files: list[Path], row: type) -> tuple[Any, list[Any]]:
     """The settings and the samples; both checked before torch is imported."""
     from restmcts.errors import InputError
-    from restmcts.export import read_samples
+    from restmcts.export.samples import read_samples
     from restmcts.recipe import nested_overrides
     from restmcts.settings import checked
     from store.records import PolicySample, PreferenceSample

@@ -1,0 +1,1 @@
+"""Trees and samples in the forms that other tools take."""

@@ -1,0 +1,72 @@
+"""`restmcts compare` on stored runs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.cli.commands import refused, restmcts
+
+
+@pytest.fixture
+def pair(store: Path, tmp_path: Path) -> Path:
+    """A store with the small run, and a second one: a copy whose recipe says that its budget was another."""
+    root = tmp_path / "store"
+    shutil.copytree(store / "runs" / "small", root / "runs" / "small")
+    other = root / "runs" / "other"
+    shutil.copytree(root / "runs" / "small", other)
+    config = other / "run.toml"
+    config.write_text(config.read_text().replace("budget = 40", "budget = 41"))
+    return root
+
+
+def test_a_run_does_not_differ_from_its_copy(pair: Path) -> None:
+    found = json.loads(restmcts("compare", "small", "other", "--root", pair, "--json").output)
+    assert [arm["arm"] for arm in found["arms"]] == ["small (budget=40)", "small (budget=41)"]
+    assert {row["point"]["method"] for row in found["differences"]} >= {"greedy", "mcts-improved", "mcts"}
+    for row in found["differences"]:
+        assert row["paired"] and not row["shown"] and row["problems"] == 8, row
+        assert row["interval"] == {"value": 0, "low": 0, "high": 0}
+    data = [row for row in found["spending"] if (row["iteration"], row["part"]) == (1, "data")]
+    assert [row["generated_tokens"] for row in data] == [800, 800]
+
+
+def test_runs_of_other_stores_and_the_forms_of_output(pair: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "picture.svg"
+    done = restmcts("compare", f"{pair}/small", "other", "--root", pair, "--markdown", "--picture", picture)
+    assert "| 1 | greedy | small (budget=40) | small (budget=41) | +0.0 | 0.0 to 0.0 | 1 | 8 |" in done.output
+    assert "- no difference shown between small (budget=40) and small (budget=41)" in done.output
+    assert b"<svg" in picture.read_bytes()
+    plain = restmcts("compare", "small", "--root", pair).output
+    assert "accuracy on held-out problems" in plain and "differences" not in plain
+
+
+def test_nothing_is_written_to_the_store(pair: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in pair.rglob("*")}
+    restmcts("compare", "small", "other", "--root", pair)
+    assert {path: path.stat().st_mtime_ns for path in pair.rglob("*")} == before
+
+
+def test_hostile_names_stay_text(pair: Path) -> None:
+    config = pair / "runs" / "other" / "run.toml"
+    config.write_text(config.read_text().replace('recipe = "small"', 'recipe = "<b>|\\u001b[31m"'))
+    plain = restmcts("compare", "small", "other", "--root", pair)
+    assert "\x1b" not in plain.output + plain.errors
+    marked = restmcts("compare", "small", "other", "--root", pair, "--markdown").output
+    assert "\\<b\\>\\|" in marked and "\x1b" not in marked
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("nothing",), "no run 'nothing'"),
+        (("elsewhere/small",), "no such folder"),
+        (("small", "--picture", "a.pdf"), ".svg or .png"),
+        (("small", "--json", "--markdown"), "exclude each other"),
+    ],
+)
+def test_bad_input_is_named(pair: Path, arguments: tuple[str, ...], message: str) -> None:
+    assert message in refused("compare", *arguments, "--root", pair)

@@ -1,0 +1,160 @@
+"""Stored runs as a comparison reads them: the answers behind each row, what was spent, and damage."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from restmcts.errors import InputError
+from restmcts.evaluation.comparison.runs import Measurement, Point, Spent
+from restmcts.loops.measured import flat, part_of, read_run, verdicts
+from store.events import SearchRecord, Verified
+from store.files.journal import Phase
+from store.records import Evaluation, Metric
+from store.writer import RunWriter
+from tests.store.build import CHECKPOINT, open_run, record
+
+PHASE = "1.evaluate"
+
+
+def row(method: str, correct: int, problems: int = 2, budget: int | None = 100) -> Evaluation:
+    share = correct / problems
+    return Evaluation("", PHASE, 1, method, budget, 3.0, problems, correct, share, 0.0, 1.0, 12.0, 23.0)
+
+
+def searches(*correct: bool, first: int = 0, **settings: object) -> list[SearchRecord]:
+    """A search for each verdict, by one choice of a method."""
+    return [
+        record(first + place, PHASE, correct=right, problem=f"p{place}", settings=settings)
+        for place, right in enumerate(correct)
+    ]
+
+
+def test_rows_get_the_answers_of_their_rules_and_budgets() -> None:
+    """The tree has its only answer after 20 tokens; cut at 3, there is none."""
+    trees = searches(True, False)
+    rows = [row("mcts", 1), row("mcts, majority", 1), row("mcts", 0, budget=3)]
+    question = [tree.header.question for tree in trees]
+    known = {("p0", question[0]): True, ("p1", question[1]): False}
+    nothing = dict.fromkeys(known, False)
+    assert verdicts(trees, rows) == [known, known, nothing]
+
+
+def test_choices_of_one_method_are_told_apart_by_their_order() -> None:
+    trees = searches(True, False, branch=2) + searches(False, True, first=2, branch=3)
+    rows = [row("mcts (branch=2)", 1), row("mcts (branch=3)", 1)]
+    found = [list(answers.values()) for answers in verdicts(trees, rows) if answers is not None]
+    assert found == [[True, False], [False, True]]
+
+
+def test_a_row_that_no_tree_gives_has_no_answers() -> None:
+    trees = searches(True, False)
+    assert verdicts(trees, [row("mcts", 2)]) == [None]
+    assert verdicts(trees, [row("mcts", 1), row("another-method", 1)])[1] is None
+
+
+def test_a_row_with_a_name_of_its_own_has_the_only_answers() -> None:
+    assert verdicts(searches(True, False), [row("mcts, demonstrations only", 1)]) != [None]
+
+
+def test_answers_without_a_verdict_are_no_answers() -> None:
+    trees = searches(True, False)
+    *before, _, stopped = trees[1].events
+    trees[1] = replace(trees[1], events=(*before, Verified((), (), (3,)), stopped))
+    (found,) = verdicts(trees, [row("mcts", 1, problems=1)])
+    assert found is not None and list(found.values()) == [True]
+
+
+def fill(writer: RunWriter) -> None:
+    writer.start_phase("1.search", "search", 1)
+    writer.add_metric(Metric("", "1.search", None, "data.pass_at_1", 0.25))
+    writer.add_metric(Metric("", "1.search", None, "engine.busy", 0.5))
+    writer.finish_phase("1.search", {"policy_tokens": 70, "critic_tokens": 5, "value_tokens": 9})
+    writer.start_phase("1.train-value", "train", 1)
+    writer.add_checkpoint(
+        replace(CHECKPOINT, kind="value", path="checkpoints/1/value", metrics={"auc": 0.75})
+    )
+    writer.finish_phase("1.train-value", {"tokens": 1000})
+    writer.start_phase(PHASE, "evaluate", 1)
+    for tree in searches(True, False):
+        writer.add_tree(tree)
+    writer.add_evaluation(row("mcts", 1))
+    writer.finish_phase(PHASE, {"policy_tokens": 24, "value_tokens": 46})
+    writer.start_phase("eval-0123", "evaluate", 1)
+    writer.add_evaluation(replace(row("mcts", 1), phase="eval-0123"))
+    writer.finish_phase("eval-0123", {})
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    with open_run(tmp_path, config='recipe = "tiny"\nseed = 7\n[generation]\nbudget = 40\n') as writer:
+        fill(writer)
+    return tmp_path
+
+
+def test_a_run_is_read_from_its_files(root: Path) -> None:
+    for path in root.glob("index.db*"):
+        path.unlink()
+    found = read_run(root, "first", "elsewhere/first")
+    assert (found.name, found.recipe, found.seed) == ("elsewhere/first", "tiny", 7)
+    assert found.settings == {"generation.budget": 40}
+    assert found.figures == {(1, "data.pass_at_1"): 0.25, (1, "value.auc"): 0.75}
+    assert list(found.measured) == [Point(False, 1, "mcts", 3.0)], "what `restmcts eval` measured is left out"
+    (measured,) = found.measured.values()
+    assert isinstance(measured, Measurement) and measured.answers is not None
+    assert sorted(measured.answers.values()) == [False, True]
+    spent = {part: replace(one, seconds=0.0) for (_, part), one in found.spent.items()}
+    assert spent == {
+        "data": Spent(75, 9),
+        "training": Spent(0, 0, 1000),
+        "evaluation": Spent(24, 46),
+    }
+    assert found.notes == []
+
+
+def test_damaged_trees_leave_the_row(root: Path) -> None:
+    path = root / "runs" / "first" / "trees" / f"{PHASE}.jsonl"
+    path.write_bytes(path.read_bytes().replace(b'"oracle":"5"', b'"oracle":"6"'))
+    found = read_run(root, "first", "first")
+    (measured,) = found.measured.values()
+    assert (measured.correct, measured.problems, measured.answers) == (1, 2, None)
+    assert len(found.notes) == 1 and f"{path}:1" in found.notes[0]
+
+
+def test_trees_that_are_gone_leave_the_row(root: Path) -> None:
+    (root / "runs" / "first" / "trees" / f"{PHASE}.jsonl").unlink()
+    found = read_run(root, "first", "first")
+    assert [one.answers for one in found.measured.values()] == [None]
+    assert "do not give the row of mcts" in found.notes[0]
+
+
+def test_damaged_figures_are_told(root: Path) -> None:
+    path = root / "runs" / "first" / "metrics.jsonl"
+    path.write_bytes(path.read_bytes().replace(b"0.25", b"0.35"))
+    found = read_run(root, "first", "first")
+    assert found.figures == {} and "metrics.jsonl:1" in found.notes[0]
+
+
+def test_a_run_that_is_not_there_is_bad_input(root: Path) -> None:
+    with pytest.raises(InputError, match="no run 'other'"):
+        read_run(root, "other", "other")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "part"),
+    [
+        ("1.search", "search", "data"),
+        ("1.judge", "label", "data"),
+        ("1.validate", "search", "evaluation"),
+        ("1.train-policy", "train", "training"),
+        ("1.evaluate", "evaluate", "evaluation"),
+    ],
+)
+def test_what_phases_spend_for(name: str, kind: str, part: str) -> None:
+    assert part_of(Phase(name, kind, 1, "")) == part
+
+
+def test_nested_tables_become_dotted_keys() -> None:
+    assert flat({"a": 1, "b": {"c": {"d": [2]}, "e": {}}}) == {"a": 1, "b.c.d": [2], "b.e": {}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ def named(tree: Tree, numbers: dict[str, int], rule: str, **values: Any) -> dict
     return {name: labels[number] for name, number in numbers.items()}
 
 
-def completed(*traces: tuple[int, str], correct: dict[str, bool | None]) -> tuple[Tree, dict[str, int]]:
+def completed(*traces: tuple[int, str], correct: Mapping[str, bool | None]) -> tuple[Tree, dict[str, int]]:
     """The tree of traces, each from a node, and the nodes by their texts; a step is a letter.
 
     ``correct`` says which partial solutions are finished, and the verdicts on them.

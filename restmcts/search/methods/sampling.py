@@ -121,12 +121,17 @@ def join(recorder: Recorder, trace: Trace, settings: Method, node: int = 0) -> M
         return None
     leaf = nodes[-1]
     yield from critique(recorder, leaf)
+    yield from value_trace(recorder, nodes, settings)
+    return leaf
+
+
+def value_trace(recorder: Recorder, nodes: list[Node], settings: Method) -> Moves:
+    """Value those of the nodes of a trace, first to last, that the answer rules read."""
     reads = values_read(settings)
     if "path" in reads:
         yield from value_nodes(recorder, nodes)
     elif "leaf" in reads:
-        yield from value_nodes(recorder, [leaf])
-    return leaf
+        yield from value_nodes(recorder, nodes[-1:])
 
 
 GREEDY = SearchMethod(

@@ -46,6 +46,7 @@ LOOPS: Registry[Loop] = Registry(
         "rest-mcts": "restmcts.loops.rest_mcts:REST_MCTS",
         "rest-em": "restmcts.loops.rest_em:REST_EM",
         "demonstrations": "restmcts.loops.demonstrations:DEMONSTRATIONS",
+        "verifiers": "restmcts.loops.verifiers:VERIFIERS",
     },
 )
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from restmcts.evaluation.statistics import paired_difference, wilson
+from restmcts.evaluation.statistics import clustered_mean, mcnemar, newcombe, wilson
 
 
 @pytest.mark.parametrize(
@@ -48,25 +48,40 @@ def test_wilson_bounds_solve_their_equation(counts: tuple[int, int]) -> None:
     assert (1 - mirrored.high, 1 - mirrored.low) == pytest.approx((interval.low, interval.high), abs=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "low", "high"),
+    [
+        ((56, 70), (48, 80), 0.0524, 0.3339),  # Newcombe (1998), Table II, method 10
+        ((9, 10), (3, 10), 0.1705, 0.8090),
+        ((10, 10), (0, 20), 0.6791, 1.0000),
+        ((10, 10), (0, 10), 0.6075, 1.0000),
+    ],
+)
+def test_newcombe_against_published_intervals(
+    first: tuple[int, int], second: tuple[int, int], low: float, high: float
+) -> None:
+    interval = newcombe(wilson(*first), wilson(*second))
+    assert (interval.low, interval.high) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_mcnemar_is_the_sign_test_of_the_pairs_that_differ() -> None:
+    assert mcnemar(0, 0) == 1
+    assert mcnemar(5, 0) == pytest.approx(2 / 2**5)
+    assert mcnemar(1, 7) == mcnemar(7, 1) == pytest.approx(2 * (1 + 8) / 2**8)
+
+
+def differences(first: list[bool], second: list[bool]) -> list[float]:
+    return [float(a) - float(b) for a, b in zip(first, second, strict=True)]
+
+
 def test_the_difference_of_equal_methods_is_exactly_zero() -> None:
-    interval = paired_difference([True, False] * 20, [True, False] * 20)
+    interval = clustered_mean([[0.0] * 40])
     assert (interval.value, interval.low, interval.high) == (0, 0, 0)
-
-
-def test_the_difference_is_signed() -> None:
-    first, second = [True] * 6 + [False] * 4, [True] * 2 + [False] * 8
-    found, mirrored = paired_difference(first, second), paired_difference(second, first)
-    assert found.value == pytest.approx(0.4)
-    assert mirrored.value == pytest.approx(-0.4)
-    assert found.low <= 0.4 <= found.high
-    assert paired_difference([True] * 5, [False] * 5).low == 1.0
 
 
 def test_the_interval_is_that_of_the_mean_difference() -> None:
     """400 pairs, 80 won and 40 lost: mean .1, standard error sqrt((.3 - .01)/400) = .0269."""
-    first = [True] * 80 + [False] * 40 + [True] * 140 + [False] * 140
-    second = [False] * 80 + [True] * 40 + [True] * 140 + [False] * 140
-    interval = paired_difference(first, second)
+    interval = clustered_mean([[1.0] * 80 + [-1.0] * 40 + [0.0] * 280])
     assert interval.value == pytest.approx(0.1)
     half = 1.96 * sqrt((0.3 - 0.01) / 400)
     assert interval.low == pytest.approx(0.1 - half, abs=0.008)
@@ -78,7 +93,7 @@ def test_what_both_find_hard_cancels_out() -> None:
     chance = random.Random(0)
     first = [chance.random() < 0.5 for _ in range(400)]
     second = [answer if chance.random() < 0.95 else not answer for answer in first]
-    interval = paired_difference(first, second)
+    interval = clustered_mean([differences(first, second)])
     assert interval.high - interval.low < 0.06 < wilson(200, 400).high - wilson(200, 400).low
 
 
@@ -89,18 +104,46 @@ def test_about_19_of_20_intervals_hold_the_true_difference() -> None:
     for _ in range(200):
         first = [chance.random() < 0.6 for _ in range(100)]
         second = [chance.random() < 0.5 for _ in range(100)]
-        interval = paired_difference(first, second, repeats=200)
+        interval = clustered_mean([differences(first, second)], repeats=200)
         hits += interval.low <= 0.1 <= interval.high
     assert 176 <= hits <= 199
 
 
-def test_the_interval_depends_on_its_seed_alone() -> None:
-    chance = random.Random(1)
-    pairs = [[chance.random() < 0.5 for _ in range(50)] for _ in range(2)]
-    assert paired_difference(*pairs, seed=3) == paired_difference(*pairs, seed=3)
+def test_seeds_that_disagree_widen_the_interval() -> None:
+    """Four seeds, half of them 20 points better, half 20 points worse: the mean says nothing."""
+    better, worse = [1.0] * 20 + [0.0] * 80, [-1.0] * 20 + [0.0] * 80
+    alone = clustered_mean([better])
+    assert 0.1 < alone.low < alone.high < 0.3
+    mixed = clustered_mean([better, worse] * 2)
+    assert mixed.value == 0
+    assert mixed.low < -0.09 and mixed.high > 0.09
 
 
-@pytest.mark.parametrize(("first", "second"), [([], []), ([True], []), ([True], [True, False])])
-def test_pairs_must_be_pairs(first: list[bool], second: list[bool]) -> None:
-    with pytest.raises(ValueError, match=r"problem|argument"):
-        paired_difference(first, second)
+def test_the_same_problems_in_every_seed_count_once() -> None:
+    """Equal blocks of the same problems say no more than one of them; of other problems they do."""
+    block = [1.0] * 50 + [0.0] * 50
+    width = {
+        crossed: (found := clustered_mean([block] * 5, crossed=crossed)).high - found.low
+        for crossed in (True, False)
+    }
+    assert width[True] == pytest.approx(0.2, abs=0.03)
+    assert width[False] == pytest.approx(0.2 / sqrt(5), abs=0.03)
+
+
+@given(st.lists(st.lists(st.floats(-1, 1), min_size=1, max_size=6), min_size=1, max_size=4))
+@settings(max_examples=60, deadline=None)
+def test_the_interval_lies_within_the_figures_and_depends_on_its_seed_alone(
+    blocks: list[list[float]],
+) -> None:
+    found = clustered_mean(blocks, repeats=50, seed=3)
+    figures = [value for block in blocks for value in block]
+    assert min(figures) - 1e-9 <= found.low <= found.high <= max(figures) + 1e-9
+    assert found == clustered_mean(blocks, repeats=50, seed=3)
+
+
+@pytest.mark.parametrize(
+    ("blocks", "crossed"), [([], False), ([[1.0], []], False), ([[1.0], [1.0, 0.0]], True)]
+)
+def test_a_mean_needs_figures(blocks: list[list[float]], crossed: bool) -> None:
+    with pytest.raises(ValueError, match="block"):
+        clustered_mean(blocks, crossed=crossed)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
 from restmcts.evaluation.budgets import answers_at
 from restmcts.evaluation.statistics import Interval, clustered_mean, mcnemar, wilson
-from restmcts.evaluation.value_report import Judged, value_report
+from restmcts.evaluation.value_report import Judged, likelihoods, value_report
 from store.events import SearchRecord
-from store.tree import Tree, fold
+from store.tree import Node, Tree, fold
 
 Verdicts = Mapping[str, bool | None]
 """Whether the answer to each problem is right, by the name of the problem; None without a verdict."""
+
+Score = Callable[[Tree, Node], float | None]
+"""What nodes of a tree are ranked by; None where it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,37 +86,55 @@ def any_right(records: Iterable[SearchRecord]) -> dict[str, bool | None]:
     return found
 
 
-def trace_auc(trees: Iterable[tuple[SearchRecord, Tree]]) -> dict[str, float]:
-    """How well the values of whole traces tell right answers from wrong ones; see :func:`ranking`."""
+def value_of(tree: Tree, node: Node) -> float | None:
+    """The value of a partial solution; None where it was not asked for."""
+    return node.score
+
+
+def log_probability(tree: Tree, node: Node) -> float | None:
+    """The log-probability of a partial solution under the policy, which ranks without a value model."""
+    return likelihoods(tree.steps(node.id))[-1]
+
+
+def trace_auc(trees: Iterable[tuple[SearchRecord, Tree]], score: Score = value_of) -> dict[str, float]:
+    """How well the scores of whole traces tell right answers from wrong ones; see :func:`ranking`."""
     return ranking(
-        Judged(record.header.problem, 1, node.score, float(node.correct), node.correct)
+        (record.header.problem, score(tree, node), node.correct)
         for record, tree in trees
         for node in tree.finished()
-        if node.score is not None and node.correct is not None
+        if node.correct is not None
     )
 
 
-def step_auc(trees: Iterable[tuple[SearchRecord, Tree, set[int]]]) -> dict[str, float]:
-    """How well the values of partial solutions tell good ones from others; see :func:`ranking`.
+def step_auc(
+    trees: Iterable[tuple[SearchRecord, Tree, set[int]]], score: Score = value_of
+) -> dict[str, float]:
+    """How well the scores of partial solutions tell good ones from others; see :func:`ranking`.
 
     Args:
         trees: searches with the numbers of their good nodes.
+        score: what partial solutions are ranked by.
     """
     return ranking(
-        Judged(record.header.problem, 1, node.score, float(node.id in good), node.id in good)
+        (record.header.problem, score(tree, node), node.id in good)
         for record, tree, good in trees
         for node in tree.nodes[1:]
-        if node.score is not None
     )
 
 
-def ranking(rows: Iterable[Judged]) -> dict[str, float]:
-    """The AUC over all rows, each node once: ``auc`` with the bounds ``low`` and ``high``.
+def ranking(rows: Iterable[tuple[str, float | None, bool]]) -> dict[str, float]:
+    """The AUC of scores: ``auc`` with the bounds ``low`` and ``high`` of its 95 % interval.
 
-    The interval is the bootstrap over problems. Empty where there are too few good or bad rows for an AUC.
+    Empty where a score is unknown, and where there are too few good or bad ones for an AUC.
+
+    Args:
+        rows: the problem, the score and whether it is a good one, for each node once. Problems are resampled
+            for the interval.
     """
-    judged = list(rows)
-    if not judged:
-        return {}
-    found = value_report(judged, repeats=200).overall.value
+    judged = []
+    for problem, score, good in rows:
+        if score is None:
+            return {}
+        judged.append(Judged(problem, 1, score, float(good), good))
+    found = value_report(judged, repeats=200).overall.value if judged else None
     return {} if found is None else {"auc": found.value, "low": found.low, "high": found.high}

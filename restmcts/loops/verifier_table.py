@@ -8,14 +8,17 @@ from typing import Any
 
 from restmcts.evaluation.statistics import Interval
 from restmcts.evaluation.verification import (
+    Score,
     Verdicts,
     accuracy,
     against,
     answered,
     any_right,
+    log_probability,
     pass_at_1,
     step_auc,
     trace_auc,
+    value_of,
 )
 from restmcts.labels import any_correct
 from restmcts.loops.results import Evaluated, Searched
@@ -65,11 +68,12 @@ def verifier_table(run: Run, phase: str, *, sampled: Searched, candidates: Seque
     likeliest trace (the control without a verifier), and the best possible choice.
     """
     traces = list(run.writer.read_trees(sampled.phase))
+    trees = [(record, fold(record.events)) for record in traces]
     found = answered(traces, ["majority", "best-likelihood"])
     vote = found.verdicts["majority"]
     rows = [
         Row(SELF_CONSISTENCY, vote, {}),
-        Row("likelihood", found.verdicts["best-likelihood"], {}),
+        Row("likelihood", found.verdicts["best-likelihood"], rankings(run, trees, log_probability)),
         *(row for candidate in candidates for row in _rows(run, candidate)),
         Row("pass@k", any_right(traces), {}),
     ]
@@ -95,18 +99,20 @@ def _rows(run: Run, candidate: Candidate) -> Iterator[Row]:
     rule = max(validated, key=validated.__getitem__)
     trees = [(record, fold(record.events)) for record in run.writer.read_trees(candidate.test.phase)]
     found = answered((record for record, _ in trees), [rule, VOTE])
-    problems = {problem.id: problem for problem in run.problems.test}
-    figures = {
-        "training_tokens": candidate.tokens,
-        "trace_auc": trace_auc(trees),
-        "step_auc": step_auc(
-            (record, tree, good_nodes(run, problems, record, tree)) for record, tree in trees
-        ),
-    }
+    figures = {"training_tokens": candidate.tokens} | rankings(run, trees)
     chosen = {"answer_by": rule, "validation": validated}
     yield Row(candidate.name, found.verdicts[rule], figures | chosen, found.value_tokens)
     name = f"{SELF_CONSISTENCY} + {candidate.name}"
     yield Row(name, found.verdicts[VOTE], figures | {"answer_by": VOTE}, found.value_tokens)
+
+
+def rankings(
+    run: Run, trees: Sequence[tuple[SearchRecord, Tree]], score: Score = value_of
+) -> dict[str, dict[str, float]]:
+    """How well whole traces, and partial solutions, are ranked by a score."""
+    problems = {problem.id: problem for problem in run.problems.test}
+    with_good = ((record, tree, good_nodes(run, problems, record, tree)) for record, tree in trees)
+    return {"trace_auc": trace_auc(trees, score), "step_auc": step_auc(with_good, score)}
 
 
 def good_nodes(run: Run, problems: dict[str, Problem], record: SearchRecord, tree: Tree) -> set[int]:

@@ -55,7 +55,10 @@ class Verifier(Settings):
     @field_validator("value_training")
     @classmethod
     def _known(cls, values: dict[str, Any]) -> dict[str, Any]:
-        return checked(ValueTraining, values, "value_training").model_dump(exclude_unset=True)
+        try:
+            return checked(ValueTraining, values, "value_training").model_dump(exclude_unset=True)
+        except InputError as error:
+            raise ValueError(str(error)) from None
 
 
 class Verifiers(Settings):

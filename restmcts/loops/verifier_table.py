@@ -41,11 +41,13 @@ SELF_CONSISTENCY = "self-consistency"
 class Candidate:
     """A trained verifier, with the phases in which it valued traces.
 
-    ``tokens``: what was generated for the trees that it has learned from.
+    ``tokens``: what was generated for the trees that it has learned from; ``start_tokens``: the same of the
+    model that all verifiers start from.
     """
 
     name: str
     tokens: int
+    start_tokens: int
     validation: Searched
     test: Searched
 
@@ -99,7 +101,8 @@ def _rows(run: Run, candidate: Candidate) -> Iterator[Row]:
     rule = max(validated, key=validated.__getitem__)
     trees = [(record, fold(record.events)) for record in run.writer.read_trees(candidate.test.phase)]
     found = answered((record for record, _ in trees), [rule, VOTE])
-    figures = {"training_tokens": candidate.tokens} | rankings(run, trees)
+    tokens = {"training_tokens": candidate.tokens, "start_tokens": candidate.start_tokens}
+    figures = tokens | rankings(run, trees)
     chosen = {"answer_by": rule, "validation": validated}
     yield Row(candidate.name, found.verdicts[rule], figures | chosen, found.value_tokens)
     name = f"{SELF_CONSISTENCY} + {candidate.name}"

@@ -16,6 +16,7 @@ from pydantic import Field, field_validator
 
 from restmcts.aggregations import Aggregation
 from restmcts.errors import InputError
+from restmcts.labels import LABEL_RULES
 from restmcts.loops import phases
 from restmcts.loops.registry import Loop
 from restmcts.loops.results import Evaluated, Searched, Trained
@@ -81,6 +82,9 @@ class Verifiers(Settings):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"two verifiers are called {twice[0]!r}: give each a name of its own")
+        for verifier in verifiers:
+            if verifier.name in LABEL_RULES and verifier.labels.rule != verifier.name:
+                raise ValueError(f"{verifier.name!r} is another label rule: labels are stored by this name")
         return verifiers
 
 
@@ -97,9 +101,10 @@ def verifiers(run: Run, settings: Verifiers) -> Evaluated:
     trees = {"bootstrap": phases.bootstrap(run, policy)}
     if any(verifier.trees == "completions" for verifier in settings.verifiers):
         trees["completions"] = complete_steps(run, policy, trees["bootstrap"], settings)
-    start = run.recipe.models.value_name or policy
+    start, start_tokens = run.recipe.models.value_name or policy, 0
     if run.recipe.bootstrap.perturbed:
         start = phases.start_value_model(run, trees["bootstrap"], policy).checkpoint
+        start_tokens = trees["bootstrap"].policy_tokens
     learned = [train_verifier(run, each, trees[each.trees], start) for each in settings.verifiers]
     splits = {"validation": run.problems.validation, "test": phases.test_problems(run)}
     sampled = {name: sample(run, name, problems, policy, settings) for name, problems in splits.items()}
@@ -107,6 +112,7 @@ def verifiers(run: Run, settings: Verifiers) -> Evaluated:
         Candidate(
             name=verifier.name,
             tokens=trees[verifier.trees].policy_tokens,
+            start_tokens=start_tokens,
             validation=revalue(run, verifier, Models(policy, model), sampled["validation"], "validation"),
             test=revalue(run, verifier, Models(policy, model), sampled["test"], "test"),
         )

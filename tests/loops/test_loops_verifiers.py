@@ -70,6 +70,7 @@ def test_verifiers_learn_from_as_many_tokens(rows: dict[str, dict[str, Any]]) ->
     traces, completions = (rows[name]["training_tokens"] for name in ("orm", "hard"))
     assert traces * 0.9 < completions <= traces
     assert rows["soft"]["training_tokens"] == completions
+    assert rows["soft"]["start_tokens"] == 0
 
 
 def test_a_verifier_is_compared_with_the_vote_on_the_same_problems(rows: dict[str, dict[str, Any]]) -> None:
@@ -176,6 +177,7 @@ def test_a_comparison_that_is_killed_again_and_again_ends_as_if_nothing_was(
         ('[{name="a",labels={rule="outcom"}}]', "unknown label rule 'outcom'"),
         ('[{name="a",labels={},value_training={update=3}}]', "did you mean 'updates'?"),
         ('[{name="A b",labels={}}]', "verifiers.0.name"),
+        ('[{name="rest-mcts",labels={rule="outcome"}}]', "'rest-mcts' is another label rule"),
     ],
 )
 def test_what_is_wrong_with_a_verifier_is_said(tmp_path: Path, verifiers: str, message: str) -> None:

@@ -81,15 +81,10 @@ def verifier_table(run: Run, phase: str, *, sampled: Searched, candidates: Seque
     ]
     shown = [_shown("pass@1", pass_at_1(traces), len(traces), found.policy_tokens, 0.0, {})]
     for row in rows:
-        figures = (
-            row.figures
-            if row.verdicts is vote
-            else row.figures | {"against_vote": against(row.verdicts, vote)}
-        )
+        figures = row.figures | {"against_vote": against(row.verdicts, vote)}
         known = sum(verdict is not None for verdict in row.verdicts.values())
-        shown.append(
-            _shown(row.method, accuracy(row.verdicts), known, found.policy_tokens, row.value_tokens, figures)
-        )
+        tokens = found.policy_tokens, row.value_tokens
+        shown.append(_shown(row.method, accuracy(row.verdicts), known, *tokens, figures))
     for line in shown:
         run.writer.add_evaluation(_evaluation(phase, line))
     return Evaluated(**vars(sampled) | {"phase": phase, "policy_tokens": 0}, rows=shown)

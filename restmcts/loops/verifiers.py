@@ -28,7 +28,6 @@ from restmcts.problems.problem import Problem
 from restmcts.recipe import RuleChoice
 from restmcts.search.registry import method_settings
 from restmcts.search.running.revaluing import revaluing_task
-from restmcts.search.settings import Method
 from restmcts.settings import Settings, checked
 from restmcts.training.settings import ValueTraining
 from restmcts.workers.local import Models
@@ -124,52 +123,38 @@ def verifiers(run: Run, settings: Verifiers) -> Evaluated:
 
 def complete_steps(run: Run, policy: str, searched: Searched, settings: Verifiers) -> Searched:
     """Sample solutions of the same problems with completions of their steps, for as many tokens."""
-    wanted: Mapping[str, Any] = {"traces": 0, "completions": settings.completions, "early_stop": False}
-    method = method_settings("step-completions", wanted, "verifiers")
+    wanted = {"traces": 0, "completions": settings.completions}
     problems = run.problems.train[: run.recipe.bootstrap.problems]
     budget = max(1, searched.policy_tokens // searched.trees)
-    work = partial(
-        _searched,
-        run,
-        policy=policy,
-        problems=problems,
-        method="step-completions",
-        settings=method,
-        budget=budget,
-    )
-    return run.phase("0.complete-steps", "search", 0, Searched, work)
+    return _sampled(run, "0.complete-steps", policy, problems, "step-completions", wanted, budget)
 
 
 def sample(run: Run, name: str, problems: Sequence[Problem], policy: str, settings: Verifiers) -> Searched:
     """Sample traces of each problem, unguided and without values: all verifiers choose among these."""
-    wanted: Mapping[str, Any] = {"samples": settings.samples, "early_stop": False}
-    method = method_settings("self-consistency", wanted, "verifiers")
-    work = partial(
-        _searched,
-        run,
-        policy=policy,
-        problems=problems,
-        method="self-consistency",
-        settings=method,
-        budget=None,
-    )
-    return run.phase(f"{name}.sample", "evaluate", 0, Searched, work)
+    wanted = {"samples": settings.samples}
+    return _sampled(run, f"{name}.sample", policy, problems, "self-consistency", wanted, kind="evaluate")
 
 
-def _searched(
+def _sampled(
     run: Run,
-    phase: str,
-    *,
+    name: str,
     policy: str,
     problems: Sequence[Problem],
     method: str,
-    settings: Method,
-    budget: int | None,
+    wanted: Mapping[str, int],
+    budget: int | None = None,
+    *,
+    kind: str = "search",
 ) -> Searched:
-    with run.workers(Models(policy)) as workers:
-        return run_tasks(
-            run, phase, search_tasks(run, phase, problems, method, settings, budget=budget), workers
-        )
+    """The phase ``name``: an unguided search of each problem, with the settings ``wanted`` of the method."""
+    settings = method_settings(method, {**wanted, "early_stop": False}, name)
+
+    def work(phase: str) -> Searched:
+        tasks = search_tasks(run, phase, problems, method, settings, budget=budget)
+        with run.workers(Models(policy)) as workers:
+            return run_tasks(run, phase, tasks, workers)
+
+    return run.phase(name, kind, 0, Searched, work)
 
 
 def train_verifier(run: Run, verifier: Verifier, searched: Searched, start: str) -> str:

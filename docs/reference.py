@@ -144,7 +144,23 @@ def _entries(kind: str, registry: Registry[Any]) -> str:
     for name, found in entries.items():
         if found.settings and found.settings.model_fields:
             parts.append(f"`{name}`:\n\n{keys_table(found.settings)}")
+            parts += _lists_of(found.settings)
     return "\n\n".join(parts)
+
+
+def _lists_of(settings: type[BaseModel]) -> Iterator[str]:
+    """The keys of the tables that settings hold in lists, with those of tables inside them."""
+    for key, field in settings.model_fields.items():
+        inner = nested(field.annotation)
+        if inner is None or is_table(field):
+            continue
+        tables = {
+            f"{name}.": kind
+            for name, part in inner.model_fields.items()
+            if is_table(part) and (kind := nested(part.annotation))
+        }
+        yield f"A table of `{key}`:\n\n{keys_table(inner)}"
+        yield from (keys_table(kind, prefix) for prefix, kind in tables.items())
 
 
 PARTS: dict[str, Callable[[], str]] = {

@@ -104,8 +104,8 @@ class BootstrapSettings(Settings):
     )
 
 
-class LabelSettings(Settings):
-    """How step values are inferred from verified trees."""
+class RuleChoice(Settings):
+    """A label rule with its settings."""
 
     rule: str = Field(
         default="rest-mcts",
@@ -114,13 +114,6 @@ class LabelSettings(Settings):
     settings: dict[str, Any] | None = Field(
         default=None,
         description="settings of the rule, for a rule that has some",
-    )
-    memory: Literal["latest", "all"] = Field(
-        default="all",
-        description=(
-            "the trees that the models of an iteration learn from: those of the bootstrap and all iterations"
-            " (`all`), or of this iteration (`latest`)"
-        ),
     )
 
     @model_validator(mode="before")
@@ -141,6 +134,18 @@ class LabelSettings(Settings):
     def build(self) -> Callable[[Tree], Labels]:
         """The rule as a function of a tree, with its settings."""
         return label_rule(self.rule, self.settings)
+
+
+class LabelSettings(RuleChoice):
+    """How step values are inferred from verified trees."""
+
+    memory: Literal["latest", "all"] = Field(
+        default="all",
+        description=(
+            "the trees that the models of an iteration learn from: those of the bootstrap and all iterations"
+            " (`all`), or of this iteration (`latest`)"
+        ),
+    )
 
 
 class EvaluationSettings(Settings):

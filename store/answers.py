@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import prod
+from math import inf, prod
 from typing import Literal
 
 from store.tree import Node, Tree
@@ -94,6 +94,18 @@ def best_product(tree: Tree) -> Answer | None:
     return _best(tree, lambda node: prod(_scores(tree, node)))
 
 
+def best_likelihood(tree: Tree) -> Answer | None:
+    """The finished node whose steps the policy finds most likely together; no value model takes part.
+
+    A solution with a step of unknown probability comes after all others.
+    """
+    return _best(tree, lambda node: _log_probability(tree, node))
+
+
+def _log_probability(tree: Tree, node: Node) -> float:
+    return sum(-inf if step.logprob is None else step.logprob for step in tree.steps(node.id))
+
+
 def majority(tree: Tree) -> Answer | None:
     """The answer that most samples gave (self-consistency)."""
     return _vote(tree, lambda node: node.samples)
@@ -128,6 +140,7 @@ RULES: dict[str, AnswerRule] = {
     "best-last": AnswerRule(best_last, "leaf"),
     "best-minimum": AnswerRule(best_minimum, "path"),
     "best-product": AnswerRule(best_product, "path"),
+    "best-likelihood": AnswerRule(best_likelihood, "nothing"),
     "majority": AnswerRule(majority, "nothing"),
     "value-vote": AnswerRule(value_vote, "leaf"),
 }

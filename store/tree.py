@@ -126,11 +126,14 @@ class Tree:
         nodes: the nodes, in the order in which they joined.
         cost: what the search has taken so far.
         stopped: the last event of a search that has ended.
+        traces: for each node from which whole traces were sampled, the last node of each of them, in the
+            order of sampling. It is kept here, as most trees have such nodes at the root or nowhere.
     """
 
     nodes: list[Node] = field(default_factory=lambda: [Node(0, None, 0, None)])
     cost: Cost = field(default_factory=Cost)
     stopped: Stopped | None = None
+    traces: dict[int, list[int]] = field(default_factory=dict)
     _children: _Children = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -198,6 +201,12 @@ class Tree:
         touched: list[int] = _APPLY[type(event)](self, event)  # type: ignore[operator]
         return touched
 
+    def forget_trace(self, node: int) -> None:
+        """Take the trace back that was sampled last from ``node``; its nodes are the caller's to remove."""
+        self.traces[node].pop()
+        if not self.traces[node]:
+            del self.traces[node]
+
     def _node(self, node: int) -> Node:
         if not 0 <= node < len(self.nodes):
             raise ValueError(f"event names node {node}, but the tree has {len(self.nodes)} nodes")
@@ -253,6 +262,7 @@ def _extended(tree: Tree, event: Extended) -> list[int]:
         current = tree._add(current, step, 0) if found is None else found
         current.samples += 1
         touched.append(current.id)
+    tree.traces.setdefault(event.node, []).append(current.id)
     return touched
 
 

@@ -11,6 +11,9 @@ import numpy as np
 Z_95 = 1.959963984540054
 """The normal quantile of a two-sided 95 % interval."""
 
+_CHUNK = 250
+"""Resamples that are counted at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Interval:

@@ -1,6 +1,7 @@
 """Step labels by Monte-Carlo estimation over the verified answers below a step.
 
-The rules of MATH-SHEPHERD (arXiv 2312.08935), with the traces of the tree as the completions.
+A cheap approximation of MATH-SHEPHERD (arXiv 2312.08935) for any tree: all traces through a step count as
+its completions. ``math-shepherd`` reads completions that were sampled from the step.
 """
 
 from __future__ import annotations
@@ -18,6 +19,12 @@ def correct_share(tree: Tree) -> Labels:
     right, all_ = _verified_below(tree)
     shares = [correct / total if total else None for correct, total in zip(right, all_, strict=True)]
     return (None, *shares[1:])
+
+
+def share_of_tree(tree: Tree) -> float | None:
+    """The share of all verified answers of a tree that are correct; None where nothing was verified."""
+    right, all_ = _verified_below(tree)
+    return right[0] / all_[0] if all_[0] else None
 
 
 def any_correct(tree: Tree) -> Labels:
@@ -42,5 +49,10 @@ def _verified_below(tree: Tree) -> tuple[list[int], list[int]]:
     return right, all_
 
 
-CORRECT_SHARE = LabelRule(correct_share, "share of the verified answers below a step that are correct")
-ANY_CORRECT = LabelRule(any_correct, "1 where any verified answer below a step is correct, else 0")
+CORRECT_SHARE = LabelRule(
+    correct_share,
+    "share of the correct among the verified answers below a step (from the leaves of any tree)",
+)
+ANY_CORRECT = LabelRule(
+    any_correct, "1 where any verified answer below a step is correct, else 0 (from the leaves of any tree)"
+)

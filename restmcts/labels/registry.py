@@ -24,11 +24,13 @@ class LabelRule:
             argument ``settings``.
         summary: what the rule says about a step, in one line.
         settings: the keys of ``labels.settings``; None for a rule without settings.
+        needs: what is missing where the rule labels no step at all, as a sentence.
     """
 
     run: Callable[..., Labels]
     summary: str
     settings: type[Settings] | None = None
+    needs: str = "no tree has a correct answer; search longer, with a better policy, or on easier problems"
 
 
 LABEL_RULES = Registry(
@@ -40,6 +42,9 @@ LABEL_RULES = Registry(
         "correct-share": "restmcts.labels.estimation:CORRECT_SHARE",
         "any-correct": "restmcts.labels.estimation:ANY_CORRECT",
         "first-error": "restmcts.labels.first_error:FIRST_ERROR",
+        "outcome": "restmcts.labels.outcome:OUTCOME",
+        "math-shepherd": "restmcts.labels.math_shepherd:MATH_SHEPHERD",
+        "relative-progress": "restmcts.labels.relative_progress:RELATIVE_PROGRESS",
     },
 )
 

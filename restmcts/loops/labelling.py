@@ -9,6 +9,7 @@ from restmcts.errors import PhaseError
 from restmcts.labels import LABEL_RULES, Labels, rest_mcts
 from restmcts.loops.results import Labelled, Selected
 from restmcts.loops.run import Run
+from restmcts.recipe import RuleChoice
 from restmcts.samples.policy import Traces, demonstrations, find
 from restmcts.samples.selection import SelectionSettings, choose, filters
 from restmcts.samples.value import labelled_chains
@@ -18,35 +19,42 @@ PAPER_RULE = "rest-mcts"
 """The paper's quality values are always inferred and stored beside the rule that is trained on."""
 
 
-def label_trees(run: Run, phase: str, search: str) -> Labelled:
+def label_trees(
+    run: Run, phase: str, search: str, labels: RuleChoice | None = None, name: str | None = None
+) -> Labelled:
     """Label the trees of the phase ``search`` in one pass; write the labels and the value samples.
+
+    Args:
+        labels: the rule; None: that of the recipe.
+        name: what the labels are stored as; None: as the rule is called.
 
     Raises:
         PhaseError: no tree has a label.
     """
-    rule, label = run.recipe.labels.rule, run.recipe.labels.build()
+    chosen = labels or run.recipe.labels
+    rule, label = chosen.rule, chosen.build()
     run.note_uses(phase, LABEL_RULES, [rule])
     labelled: list[tuple[str, Labels]] = []
     paper: list[tuple[str, Labels]] = []
     samples: list[ValueSample] = []
     for record, tree in run.trees(search):
-        labels = label(tree)
-        labelled.append((record.header.id, labels))
+        values = label(tree)
+        labelled.append((record.header.id, values))
         paper.append((record.header.id, rest_mcts(tree)))
-        samples.extend(labelled_chains(record, tree, labels))
+        samples.extend(labelled_chains(record, tree, values))
     if not samples:
         raise PhaseError(
-            f"{phase}: the rule {rule!r} labels no step of the {len(labelled)} trees of {search}: no tree"
-            " has a correct answer; search longer, with a better policy, or on easier problems"
+            f"{phase}: the rule {rule!r} labels no step of the {len(labelled)} trees of {search}:"
+            f" {LABEL_RULES[rule].needs}"
         )
-    run.writer.write_labels(search, rule, labelled)
-    if rule != PAPER_RULE:
+    run.writer.write_labels(search, name or rule, labelled)
+    if (name or rule) != PAPER_RULE:
         run.writer.write_labels(search, PAPER_RULE, paper)
     run.writer.write_samples(phase, samples)
     return Labelled(
         rule=rule,
-        trees=sum(any(value is not None for value in labels) for _, labels in labelled),
-        labelled_steps=sum(value is not None for _, labels in labelled for value in labels),
+        trees=sum(any(value is not None for value in values) for _, values in labelled),
+        labelled_steps=sum(value is not None for _, values in labelled for value in values),
         chains=len(samples),
         search=search,
     )

@@ -40,6 +40,7 @@ from restmcts.loops.training import (
 )
 from restmcts.loops.tuning import tuned_temperature
 from restmcts.problems.problem import Problem
+from restmcts.recipe import RuleChoice
 from restmcts.search.choice import GenerationSettings
 from restmcts.search.registry import method_settings
 from restmcts.workers.local import Models
@@ -141,10 +142,22 @@ def tune(run: Run, iteration: int, models: Models, generation: GenerationSetting
     return run.phase(f"{iteration}.tune", "search", iteration, Tuned, work)
 
 
-def label(run: Run, iteration: int, searched: Searched) -> LabelledTrees:
-    """Infer a quality value for every step of the trees; write the value samples."""
-    work = partial(label_trees, run, search=searched.phase)
-    return LabelledTrees(searched, run.phase(f"{iteration}.label", "label", iteration, Labelled, work))
+def label(
+    run: Run,
+    iteration: int,
+    searched: Searched,
+    labels: RuleChoice | None = None,
+    name: str | None = None,
+) -> LabelledTrees:
+    """Infer a quality value for every step of the trees; write the value samples.
+
+    Args:
+        labels: the rule; None: that of the recipe.
+        name: tells this labelling from others of the iteration: in the name of the phase, and of the labels.
+    """
+    work = partial(label_trees, run, search=searched.phase, labels=labels, name=name)
+    phase = f"{iteration}.label" + (f"-{name}" if name else "")
+    return LabelledTrees(searched, run.phase(phase, "label", iteration, Labelled, work))
 
 
 def select(run: Run, iteration: int, searches: Sequence[Searched]) -> Selected:

@@ -48,6 +48,7 @@ LOOPS: Registry[Loop] = Registry(
         "self-rewarding": "restmcts.loops.self_rewarding:SELF_REWARDING",
         "step-pairs": "restmcts.loops.step_pairs:STEP_PAIRS",
         "demonstrations": "restmcts.loops.demonstrations:DEMONSTRATIONS",
+        "verifiers": "restmcts.loops.verifiers:VERIFIERS",
     },
 )
 

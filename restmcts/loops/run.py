@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from restmcts.aggregations import Aggregation
 from restmcts.engines.adapters import base_folder, is_adapter, name_base, read_adapter
 from restmcts.engines.base import Sampling
 from restmcts.engines.registry import ENGINES
@@ -221,14 +222,24 @@ class Run:
         """Store which distributions the entries of a registry come from that a phase uses."""
         self.writer.note_uses(phase, registry.plural, registry.origins(names))
 
-    def workers(self, models: Models) -> AbstractContextManager[LocalWorkers]:
-        """What searches with these models; opened by ``with``."""
+    def workers(
+        self, models: Models, aggregation: Aggregation | None = None
+    ) -> AbstractContextManager[LocalWorkers]:
+        """What searches with these models; opened by ``with``.
+
+        Args:
+            models: the names of the models.
+            aggregation: how the value of a partial solution follows from those of its steps; None: as the
+                recipe says.
+        """
         recipe = self.recipe
-        wanted = recipe.sampling
+        wanted, settings = recipe.sampling, recipe.models
+        if aggregation is not None:
+            settings = settings.model_copy(update={"value_aggregation": aggregation})
         return open_workers(
             models,
             self.folder,
-            recipe.models,
+            settings,
             self.grader,
             Sampling(wanted.temperature, wanted.top_p, wanted.step_tokens, wanted.trace_tokens),
             drop_repeats=wanted.drop_repeats,

@@ -148,14 +148,28 @@ def start_value(run: Run, phase: str, search: str, policy: str) -> Trained:
     return _tune_value(run, phase, 0, samples, policy, settings, "start", share_nodes=False)
 
 
-def tune_value(run: Run, phase: str, iteration: int, samples: Sequence[ValueSample], parent: str) -> Trained:
-    """Train a value model from ``parent``, a policy or a value model, without held-out problems."""
+def tune_value(
+    run: Run,
+    phase: str,
+    iteration: int,
+    samples: Sequence[ValueSample],
+    parent: str,
+    *,
+    settings: ValueTraining | None = None,
+    role: str = "value",
+) -> Trained:
+    """Train a value model from ``parent``, a policy or a value model, without held-out problems.
+
+    Args:
+        settings: how to train; None: as the recipe says.
+        role: the name of the checkpoint in its iteration.
+    """
     recipe = run.recipe
-    settings = recipe.value_training
-    if iteration > 0 and recipe.value_update is not None:
-        settings = recipe.value_update
+    if settings is None:
+        updated = recipe.value_update if iteration > 0 else None
+        settings = updated or recipe.value_training
     kept = [sample for sample in samples if not held_out(sample.problem)]
-    return _tune_value(run, phase, iteration, kept, parent, settings, "value")
+    return _tune_value(run, phase, iteration, kept, parent, settings, role)
 
 
 def _tune_value(

@@ -53,6 +53,7 @@ METHODS = Registry(
         "greedy": "restmcts.search.methods.sampling:GREEDY",
         "self-consistency": "restmcts.search.methods.sampling:SELF_CONSISTENCY",
         "best-of-n": "restmcts.search.methods.sampling:BEST_OF_N",
+        "step-completions": "restmcts.search.methods.step_completions:STEP_COMPLETIONS",
         "tot-bfs": "restmcts.search.methods.tree_of_thought:TOT_BFS",
         "tot-dfs": "restmcts.search.methods.tree_of_thought:TOT_DFS",
         "mcts": "restmcts.search.methods.mcts:MCTS",

@@ -27,6 +27,7 @@ from tests.support.sampling import shared_passes
 SHORT: dict[str, dict[str, Any]] = {
     "self-consistency": {"samples": 5},
     "best-of-n": {"samples": 5, "answer_by": "best-minimum"},
+    "step-completions": {"traces": 3, "completions": 2},
     "tot-bfs": {"depth": 5, "repeat": False, "early_stop": False},
     "tot-dfs": {"depth": 5, "repeat": False, "early_stop": False},
     "mcts": {"rounds": 12},

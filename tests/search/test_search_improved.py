@@ -115,7 +115,7 @@ def test_a_root_without_any_step_ends_the_search() -> None:
     assert (found.outcome.reason, found.answer) == ("exhausted", None)
 
 
-SEARCHING = [name for name in METHODS if name not in {"greedy", "self-consistency"}]
+SEARCHING = [name for name in METHODS if name not in {"greedy", "self-consistency", "step-completions"}]
 
 
 def one_step(method: str, value: float, **settings: Any) -> ScriptedSearch:

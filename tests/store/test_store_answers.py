@@ -54,6 +54,18 @@ def test_each_rule(rule: str, answer: tuple[str, int]) -> None:
     assert RULES[rule].run(TREE) == answer
 
 
+def test_the_likeliest_solution_has_the_largest_sum_of_log_probabilities() -> None:
+    # a -1.5, b -1.0, c unknown in its first step
+    rows = {"a": (-0.25, -1.25), "b": (-0.75, -0.25), "c": (None, -0.125)}
+    traces = [
+        Extended(0, tuple(Step(f"{answer}{depth}", logprob=known) for depth, known in enumerate(row)))
+        for answer, row in rows.items()
+    ]
+    judged = [Critiqued(node, True, answer) for node, answer in ((2, "a"), (4, "b"), (6, "c"))]
+    assert RULES["best-likelihood"].run(fold([*traces, *judged])) == ("b", 4)
+    assert RULES["best-likelihood"].run(fold([*traces, judged[2]])) == ("c", 6)
+
+
 def test_votes_add_up_over_nodes() -> None:
     tree = chains(("a", (0.5,), 0.4, 1), ("b", (0.5,), 0.6, 1), ("a", (0.5,), 0.5, 1))
     assert RULES["value-vote"].run(tree) == ("a", 3)

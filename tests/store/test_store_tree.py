@@ -125,6 +125,18 @@ def test_a_trace_walks_over_steps_that_are_there() -> None:
     ]
 
 
+def test_a_tree_knows_from_which_nodes_traces_were_sampled() -> None:
+    tree = fold(
+        [Extended(0, (A, B)), Extended(1, (B,)), Extended(1, (C,)), Extended(1, ()), Extended(0, (A,))]
+    )
+    assert tree.traces == {0: [2, 1], 1: [2, 3, 1]}
+    tree.forget_trace(1)
+    tree.forget_trace(0)
+    tree.forget_trace(0)
+    assert tree.traces == {1: [2, 3]}
+    assert fold([Expanded(0, (A,), (2,))]).traces == {}
+
+
 def test_a_trace_that_ends_is_not_the_one_that_goes_on() -> None:
     ended = Step(A.text, A.tokens, None, True)
     assert len(fold([Extended(0, (A,)), Extended(0, (ended,))]).nodes) == 3

@@ -154,6 +154,9 @@ class Player:
             _put_back(tree.nodes[number], children, values)
         tree.cost, tree.stopped = before.cost, before.stopped
         self.position -= 1
+        event = self.events[self.position]
+        if isinstance(event, Extended):
+            tree.forget_trace(event.node)
         affected = self._affected[self.position]
         return Change(frozenset(node for node in affected if node < before.size), structure)
 

@@ -24,6 +24,7 @@ ROW_NAMES = {
     "best-last": "best-of-n, last",
     "best-minimum": "best-of-n, minimum",
     "best-product": "best-of-n, product",
+    "best-likelihood": "best-of-n, likelihood",
     "majority": "self-consistency",
     "value-vote": "self-consistency, value vote",
 }
@@ -78,18 +79,29 @@ def sample_traces(recorder: Recorder, settings: Traces, random: Random) -> Moves
     Ends early at a finished trace that reaches the gate, if the rule reads values. Traces are then drawn
     one at a time, as those after it would be for nothing.
     """
+    outcome: Outcome | None = yield from sample_below(
+        recorder, settings, recorder.tree.root, settings.samples or UNLIMITED
+    )
+    return outcome or Outcome("samples")
+
+
+def sample_below(recorder: Recorder, settings: Method, node: Node, wanted: int) -> Moves:
+    """Sample ``wanted`` whole traces from ``node``, fewer where the policy has no more.
+
+    Returns:
+        The outcome of a search that ends early; else None.
+    """
     may_stop = settings.early_stop and RULES[settings.answer_by].reads != "nothing"
-    wanted = settings.samples or UNLIMITED
     while wanted > 0:
-        traces: list[Trace] = yield Complete(Prefix(0), 1 if may_stop else wanted)
+        traces: list[Trace] = yield Complete(Prefix(node.id), 1 if may_stop else wanted)
         if not traces:
             break
         wanted -= len(traces)
         for trace in traces:
-            leaf: Node | None = yield from join(recorder, trace, settings)
+            leaf: Node | None = yield from join(recorder, trace, settings, node.id)
             if may_stop and leaf is not None and at_gate(leaf, settings):
                 return Outcome("gate", leaf.id)
-    return Outcome("samples")
+    return None
 
 
 def reads_values(settings: Method) -> bool:
@@ -102,25 +114,30 @@ def values_read(settings: Method) -> set[str]:
     return {RULES[rule].reads for rule in (settings.answer_by, *settings.read_by)}
 
 
-def join(recorder: Recorder, trace: Trace, settings: Method) -> Moves:
-    """Let a trace join the tree; critique it, and value what the answer rules read.
+def join(recorder: Recorder, trace: Trace, settings: Method, node: int = 0) -> Moves:
+    """Let a trace join the tree below ``node``; critique it, and value what the answer rules read.
 
     Everything about a trace stands in the events before the next one: the search can be cut between.
 
     Returns:
         The last node of the trace; None for a trace without steps.
     """
-    nodes = recorder.emit(Extended(0, trace.steps, trace.cost))
+    nodes = recorder.emit(Extended(node, trace.steps, trace.cost))
     if not nodes:
         return None
     leaf = nodes[-1]
     yield from critique(recorder, leaf)
+    yield from value_trace(recorder, nodes, settings)
+    return leaf
+
+
+def value_trace(recorder: Recorder, nodes: list[Node], settings: Method) -> Moves:
+    """Value those of the nodes of a trace, first to last, that the answer rules read."""
     reads = values_read(settings)
     if "path" in reads:
         yield from value_nodes(recorder, nodes)
     elif "leaf" in reads:
-        yield from value_nodes(recorder, [leaf])
-    return leaf
+        yield from value_nodes(recorder, nodes[-1:])
 
 
 GREEDY = SearchMethod(

@@ -42,6 +42,7 @@ from restmcts.search.requests import (
 from restmcts.search.running.jobs import Job, Jobs, all_of
 from restmcts.search.running.ledger import BudgetSpentError, Ledger
 from restmcts.search.running.prefixes import Reader, prefix_steps
+from restmcts.search.running.revaluing import paid_before, value_again
 from restmcts.search.running.task import Engines, SearchTask
 from restmcts.seeds import derive_seed
 from store.answers import RULES
@@ -74,8 +75,12 @@ class Session:
 
     async def play(self) -> Outcome:
         """Answer the method's requests until it returns or the budget is spent."""
-        run = METHODS[self.task.method].run
-        outcome: Outcome | None = await self.drive(run(self.recorder, self.task.settings, Random(self.seed)))
+        if self.task.stored is None:
+            moves = METHODS[self.task.method].run(self.recorder, self.task.settings, Random(self.seed))
+        else:
+            self.ledger.spent = paid_before(self.task)
+            moves = value_again(self.recorder, self.task)
+        outcome: Outcome | None = await self.drive(moves)
         return outcome or Outcome("budget")
 
     async def drive(self, moves: Moves) -> Any:

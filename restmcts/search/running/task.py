@@ -9,7 +9,7 @@ from restmcts.engines.base import Critic, Policy, Sampling, ValueModel
 from restmcts.errors import InputError
 from restmcts.problems.problem import Problem
 from restmcts.search.settings import Method
-from store.events import Header
+from store.events import Event, Header
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,7 @@ class SearchTask:
         temperature: the sampling temperature; None: that of the engines.
         phase: the phase that the search is stored in.
         number: its number there.
+        stored: the events of a search of this method whose traces are valued again, instead of a search.
 
     Raises:
         InputError: nothing would ever end the search.
@@ -54,9 +55,10 @@ class SearchTask:
     phase: str = "search"
     number: int = 0
     temperature: float | None = None
+    stored: tuple[Event, ...] | None = None
 
     def __post_init__(self) -> None:
-        if self.settings.endless and self.budget is None:
+        if self.settings.endless and self.budget is None and self.stored is None:
             raise InputError(
                 f"method {self.method!r} with these settings ends only by a token budget: give one"
             )

@@ -1,0 +1,59 @@
+"""Step labels by completions sampled from each step (MATH-SHEPHERD, arXiv 2312.08935, Section 3.3)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from restmcts.labels.registry import LabelRule, Labels
+from restmcts.settings import Settings
+from store.tree import Tree
+
+
+class MathShepherd(Settings):
+    """The settings of MATH-SHEPHERD."""
+
+    estimate: Literal["hard", "soft"] = Field(
+        default="hard",
+        description=(
+            "`hard`: 1 if any completion of a step reaches the right answer, else 0; `soft`: the share of"
+            " its completions that do"
+        ),
+    )
+
+
+def math_shepherd(tree: Tree, settings: MathShepherd) -> Labels:
+    """Label the steps of the solutions of a tree by the verdicts on completions that start right after them.
+
+    A solution is a trace that was sampled from the root. Completions that start further down say nothing
+    about a step, nor does another solution through it. The last step of a finished solution has its own
+    verdict as its label. Completions without a verdict do not count; a step without any, the steps of
+    completions and the root have no label. Nor has a solution of several steps none of which was completed:
+    it would teach its outcome alone.
+    """
+    labels: list[float | None] = [None] * len(tree.nodes)
+    completed = {node: leaves for node, leaves in tree.traces.items() if node}
+    for node, leaves in completed.items():
+        verdicts = [tree.nodes[leaf].correct for leaf in leaves]
+        labels[node] = _estimate([verdict for verdict in verdicts if verdict is not None], settings)
+    for leaf in tree.traces.get(0, []):
+        verdict, path = tree.nodes[leaf].correct, tree.path(leaf)
+        whole = len(path) == 1 or any(node.id in completed for node in path)
+        if verdict is not None and path and whole:
+            labels[leaf] = float(verdict)
+    return tuple(labels)
+
+
+def _estimate(verdicts: list[bool], settings: MathShepherd) -> float | None:
+    if not verdicts:
+        return None
+    return float(any(verdicts)) if settings.estimate == "hard" else sum(verdicts) / len(verdicts)
+
+
+MATH_SHEPHERD = LabelRule(
+    math_shepherd,
+    "whether completions sampled from a step reach the right answer (MATH-SHEPHERD)",
+    MathShepherd,
+    needs="no step has completions with a verdict; the method step-completions samples them",
+)

@@ -23,6 +23,7 @@ from rich.progress import Progress as Bars
 from rich.table import Column, Table
 from rich.text import Text
 
+from restmcts.cli.signals import heed
 from restmcts.cli.text import complain, escaped, harmless, note, visible
 from restmcts.progress import Figures
 
@@ -136,10 +137,12 @@ class TerminalProgress:
         self._bars.stop()
 
     def start(self, phase: str, kind: str, total: int | None) -> None:
+        heed()
         self._clear()
         self._task = self._bars.add_task(harmless(phase), total=total, figures="")
 
     def update(self, done: int, figures: Figures) -> None:
+        heed()
         if self._task is not None:
             self._bars.update(self._task, completed=done, figures=described(figures))
 
@@ -171,10 +174,12 @@ class LineProgress:
         return None
 
     def start(self, phase: str, kind: str, total: int | None) -> None:
+        heed()
         self._phase, self._total = phase, total
         self._started = self._printed = time.monotonic()
 
     def update(self, done: int, figures: Figures) -> None:
+        heed()
         now = time.monotonic()
         if now - self._printed < QUIET_SECONDS:
             return

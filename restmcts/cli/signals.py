@@ -24,6 +24,16 @@ def received() -> int | None:
     return _received
 
 
+def heed() -> None:
+    """Raise what a signal has raised already, where that was lost: a destructor, for example, swallows it.
+
+    Raises:
+        KeyboardInterrupt: a signal came that is to end the program.
+    """
+    if _received is not None:
+        raise KeyboardInterrupt
+
+
 def exit_code() -> int:
     """128 and the number of the signal that has ended the program, as shells have it."""
     return 128 + (_received or signal.SIGINT)

@@ -70,6 +70,20 @@ def test_a_forked_child_ends_at_once() -> None:
     assert done.stdout == f"{-signal.SIGTERM}\n"
 
 
+def test_a_signal_that_a_destructor_swallowed_ends_the_next_piece_of_work() -> None:
+    code = (
+        "import signal; from restmcts.cli.signals import end_as_by_interrupt; end_as_by_interrupt()\n"
+        "from restmcts.cli.console import open_progress\n"
+        "class Last:\n    def __del__(self):\n        signal.raise_signal(signal.SIGTERM)\n"
+        "last = Last(); del last\n"
+        "try:\n    open_progress().start('1.search', 'search', 9)\n"
+        "except KeyboardInterrupt:\n    print('ended')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "Exception ignored" in done.stderr
+    assert done.stdout == "ended\n"
+
+
 def test_a_larger_limit_goes_on_and_a_smaller_one_is_refused(policy: Path, tmp_path: Path) -> None:
     problems, root = numbered(tmp_path, 12), tmp_path / "store"
     restmcts(*sampling(problems, policy, root, "--limit", 4))

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from restmcts.evaluation.budgets import answers_at
-from restmcts.evaluation.statistics import Interval, clustered_mean, mcnemar, wilson
 from restmcts.evaluation.judged import Judged, likelihoods
+from restmcts.evaluation.statistics import Interval, clustered_mean, mcnemar, wilson
 from restmcts.evaluation.value_report import value_report
 from store.events import SearchRecord
 from store.tree import Node, Tree, fold

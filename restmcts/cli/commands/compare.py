@@ -35,14 +35,36 @@ def compare(
     output says so. In the table of accuracies, tokens are those of a problem, and data counts the tokens that
     were generated for training data so far.
     """
+    check_output(markdown, picture, as_json)
+    print_comparison(root, runs, markdown=markdown, picture=picture, as_json=as_json)
+
+
+def check_output(markdown: bool, picture: Path | None, as_json: bool) -> None:
+    """Refuse outputs of a comparison that cannot be, before any work is done for it.
+
+    Raises:
+        InputError: two forms at once, or a picture of an unknown kind.
+    """
     from restmcts.errors import InputError
     from restmcts.evaluation.comparison.picture import check_ending
-    from restmcts.evaluation.comparison.runs import arms_of
 
     if markdown and as_json:
         raise InputError("--json and --markdown exclude each other")
     if picture is not None:
         check_ending(picture)
+
+
+def print_comparison(
+    root: Path, runs: Sequence[str], *, markdown: bool, picture: Path | None, as_json: bool
+) -> None:
+    """Compare runs, and print what the command prints; see :func:`compare`.
+
+    Raises:
+        InputError: there is no such run.
+        StoreError: a run cannot be read, or the picture cannot be written.
+    """
+    from restmcts.evaluation.comparison.runs import arms_of
+
     figures = _read(root, runs)
     report = _report(arms_of(figures))
     for text in [*(note for run in figures for note in run.notes), *_remarks(report)]:

@@ -122,7 +122,8 @@ class Tuned(Searched):
 class Trained(Result):
     """A checkpoint (its folder in the run) that was trained from ``parent``, with figures of the training.
 
-    ``samples_from``: the phases whose sample files were learned from.
+    ``samples_from``: the phases whose sample files were learned from. ``tokens`` were read in all updates;
+    None: an older version has not counted them.
     """
 
     checkpoint: str
@@ -132,6 +133,7 @@ class Trained(Result):
     first_loss: float
     last_loss: float
     samples_from: list[str] = field(default_factory=list)
+    tokens: int | None = None
     metrics: dict[str, Any] = field(default_factory=dict)
 
 

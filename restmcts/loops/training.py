@@ -235,6 +235,7 @@ def _trained(
         samples=report.samples,
         first_loss=report.first_loss,
         last_loss=report.last_loss,
+        tokens=report.tokens,
         metrics=dict(report.metrics),
     )
 

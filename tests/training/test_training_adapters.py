@@ -150,3 +150,26 @@ def test_a_value_model_starts_from_the_merged_policy(source: Path, tmp_path: Pat
 def test_targets_that_the_model_has_not_are_said(source: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no adapter can be put on the model: .*nonsense"):
         train(source, tmp_path / "new", lora=LoraSettings(targets=["nonsense"]))
+
+
+@pytest.mark.parametrize("lora", [None, LORA], ids=["whole", "adapter"])
+@pytest.mark.parametrize("method", ["dpo", "kto"])
+def test_gradient_checkpointing_changes_no_preference(
+    source: Path, tmp_path: Path, lora: LoraSettings | None, method: Any
+) -> None:
+    settings = PreferenceTraining(learning_rate=1e-3, updates=3, method=method, lora=lora)
+    curves = []
+    for number, checkpointing in enumerate((False, True)):
+        wanted = settings.model_copy(update={"gradient_checkpointing": checkpointing})
+        report = train_preferences(source, preferred_sums(12), wanted, tmp_path / str(number), device="cpu")
+        curves.append([loss for _, loss in report.curve])
+    assert curves[1] == pytest.approx(curves[0], rel=1e-4)
+    assert curves[0][-1] < curves[0][0]
+
+
+def test_an_adapter_is_computed_and_stored_in_bfloat16(source: Path, tmp_path: Path) -> None:
+    report = train(source, tmp_path / "new", dtype="bfloat16")
+    assert report.last_loss < 0.8 * report.first_loss
+    weights = load_file(tmp_path / "new" / ADAPTER_WEIGHTS)
+    assert {tensor.dtype for tensor in weights.values()} == {torch.bfloat16}
+    assert not torch.equal(logits(tmp_path / "new"), logits(source))

@@ -57,9 +57,7 @@ def test_the_policy_learns_from_its_own_judgements(undisturbed: Path, policy: Pa
 
 
 MOMENTS = [
-    "trees/1.search.jsonl",
     "labels/1.search.judge.jsonl",
-    "samples/1.pair.jsonl",
     "checkpoints/1/policy/model.safetensors",
     "trees/2.search.jsonl",
 ]

@@ -38,7 +38,7 @@ class Letters(DataSetSettings):
 def load(settings, seed):
     def problems(name):
         return [
-            Problem(f"{name}-{n}", f"Which letter? ({seed})", "ABCD"[n % 4], fields={"options": "ABCD"})
+            Problem(f"{name}-{n}", f"Which letter? ({seed}, {name} {n})", "ABCD"[n % 4], fields={"options": "ABCD"})
             for n in range(settings.count)
         ]
 

@@ -68,7 +68,7 @@ def test_a_recipe_takes_data_set_and_grader_of_another_distribution(tmp_path: Pa
     assert done.stderr == ""
     assert done.stdout.splitlines() == [
         "letters choices 2",
-        "2 Which letter? (7) B",
+        "2 Which letter? (7, train 1) B",
         "True B [False, True]",
         "none of ABCD",
         "closed",
@@ -159,6 +159,8 @@ def test_a_problem_is_not_trained_and_measured_on() -> None:
     check_apart(Splits([one], [], [], [two]))
     with pytest.raises(InputError, match="problem 'b' of the test problems is also the training problem 'a'"):
         check_apart(Splits([one], [], [two], []))
+    with pytest.raises(InputError, match="problem 'b' of the validation problems is also"):
+        check_apart(Splits([], [two], [], [one]))
 
 
 def test_the_built_in_task_knows_its_right_steps() -> None:

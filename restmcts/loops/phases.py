@@ -337,15 +337,22 @@ def first_value(run: Run, policy: str) -> tuple[str, list[LabelledTrees]]:
     return train_value(run, 0, [trees], parent, None).value, [trees]
 
 
-def train_control(run: Run, iteration: int, parent: str, updates: int) -> Trained:
-    """Train the control arm: the demonstrations alone, for as many updates as the policy had."""
+def control_arm(run: Run, iteration: int, parent: str, updates: int) -> str:
+    """Train and measure the control arm, where the recipe asks for one; returns its policy.
+
+    It is trained from ``parent`` on the demonstrations alone, for as many ``updates`` as the policy was.
+    """
+    if not run.recipe.control:
+        return parent
 
     def work(phase: str) -> Trained:
-        trained = tune_control(run, phase, iteration, parent, updates)
-        record_checkpoint(run, iteration, "control", trained, carried=True)
-        return trained
+        control = tune_control(run, phase, iteration, parent, updates)
+        record_checkpoint(run, iteration, "control", control, carried=True)
+        return control
 
-    return run.phase(f"{iteration}.train-control", "train", iteration, Trained, work)
+    control = run.phase(f"{iteration}.train-control", "train", iteration, Trained, work).checkpoint
+    _measure_control(run, iteration, control)
+    return control
 
 
 def measure(run: Run, iteration: int, models: Models, trace_tokens: float) -> Evaluated:
@@ -360,7 +367,7 @@ def measure(run: Run, iteration: int, models: Models, trace_tokens: float) -> Ev
     return run.phase(f"{iteration}.evaluate", "evaluate", iteration, Evaluated, work)
 
 
-def measure_control(run: Run, iteration: int, control: str) -> Evaluated:
+def _measure_control(run: Run, iteration: int, control: str) -> Evaluated:
     """Greedy accuracy of the control arm on the test problems."""
     label, problems = "greedy, demonstrations only", test_problems(run)
 

@@ -42,11 +42,8 @@ def rest_em(run: Run, settings: RestEm) -> Evaluated | None:
         trained = phases.train_policy(run, iteration, selected, base if settings.from_base else policy)
         accepted = phases.accept_policy(run, iteration, trained, policy, accuracy)
         policy, accuracy = accepted.policy, accepted.carried_accuracy
-        if run.recipe.control:
-            control = phases.train_control(run, iteration, control, trained.updates).checkpoint
         phases.measure(run, iteration, Models(policy), start.trace_tokens)
-        if run.recipe.control:
-            phases.measure_control(run, iteration, control)
+        control = phases.control_arm(run, iteration, control, trained.updates)
     return phases.final_evaluation(run, Models(policy), start.trace_tokens)
 
 

@@ -15,14 +15,13 @@ from restmcts.loops.phases import (
     LabelledTrees,
     accept_policy,
     base_policy,
+    control_arm,
     final_evaluation,
     first_value,
     label,
     measure,
-    measure_control,
     search,
     select,
-    train_control,
     train_policy,
     train_value,
     validate,
@@ -59,11 +58,8 @@ def rest_mcts(run: Run, settings: RestMcts) -> Evaluated | None:
         accepted = accept_policy(run, iteration, trained, policy, accuracy)
         value = train_value(run, iteration, labelled, value, value).value
         policy, accuracy = accepted.policy, accepted.carried_accuracy
-        if run.recipe.control:
-            control = train_control(run, iteration, control, trained.updates).checkpoint
         measure(run, iteration, Models(policy, value), base.trace_tokens)
-        if run.recipe.control:
-            measure_control(run, iteration, control)
+        control = control_arm(run, iteration, control, trained.updates)
     return final_evaluation(run, Models(policy, value), base.trace_tokens)
 
 

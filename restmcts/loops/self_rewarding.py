@@ -40,7 +40,7 @@ def self_rewarding(run: Run, settings: SelfRewarding) -> Evaluated | None:
     """Sample, judge, pair the best with the worst, and train the last accepted policy to prefer the best."""
     sampling, judging = settings.split(run.recipe.generation.tokens)
     generation = sampled_traces(run.recipe.generation, settings.samples, sampling)
-    policy = phases.base_policy(run)
+    policy = control = phases.base_policy(run)
     start = phases.validate(run, policy)
     accuracy = start.accuracy
     phases.measure(run, 0, Models(policy), start.trace_tokens)
@@ -52,6 +52,7 @@ def self_rewarding(run: Run, settings: SelfRewarding) -> Evaluated | None:
         accepted = phases.accept_policy(run, iteration, trained, policy, accuracy)
         policy, accuracy = accepted.policy, accepted.carried_accuracy
         phases.measure(run, iteration, Models(policy), start.trace_tokens)
+        control = phases.control_arm(run, iteration, control, trained.updates)
     return phases.final_evaluation(run, Models(policy), start.trace_tokens)
 
 

@@ -29,7 +29,7 @@ class StepPairs(RestMcts):
 
 def step_pairs(run: Run, settings: StepPairs) -> Evaluated | None:
     """Search, infer step values, train the policy on traces and on pairs of steps, and the value model."""
-    policy = base = phases.base_policy(run)
+    policy = base = control = phases.base_policy(run)
     start = phases.validate(run, policy)
     accuracy = start.accuracy
     value, memory = phases.first_value(run, policy)
@@ -47,6 +47,8 @@ def step_pairs(run: Run, settings: StepPairs) -> Evaluated | None:
         value = phases.train_value(run, iteration, labelled, value, value).value
         policy, accuracy = accepted.policy, accepted.carried_accuracy
         phases.measure(run, iteration, Models(policy, value), start.trace_tokens)
+        updates = supervised.updates + trained.updates
+        control = phases.control_arm(run, iteration, control, updates)
     return phases.final_evaluation(run, Models(policy, value), start.trace_tokens)
 
 

@@ -26,6 +26,7 @@ RUNS: dict[str, dict[str, Any]] = {
         "loop": "self-rewarding",
         "loop_settings": {"samples": 4, "judgements": 2, "judge_tokens": 10, "judge_share": 0.4},
         "generation": {"tokens": 900},
+        "control": True,
     },
     "self-rewarding by likelihood": {
         "loop": "self-rewarding",
@@ -35,11 +36,11 @@ RUNS: dict[str, dict[str, Any]] = {
 
 PHASES = {
     "rest-mcts": (
-        "search label select train-policy validate train-value train-control evaluate evaluate-control"
+        "search label select train-policy validate train-value evaluate train-control evaluate-control"
     ),
     "step-pairs": "search label select pair train-policy train-preference validate train-value evaluate",
-    "rest-em": "tune search select train-policy validate train-control evaluate evaluate-control",
-    "self-rewarding": "search judge pair train-policy validate evaluate",
+    "rest-em": "tune search select train-policy validate evaluate train-control evaluate-control",
+    "self-rewarding": "search judge pair train-policy validate evaluate train-control evaluate-control",
     "self-rewarding by likelihood": "search judge pair train-policy validate evaluate",
 }
 

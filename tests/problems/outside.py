@@ -37,9 +37,10 @@ class Letters(DataSetSettings):
 
 def load(settings, seed):
     def problems(name):
+        texts = [f"Which letter? ({seed}, {name} {n})" for n in range(settings.count)]
         return [
-            Problem(f"{name}-{n}", f"Which letter? ({seed}, {name} {n})", "ABCD"[n % 4], fields={"options": "ABCD"})
-            for n in range(settings.count)
+            Problem(f"{name}-{n}", text, "ABCD"[n % 4], fields={"options": "ABCD"})
+            for n, text in enumerate(texts)
         ]
 
     return Splits(problems("train"), problems("validation"), problems("test"), [])

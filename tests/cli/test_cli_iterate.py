@@ -69,6 +69,26 @@ def test_a_changed_recipe_is_refused_with_the_difference(own_store: Path) -> Non
 
 
 @pytest.mark.slow
+def test_the_loop_learns_quality_values_through_single_steps(tmp_path: Path) -> None:
+    """Labels of the paper, a factorized head, siblings ranked, the product of the steps as the value."""
+    overrides = (
+        "labels.rule=rest-mcts",
+        "models.value_aggregation=product",
+        "value_training.objective=factorized",
+        "value_training.ranking_weight=0.1",
+    )
+    options = [option for override in overrides for option in ("-o", override)]
+    restmcts("iterate", SMALL, "--root", tmp_path, *options)
+    assert check(tmp_path) == []
+    run = restmcts("show", "small", "--root", tmp_path, "--json").json()
+    figures = [row["metrics"] for row in run["checkpoints"] if row["kind"] == "value"]
+    assert len(figures) == 2
+    for found in figures:
+        # Compared with right and wrong, and by what follows from the steps with the labels of the paper.
+        assert {"squared_error", "near", "quality.squared_error", "quality.near"} <= found.keys()
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(
     importlib.util.find_spec("vllm") is None and not os.environ.get("CI"), reason="vLLM is not installed"
 )

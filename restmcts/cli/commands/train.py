@@ -52,7 +52,7 @@ def policy(
 def value(
     samples: Samples, source: Source, target: Target, override: Override = None, as_json: AsJson = False
 ) -> None:
-    """Train a value model by regression on every labelled step; one problem in ten is held out.
+    """Train a value model on every labelled step; one problem in ten is held out.
 
     --from is a policy or a value model. The report is about the held-out problems. -o KEY=VALUE sets a key of
     [value_training].

@@ -29,7 +29,7 @@ def math_shepherd(tree: Tree, settings: MathShepherd) -> Labels:
     A solution is a trace that was sampled from the root. Completions that start further down say nothing
     about a step, nor does another solution through it. The last step of a finished solution has its own
     verdict as its label. Completions without a verdict do not count; a step without any, the steps of
-    completions and the root have no label. Nor has a solution of several steps none of which was completed:
+    completions and the root have no label. Nor has a solution of several steps in a tree without completions:
     it would teach its outcome alone.
     """
     labels: list[float | None] = [None] * len(tree.nodes)
@@ -39,8 +39,7 @@ def math_shepherd(tree: Tree, settings: MathShepherd) -> Labels:
         labels[node] = _estimate([verdict for verdict in verdicts if verdict is not None], settings)
     for leaf in tree.traces.get(0, []):
         verdict, path = tree.nodes[leaf].correct, tree.path(leaf)
-        whole = len(path) == 1 or any(node.id in completed for node in path)
-        if verdict is not None and path and whole:
+        if verdict is not None and (len(path) == 1 or (path and completed)):
             labels[leaf] = float(verdict)
     return tuple(labels)
 

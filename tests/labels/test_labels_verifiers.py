@@ -140,12 +140,15 @@ def test_a_completion_without_steps_is_no_verdict() -> None:
     assert named(tree, numbers, "math-shepherd", estimate="soft") == {"a": 1, "ab": 1}
 
 
-def test_solutions_without_completions_have_no_labels_by_math_shepherd() -> None:
+def test_trees_without_completions_have_no_labels_by_math_shepherd() -> None:
     tree, numbers = completed((0, "ab"), (0, "ac"), correct={"ab": OK, "ac": BAD})
     assert set(named(tree, numbers, "math-shepherd").values()) == {None}
-    tree, numbers = completed((0, "ab"), (0, "xy"), (1, "b"), correct={"ab": OK, "xy": BAD})
-    assert named(tree, numbers, "math-shepherd") == {"a": 1, "ab": 1, "x": None, "xy": None}
     assert set(named(*tree_of({"a": {"b": OK}}), "math-shepherd").values()) == {None}
+
+
+def test_a_solution_that_the_budget_left_without_completions_has_its_verdict() -> None:
+    tree, numbers = completed((0, "ab"), (0, "xy"), (1, "b"), correct={"ab": OK, "xy": BAD})
+    assert named(tree, numbers, "math-shepherd") == {"a": 1, "ab": 1, "x": None, "xy": 0}
 
 
 def test_a_solution_of_one_step_needs_no_completions() -> None:

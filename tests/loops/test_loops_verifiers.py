@@ -147,6 +147,18 @@ def test_all_verifiers_value_the_same_traces(root: Path) -> None:
         assert writer.phase_summary("test.value-orm")["policy_tokens"] == 0
 
 
+def test_each_verifier_aggregates_in_its_own_way(root: Path) -> None:
+    falling = {}
+    with opened(root) as writer:
+        for name in NAMES:
+            trees = [fold(record.events) for record in writer.read_trees(f"test.value-{name}")]
+            steps = [
+                (tree.nodes[node.parent or 0].score, node.score) for tree in trees for node in tree.nodes
+            ]
+            falling[name] = all(after <= before for before, after in steps if before is not None and after)
+    assert falling == {"orm": False, "hard": True, "soft": False, "quality": False}
+
+
 def test_a_comparison_that_is_killed_again_and_again_ends_as_if_nothing_was(
     root: Path, tmp_path: Path
 ) -> None:

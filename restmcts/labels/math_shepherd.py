@@ -29,18 +29,19 @@ def math_shepherd(tree: Tree, settings: MathShepherd) -> Labels:
     A solution is a trace that was sampled from the root. Completions that start further down say nothing
     about a step, nor does another solution through it. The last step of a finished solution has its own
     verdict as its label. Completions without a verdict do not count; a step without any, the steps of
-    completions and the root have no label. Nor has a solution of several steps in a tree without completions:
-    it would teach its outcome alone.
+    completions and the root have no label. Nor has a tree without completions whose solutions have several
+    steps: it would teach outcomes alone.
     """
     labels: list[float | None] = [None] * len(tree.nodes)
     completed = {node: leaves for node, leaves in tree.traces.items() if node}
     for node, leaves in completed.items():
         verdicts = [tree.nodes[leaf].correct for leaf in leaves]
         labels[node] = _estimate([verdict for verdict in verdicts if verdict is not None], settings)
-    for leaf in tree.traces.get(0, []):
-        verdict, path = tree.nodes[leaf].correct, tree.path(leaf)
-        if verdict is not None and (len(path) == 1 or (path and completed)):
-            labels[leaf] = float(verdict)
+    solutions = [tree.nodes[leaf] for leaf in tree.traces.get(0, [])]
+    if completed or all(leaf.depth == 1 for leaf in solutions):
+        for leaf in solutions:
+            if leaf.depth and leaf.correct is not None:
+                labels[leaf.id] = float(leaf.correct)
     return tuple(labels)
 
 

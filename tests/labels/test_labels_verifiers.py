@@ -144,6 +144,8 @@ def test_trees_without_completions_have_no_labels_by_math_shepherd() -> None:
     tree, numbers = completed((0, "ab"), (0, "ac"), correct={"ab": OK, "ac": BAD})
     assert set(named(tree, numbers, "math-shepherd").values()) == {None}
     assert set(named(*tree_of({"a": {"b": OK}}), "math-shepherd").values()) == {None}
+    tree, numbers = completed((0, "ab"), (0, "c"), correct={"ab": OK, "c": BAD})
+    assert set(named(tree, numbers, "math-shepherd").values()) == {None}
 
 
 def test_a_solution_that_the_budget_left_without_completions_has_its_verdict() -> None:

@@ -86,6 +86,12 @@ def test_what_is_learned_from_follows_from_the_memory() -> None:
     assert [both[f"{n}.train-value"].samples for n in (1, 2)] == [230, 380]
 
 
+def test_a_pair_is_two_texts() -> None:
+    training = "preference_training={updates=5, batch_size=2, max_length=100}"
+    found = plan("tiny-rest-em", "loop=self-rewarding", "loop_settings={}", training)
+    assert found["1.train-policy"].trained == 5 * 2 * 2 * 100
+
+
 def test_the_tokens_of_an_iteration_bound_its_search() -> None:
     found = plan("tiny", "generation.tokens=5000", "generation.temperatures=[0.5, 1.0]")
     assert found["1.search"].generated == 5000

@@ -195,26 +195,34 @@ def _first_value(plan: _Planner) -> Iterator[PlannedPhase]:
 
 def _iteration(plan: _Planner, iteration: int) -> Iterator[PlannedPhase]:
     """The phases of an iteration of a loop that the package has."""
-    recipe, loop = plan.recipe, plan.recipe.loop
-    if loop == "demonstrations":
-        yield plan.training(f"{iteration}.train-policy", recipe.policy_training, plan.counts.train)
-    else:
-        yield from _tuning(plan, iteration)
-        yield _generation(plan, iteration)
-        yield from (
-            _self_rewarding(plan, iteration) if loop == "self-rewarding" else _learning(plan, iteration)
-        )
+    recipe = plan.recipe
+    learning = list(_policy(plan, iteration))
+    yield from learning
     yield plan.greedy(f"{iteration}.validate", plan.counts.validation)
     if plan.valued:
         settings = recipe.value_update or recipe.value_training
         traces = plan.traces(iteration, recipe.labels.memory)
         yield plan.training(f"{iteration}.train-value", settings, traces)
-    has_control = recipe.control and loop in ("rest-mcts", "rest-em")
-    if has_control:
-        yield plan.training(f"{iteration}.train-control", recipe.policy_training, plan.selected(iteration))
     yield _measurement(plan, iteration)
-    if has_control:
+    if recipe.control and recipe.loop != "demonstrations":
+        updates = _sum([phase.updates for phase in learning if phase.kind == "train"])
+        alike = recipe.policy_training.model_copy(update={"updates": updates})
+        yield plan.training(f"{iteration}.train-control", alike, None)
         yield _together(f"{iteration}.evaluate-control", [plan.greedy("", plan.measured)])
+
+
+def _policy(plan: _Planner, iteration: int) -> Iterator[PlannedPhase]:
+    """What a new policy is made by."""
+    recipe = plan.recipe
+    if recipe.loop == "demonstrations":
+        yield plan.training(f"{iteration}.train-policy", recipe.policy_training, plan.counts.train)
+        return
+    yield from _tuning(plan, iteration)
+    yield _generation(plan, iteration)
+    if recipe.loop == "self-rewarding":
+        yield from _self_rewarding(plan, iteration)
+    else:
+        yield from _learning(plan, iteration)
 
 
 def _self_rewarding(plan: _Planner, iteration: int) -> Iterator[PlannedPhase]:
@@ -229,9 +237,10 @@ def _learning(plan: _Planner, iteration: int) -> Iterator[PlannedPhase]:
     if plan.valued:
         yield PlannedPhase(f"{iteration}.label", "label")
     yield PlannedPhase(f"{iteration}.select", "label")
-    yield plan.training(f"{iteration}.train-policy", recipe.policy_training, plan.selected(iteration))
     if recipe.loop == "step-pairs":
         yield PlannedPhase(f"{iteration}.pair", "label")
+    yield plan.training(f"{iteration}.train-policy", recipe.policy_training, plan.selected(iteration))
+    if recipe.loop == "step-pairs":
         yield plan.training(
             f"{iteration}.train-preference", recipe.preference_training, _pairs(plan), texts=2
         )

@@ -16,7 +16,7 @@ def test_a_plan_bounds_what_the_run_took(store: Path) -> None:
     shown = json.loads(restmcts("show", "small", "--root", store, "--json").output)
     done = {phase["name"]: phase["summary"] for phase in shown["phases"]}
     planned = {phase["name"]: phase for phase in found["phases"]}
-    assert planned.keys() == done.keys()
+    assert list(planned) == list(done)
     assert found["ready"] and all(phase["done"] for phase in planned.values())
     for name, phase in planned.items():
         summary = done[name]

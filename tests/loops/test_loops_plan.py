@@ -48,8 +48,8 @@ def test_the_phases_of_the_built_in_recipe() -> None:
     found = plan("tiny", "iterations=1", "bootstrap.problems=10", "generation.problems=50")
     assert list(found) == [
         "0.train-policy", "0.validate", "0.search", "0.label", "0.start-value", "0.train-value", "0.evaluate",
-        "1.search", "1.label", "1.select", "1.train-policy", "1.validate", "1.train-value", "1.train-control",
-        "1.evaluate", "1.evaluate-control", "final.evaluate",
+        "1.search", "1.label", "1.select", "1.train-policy", "1.validate", "1.train-value", "1.evaluate",
+        "1.train-control", "1.evaluate-control", "final.evaluate",
     ]  # fmt: skip
     assert (found["0.validate"].searches, found["0.validate"].generated) == (20, 20 * 24)
     assert (found["0.search"].searches, found["0.search"].generated) == (10, 10 * 32 * 24)
@@ -90,6 +90,13 @@ def test_a_pair_is_two_texts() -> None:
     training = "preference_training={updates=5, batch_size=2, max_length=100}"
     found = plan("tiny-rest-em", "loop=self-rewarding", "loop_settings={}", training)
     assert found["1.train-policy"].trained == 5 * 2 * 2 * 100
+
+
+def test_a_control_arm_has_as_many_updates_as_the_policy() -> None:
+    updates = ["policy_training.updates=7", "preference_training.updates=5", "loop_settings={}"]
+    found = plan("tiny", "loop=step-pairs", *updates)
+    assert list(found).index("1.pair") < list(found).index("1.train-policy")
+    assert found["1.train-control"].updates == 12
 
 
 def test_the_tokens_of_an_iteration_bound_its_search() -> None:
@@ -141,6 +148,8 @@ def test_a_loop_is_planned(loop: str) -> None:
     found = plan(base, f"loop={loop}", "loop_settings={}", "iterations=2")
     assert {"1.train-policy", "2.train-policy", "1.validate", "2.evaluate"} <= found.keys()
     assert ("1.train-value" in found) == LOOPS[loop].trains_value
+    controlled = plan(base, f"loop={loop}", "loop_settings={}", "control=true")
+    assert ("1.evaluate-control" in controlled) == (loop != "demonstrations")
 
 
 def test_the_paper_has_three_models_and_three_loops() -> None:

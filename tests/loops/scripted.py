@@ -168,7 +168,7 @@ class Scripts:
         patch.setattr(Run, "workers", workers)
         for name in ("tune_policy", "tune_preference", "tune_value", "start_value", "tune_control"):
             patch.setattr(phases, name, trained_by(name))
-        patch.setattr(phases, "Judge", lambda *_: lambda value: [])
+        patch.setattr(phases, "Judge", lambda *_: lambda value: None)
         patch.setattr(phases, "check_trainable", lambda models: None)
         patch.setattr(Run, "folder", lambda run, name: Path(name))
         patch.setattr(self_judgement, "open_policy", lambda folder, models, name: self.open_marker(name))

@@ -117,6 +117,7 @@ def _show_lineage(root: Path, what: Named, trees: bool, as_json: bool) -> None:
 def _show_run(reader: StoreReader, run: str, as_json: bool) -> None:
     from restmcts.cli.console import print_json, print_table, summarized
     from restmcts.cli.tables import print_evaluations
+    from restmcts.cli.value_figures import print_value_figures
 
     summary = reader.run(run)
     phases = reader.phases(run)
@@ -160,6 +161,7 @@ def _show_run(reader: StoreReader, run: str, as_json: bool) -> None:
     if figures:
         columns, rows = figure_rows(figures)
         print_table("figures of each iteration", columns, rows)
+    print_value_figures(checkpoints)
     print_evaluations("accuracy on held-out problems", evaluations)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from restmcts.errors import PhaseError
@@ -20,13 +21,17 @@ if TYPE_CHECKING:
 Prefix = tuple[str, str]
 """A partial solution, by the name and the text of its tree."""
 
+Known = tuple[bool | None, float | None]
+"""Whether a partial solution is right, and its quality value by ``rest-mcts``; None where unknown."""
+
 
 class Judge:
     """What value models are judged by: the held-out chains, and what is known about their steps.
 
-    A step is a right one when a verified-correct trace passes through it; for a data set that knows the right
-    steps, when it and all steps before are right. Where the value aggregates over the steps, it is compared
-    with that, 1 or 0, whatever the value model has learned from; otherwise with the label of the step.
+    A step is a right one when a verified-correct trace passes through it, and a wrong one when only wrong
+    ones do; for a data set that knows the right steps, a step is right when all steps up to it are. Where
+    the value aggregates over the steps, it is compared with that, 1 or 0, at every step, whatever the value
+    model has learned from; otherwise with the label of the step, where it has one.
     """
 
     def __init__(self, run: Run, searches: Sequence[str], samples: Sequence[ValueSample]) -> None:
@@ -57,40 +62,32 @@ def known_prefixes(
     trees: Iterable[VerifiedTree],
     problems: dict[str, Problem],
     right_step: Callable[[Problem, str], bool | None],
-) -> dict[Prefix, tuple[bool, float | None]]:
-    """Whether each partial solution of the trees is right, and its quality value.
+) -> dict[Prefix, Known]:
+    """What is known about each partial solution of the trees.
 
     Args:
         right_step: what a data set knows about a partial solution.
     """
-    found: dict[Prefix, tuple[bool, float | None]] = {}
+    found: dict[Prefix, Known] = {}
     for record, tree in trees:
         hits, quality = any_correct(tree), rest_mcts(tree)
         problem = problems[record.header.problem]
         for node in tree.nodes[1:]:
-            text = tree.text(node.id)
+            text, hit = tree.text(node.id), hits[node.id]
             right = right_step(problem, text)
-            found[record.header.id, text] = (
-                hits[node.id] == 1.0 if right is None else right,
-                quality[node.id],
-            )
+            if right is None and hit is not None:
+                right = hit == 1.0
+            place = record.header.id, text
+            if not found.get(place, (None, None))[0]:  # of nodes with equal texts a right one counts
+                found[place] = right, quality[node.id]
     return found
 
 
-def truth(sample: ValueSample, known: dict[Prefix, tuple[bool, float | None]]) -> Truth:
-    """What is known about the steps of a chain.
-
-    Nothing is known about a step without a label.
-    """
-    right: list[bool | None] = []
-    quality: list[float | None] = []
-    text = ""
-    for step, label in zip(sample.steps, sample.labels, strict=True):
-        text += step.text
-        verdict, value = known.get((sample.trees[0], text), (False, None))
-        right.append(None if label is None else verdict)
-        quality.append(value)
-    return Truth(tuple(right), tuple(quality))
+def truth(sample: ValueSample, known: dict[Prefix, Known]) -> Truth:
+    """What is known about the steps of a chain."""
+    texts = accumulate(step.text for step in sample.steps)
+    found = [known[sample.trees[0], text] for text in texts]
+    return Truth(tuple(right for right, _ in found), tuple(quality for _, quality in found))
 
 
 def describe(phase: str, ranking: Ranking) -> str:

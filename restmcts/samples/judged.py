@@ -46,7 +46,7 @@ class Judging:
     aggregation: Aggregation
 
     def steps(self) -> Iterator[Judged]:
-        """Every labelled step of the chains once."""
+        """Every step of the chains once that can be compared with what is known about it."""
         combine, by_step = AGGREGATIONS[self.aggregation], self.aggregation == "last"
         seen: set[tuple[str, str, str]] = set()
         for sample, truth, values in self._read():
@@ -55,14 +55,15 @@ class Judging:
                 zip(_nodes(sample), likelihoods(sample.steps), strict=True)
             ):
                 label, right = sample.labels[place], truth.right[place]
-                if label is None or right is None or node in seen:
+                should = label if by_step else right
+                if should is None or right is None or node in seen:
                     continue
                 seen.add(node)
                 yield Judged(
                     sample.problem,
                     place + 1,
                     combine(values[: place + 1]),
-                    label if by_step else float(right),
+                    float(should),
                     right,
                     likelihood,
                     quality=truth.quality[place] if truth.quality else None,

@@ -67,6 +67,14 @@ def test_values_that_aggregate_are_compared_with_right_and_wrong() -> None:
     ]
 
 
+def test_values_that_aggregate_are_judged_after_the_first_error_too() -> None:
+    given = [Truth((True, False, False, None))]
+    found, _ = rows([sample((1.0, 0.0, None, None), "1234")], [(0.8, 0.5, 0.5, 0.5)], "product", given)
+    assert [(row.depth, row.label) for row in found] == [(1, 1.0), (2, 0.0), (3, 0.0)]
+    by_label, _ = rows([sample((1.0, 0.0, None, None), "1234")], [(0.8, 0.5, 0.5, 0.5)], "last", given)
+    assert [row.depth for row in by_label] == [1, 2]
+
+
 def test_labels_of_single_steps_say_nothing_about_quality_values() -> None:
     found, _ = rows([sample((1.0, 0.0), "12")], [(0.8, 0.5)], "product")
     assert [row.quality for row in found] == [None, None]

@@ -223,7 +223,8 @@ def test_a_picture_is_drawn_from_hostile_names(kind: str) -> None:
     arms = [Arm(name, (run(name, "+-+"),)) for name in names]
     data = picture(accuracies(arms), kind)
     assert data.startswith(b"<?xml" if kind == "svg" else b"\x89PNG")
-    assert b"<script>" not in data and b"\x1b[" not in data
+    if kind == "svg":  # compressed pixels may hold any bytes
+        assert b"<script>" not in data and b"\x1b[" not in data
     assert hashlib.sha256(data).digest() == hashlib.sha256(picture(accuracies(arms), kind)).digest()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,9 @@ LONGEST_NAME = 80
 
 _PANEL = (5.2, 3.4)
 """Width and height of a panel, in inches."""
+
+_LEGEND_LINE = 0.2
+"""Height of a line of the legend, in inches."""
 
 
 def check_ending(path: Path) -> None:
@@ -58,6 +61,7 @@ def picture(rows: Sequence[Accuracy], kind: str) -> bytes:
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
     drawn = [row for row in rows if not row.point.closing]
     methods = list(dict.fromkeys(row.point.how for row in drawn))
@@ -65,24 +69,30 @@ def picture(rows: Sequence[Accuracy], kind: str) -> bytes:
         raise InputError("nothing was measured after an iteration: there is nothing to draw")
     with mpl.rc_context(_PLAIN), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a box stands for a letter that no font has
-        figure = Figure(figsize=(2 * _PANEL[0], len(methods) * _PANEL[1]), layout="constrained")
+        arms = list(dict.fromkeys(row.arm for row in drawn))
+        colors = {arm: f"C{number % 10}" for number, arm in enumerate(arms)}
+        height = len(methods) * _PANEL[1] + len(arms) * _LEGEND_LINE
+        figure = Figure(figsize=(2 * _PANEL[0], height), layout="constrained")
         FigureCanvasAgg(figure)  # draws without a screen
         panels = figure.subplots(len(methods), 2, squeeze=False)
         for (left, right), method in zip(panels, methods, strict=True):
             of_method = [row for row in drawn if row.point.how == method]
-            _draw(left, of_method, "iteration", [float(row.point.iteration) for row in of_method])
-            left.set_xticks(sorted({row.point.iteration for row in of_method}))
-            _draw(
-                right, of_method, "tokens generated for training data", [row.data_tokens for row in of_method]
-            )
+            iterations = [float(row.point.iteration) for row in of_method]
+            _draw(left, of_method, colors, "iteration", iterations)
+            left.set_xticks(sorted(set(iterations)))
+            tokens = [row.data_tokens for row in of_method]
+            _draw(right, of_method, colors, "tokens generated for training data", tokens)
             left.set_title(_shown(method))
-        panels[0][0].legend(fontsize="small")
+        lines = [Line2D([], [], color=color, marker="o") for color in colors.values()]
+        figure.legend(lines, list(map(_shown, colors)), loc="outside lower center", fontsize="small")
         output = BytesIO()
         figure.savefig(output, format=kind, metadata={"Date": None} if kind == "svg" else None)
     return output.getvalue()
 
 
-def _draw(axes: Axes, rows: Sequence[Accuracy], label: str, places: Sequence[float]) -> None:
+def _draw(
+    axes: Axes, rows: Sequence[Accuracy], colors: Mapping[str, str], label: str, places: Sequence[float]
+) -> None:
     for arm in dict.fromkeys(row.arm for row in rows):
         points = sorted(
             (place, 100 * row.accuracy.value, 100 * row.accuracy.low, 100 * row.accuracy.high)
@@ -90,8 +100,8 @@ def _draw(axes: Axes, rows: Sequence[Accuracy], label: str, places: Sequence[flo
             if row.arm == arm
         )
         x, value, low, high = zip(*points, strict=True)
-        (line,) = axes.plot(x, value, marker="o", label=_shown(arm))
-        axes.fill_between(x, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
+        axes.plot(x, value, marker="o", color=colors[arm])
+        axes.fill_between(x, low, high, color=colors[arm], alpha=0.15, linewidth=0)
     axes.set_xlabel(label)
     axes.set_ylabel("accuracy, %")
 

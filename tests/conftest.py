@@ -8,8 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from restmcts.engines.cpu import prepare_cpu
+
 if TYPE_CHECKING:
     from tests.training.training_models import Weights
+
+# As the program does at its start. Otherwise a process computes in one way until the first engine is
+# opened, and the processes that it starts after that in another: their weights differ in the last bit.
+prepare_cpu()
 
 
 @pytest.fixture

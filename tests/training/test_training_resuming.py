@@ -7,6 +7,7 @@ import resource
 import shutil
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,11 +48,6 @@ def weights(folder: Path) -> bytes:
     return path.read_bytes()
 
 
-def tensors(folder: Path) -> list[torch.Tensor]:
-    (path,) = folder.glob("*model.safetensors")
-    return [tensor for _, tensor in sorted(load_file(path).items())]
-
-
 def interrupted(source: Path, target: Path, resume: Path, at: int = 3, **changes: object) -> None:
     """A training of a policy that ends at an update, after the state of the update before was saved."""
 
@@ -72,11 +68,8 @@ def test_a_killed_training_ends_as_an_undisturbed_one(kind: Kind, source: Path, 
         train_until_killed(kind, source, target, resume, place)
     told: list[TrainingProgress] = []
     report = train(kind, source, target, resume, progress=told.append)
-    # Another process may round the last bit in another way.
-    for found, expected in zip(tensors(target), tensors(tmp_path / "whole"), strict=True):
-        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-7)
-    assert [loss for _, loss in report.curve] == pytest.approx([loss for _, loss in whole.curve], rel=1e-4)
-    assert (report.updates, report.samples, report.tokens) == (whole.updates, whole.samples, whole.tokens)
+    assert weights(target) == weights(tmp_path / "whole")
+    assert replace(report, seconds=0.0) == replace(whole, seconds=0.0)
     assert [tell.step for tell in told] == list(range(1, UPDATES + 1))
     assert [tell.tokens_per_second > 0 for tell in told] == [False] * 5 + [True] * 4
     assert {path.name for path in tmp_path.iterdir()} == {"whole", "new"}

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any, Final, Literal
 
 import torch
 
 from restmcts.engines.adapters import is_adapter, whole_folder
 from restmcts.engines.examination import check_described, examine, read_config
-from restmcts.engines.messages import first_line, quiet
+from restmcts.engines.messages import explained, quiet
 from restmcts.engines.soundness import check_complete, check_finite, check_vocabulary, mend_generation
-from restmcts.errors import InputError, RestmctsError
+from restmcts.engines.transformers.adapters import load_adapted, merged
+from restmcts.errors import InputError
 
 Device = str
 """``cpu``, ``cuda`` (or ``cuda:1`` ...), or ``auto``: the GPU where there is one.
@@ -230,8 +232,6 @@ def _load(kind: Any, folder: Path, device: Device, dtype: DType) -> Any:
     examine(folder)
     check_described(folder)
     if is_adapter(folder) and place.type != "meta":
-        from restmcts.engines.transformers.adapters import load_adapted, merged
-
         base = load_base(kind, folder)
         model = merged(load_adapted(base, folder)).to(numbers)
     else:
@@ -249,6 +249,25 @@ def load_base(kind: Any, folder: Path) -> Any:
         InputError: it is not there, or cannot be used.
     """
     return _from_folder(kind, whole_folder(folder), "cpu", torch.float32)
+
+
+@contextmanager
+def as_whole(folder: Path) -> Iterator[Path]:
+    """A folder with the whole model, for a library that reads it by itself.
+
+    An adapter is merged into a temporary folder, which holds the configuration and the weights in
+    float32, and no tokenizer.
+
+    Raises:
+        InputError: the folder holds no policy that can be used, or there is no space for the whole model.
+    """
+    if not is_adapter(folder):
+        yield folder
+        return
+    with TemporaryDirectory(prefix="restmcts-merged-") as place:
+        with explained(f"{folder}: the adapter cannot be merged into a folder in {gettempdir()}"), quiet():
+            load_policy(folder)[0].save_pretrained(place)
+        yield Path(place)
 
 
 def _from_folder(kind: Any, folder: Path, place: str, numbers: torch.dtype) -> Any:
@@ -274,18 +293,3 @@ def _with_tokenizer(model: Any, folder: Path) -> tuple[Any, Any]:
     tokenizer = load_tokenizer(folder)
     check_vocabulary(model, tokenizer, folder)
     return model, tokenizer
-
-
-@contextmanager
-def explained(what: str) -> Iterator[None]:
-    """Turn what libraries raise about a folder, of any kind, into one line that begins with ``what``.
-
-    Raises:
-        InputError: the block raised an exception.
-    """
-    try:
-        yield
-    except RestmctsError:
-        raise
-    except Exception as error:
-        raise InputError(f"{what}: {first_line(error)}") from error

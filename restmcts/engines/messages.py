@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from restmcts.errors import InputError, RestmctsError
+
 
 @contextmanager
 def quiet() -> Iterator[None]:
@@ -28,3 +30,18 @@ def first_line(error: BaseException) -> str:
     """The first line of an error message; the name of its class where it has none."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
+
+
+@contextmanager
+def explained(what: str) -> Iterator[None]:
+    """Turn what libraries raise about a folder, of any kind, into one line that begins with ``what``.
+
+    Raises:
+        InputError: the block raised an exception.
+    """
+    try:
+        yield
+    except RestmctsError:
+        raise
+    except Exception as error:
+        raise InputError(f"{what}: {first_line(error)}") from error

@@ -15,9 +15,8 @@ from transformers import AutoModelForSequenceClassification
 
 from restmcts.engines import loading
 from restmcts.engines.examination import check_plain_weights, examine
-from restmcts.engines.messages import quiet
+from restmcts.engines.messages import explained, quiet
 from restmcts.engines.soundness import check_all_used, check_causal, check_finite
-from restmcts.engines.transformers.adapters import as_whole
 from restmcts.errors import InputError
 from store.files.atomic import writing
 from store.files.folders import AGAIN, MARKER, target_of
@@ -125,8 +124,8 @@ def classifier_from_policy(source: Path, config: Any) -> Any:
     """
     model: Any
     with (
-        as_whole(source) as whole,
-        loading.explained(f"{source}: no value model can be made from it"),
+        loading.as_whole(source) as whole,
+        explained(f"{source}: no value model can be made from it"),
         quiet(),
     ):
         model, report = AutoModelForSequenceClassification.from_pretrained(

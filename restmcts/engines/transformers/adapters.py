@@ -5,14 +5,10 @@ The library peft is imported when a function needs it, because that takes second
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory, gettempdir
 from typing import Any, Final
 
-from restmcts.engines.adapters import ADAPTER_WEIGHTS, Adapter, is_adapter, read_adapter
-from restmcts.engines.loading import explained, load_policy
+from restmcts.engines.adapters import ADAPTER_WEIGHTS, Adapter, read_adapter
 from restmcts.engines.messages import first_line, quiet
 from restmcts.errors import InputError
 
@@ -81,25 +77,6 @@ def load_adapted(model: Any, folder: Path, adapter: Adapter | None = None) -> An
 def merged(adapted: Any) -> Any:
     """The whole model, with the difference added to the weights of the base; all of them can be trained."""
     return adapted.merge_and_unload().requires_grad_(True)
-
-
-@contextmanager
-def as_whole(folder: Path) -> Iterator[Path]:
-    """A folder with the whole model, for a library that reads it by itself.
-
-    An adapter is merged into a temporary folder, which holds the configuration and the weights in
-    float32, and no tokenizer.
-
-    Raises:
-        InputError: the folder holds no policy that can be used, or there is no space for the whole model.
-    """
-    if not is_adapter(folder):
-        yield folder
-        return
-    with TemporaryDirectory(prefix="restmcts-merged-") as place:
-        with explained(f"{folder}: the adapter cannot be merged into a folder in {gettempdir()}"), quiet():
-            load_policy(folder)[0].save_pretrained(place)
-        yield Path(place)
 
 
 def save_adapter(adapted: Any, folder: Path, base: str, dtype: Any) -> None:

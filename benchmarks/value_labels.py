@@ -34,8 +34,8 @@ from restmcts.cli.session import open_run
 from restmcts.evaluation.value_report import ValueReport, value_report
 from restmcts.labels import label_rule
 from restmcts.loops import phases
-from restmcts.loops.judging import known_prefixes, truth
 from restmcts.loops.run import BOOTSTRAP, Run
+from restmcts.loops.work.judging import known_prefixes, truth
 from restmcts.problems.registry import load_splits
 from restmcts.problems.splits import held_out
 from restmcts.recipe import load_recipe

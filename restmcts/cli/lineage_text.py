@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from restmcts.loops.lineage import Lineage, Model, Searches, StoredFile
+from restmcts.loops.stored.lineage import Lineage, Model, Searches, StoredFile
 
 DIGITS = 12
 """Characters of a SHA-256 that are shown."""

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from restmcts.loops.plan import GENERATION_SHARE, PEAK, READING_SHARE, PlannedPhase, Totals
-from restmcts.loops.readiness import Readiness
+from restmcts.loops.planning.plan import GENERATION_SHARE, PEAK, READING_SHARE, PlannedPhase, Totals
+from restmcts.loops.planning.readiness import Readiness
 
 MARKS = {True: "ok", False: "missing", None: ""}
 

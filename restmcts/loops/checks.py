@@ -9,8 +9,8 @@ from restmcts.engines.examination import check_plain_weights
 from restmcts.engines.registry import ENGINES
 from restmcts.engines.settings import ModelSettings
 from restmcts.errors import InputError, PhaseError
-from restmcts.loops.evaluating import without_value
 from restmcts.loops.registry import LOOPS, loop_settings
+from restmcts.loops.work.evaluating import without_value
 from restmcts.problems.splits import Splits, plain_text
 from restmcts.recipe import EvaluationSettings, Recipe
 from restmcts.settings import Settings

@@ -8,12 +8,12 @@ from hashlib import blake2b
 
 from restmcts.errors import InputError
 from restmcts.loops.checks import check_trainable
-from restmcts.loops.evaluating import evaluate, without_value
-from restmcts.loops.models import models_of
 from restmcts.loops.phases import first_value
 from restmcts.loops.results import Evaluated, Searched
 from restmcts.loops.run import Run
-from restmcts.loops.searching import run_tasks, search_tasks
+from restmcts.loops.stored.models import models_of
+from restmcts.loops.work.evaluating import evaluate, without_value
+from restmcts.loops.work.searching import run_tasks, search_tasks
 from restmcts.problems.splits import Splits
 from restmcts.recipe import Recipe
 from restmcts.search.choice import EvaluatedMethod

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from restmcts.errors import PhaseError
 from restmcts.loops import phases
-from restmcts.loops.labelling import demonstration_samples
 from restmcts.loops.registry import Loop, NoSettings
 from restmcts.loops.results import Evaluated, Trained
 from restmcts.loops.run import Run
-from restmcts.loops.training import tune_policy
+from restmcts.loops.work.labelling import demonstration_samples
+from restmcts.loops.work.training import tune_policy
 from restmcts.workers.local import Models
 
 

@@ -8,10 +8,6 @@ from functools import partial
 
 from restmcts.errors import PhaseError
 from restmcts.loops.checks import check_trainable
-from restmcts.loops.evaluating import GREEDY, budgets_in_tokens, evaluate
-from restmcts.loops.judging import Judge, check_ranking, worse
-from restmcts.loops.labelling import label_trees, select_traces
-from restmcts.loops.pairing import judged_pairs, tree_pairs
 from restmcts.loops.results import (
     Accepted,
     Evaluated,
@@ -26,9 +22,13 @@ from restmcts.loops.results import (
     Validated,
 )
 from restmcts.loops.run import BOOTSTRAP, Run
-from restmcts.loops.searching import drawn_problems, note_data, run_tasks, search_tasks
-from restmcts.loops.self_judgement import SelfJudgement, judge_traces
-from restmcts.loops.training import (
+from restmcts.loops.work.evaluating import GREEDY, budgets_in_tokens, evaluate
+from restmcts.loops.work.judging import Judge, check_ranking, worse
+from restmcts.loops.work.labelling import label_trees, select_traces
+from restmcts.loops.work.pairing import judged_pairs, tree_pairs
+from restmcts.loops.work.searching import drawn_problems, note_data, run_tasks, search_tasks
+from restmcts.loops.work.self_judgement import SelfJudgement, judge_traces
+from restmcts.loops.work.training import (
     make_policy,
     record_checkpoint,
     record_figures,
@@ -38,7 +38,7 @@ from restmcts.loops.training import (
     tune_preference,
     tune_value,
 )
-from restmcts.loops.tuning import tuned_temperature
+from restmcts.loops.work.tuning import tuned_temperature
 from restmcts.problems.problem import Problem
 from restmcts.recipe import RuleChoice
 from restmcts.search.choice import GenerationSettings

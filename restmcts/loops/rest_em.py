@@ -8,7 +8,7 @@ from restmcts.loops import phases
 from restmcts.loops.registry import Loop
 from restmcts.loops.results import Evaluated
 from restmcts.loops.run import Run
-from restmcts.loops.searching import sampled_traces
+from restmcts.loops.work.searching import sampled_traces
 from restmcts.settings import Settings
 from restmcts.workers.local import Models
 

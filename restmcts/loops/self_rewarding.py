@@ -16,8 +16,8 @@ from restmcts.loops import phases
 from restmcts.loops.registry import Loop
 from restmcts.loops.results import Evaluated
 from restmcts.loops.run import Run
-from restmcts.loops.searching import sampled_traces
-from restmcts.loops.self_judgement import SelfJudgement
+from restmcts.loops.work.searching import sampled_traces
+from restmcts.loops.work.self_judgement import SelfJudgement
 from restmcts.workers.local import Models
 
 

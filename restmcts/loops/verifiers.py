@@ -21,9 +21,9 @@ from restmcts.loops import phases
 from restmcts.loops.registry import Loop
 from restmcts.loops.results import Evaluated, Searched, Trained
 from restmcts.loops.run import Run
-from restmcts.loops.searching import run_tasks, search_tasks
-from restmcts.loops.training import record_checkpoint, tune_value
-from restmcts.loops.verifier_table import RANKINGS, VOTE, Candidate, verifier_table
+from restmcts.loops.work.searching import run_tasks, search_tasks
+from restmcts.loops.work.training import record_checkpoint, tune_value
+from restmcts.loops.work.verifier_table import RANKINGS, VOTE, Candidate, verifier_table
 from restmcts.problems.problem import Problem
 from restmcts.recipe import RuleChoice
 from restmcts.search.registry import method_settings

@@ -12,7 +12,7 @@ import pytest
 from restmcts.cli.commands.show import figure_rows
 from restmcts.cli.lineage_text import lineage_lines
 from restmcts.cli.shown import Named, named
-from restmcts.loops.lineage import Lineage, Made, Model, Searches, StoredFile
+from restmcts.loops.stored.lineage import Lineage, Made, Model, Searches, StoredFile
 from store.records import Metric
 from tests.cli.commands import refused, restmcts
 from tests.store.build import open_run

@@ -13,10 +13,11 @@ import pytest
 from restmcts.engines.base import Sample, Sampling, SamplingRequest, Tokens
 from restmcts.engines.prompted.critic import RuleCritic
 from restmcts.grading.finding import MathAnswers
-from restmcts.loops import phases, self_judgement
+from restmcts.loops import phases
 from restmcts.loops.registry import LOOPS, loop_settings
 from restmcts.loops.results import Trained
 from restmcts.loops.run import Run
+from restmcts.loops.work import self_judgement
 from restmcts.problems.problem import Problem
 from restmcts.problems.splits import Splits
 from restmcts.progress import Figures

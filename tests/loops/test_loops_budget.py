@@ -14,7 +14,7 @@ from restmcts.loops import phases
 from restmcts.loops.checks import check_loop
 from restmcts.loops.results import Searched
 from restmcts.loops.run import Run
-from restmcts.loops.waves import waves
+from restmcts.loops.work.waves import waves
 from restmcts.recipe import Recipe
 from restmcts.workers.local import Models
 from store.events import SearchRecord

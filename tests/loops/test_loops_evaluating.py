@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from restmcts.evaluation.budgets import AnswerAt
-from restmcts.loops.evaluating import budgets_in_tokens, reached_verdicts, row_names
+from restmcts.loops.work.evaluating import budgets_in_tokens, reached_verdicts, row_names
 from restmcts.search.choice import EvaluatedMethod
 from store.events import FREE
 

@@ -15,9 +15,9 @@ from restmcts.evaluation.judged import Judged
 from restmcts.evaluation.value_report import ValueReport, value_report
 from restmcts.grading.registry import GRADERS
 from restmcts.loops import phases
-from restmcts.loops.judging import Judge, check_ranking, known_prefixes, truth, worse
 from restmcts.loops.results import Trained, TrainedValue
 from restmcts.loops.run import Run
+from restmcts.loops.work.judging import Judge, check_ranking, known_prefixes, truth, worse
 from restmcts.problems.problem import Problem
 from restmcts.problems.splits import Splits
 from restmcts.recipe import Recipe

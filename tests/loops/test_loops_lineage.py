@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from restmcts.errors import InputError, RestmctsError
-from restmcts.loops.lineage import Lineage, Made, SampleSet, Searches, StoredFile, chain_and_others
-from restmcts.loops.stored_run import lineage, lineage_of_folder
+from restmcts.loops.stored.lineage import Lineage, Made, SampleSet, Searches, StoredFile, chain_and_others
+from restmcts.loops.stored.stored_run import lineage, lineage_of_folder
 from store.errors import StoreError
 from store.files.folders import model_files, new_folder
 from store.writer import RunWriter

@@ -9,7 +9,7 @@ import pytest
 
 from restmcts.errors import InputError
 from restmcts.evaluation.comparison.runs import Measurement, Point, Spent
-from restmcts.loops.measured import flat, part_of, read_run, verdicts
+from restmcts.loops.stored.measured import flat, part_of, read_run, verdicts
 from store.events import SearchRecord, Verified
 from store.files.journal import Phase
 from store.records import Evaluation, Metric

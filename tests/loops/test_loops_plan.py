@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from restmcts.loops.plan import Counts, PlannedPhase, Sizes, Totals, totals
-from restmcts.loops.planned_phases import PLANNED, most_generated, most_traces, planned
-from restmcts.loops.readiness import model_facts, readiness, size_in_name
+from restmcts.loops.planning.plan import Counts, PlannedPhase, Sizes, Totals, totals
+from restmcts.loops.planning.planned_phases import PLANNED, most_generated, most_traces, planned
+from restmcts.loops.planning.readiness import model_facts, readiness, size_in_name
 from restmcts.loops.registry import LOOPS
 from restmcts.recipe import load_recipe, shipped_recipes
 from restmcts.search.registry import method_settings

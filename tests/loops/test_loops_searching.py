@@ -11,7 +11,7 @@ import pytest
 
 from restmcts.grading.registry import GRADERS
 from restmcts.loops.run import Run
-from restmcts.loops.searching import message_of, outcome, stored
+from restmcts.loops.work.searching import message_of, outcome, stored
 from restmcts.problems.splits import Splits
 from restmcts.recipe import Recipe
 from store.check import check

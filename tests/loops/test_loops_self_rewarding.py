@@ -12,7 +12,7 @@ import pytest
 
 from restmcts.errors import InputError, PhaseError
 from restmcts.loops.run import Run
-from restmcts.loops.self_judgement import RULE, SelfJudgement, likelihood
+from restmcts.loops.work.self_judgement import RULE, SelfJudgement, likelihood
 from restmcts.problems.splits import Splits
 from restmcts.recipe import Recipe
 from store.events import Step

@@ -15,7 +15,7 @@ from restmcts.errors import InputError
 from restmcts.grading.registry import GRADERS
 from restmcts.loops.results import Trained
 from restmcts.loops.run import Run
-from restmcts.loops.training import tune_policy
+from restmcts.loops.work.training import tune_policy
 from restmcts.problems.splits import Splits
 from restmcts.progress import Figures
 from restmcts.recipe import Recipe

@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from restmcts.loops.searching import ENGINE_METRICS
+from restmcts.loops.work.searching import ENGINE_METRICS
 from store.check import check, rebuild
 
 

@@ -100,7 +100,7 @@ def _report(arms: list[Arm]) -> Report:
 
 def _read(root: Path, names: Sequence[str]) -> list[RunFigures]:
     from restmcts.errors import InputError
-    from restmcts.loops.measured import read_run
+    from restmcts.loops.stored.measured import read_run
     from restmcts.paths import expanded
 
     read = []

@@ -59,9 +59,9 @@ def iterate(
 def _plan(root: Path, name: str, recipe: Recipe, as_json: bool) -> None:
     from restmcts.cli.console import print_json
     from restmcts.cli.plan_text import plan_as_dict, print_plan
-    from restmcts.loops.plan import totals
-    from restmcts.loops.planned_phases import planned
-    from restmcts.loops.readiness import readiness
+    from restmcts.loops.planning.plan import totals
+    from restmcts.loops.planning.planned_phases import planned
+    from restmcts.loops.planning.readiness import readiness
 
     ready = readiness(recipe)
     done = _done(root, name)

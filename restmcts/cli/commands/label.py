@@ -22,7 +22,7 @@ def label(
     from restmcts.cli.console import print_json, print_table
     from restmcts.cli.text import note
     from restmcts.labels import LABEL_RULES
-    from restmcts.loops.relabelling import relabel
+    from restmcts.loops.stored.relabelling import relabel
     from restmcts.stored_recipes import stored_bootstrap, stored_labels, stored_text
     from store.writer import RunWriter
 

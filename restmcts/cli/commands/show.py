@@ -103,7 +103,7 @@ def _show_lineage(root: Path, what: Named, trees: bool, as_json: bool) -> None:
     from restmcts.cli.console import print_json
     from restmcts.cli.lineage_text import lineage_lines
     from restmcts.cli.text import say, visible
-    from restmcts.loops.stored_run import lineage, lineage_of_folder
+    from restmcts.loops.stored.stored_run import lineage, lineage_of_folder
 
     folder = what.kind == "folder"
     found = lineage_of_folder(Path(what.name)) if folder else lineage(root, what.run, what.name)
@@ -180,7 +180,7 @@ def figure_rows(figures: Mapping[tuple[int, str], float]) -> tuple[list[str], li
 
 def _figures(reader: StoreReader, run: str, phases: Sequence[PhaseSummary]) -> dict[tuple[int, str], float]:
     """The figures of the trees of each iteration, and the AUC of its value model on held-out trees."""
-    from restmcts.loops.measured import DATA_FIGURES, VALUE_AUC
+    from restmcts.loops.stored.measured import DATA_FIGURES, VALUE_AUC
 
     iterations = {phase.name: phase.iteration for phase in phases}
     found: dict[tuple[int, str], float] = {}

@@ -12,7 +12,7 @@ from restmcts.evaluation.budgets import AnswerAt, answers_at
 from restmcts.evaluation.statistics import wilson
 from restmcts.loops.results import Evaluated
 from restmcts.loops.run import Run
-from restmcts.loops.searching import run_tasks, search_tasks
+from restmcts.loops.work.searching import run_tasks, search_tasks
 from restmcts.problems.problem import Problem
 from restmcts.search.choice import EvaluatedMethod
 from restmcts.search.registry import METHODS, needs_value, row_name

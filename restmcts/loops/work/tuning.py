@@ -8,7 +8,7 @@ from statistics import fmean
 from restmcts.errors import InputError
 from restmcts.loops.results import Tuned
 from restmcts.loops.run import Run
-from restmcts.loops.searching import drawn_problems, run_tasks, search_tasks
+from restmcts.loops.work.searching import drawn_problems, run_tasks, search_tasks
 from restmcts.search.choice import GenerationSettings
 from restmcts.search.registry import method_settings
 from restmcts.search.running.task import SearchTask

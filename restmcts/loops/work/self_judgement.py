@@ -19,7 +19,7 @@ from restmcts.errors import InputError, PhaseError
 from restmcts.evaluation.data_figures import auc
 from restmcts.loops.results import Judged
 from restmcts.loops.run import Run
-from restmcts.loops.waves import waves
+from restmcts.loops.work.waves import waves
 from restmcts.samples.trees import VerifiedTree
 from restmcts.search.running.jobs import all_of
 from restmcts.settings import Settings

@@ -14,7 +14,7 @@ from restmcts.engines.examination import examine, read_config, read_tensors
 from restmcts.engines.registry import ENGINES
 from restmcts.errors import InputError
 from restmcts.loops.checks import check_loop, check_problems
-from restmcts.loops.plan import BYTES_OF_A_NUMBER, Counts, Sizes, adapted
+from restmcts.loops.planning.plan import BYTES_OF_A_NUMBER, Counts, Sizes, adapted
 from restmcts.loops.registry import LOOPS
 from restmcts.problems.registry import DATA_SETS, load_splits
 from restmcts.recipe import Recipe

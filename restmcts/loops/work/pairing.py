@@ -8,7 +8,7 @@ from statistics import fmean
 from restmcts.errors import PhaseError
 from restmcts.loops.results import Paired
 from restmcts.loops.run import Run
-from restmcts.loops.self_judgement import RULE
+from restmcts.loops.work.self_judgement import RULE
 from restmcts.samples.preference import Pairs, Scored, step_pairs, trace_pairs
 from store.records import Metric
 from store.run_files import read_labels

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from math import ceil
 from typing import Any
 
-from restmcts.loops.plan import Counts, PlannedPhase, Sizes, adapted, priced
+from restmcts.loops.planning.plan import Counts, PlannedPhase, Sizes, adapted, priced
 from restmcts.loops.registry import LOOPS
 from restmcts.recipe import Recipe
 from restmcts.search.registry import METHODS, needs_value

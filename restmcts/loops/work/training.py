@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from restmcts.engines.open import prepare
 from restmcts.errors import PhaseError
 from restmcts.loops.checks import check_apart_from_measured
-from restmcts.loops.labelling import demonstration_samples
 from restmcts.loops.results import Trained
 from restmcts.loops.run import Run
+from restmcts.loops.work.labelling import demonstration_samples
 from restmcts.problems.splits import held_out
 from restmcts.samples.perturbed import examples, perturbed_samples
 from restmcts.samples.policy import demonstration

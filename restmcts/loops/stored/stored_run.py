@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from restmcts.errors import InputError
-from restmcts.loops.lineage import (
+from restmcts.loops.stored.lineage import (
     BASE,
     Lineage,
     Made,
@@ -167,7 +167,7 @@ class StoredRun:
         return found if isinstance(found, dict) else {}
 
     def made(self, model: str) -> Made | None:
-        """See :class:`restmcts.loops.lineage.Records`."""
+        """See :class:`restmcts.loops.stored.lineage.Records`."""
         if model not in self.checkpoints:
             return Made(BASE) if model.startswith("/") or model in self._given() else None
         noted_by, row = self.rows.get(model, ("", None))
@@ -198,7 +198,7 @@ class StoredRun:
         )
 
     def weights(self, model: str) -> tuple[list[StoredFile], list[str]]:
-        """See :class:`restmcts.loops.lineage.Records`."""
+        """See :class:`restmcts.loops.stored.lineage.Records`."""
         if model not in self.checkpoints:
             given = self.journal.inputs.get(model, {})
             known = {name: file.fingerprint for name, file in given.items() if name.endswith(WEIGHTS)}
@@ -223,7 +223,7 @@ class StoredRun:
         return weights, wrong
 
     def sample_set(self, phase: str) -> tuple[SampleSet | None, list[str]]:
-        """See :class:`restmcts.loops.lineage.Records`."""
+        """See :class:`restmcts.loops.stored.lineage.Records`."""
         if phase not in self._sets:
             self._sets[phase] = self._read_samples(phase)
         found, notes = self._sets[phase]
@@ -250,7 +250,7 @@ class StoredRun:
         return SampleSet(phase, file, count, tuple(trees)), notes
 
     def searches(self, phase: str, trees: Sequence[str] | None) -> tuple[Searches, list[str]]:
-        """See :class:`restmcts.loops.lineage.Records`."""
+        """See :class:`restmcts.loops.stored.lineage.Records`."""
         if phase not in self._searched:
             self._searched[phase] = self._read_headers(phase)
         stored, policies, values, wrong = self._searched[phase]

@@ -15,7 +15,7 @@ from restmcts.grading.registry import GRADERS
 from restmcts.labels import any_correct
 from restmcts.loops.results import Searched
 from restmcts.loops.run import Run
-from restmcts.loops.waves import waves
+from restmcts.loops.work.waves import waves
 from restmcts.problems.problem import Problem
 from restmcts.search.choice import GenerationSettings
 from restmcts.search.registry import METHODS
@@ -112,7 +112,7 @@ def run_tasks(
 
     Args:
         tokens: what the searches may generate together; as many of the first ones are run as it pays for
-            (:func:`restmcts.loops.waves.waves`), each of which has a budget. None: all are run.
+            (:func:`restmcts.loops.work.waves.waves`), each of which has a budget. None: all are run.
 
     Raises:
         PhaseError: every search failed, or ``GIVE_UP_AFTER`` one after the other did; when the phase is

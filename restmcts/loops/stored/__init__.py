@@ -1,0 +1,1 @@
+"""What commands need of a run that is stored: its models, its lineage, its measurements, other labels."""

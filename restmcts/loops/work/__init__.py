@@ -1,0 +1,1 @@
+"""What the phases of :mod:`restmcts.loops.phases` do."""

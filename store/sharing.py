@@ -47,17 +47,25 @@ def take_over_phase(writer: RunWriter, source: RunLayout, journal: Journal, name
     if phase is None or phase.status != "done" or phase.files is None:
         raise StoreError(f"run {source.run!r} has not done phase {name!r}, or an older version did it")
     writer.start_phase(name, phase.kind, phase.iteration)
+    try:
+        _copy_phase(writer, source, journal, phase)
+    except Exception as error:
+        writer.fail_phase(name, str(error))
+        raise
+    writer.finish_phase(name, phase.summary, seconds=phase.seconds, source=source.run)
+
+
+def _copy_phase(writer: RunWriter, source: RunLayout, journal: Journal, phase: Phase) -> None:
     for kind, origins in phase.uses.items():
-        writer.note_uses(name, kind, origins)
-    for path, known in phase.files.items():
+        writer.note_uses(phase.name, kind, origins)
+    for path, known in (phase.files or {}).items():
         if not path.startswith(CHECKPOINTS):
             _copy(source, writer.layout, path, known)
     for folder in _folders(phase):
         _link_checkpoint(writer, source, phase, folder)
-    _copy_labels(writer, source, journal, name)
-    _copy_rows(writer, source, name)
+    _copy_labels(writer, source, journal, phase.name)
+    _copy_rows(writer, source, phase.name)
     writer.sync_index()
-    writer.finish_phase(name, phase.summary, seconds=phase.seconds, source=source.run)
 
 
 def _copy(source: RunLayout, target: RunLayout, path: str, known: Fingerprint) -> None:

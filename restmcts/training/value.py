@@ -13,7 +13,7 @@ import torch
 from restmcts.evaluation.judged import good_steps
 from restmcts.labels.quality import are_fractions
 from restmcts.training.checkpoint import save
-from restmcts.training.fitting import fit, seeded
+from restmcts.training.fitting import Objective, fit, seeded
 from restmcts.training.report import OnProgress, TrainingReport
 from restmcts.training.resuming import SavedState
 from restmcts.training.samples import value_chains
@@ -66,13 +66,6 @@ def train_value(
     """
     examples, skipped = _examples(source, samples, settings, share_nodes)
     arrange = _side_by_side(examples, settings.seed) if settings.ranking_weight else None
-    loss = partial(
-        value_loss,
-        quality=settings.objective == "factorized"
-        and any(are_fractions(sample.labels) for sample in samples),
-        ranking_weight=settings.ranking_weight,
-        language_weight=settings.language_weight,
-    )
     state = SavedState.of(resume, source, samples, settings, share_nodes=share_nodes)
     with new_folder(target) as folder:
         with seeded(settings.seed):
@@ -80,7 +73,7 @@ def train_value(
         report = fit(
             model,
             examples,
-            loss,
+            _loss(samples, settings),
             settings,
             label_dtype=torch.float32,
             collate=collate_values,
@@ -116,6 +109,17 @@ def _examples(
     ]
     skipped["without labels"] = len(chains) - len(examples)
     return examples, skipped
+
+
+def _loss(samples: Sequence[ValueSample], settings: ValueTraining) -> Objective:
+    """The loss that the settings ask for; fractions are learned through the chances of single steps."""
+    fractions = any(are_fractions(sample.labels) for sample in samples)
+    return partial(
+        value_loss,
+        quality=settings.objective == "factorized" and fractions,
+        ranking_weight=settings.ranking_weight,
+        language_weight=settings.language_weight,
+    )
 
 
 def _side_by_side(examples: Sequence[ValueExample], seed: int) -> Callable[[list[int]], list[int]]:

@@ -98,6 +98,7 @@ def test_what_was_damaged_is_not_taken_over(done: RunLayout, phase: str, path: s
     file.write_bytes(data[:-2] + bytes([data[-2] ^ 1]) + data[-1:])
     with pytest.raises(StoreError, match="not as its run wrote it"):
         take_over(done, phase)
+    assert read_journal(RunLayout(done.root, "second")).phases[phase].status == "failed"
     file.write_bytes(data)
     journal = take_over(done, phase)  # started again, it goes on
     assert journal.phases[phase].status == "done"

@@ -35,12 +35,9 @@ def policy(
     -o KEY=VALUE sets a key of [policy_training].
     """
     from restmcts.training.settings import PolicyTraining
-    from store.files.folders import check_target
     from store.records import PolicySample
 
-    check_target(target, source)
-    check_target(_state(target))
-    settings, rows = _prepared(PolicyTraining, override, samples, PolicySample)
+    settings, rows = _prepared(PolicyTraining, PolicySample, samples, source, target, override)
     from restmcts.training.policy import train_policy
 
     with Bar("train policy") as bar:
@@ -59,12 +56,9 @@ def value(
     """
     from restmcts.problems.splits import held_out
     from restmcts.training.settings import ValueTraining
-    from store.files.folders import check_target
     from store.records import ValueSample
 
-    check_target(target, source)
-    check_target(_state(target))
-    settings, rows = _prepared(ValueTraining, override, samples, ValueSample)
+    settings, rows = _prepared(ValueTraining, ValueSample, samples, source, target, override)
     from restmcts.training.value import train_value
 
     with Bar("train value") as bar:
@@ -89,12 +83,9 @@ def preference(
     -o KEY=VALUE sets a key of [preference_training].
     """
     from restmcts.training.settings import PreferenceTraining
-    from store.files.folders import check_target
     from store.records import PreferenceSample
 
-    check_target(target, source)
-    check_target(_state(target))
-    settings, rows = _prepared(PreferenceTraining, override, samples, PreferenceSample)
+    settings, rows = _prepared(PreferenceTraining, PreferenceSample, samples, source, target, override)
     from restmcts.training.preference import train_preferences
 
     with Bar("train preference") as bar:
@@ -107,14 +98,19 @@ def _state(target: Path) -> Path:
     return target.with_name(f"{target.name}.training")
 
 
-def _prepared(kind: Any, override: list[str] | None, files: list[Path], row: type) -> tuple[Any, list[Any]]:
-    """The settings and the samples; both checked before torch is imported."""
+def _prepared(
+    kind: Any, row: type, files: list[Path], source: Path, target: Path, override: list[str] | None
+) -> tuple[Any, list[Any]]:
+    """The settings and the samples; these and the target are checked before torch is imported."""
     from restmcts.errors import InputError
     from restmcts.export.samples import read_samples
     from restmcts.recipe import nested_overrides
     from restmcts.settings import checked
+    from store.files.folders import check_target
     from store.records import PolicySample, PreferenceSample
 
+    check_target(target, source)
+    check_target(_state(target))
     settings = checked(kind, nested_overrides(override or []), "-o")
     rows = [sample for file in files for sample in read_samples(file) if isinstance(sample, row)]
     if not rows:

@@ -53,14 +53,18 @@ class SameText(MathAnswers):
 
 
 class Heard:
-    """Progress that remembers the notes."""
+    """Progress that remembers the notes, the total of the last phase, and how far it came."""
 
     def __init__(self) -> None:
         self.notes: list[str] = []
+        self.total: int | None = None
+        self.done: list[int] = []
 
-    def start(self, phase: str, kind: str, total: int | None) -> None: ...
+    def start(self, phase: str, kind: str, total: int | None) -> None:
+        self.total, self.done = total, []
 
-    def update(self, done: int, figures: Figures) -> None: ...
+    def update(self, done: int, figures: Figures) -> None:
+        self.done.append(done)
 
     def finish(self, phase: str, summary: object) -> None: ...
 

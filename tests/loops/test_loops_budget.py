@@ -85,6 +85,21 @@ def test_an_iteration_keeps_to_its_tokens_and_uses_them_up(scripts: Scripts, tmp
     assert [record.header.id for record in records] == [f"1.search/{place}" for place in range(len(records))]
 
 
+def test_progress_counts_tokens_also_after_an_interruption(scripts: Scripts, tmp_path: Path) -> None:
+    scripts.policy = {"breaks_at": 4}
+    with opened(tmp_path, budgeted(500, concurrency=2)) as run, pytest.raises(InterruptedRunError):
+        search(run)
+    scripts.policy = {}
+    with opened(tmp_path, budgeted(500, concurrency=2)) as run:
+        before = spent(trees(run))
+        found, progress = search(run), run.progress
+        assert isinstance(progress, Heard)
+        assert progress.total == 500
+        assert 0 < before < progress.done[0]
+        assert progress.done == sorted(progress.done)
+        assert progress.done[-1] == found.policy_tokens
+
+
 def test_problems_come_in_another_order_each_iteration(scripts: Scripts, tmp_path: Path) -> None:
     with opened(tmp_path, budgeted(400)) as run:
         search(run, 1), search(run, 2)

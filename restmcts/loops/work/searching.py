@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from random import Random
 
@@ -125,14 +125,14 @@ def run_tasks(
     run.note_uses(phase, ENGINES, {run.recipe.models.engine, run.recipe.models.valued_by})
     run.note_uses(phase, GRADERS, [run.recipe.problems.grader])
     run.note_uses(phase, METHODS, {task.method for task in tasks})
-    run.progress.start(phase, "search", len(tasks))
+    run.progress.start(phase, "search", len(tasks) if tokens is None else tokens)
     for task in tasks:
         if task.problem.id in too_long and task.id not in finished:
             run.writer.add_tree(workers.failed(task, too_long[task.problem.id]))
     possible = [task for task in tasks if task.problem.id not in too_long]
-    tally = Tally(len(finished) + len(tasks) - len(possible), workers)
+    tally = Tally(len(run.writer.finished_trees(phase)), workers, by_tokens=tokens is not None)
     if tokens is not None:
-        tally.taken = {record.header.id: charge(record) for record in run.writer.read_trees(phase)}
+        tally.take({record.header.id: charge(record) for record in run.writer.read_trees(phase)})
     wanted = waves(possible, most_tokens(possible), tokens, lambda task: tally.taken[task.id])
     waiting = ([task for task in wave if task.id not in finished] for wave in wanted)
     try:
@@ -198,7 +198,7 @@ async def _search(
             async for searched in searches:
                 record = stored(run, searched)
                 tally.add(record)
-                run.progress.update(tally.done, tally.figures())
+                run.progress.update(tally.progress, tally.figures())
                 if tally.failed_in_a_row == GIVE_UP_AFTER:
                     which = f"{GIVE_UP_AFTER} searches one after the other"
                     raise failure(record.header.phase, which, record)
@@ -235,10 +235,16 @@ def message_of(record: SearchRecord) -> str | None:
 
 
 class Tally:
-    """What has come out so far, and how busy the engines are, for the progress line and the metrics."""
+    """What has come out so far, and how busy the engines are, for the progress line and the metrics.
 
-    def __init__(self, done: int, workers: LocalWorkers) -> None:
+    Args:
+        done: searches of the phase that are stored already.
+        by_tokens: the end of the phase is a number of tokens, and not of searches.
+    """
+
+    def __init__(self, done: int, workers: LocalWorkers, *, by_tokens: bool) -> None:
         self.workers = workers
+        self.by_tokens = by_tokens
         self.started = time.monotonic()
         self.before = self.workers.stats()
         self.done = done
@@ -246,12 +252,23 @@ class Tally:
         self.correct = 0
         self.tokens = 0
         self.taken: dict[str, int] = {}
+        self.charged = 0
         self.failed_in_a_row = 0
+
+    @property
+    def progress(self) -> int:
+        """How far the phase has come, in searches or in tokens that they count with."""
+        return self.charged if self.by_tokens else self.done
+
+    def take(self, charges: Mapping[str, int]) -> None:
+        """Count searches by what they take of the tokens of the phase."""
+        self.taken.update(charges)
+        self.charged += sum(charges.values())
 
     def add(self, record: SearchRecord) -> None:
         self.done += 1
         self.tokens += record.result.cost.generated
-        self.taken[record.header.id] = charge(record)
+        self.take({record.header.id: charge(record)})
         self.failed_in_a_row = self.failed_in_a_row + 1 if record.result.reason == "failed" else 0
         if record.result.correct is not None:
             self.graded += 1
@@ -261,6 +278,7 @@ class Tally:
         use = self.engine_use()
         now = self.workers.stats()
         return {
+            "searches": self.done if self.by_tokens else None,
             "accuracy": self.correct / self.graded if self.graded else None,
             "tokens": self.tokens,
             "tokens a second": self.tokens / max(1e-9, time.monotonic() - self.started),

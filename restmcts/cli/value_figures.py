@@ -1,14 +1,16 @@
-"""The figures of a run's value models as a table, one row an iteration."""
+"""The figures of a run's value models as a table, one row a model."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from restmcts.loops.run import START
 from store.records import Checkpoint
 
 COLUMNS = (
-    "iteration",
+    "model",
+    "carried on",
     "AUC",
     "95 %",
     "control AUC",
@@ -34,7 +36,8 @@ def print_value_figures(checkpoints: Sequence[Checkpoint]) -> None:
 
 def value_rows(checkpoints: Sequence[Checkpoint]) -> list[tuple[object, ...]]:
     """A row for each value model that was judged, in the order of the checkpoints; unknown figures: empty."""
-    return [_row(made) for made in checkpoints if made.kind == "value" and "squared_error" in made.metrics]
+    judged = [made for made in checkpoints if "squared_error" in made.metrics]
+    return [_row(made) for made in judged if made.kind in {START, "value"}]
 
 
 def _row(made: Checkpoint) -> tuple[object, ...]:
@@ -43,7 +46,8 @@ def _row(made: Checkpoint) -> tuple[object, ...]:
     interval = f"{low}–{high}" if low and high else ""
     chance = " no better than chance" if figures.get("at_chance") else ""
     return (
-        made.iteration,
+        f"{made.iteration}/{made.kind}",
+        "yes" if made.carried else "no",
         _figure(figures, "auc"),
         interval + chance,
         _figure(figures, "likelihood_sum.auc"),

@@ -21,7 +21,7 @@ from restmcts.loops.results import (
     Tuned,
     Validated,
 )
-from restmcts.loops.run import BOOTSTRAP, Run
+from restmcts.loops.run import BOOTSTRAP, START, Run
 from restmcts.loops.work.evaluating import GREEDY, budgets_in_tokens, evaluate
 from restmcts.loops.work.judging import Judge, check_ranking, worse
 from restmcts.loops.work.labelling import label_trees, select_traces
@@ -257,15 +257,16 @@ def start_value_model(run: Run, searched: Searched, policy: str, labels: Labelle
     """Train a first value model on solved examples and their perturbed steps (paper, Section 3.2).
 
     Args:
-        labels: the labels of the trees that it is judged on, if it is to be judged. It decides nothing.
+        labels: the labels of the trees that it is judged on, if it is to be judged.
     """
 
     def work(phase: str) -> Trained:
         trained = start_value(run, phase, search=searched.phase, policy=policy)
-        if labels is None:
-            return trained
-        report = Judge(run, [searched.phase], run.value_samples(labels.phase))(trained.checkpoint)
-        figures = {} if report is None else report.metrics()
+        figures: dict[str, float] = {}
+        if labels is not None:
+            report = Judge(run, [searched.phase], run.value_samples(labels.phase))(trained.checkpoint)
+            figures = {} if report is None else report.metrics()
+        record_checkpoint(run, 0, START, trained, carried=True, **figures)
         record_figures(run, phase, 0, figures)
         return replace(trained, metrics=trained.metrics | figures)
 
@@ -322,6 +323,8 @@ def _judged(
 def first_value(run: Run, policy: str) -> tuple[str, list[LabelledTrees]]:
     """V_0, from unguided trees of the base policy; and the trees that value models learn from.
 
+    Where there is a start stage, V_0 is its model, unless training on the trees made that model better.
+
     Raises:
         InputError: a value model would have to be trained, and cannot be.
     """
@@ -331,10 +334,10 @@ def first_value(run: Run, policy: str) -> tuple[str, list[LabelledTrees]]:
     check_trainable(run.recipe.models)
     searched = bootstrap(run, policy)
     trees = label(run, 0, searched)
-    parent = policy
-    if run.recipe.bootstrap.perturbed:
-        parent = start_value_model(run, searched, policy, trees.labels).checkpoint
-    return train_value(run, 0, [trees], parent, None).value, [trees]
+    if not run.recipe.bootstrap.perturbed:
+        return train_value(run, 0, [trees], policy, None).value, [trees]
+    start = start_value_model(run, searched, policy, trees.labels).checkpoint
+    return train_value(run, 0, [trees], start, start).value, [trees]
 
 
 def control_arm(run: Run, iteration: int, parent: str, updates: int) -> str:

@@ -33,6 +33,9 @@ from store.writer import RunWriter
 BOOTSTRAP = "0.search"
 """The phase of the unguided trees of the base policy."""
 
+START = "start"
+"""The role of the value model that was trained on solved examples, before any tree was learned from."""
+
 
 def least_samples(bootstrap: BootstrapSettings, search: str) -> int:
     """How many samples have to give a correct trace of the phase ``search`` for it to count as correct."""

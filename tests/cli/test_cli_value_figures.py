@@ -30,19 +30,21 @@ def made(kind: str = "value", /, **metrics: Any) -> Checkpoint:
 
 def test_a_row_for_each_value_model_that_was_judged() -> None:
     others = [made("policy", **FIGURES), made()]
-    assert value_rows([*others, made(**FIGURES)]) == [
-        (1, "0.971", "0.95–0.99", "0.981", "0.900", "0.870", "0.0322", "0.812", "0.041", "-0.25 / –")
+    figures = "0.971", "0.95–0.99", "0.981", "0.900", "0.870", "0.0322", "0.812", "0.041", "-0.25 / –"
+    assert value_rows([*others, made("start", **FIGURES), made(**FIGURES)]) == [
+        ("1/start", "no", *figures),
+        ("1/value", "no", *figures),
     ]
     assert len(COLUMNS) == len(value_rows([made(**FIGURES)])[0])
 
 
 def test_a_value_model_at_chance_is_told() -> None:
-    assert "no better than chance" in str(value_rows([made(**FIGURES | {"at_chance": 1.0})])[0][2])
+    assert "no better than chance" in str(value_rows([made(**FIGURES | {"at_chance": 1.0})])[0][3])
 
 
 def test_checkpoints_of_earlier_versions_and_of_others_have_empty_cells() -> None:
-    assert value_rows([made(squared_error=0.1, auc=0.9)])[0][1:5] == ("0.900", "", "", "")
-    assert value_rows([made(squared_error="\x1b[2J", auc=[1])])[0][1] == ""
+    assert value_rows([made(squared_error=0.1, auc=0.9)])[0][2:6] == ("0.900", "", "", "")
+    assert value_rows([made(squared_error="\x1b[2J", auc=[1])])[0][2] == ""
 
 
 def test_the_table_is_printed_where_there_are_figures(capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,14 +17,18 @@ from restmcts.grading.registry import GRADERS
 from restmcts.loops import phases
 from restmcts.loops.results import Trained, TrainedValue
 from restmcts.loops.run import Run
+from restmcts.loops.stored.models import models_of
 from restmcts.loops.work.judging import Judge, check_ranking, known_prefixes, truth, worse
 from restmcts.problems.problem import Problem
 from restmcts.problems.splits import Splits
 from restmcts.recipe import Recipe
 from store.events import Step
 from store.records import ValueSample
+from store.run_files import read_checkpoints
 from store.writer import RunWriter
 from tests.labels.test_labels_rules import tree_of
+from tests.loops.scripted import BASE, Scripts, opened
+from tests.loops.scripted import recipe as scripted_recipe
 from tests.loops.test_loops_phases import Heard
 from tests.store.build import record
 
@@ -123,3 +127,18 @@ def test_a_training_keeps_its_figures_and_says_which_model_goes_on(run: Run, new
     assert isinstance(run.progress, Heard)
     assert any("not carried on" in note for note in run.progress.notes) is not carried
     assert ("no better than chance" in summarized(run.writer.phase_summary("1.train-value"))) is not carried
+
+
+@pytest.mark.parametrize(("error", "carried"), [(0.2, "start"), (0.05, "value")])
+def test_v0_is_the_model_of_the_start_stage_unless_trees_make_it_better(
+    scripts: Scripts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: float, carried: str
+) -> None:
+    reports = {"start": report("good", 0.1), "value": report("good", error)}
+    monkeypatch.setattr(phases, "Judge", lambda *_: lambda value: reports[Path(value).name])
+    wanted = scripted_recipe(bootstrap={"traces": 4, "perturbed": 1})
+    with opened(tmp_path, wanted) as run:
+        found, _ = phases.first_value(run, phases.base_policy(run))
+        assert found == f"checkpoints/0/{carried}"
+        assert models_of(run, 0) == (0, BASE, found)
+        kinds = [(row.kind, row.carried) for row in read_checkpoints(run.writer.layout)]
+    assert kinds == [("start", True), ("value", carried == "value")]

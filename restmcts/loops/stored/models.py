@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from restmcts.errors import InputError
-from restmcts.loops.run import Run
+from restmcts.loops.run import START, Run
 from store.run_files import read_checkpoints
 
 
@@ -20,7 +20,7 @@ def models_of(run: Run, iteration: int | None) -> tuple[int, str, str | None]:
     for row in read_checkpoints(layout):
         if row.carried and row.kind == "policy":
             policies[row.iteration] = row.path
-        elif row.carried and row.kind == "value":
+        elif row.carried and row.kind in {START, "value"}:
             values[row.iteration] = row.path
     reached = max([*policies, *values], default=0)
     wanted = reached if iteration is None else iteration

@@ -12,7 +12,7 @@ from restmcts.engines.open import prepare
 from restmcts.errors import PhaseError
 from restmcts.loops.checks import check_apart_from_measured
 from restmcts.loops.results import Trained
-from restmcts.loops.run import Run
+from restmcts.loops.run import START, Run
 from restmcts.loops.work.labelling import demonstration_samples
 from restmcts.problems.splits import held_out
 from restmcts.samples.perturbed import examples, perturbed_samples
@@ -145,7 +145,7 @@ def start_value(run: Run, phase: str, search: str, policy: str) -> Trained:
         raise PhaseError(f"{phase}: there are no solved examples to start a value model from")
     samples += found.first_errors * wanted.errors
     settings = run.recipe.value_start
-    return _tune_value(run, phase, 0, samples, policy, settings, "start", share_nodes=False)
+    return _tune_value(run, phase, 0, samples, policy, settings, START, share_nodes=False)
 
 
 def tune_value(

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from restmcts.cli.commands.compare import figure_tables
+from restmcts.evaluation.comparison.differences import Figure
 from tests.cli.commands import refused, restmcts
 
 
@@ -42,6 +44,14 @@ def test_runs_of_other_stores_and_the_forms_of_output(pair: Path, tmp_path: Path
     assert b"<svg" in picture.read_bytes()
     plain = restmcts("compare", "small", "--root", pair).output
     assert "accuracy on held-out problems" in plain and "differences" not in plain
+    assert "figures of iterations" in plain
+
+
+def test_figures_by_depth_are_a_table_of_their_own() -> None:
+    names = "value.auc", "value.auc.depth_10", "value.auc.depth_2"
+    first, second = figure_tables([Figure("a", 0, name, 0.5, 1) for name in names])
+    assert first[1:] == (("arm", "iteration", "value.auc"), [["a", 0, "0.500"]])
+    assert second[1:] == (("arm", "iteration", "2", "10"), [["a", 0, "0.500", "0.500"]])
 
 
 def test_nothing_is_written_to_the_store(pair: Path) -> None:

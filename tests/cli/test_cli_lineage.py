@@ -57,7 +57,7 @@ def test_a_checkpoint_is_shown_with_its_chain(store: Path) -> None:
         line.startswith("checkpoints/1/policy: policy of iteration 1, made by 1.train-policy")
         for line in lines
     )
-    assert "1.search: " in text and "searched with checkpoints/0/policy and checkpoints/0/value" in text
+    assert "1.search: " in text and "searched with checkpoints/0/policy and checkpoints/0/start" in text
     assert "models that the trees were searched with" in text and "checkpoints/0/start: " in text
     assert text.count(", …") > 0
     everything = restmcts("show", "small/checkpoints/1/policy", "--root", store, "--trees").output
@@ -70,7 +70,6 @@ def test_a_checkpoint_as_json_has_everything(store: Path) -> None:
     found = json.loads(restmcts("show", "small/1/value", "--root", store, "--json").output)
     assert found["chain"] == [
         "checkpoints/1/value",
-        "checkpoints/0/value",
         "checkpoints/0/start",
         "checkpoints/0/policy",
     ]

@@ -9,7 +9,7 @@ import pytest
 
 from restmcts.errors import InputError
 from restmcts.evaluation.comparison.runs import Measurement, Point, Spent
-from restmcts.loops.stored.measured import flat, part_of, read_run, verdicts
+from restmcts.loops.stored.measured import flat, part_of, read_run, value_aucs, verdicts
 from store.events import SearchRecord, Verified
 from store.files.journal import Phase
 from store.records import Evaluation, Metric
@@ -74,7 +74,9 @@ def fill(writer: RunWriter) -> None:
     writer.finish_phase("1.search", {"policy_tokens": 70, "critic_tokens": 5, "value_tokens": 9})
     writer.start_phase("1.train-value", "train", 1)
     writer.add_checkpoint(
-        replace(CHECKPOINT, kind="value", path="checkpoints/1/value", metrics={"auc": 0.75})
+        replace(
+            CHECKPOINT, kind="value", path="checkpoints/1/value", metrics={"auc": 0.75, "auc.depth_2": 0.5}
+        )
     )
     writer.finish_phase("1.train-value", {"tokens": 1000})
     writer.start_phase(PHASE, "evaluate", 1)
@@ -100,7 +102,11 @@ def test_a_run_is_read_from_its_files(root: Path) -> None:
     found = read_run(root, "first", "elsewhere/first")
     assert (found.name, found.recipe, found.seed) == ("elsewhere/first", "tiny", 7)
     assert found.settings == {"generation.budget": 40}
-    assert found.figures == {(1, "data.pass_at_1"): 0.25, (1, "value.auc"): 0.75}
+    assert found.figures == {
+        (1, "data.pass_at_1"): 0.25,
+        (1, "value.auc"): 0.75,
+        (1, "value.auc.depth_2"): 0.5,
+    }
     assert list(found.measured) == [Point(False, 1, "mcts", 3.0)], "what `restmcts eval` measured is left out"
     (measured,) = found.measured.values()
     assert isinstance(measured, Measurement) and measured.answers is not None
@@ -158,3 +164,11 @@ def test_what_phases_spend_for(name: str, kind: str, part: str) -> None:
 
 def test_nested_tables_become_dotted_keys() -> None:
     assert flat({"a": 1, "b": {"c": {"d": [2]}, "e": {}}}) == {"a": 1, "b.c.d": [2], "b.e": {}}
+
+
+def test_of_two_value_models_the_one_that_was_carried_on_has_the_figure() -> None:
+    start = replace(CHECKPOINT, iteration=0, kind="start", carried=True, metrics={"auc": 0.75})
+    trained = replace(start, kind="value", carried=False, metrics={"auc": 0.5})
+    assert value_aucs([start, trained]) == {(0, "value.auc"): 0.75}
+    assert value_aucs([start, replace(trained, carried=True)]) == {(0, "value.auc"): 0.5}
+    assert value_aucs([trained, replace(start, metrics={})]) == {(0, "value.auc"): 0.5}

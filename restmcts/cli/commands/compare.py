@@ -201,11 +201,22 @@ def _tables(report: Report) -> list[Table]:
             ("arm", "iteration", "for", "generated tokens", "value tokens", "trained tokens", "seconds"),
             [_spending_cells(row) for row in report.spending],
         ),
-        _figures(report.figures),
+        *figure_tables(report.figures),
     ]
 
 
-def _figures(figures: Sequence[Figure]) -> Table:
+def figure_tables(figures: Sequence[Figure]) -> list[Table]:
+    """The figures of iterations, those by depth in a table of their own."""
+    of_depths = [row for row in figures if ".depth_" in row.name]
+    by_depth = sorted(of_depths, key=lambda row: int(row.name.rpartition("_")[2]))
+    others = [row for row in figures if ".depth_" not in row.name]
+    return [
+        _figure_table("figures of iterations", others),
+        _figure_table("AUC of value models on held-out trees, by depth", by_depth),
+    ]
+
+
+def _figure_table(title: str, figures: Sequence[Figure]) -> Table:
     """A row for each iteration of an arm, a column for each figure."""
     names = list(dict.fromkeys(row.name for row in figures))
     places = dict.fromkeys((row.arm, row.iteration) for row in figures)
@@ -214,7 +225,7 @@ def _figures(figures: Sequence[Figure]) -> Table:
         [arm, iteration, *(values.get((arm, iteration, name), "") for name in names)]
         for arm, iteration in places
     ]
-    return "figures of iterations", ("arm", "iteration", *names), rows
+    return title, ("arm", "iteration", *(name.rpartition(".depth_")[2] for name in names)), rows
 
 
 def _iteration(row: Accuracy | Difference) -> object:

@@ -180,7 +180,7 @@ def figure_rows(figures: Mapping[tuple[int, str], float]) -> tuple[list[str], li
 
 def _figures(reader: StoreReader, run: str, phases: Sequence[PhaseSummary]) -> dict[tuple[int, str], float]:
     """The figures of the trees of each iteration, and the AUC of its value model on held-out trees."""
-    from restmcts.loops.stored.measured import DATA_FIGURES, VALUE_AUC
+    from restmcts.loops.stored.measured import DATA_FIGURES, VALUE_AUC, value_aucs
 
     iterations = {phase.name: phase.iteration for phase in phases}
     found: dict[tuple[int, str], float] = {}
@@ -188,11 +188,8 @@ def _figures(reader: StoreReader, run: str, phases: Sequence[PhaseSummary]) -> d
         number = iterations.get(metric.phase) if metric.iteration is None else metric.iteration
         if metric.name.startswith(DATA_FIGURES) and number is not None:
             found[number, metric.name] = metric.value
-    for row in reader.checkpoints(run):
-        auc = row.metrics.get("auc")
-        if row.kind == "value" and isinstance(auc, int | float):
-            found[row.iteration, VALUE_AUC] = float(auc)
-    return found
+    aucs = value_aucs(reader.checkpoints(run))
+    return found | {key: figure for key, figure in aucs.items() if key[1] == VALUE_AUC}
 
 
 def _show_tree(reader: StoreReader, run: str, tree_id: str, as_json: bool) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from restmcts.evaluation.budgets import answers_at
 from restmcts.evaluation.comparison.runs import Measurement, Part, Point, Problem, RunFigures, Spent
 from restmcts.export.trees import read_trees
+from restmcts.loops.run import START
 from restmcts.recipe import parsed
 from restmcts.search.registry import METHODS, row_name
 from restmcts.stored_recipes import stored_text
@@ -17,14 +18,17 @@ from store.errors import StoreError
 from store.events import SearchRecord
 from store.files.journal import Journal, Phase, read_journal
 from store.files.layout import RunLayout
-from store.records import Evaluation
+from store.records import Checkpoint, Evaluation
 from store.run_files import read_checkpoints, read_evaluations, read_metrics
 
 DATA_FIGURES = "data."
 """How the names of metrics begin that describe the trees of an iteration."""
 
 VALUE_AUC = "value.auc"
-"""The figure of a new value model on held-out trees."""
+"""The figure of a new value model on held-out trees; the names of those by depth begin with it too."""
+
+AUC_AT = "auc.depth_"
+"""How the names of the figures by depth begin."""
 
 Answers = dict[Problem, bool]
 
@@ -202,10 +206,22 @@ def _figures(layout: RunLayout, journal: Journal, notes: list[str]) -> dict[tupl
             iteration = metric.iteration if metric.iteration is not None else phase and phase.iteration
             if metric.name.startswith(DATA_FIGURES):
                 found[iteration or 0, metric.name] = metric.value
-        for row in read_checkpoints(layout):
-            auc = row.metrics.get("auc")
-            if row.kind == "value" and isinstance(auc, int | float):
-                found[row.iteration, VALUE_AUC] = float(auc)
+        found |= value_aucs(read_checkpoints(layout))
     except StoreError as error:
         notes.append(f"figures cannot be read ({error})")
     return found
+
+
+def value_aucs(checkpoints: Iterable[Checkpoint]) -> dict[tuple[int, str], float]:
+    """The AUC on held-out trees of the value model that each iteration made, of all depths and by depth.
+
+    Of two models of an iteration it is the one that was carried on.
+    """
+    judged = [row for row in checkpoints if row.kind in {START, "value"} and "auc" in row.metrics]
+    chosen = {row.iteration: row for row in sorted(judged, key=lambda row: row.carried)}
+    return {
+        (iteration, f"value.{name}"): float(figure)
+        for iteration, row in chosen.items()
+        for name, figure in row.metrics.items()
+        if (name == "auc" or name.startswith(AUC_AT)) and isinstance(figure, int | float)
+    }

@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 from restmcts.engines.registry import ENGINES
 from restmcts.engines.settings import ModelSettings
 from restmcts.errors import InputError
+from restmcts.evaluation.usage import ORDERS
 from restmcts.grading.registry import GRADERS
 from restmcts.labels import Labels, label_rule
 from restmcts.labels.registry import rule_settings
@@ -177,6 +178,15 @@ class EvaluationSettings(Settings):
         default=None,
         ge=1,
         description="number of test problems, from the first; none: all",
+    )
+    orders: int = Field(
+        default=ORDERS,
+        ge=0,
+        le=10_000,
+        description=(
+            "orders of the traces of Self-Consistency and Best-of-N that the outcome of a problem is a mean"
+            " over, at every budget; 0: the one order in which they were sampled"
+        ),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from restmcts.evaluation.usage import Usage
 from store.answers import RULES
 from store.events import Cost, SearchRecord, Stopped, Verified
 from store.tree import Tree
@@ -26,8 +27,8 @@ class Axis:
         """The weights in the order of the fields."""
         return self.policy, self.critic, self.prompt, self.value, self.calls
 
-    def of(self, cost: Cost) -> int:
-        """What ``cost`` amounts to on this axis."""
+    def of(self, cost: Cost | Usage) -> float:
+        """What ``cost`` amounts to on this axis; a whole number for one of whole numbers."""
         return (
             self.policy * cost.policy
             + self.critic * cost.critic

@@ -8,14 +8,11 @@ from dataclasses import dataclass, field, replace
 from restmcts.evaluation.budgets import GENERATED, Axis, answers_at
 from restmcts.evaluation.statistics import Interval, clustered_mean, wilson
 from restmcts.evaluation.subsets import outcomes_over_orders, traces_of
-from restmcts.evaluation.usage import OutcomeAt, Usage, mean_usage, usage_of
+from restmcts.evaluation.usage import ORDERS, OutcomeAt, Usage, mean_usage, usage_of
 from store.events import FREE, Cost, SearchRecord, Valued
 
 Problem = tuple[str, str]
 """A problem by its name and its text: data sets made from a seed use the same names for other problems."""
-
-ORDERS = 50
-"""Orders of the traces of a sampling method that are averaged, unless a recipe says otherwise."""
 
 Row = tuple[str, str, float | None]
 """A row of an evaluation: the choice of a method, the answer rule, and the budget."""
@@ -105,7 +102,7 @@ def outcomes(
 
 
 def outcomes_at(record: SearchRecord, reading: Reading) -> dict[str, list[OutcomeAt]]:
-    """What a stored search is worth at each budget and by each rule, from the smallest budget to the largest."""
+    """What a stored search is worth at each budget, from the smallest to the largest, by each rule."""
     valued = [rule for rule in reading.rules if rule not in reading.unvalued]
     found = dict(_read(record, valued, reading)) if valued else {}
     if len(valued) < len(reading.rules):

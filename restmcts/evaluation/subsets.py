@@ -21,7 +21,6 @@ from restmcts.seeds import derive_seed
 from store.events import (
     Cost,
     Critiqued,
-    Event,
     Extended,
     SearchRecord,
     Stopped,
@@ -89,11 +88,15 @@ class Traces:
     @property
     def leaves(self) -> list[Node]:
         """The last node of each trace: the root for a trace without steps."""
-        return [self.tree.nodes[path[-1] if path else 0] for path in self.paths]
+        return list(map(self.leaf, self.paths))
+
+    def leaf(self, path: Sequence[int]) -> Node:
+        """The last node of a path."""
+        return self.tree.nodes[path[-1] if path else 0]
 
     @property
     def nested(self) -> bool:
-        """Whether a trace ends where another one goes on."""
+        """Whether a trace ends where another one goes on, so that votes depend on each other."""
         return any(leaf.id and leaf.children for leaf in self.leaves)
 
 
@@ -275,12 +278,12 @@ class _Reader:
 
     def verdicts(self, rule: str, whole: NDArray[np.bool_]) -> Numbers:
         """1 for right, 0 for wrong, nan without a verdict: (orders, budgets)."""
-        if self._traces.nested or rule not in VOTES | BEST:
-            found = self._replayed(rule)
-        elif rule in VOTES:
+        if rule in BEST:
+            found = self._right[self._best(BEST[rule])]
+        elif rule in VOTES and not self._traces.nested:
             found = self._right[self._voted(VOTES[rule])]
         else:
-            found = self._right[self._best(BEST[rule])]
+            found = self._replayed(rule)
         if self._traces.last and self._stopped is not None:
             found[:, whole] = self._verdict(self._stopped.answer)
         return found
@@ -338,25 +341,44 @@ class _Reader:
         """The verdicts of any rule, by answering the tree of the first traces of each order."""
         found = np.zeros(self._counts.shape)
         for row, (order, counts) in enumerate(zip(self._order, self._counts, strict=True)):
-            tree, done = Tree(), 0
+            growing, done = _Growing(self._traces), 0
             for place in np.argsort(counts, kind="stable"):
                 for trace in order[done : counts[place]]:
-                    _join(tree, self._traces, int(trace))
+                    growing.add(int(trace))
                 done = int(counts[place])
-                found[row, place] = self._verdict(answer_of(tree, rule))
+                found[row, place] = self._verdict(answer_of(growing.tree(), rule))
         return found
 
 
-def _join(tree: Tree, traces: Traces, trace: int) -> None:
-    """Let a stored trace join another tree, with the values and the verdict that its nodes have."""
-    path = [traces.tree.nodes[node] for node in traces.paths[trace]]
-    joined = tree.apply(Extended(0, tuple(node.step for node in path if node.step is not None)))
-    events: list[Event] = []
-    for stored, number in zip(path, joined, strict=True):
-        new = tree.nodes[number]
-        if stored.score is not None and new.score is None:
-            events.append(Valued((number,), (stored.score,)))
-        if stored is path[-1] and stored.critiqued and not new.critiqued:
-            events.append(Critiqued(number, stored.finished, stored.answer))
-    for event in events:
-        tree.apply(event)
+class _Growing:
+    """The tree of some of the traces of a search, which join it one by one; nothing is compared as text."""
+
+    def __init__(self, traces: Traces) -> None:
+        self._traces = traces
+        self._nodes = [Node(0, None, 0, None)]
+        self._numbers = {0: 0}
+        self._ends: list[int] = []
+
+    def add(self, trace: int) -> None:
+        """Let a trace join, with the values and the verdict that its nodes have."""
+        nodes, numbers = self._nodes, self._numbers
+        current = nodes[0]
+        for place in self._traces.paths[trace]:
+            number = numbers.setdefault(place, len(nodes))
+            if number == len(nodes):
+                stored = self._traces.tree.nodes[place]
+                new = Node(number, current.id, stored.depth, stored.step, score=stored.score)
+                new.value = stored.value
+                nodes.append(new)
+                current.children.append(number)
+                current.expanded = True
+            current = nodes[number]
+            current.samples += 1
+        end = self._traces.leaf(self._traces.paths[trace])
+        if end.critiqued and end.id:
+            current.critiqued, current.finished, current.answer = True, end.finished, end.answer
+        self._ends.append(current.id)
+
+    def tree(self) -> Tree:
+        """The tree of the traces that have joined."""
+        return Tree(self._nodes, traces={0: self._ends})

@@ -8,6 +8,9 @@ from statistics import fmean
 
 from store.events import Cost
 
+ORDERS = 50
+"""Orders of the traces of a sampling method that are averaged, unless a recipe says otherwise."""
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:

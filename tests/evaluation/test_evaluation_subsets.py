@@ -22,7 +22,7 @@ from store.answers import RULES
 from store.events import Cost, Critiqued, Event, Extended, SearchRecord, Step, Stopped, Valued
 from store.tree import Tree
 from tests.evaluation.test_evaluation_budgets import graded
-from tests.search.search_engines import Judge, Writer, engines, run, task
+from tests.search.search_engines import Writer, engines, run, task
 
 Trace = tuple[tuple[int, ...], str | None]
 """The lengths of the steps of a trace, and its answer."""
@@ -89,9 +89,7 @@ def reordered(traces: list[Trace], axis: Axis, rule: str, budgets: list[float | 
     budgets=st.lists(st.integers(0, 40), min_size=1, max_size=4, unique=True),
 )
 @settings(max_examples=60, deadline=None)
-def test_outcomes_are_the_mean_over_all_orders(
-    traces: list[Trace], rule: str, budgets: list[int]
-) -> None:
+def test_outcomes_are_the_mean_over_all_orders(traces: list[Trace], rule: str, budgets: list[int]) -> None:
     """Each order is stored as a search of its own and answered by the rule itself; nothing is shared."""
     wanted: list[float | None] = [*sorted(budgets), None]
     found = curves(searched(traces), wanted, [rule], orders=24)[rule]
@@ -140,6 +138,28 @@ def test_an_axis_is_what_a_budget_counts(axis: str) -> None:
             expected.append(right > wrong or (right == wrong and right > 0 and first_is_right))
         (found,) = curves(record, [budget], ["majority"], axis=AXES[axis])["majority"]
         assert found == pytest.approx(fmean(expected)), budget
+
+
+@pytest.mark.parametrize("rule", sorted(VOTES | BEST))
+def test_a_rule_that_nothing_is_known_about_is_run_on_the_tree_of_each_subset(
+    rule: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nine traces of six solutions: the tree of a subset gives what the figures of its traces give."""
+    solutions: list[Trace] = [
+        ((1,), "1"),
+        ((1, 2), "2"),
+        ((2,), "1"),
+        ((1, 3), "3"),
+        ((2, 2), None),
+        ((), "2"),
+    ]
+    record = searched([*solutions, *solutions[:3]])
+    budgets: list[float | None] = [3, 8, 15, 24, None]
+    quick = curves(record, budgets, [rule])[rule]
+    assert any(0 < share < 1 for share in quick)
+    for table in (VOTES, BEST):
+        monkeypatch.delitem(table, rule, raising=False)
+    assert curves(record, budgets, [rule])[rule] == pytest.approx(quick, abs=0.03)
 
 
 def test_a_trace_that_comes_first_stays_first() -> None:

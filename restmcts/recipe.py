@@ -21,6 +21,7 @@ from restmcts.paths import located
 from restmcts.problems.registry import DATA_SETS, DataSetSettings, data_set_settings
 from restmcts.samples.selection import SelectionSettings
 from restmcts.search.choice import EvaluatedMethod, GenerationSettings
+from restmcts.search.settings import NO_LIMITS, Limits
 from restmcts.settings import Settings, checked
 from restmcts.training.settings import PolicyTraining, PreferenceTraining, TrainingSettings, ValueTraining
 from restmcts.training.value_labels import check_objectives
@@ -179,6 +180,7 @@ class EvaluationSettings(Settings):
         ge=1,
         description="number of test problems, from the first; none: all",
     )
+    limits: Limits = Field(default=NO_LIMITS, description="hard limits of a search besides its token budget")
     orders: int = Field(
         default=ORDERS,
         ge=0,

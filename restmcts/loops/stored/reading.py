@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from hashlib import blake2b
 
+from restmcts.evaluation.curves import CurvePoint, curve
 from restmcts.evaluation.outcomes import Reading
 from restmcts.evaluation.usage import ORDERS
 from restmcts.search.registry import exchangeable_from, needs_value, stored_settings
-from store.events import Header
+from store.events import Header, SearchRecord
 
 _OF_THE_PROBLEM = {"id", "problem", "question", "oracle", "seed"}
 
@@ -49,4 +50,18 @@ def reading_of(
         unvalued=frozenset(unvalued),
         exchangeable=None if settings is None else exchangeable_from(header.method, settings),
         orders=orders,
+    )
+
+
+def curves_of(
+    records: Collection[SearchRecord],
+    rules: Sequence[str],
+    axis: str,
+    grid: Sequence[float],
+    *,
+    orders: int = ORDERS,
+) -> dict[str, list[CurvePoint]]:
+    """The curves of one choice of a method by answer rules; see :func:`restmcts.evaluation.curves.curve`."""
+    return curve(
+        records, axis, grid, lambda record, budgets: reading_of(record.header, rules, budgets, orders=orders)
     )

@@ -17,6 +17,7 @@ from restmcts.problems.problem import Problem
 from restmcts.search.choice import EvaluatedMethod
 from restmcts.search.registry import METHODS, needs_value, row_name
 from restmcts.search.running.task import SearchTask
+from restmcts.search.settings import Limits
 from restmcts.workers.local import Models
 from store.answers import RULES
 from store.events import Header, SearchRecord
@@ -34,6 +35,7 @@ def evaluate(
     problems: Sequence[Problem],
     *,
     budgets: Mapping[int, float | None],
+    limits: Limits | None = None,
     label: str | None = None,
     extendable: bool = False,
 ) -> Evaluated:
@@ -44,6 +46,7 @@ def evaluate(
             none.
         budgets: generated tokens a problem, each with the number of mean traces that they are worth, if
             known. A method that takes one greedy trace has no budget.
+        limits: further limits of a search; None: those of the recipe.
         label: what the rows are called instead of the method.
         extendable: number the searches problem by problem, so that further problems may follow later.
 
@@ -68,6 +71,7 @@ def evaluate(
             choice.method,
             settings,
             budget=None if one_trace else max(budgets),
+            limits=run.recipe.evaluation.limits if limits is None else limits,
             first_number=first,
             stride=stride,
         )

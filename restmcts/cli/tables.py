@@ -18,7 +18,6 @@ COLUMNS = (
     "problems",
     "policy tokens",
     "value tokens",
-    "calls",
     "FLOPs",
 )
 
@@ -50,6 +49,5 @@ def _cells(row: Evaluation) -> list[object]:
         row.problems,
         f"{row.policy_tokens:.0f}",
         f"{row.value_tokens:.0f}",
-        "" if row.calls is None else f"{row.calls:.1f}",
         "" if row.flops is None else f"{row.flops:.2g}",
     ]

@@ -8,7 +8,7 @@ estimate with less noise than that of the order in which they happened to come, 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import permutations
 from math import factorial, inf, prod
 
@@ -167,16 +167,17 @@ def orders_of(traces: int, orders: int, seed: int, *, first: int = 0, last: bool
     if factorial(min(len(moved), 20)) <= orders:
         rows = np.array(list(permutations(moved)), dtype=np.int64)
     else:
-        random, parts = np.random.default_rng(seed), []
-        while sum(map(len, parts)) < orders:
-            number = min(len(moved), orders - sum(map(len, parts)))
+        random = np.random.default_rng(seed)
+        rows = np.empty((0, len(moved)), dtype=np.int64)
+        while len(rows) < orders:
+            number = min(len(moved), orders - len(rows))
             starts = np.arange(number) * len(moved) // number
             turned = (np.arange(len(moved)) + starts[:, None]) % len(moved)
-            parts.append(random.permutation(moved)[turned])
-        rows = np.concatenate(parts)
+            rows = np.concatenate([rows, random.permutation(moved)[turned]])
     before = np.tile(np.arange(min(first, traces)), (len(rows), 1))
     after = np.tile(np.arange(max(first, traces - last), traces), (len(rows), 1))
-    return np.concatenate([before, rows, after], axis=1).astype(np.int64)
+    found: Counts = np.concatenate([before, rows, after], axis=1).astype(np.int64)
+    return found
 
 
 def outcomes_over_orders(
@@ -218,7 +219,7 @@ def outcomes_over_orders(
     whole = traces.total @ weights <= limits + _ROUNDING
     used = _used(traces, costs, counts, whole)
     seconds = [record.result.seconds if ended else None for ended in whole]
-    usages = [Usage(*row, seconds=each) for row, each in zip(used.tolist(), seconds, strict=True)]
+    usages = [replace(Usage(*row), seconds=each) for row, each in zip(used.tolist(), seconds, strict=True)]
     reader = _Reader(record, traces, order, counts)
     found = {}
     for rule in rules:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from statistics import fmean
 
 from store.events import Cost
@@ -58,4 +58,4 @@ def mean_usage(usages: Sequence[Usage]) -> Usage:
     *columns, seconds = zip(*map(astuple, usages), strict=True)
     known = [each for each in seconds if each is not None]
     whole = fmean(known) if len(known) == len(usages) else None
-    return Usage(*map(fmean, columns), seconds=whole)
+    return replace(Usage(*map(fmean, columns)), seconds=whole)

@@ -121,15 +121,12 @@ def test_eval_of_a_run(own_store: Path) -> None:
 
 def test_eval_stops_hard_at_limits(own_store: Path) -> None:
     """Each limit makes a phase of its own; the size of the models is known from their configurations."""
-    asked = ("eval", "small", "--root", own_store, "--budget", 40, "--limit", 4, "--json")
-    asked = (*asked, "--method", "best-of-n", "--method", "mcts")
+    of_run = ("eval", "small", "--root", own_store, "--budget", 40, "--limit", 4, "--json")
+    asked = (*of_run, "--method", "best-of-n", "--method", "mcts")
     plain = restmcts(*asked).json()
     flops = max(row["flops"] for row in plain["rows"]) / 2
-    for option, axis, most in (
-        ("calls", "calls", 5),
-        ("value", "value_tokens", 60),
-        ("flops", "flops", flops),
-    ):
+    limits = (("calls", "calls", 5), ("value", "value_tokens", 60), ("flops", "flops", flops))
+    for option, axis, most in limits:
         found = restmcts(*asked, f"--limit-{option}", most).json()
         assert found["phase"] != plain["phase"]
         assert all(0 < row[axis] <= most for row in found["rows"])

@@ -32,7 +32,7 @@ VALUE_PROMPT = 3
 
 def values(text: str) -> float:
     """A value that depends on the partial solution alone, so that no two are equal by chance."""
-    return sum(ord(letter) * 31**place for place, letter in enumerate(text)) % 9973 / 9973
+    return float(sum(ord(letter) * 31**place for place, letter in enumerate(text)) % 9973 / 9973)
 
 
 def searched(traces: list[Trace], *, ending: Cost | None = None, reason: Any = "samples") -> SearchRecord:

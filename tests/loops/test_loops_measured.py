@@ -110,7 +110,7 @@ def test_rows_that_name_their_searches_get_the_outcomes_of_these() -> None:
 def test_how_a_stored_search_is_read_follows_from_its_header() -> None:
     header = sampled(0, 1).header
     reading = reading_of(header, ["majority", "value-vote", "best-likelihood"], [9])
-    assert (reading.exchangeable, reading.unvalued) == (0, {"majority", "best-likelihood"})
+    assert (reading.exchangeable, reading.unvalued) == (0, frozenset({"majority", "best-likelihood"}))
     assert asked(header) == asked(sampled(5, 2).header) == reading.choice
     assert asked(header) != asked(replace(header, budget=61)) != asked(replace(header, policy="other"))
     guided = reading_of(replace(header, method="mcts", settings={}), ["majority"], [9])

@@ -154,7 +154,7 @@ def verdicts(records: Iterable[SearchRecord], rows: Sequence[Evaluation]) -> lis
     A row belongs to the first choice of a method, in the order of the trees, that has an answer rule of its
     name and gives its figures. None: no choice does.
     """
-    cells: dict[tuple[str, str, int | None], dict[Problem, bool | None]] = {}
+    cells: dict[tuple[str, str, float | None], dict[Problem, bool | None]] = {}
     names: dict[str, dict[str, list[int | None]]] = {}
     for record in records:
         header = record.header
@@ -186,7 +186,7 @@ def _fits(method: str, rule: str, name: str) -> bool:
 
 
 def _matched(
-    cells: Mapping[tuple[str, str, int | None], Mapping[Problem, bool | None]],
+    cells: Mapping[tuple[str, str, float | None], Mapping[Problem, bool | None]],
     names: Mapping[str, Mapping[str, list[int | None]]],
     rows: Sequence[Evaluation],
 ) -> list[Answers | None]:
@@ -202,7 +202,7 @@ def _matched(
     return matched
 
 
-def _gives(key: tuple[str, str, int | None], cell: Answers, row: Evaluation, alone: bool) -> bool:
+def _gives(key: tuple[str, str, float | None], cell: Answers, row: Evaluation, alone: bool) -> bool:
     choice, rule, budget = key
     named = alone or _fits(choice.partition(" ")[0], rule, row.method)
     return named and budget == row.budget and (len(cell), sum(cell.values())) == (row.problems, row.correct)

@@ -22,6 +22,7 @@ class Caps:
         clock: the time in seconds.
 
     Attributes:
+        exact: whether something is limited that depends on the requests alone, which are then made in order.
         reached: a request did not fit, or samples were cut short by a limit: the search is at its end.
 
     Raises:
@@ -35,13 +36,8 @@ class Caps:
         self._clock = clock
         self._end = None if limits.seconds is None else clock() + limits.seconds
         self._used = FREE
+        self.exact = bool(limits.given.keys() - {"seconds"})
         self.reached = False
-
-    @property
-    def exact(self) -> bool:
-        """Whether something is limited that depends on the requests alone, which are then made in order."""
-        limits = self._limits
-        return any(limit is not None for limit in (limits.value, limits.calls, limits.flops))
 
     @property
     def valued(self) -> bool:
@@ -50,10 +46,13 @@ class Caps:
 
     def book(self, cost: Cost) -> None:
         """Count what a request took."""
-        self._used += cost
+        if self.exact:
+            self._used += cost
 
     def fits(self, cost: Cost) -> bool:
         """Whether a request that takes ``cost`` at most stays within the limits."""
+        if not self.exact:
+            return True
         total, limits = self._used + cost, self._limits
         if limits.value is not None and total.value > limits.value:
             return False
@@ -76,6 +75,8 @@ class Caps:
 
         0: the request does not fit, which is the end of the search.
         """
+        if not self.exact:
+            return None
         asked = Cost(prompt=prompt, calls=1)
         most: int | None = None
         if self._limits.flops is not None and self._flops is not None:

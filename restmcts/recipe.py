@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 from restmcts.engines.registry import ENGINES
 from restmcts.engines.settings import ModelSettings
 from restmcts.errors import InputError
+from restmcts.evaluation.usage import ORDERS
 from restmcts.grading.registry import GRADERS
 from restmcts.labels import Labels, label_rule
 from restmcts.labels.registry import rule_settings
@@ -20,6 +21,7 @@ from restmcts.paths import located
 from restmcts.problems.registry import DATA_SETS, DataSetSettings, data_set_settings
 from restmcts.samples.selection import SelectionSettings
 from restmcts.search.choice import EvaluatedMethod, GenerationSettings
+from restmcts.search.settings import NO_LIMITS, Limits
 from restmcts.settings import Settings, checked
 from restmcts.training.settings import PolicyTraining, PreferenceTraining, TrainingSettings, ValueTraining
 from restmcts.training.value_labels import check_objectives
@@ -177,6 +179,16 @@ class EvaluationSettings(Settings):
         default=None,
         ge=1,
         description="number of test problems, from the first; none: all",
+    )
+    limits: Limits = Field(default=NO_LIMITS, description="hard limits of a search besides its token budget")
+    orders: int = Field(
+        default=ORDERS,
+        ge=0,
+        le=10_000,
+        description=(
+            "orders of the traces of Self-Consistency and Best-of-N that the outcome of a problem is a mean"
+            " over, at every budget; 0: the one order in which they were sampled"
+        ),
     )
 
 

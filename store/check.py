@@ -186,6 +186,8 @@ class _RunCheck:
         result = record.result
         if (result.nodes, result.finished) != (len(tree.nodes), len(tree.finished())):
             yield f"{where}: the result counts other nodes than the tree of {tree_id!r} has"
+        if result.cost != tree.cost:
+            yield f"{where}: the result counts other tokens or calls than the events of {tree_id!r} took"
         if tree.stopped is None:
             yield f"{where}: the search {tree_id!r} has no end"
         yield from _ranges(tree, where)

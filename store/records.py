@@ -174,8 +174,16 @@ class Evaluation:
     """Accuracy of one method at one budget.
 
     ``budget`` is in generated tokens a problem, ``traces`` the same in mean traces; None: no limit.
-    ``low`` and ``high`` bound the 95 % interval of ``accuracy`` (shares, 0 to 1). ``policy_tokens`` and
-    ``value_tokens`` are means a problem.
+    ``accuracy`` is the mean over problems, each of which is right (1), wrong (0), or right in a share of
+    the orders of its traces; ``correct`` is their sum, rounded. ``low`` and ``high`` bound its 95 % interval.
+
+    What a problem took, on average: ``policy_tokens`` are all generated tokens, of which ``critic_tokens``
+    judge; ``value_tokens`` were read by the value model and ``prompt_tokens`` by the others; ``calls`` are
+    requests; ``flops`` are estimated. None: an older version has not counted them, or the size of a model is
+    not known.
+
+    ``searches`` and ``rule`` say where the row comes from: a digest of what its searches were asked to do,
+    and the answer rule; None for a row that was not read from searches in this way.
     """
 
     run: str
@@ -191,3 +199,9 @@ class Evaluation:
     high: float
     policy_tokens: float
     value_tokens: float
+    critic_tokens: float | None = None
+    prompt_tokens: float | None = None
+    calls: float | None = None
+    flops: float | None = None
+    searches: str | None = None
+    rule: str | None = None

@@ -18,6 +18,7 @@ COLUMNS = (
     "problems",
     "policy tokens",
     "value tokens",
+    "FLOPs",
 )
 
 
@@ -33,7 +34,7 @@ def _plain(cell: object) -> str:
 
 
 def print_evaluations(title: str, rows: Sequence[Evaluation]) -> None:
-    """Accuracy by iteration, method and budget, with intervals and the tokens used a problem."""
+    """Accuracy by iteration, method and budget, with intervals and what a problem took."""
     print_table(title, COLUMNS, [_cells(row) for row in rows])
 
 
@@ -48,4 +49,5 @@ def _cells(row: Evaluation) -> list[object]:
         row.problems,
         f"{row.policy_tokens:.0f}",
         f"{row.value_tokens:.0f}",
+        "" if row.flops is None else f"{row.flops:.2g}",
     ]

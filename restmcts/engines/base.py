@@ -20,6 +20,10 @@ MOST_TOKENS: Final = 2**31 - 1
 """More tokens than this an engine cannot have counted for a request."""
 
 
+GRADE_CALLS: Final = 2
+"""A language model is asked for a value no more often than this: once, and again if it gave no number."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sampling:
     """How the policy samples.
@@ -241,7 +245,7 @@ class PromptedValue(Protocol):
     """The most tokens that it generates for one value."""
 
     async def grade(self, prompts: Sequence[Tokens]) -> list[Grade]:
-        """The value of each partial solution and what it took.
+        """The value of each partial solution and what it took: at most ``GRADE_CALLS`` requests for each.
 
         Raises:
             EngineError: the model failed, or does not give a number.

@@ -4,52 +4,100 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
+from restmcts.evaluation.usage import Usage
 from store.answers import RULES
 from store.events import Cost, SearchRecord, Stopped, Verified
 from store.tree import Tree
 
 
 @dataclass(frozen=True, slots=True)
+class Axis:
+    """What a budget counts: a weight for each field of a :class:`~store.events.Cost`."""
+
+    policy: int = 0
+    critic: int = 0
+    prompt: int = 0
+    value: int = 0
+    calls: int = 0
+
+    @property
+    def weights(self) -> tuple[int, int, int, int, int]:
+        """The weights in the order of the fields."""
+        return self.policy, self.critic, self.prompt, self.value, self.calls
+
+    def of(self, cost: Cost | Usage) -> float:
+        """What ``cost`` amounts to on this axis; a whole number for one of whole numbers."""
+        return (
+            self.policy * cost.policy
+            + self.critic * cost.critic
+            + self.prompt * cost.prompt
+            + self.value * cost.value
+            + self.calls * cost.calls
+        )
+
+
+GENERATED: Final = Axis(policy=1, critic=1)
+"""Everything that a language model writes, which is what a token budget counts."""
+
+AXES: Final = {
+    "policy": Axis(policy=1),
+    "generated": GENERATED,
+    "value": Axis(value=1),
+    "calls": Axis(calls=1),
+}
+"""The axes that mean the same for all models; that of FLOPs is :func:`restmcts.evaluation.flops.flops_axis`.
+
+There is none for seconds: a stored search knows how long it took, but not when an event happened.
+"""
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerAt:
-    """What a search answers when it is cut at ``budget`` generated tokens (None: not cut).
+    """What a search answers when it is cut at ``budget`` (None: not cut).
 
     ``correct`` is None where the grader reached no verdict. ``cost`` is what it had taken by then, at most
-    the budget.
+    the budget. ``confidence``: how sure the answer rule is, where it says so.
     """
 
-    budget: int | None
+    budget: float | None
     answer: str | None
     correct: bool | None
     cost: Cost
+    confidence: float | None = None
 
 
 def answers_at(
-    record: SearchRecord, budgets: Sequence[int | None], rules: Sequence[str] = ()
+    record: SearchRecord,
+    budgets: Sequence[float | None],
+    rules: Sequence[str] = (),
+    axis: Axis = GENERATED,
 ) -> dict[str, list[AnswerAt]]:
     """Answer a search again at each budget and by each rule, from its events alone.
 
-    An event counts when all tokens up to it fit the budget. A search that chose its answer itself (it
+    An event counts when everything up to it fits the budget. A search that chose its answer itself (it
     stopped at the gate) keeps that answer at budgets that reach that far, and one that failed has none.
 
     Args:
         record: a verified search.
-        budgets: in generated tokens, in any order.
+        budgets: in generated tokens or in what ``axis`` counts, in any order.
         rules: names of answer rules; none: the rule of the search.
+        axis: what a budget counts.
 
     Returns:
         For each rule its answers, from the smallest budget to the largest.
     """
-    verdicts = _verdicts(record)
+    verdicts = verdicts_of(record)
     names = list(rules) or [record.header.answer_by]
     found: dict[str, list[AnswerAt]] = {name: [] for name in names}
     tree = Tree()
     events = [event for event in record.events if not isinstance(event, Verified)]
     position = 0
-    for budget in sorted(budgets, key=lambda tokens: float("inf") if tokens is None else tokens):
+    for budget in ascending(budgets):
         while position < len(events):
             event = events[position]
-            if budget is not None and tree.cost.generated + event.cost.generated > budget:
+            if budget is not None and axis.of(tree.cost) + axis.of(event.cost) > budget:
                 break
             tree.apply(event)
             position += 1
@@ -58,19 +106,29 @@ def answers_at(
     return found
 
 
-def _answer(tree: Tree, rule: str, budget: int | None, verdicts: dict[str, bool | None]) -> AnswerAt:
-    stopped: Stopped | None = tree.stopped
-    if stopped is not None and stopped.reason in {"gate", "failed"}:
-        answer = stopped.answer
-    else:
-        pair = RULES[rule].run(tree)
-        answer = None if pair is None else pair[0]
-    return AnswerAt(budget, answer, verdicts.get(answer or "", False), tree.cost)
+def ascending(budgets: Sequence[float | None]) -> list[float | None]:
+    """Budgets from the smallest to the largest; no limit comes last."""
+    return sorted(budgets, key=lambda budget: float("inf") if budget is None else budget)
 
 
-def _verdicts(record: SearchRecord) -> dict[str, bool | None]:
+def answer_of(tree: Tree, rule: str) -> str | None:
+    """The answer of a tree by a rule; None for a tree without one."""
+    pair = RULES[rule].run(tree)
+    return None if pair is None else pair[0]
+
+
+def verdicts_of(record: SearchRecord) -> dict[str, bool | None]:
     """The verdict on every answer in the tree; None where the grader reached none."""
     tree = Tree()
     for event in record.events:
         tree.apply(event)
     return {node.answer: node.correct for node in tree.nodes if node.finished and node.answer is not None}
+
+
+def _answer(tree: Tree, rule: str, budget: float | None, verdicts: dict[str, bool | None]) -> AnswerAt:
+    stopped: Stopped | None = tree.stopped
+    if stopped is not None and stopped.reason in {"gate", "failed"}:
+        answer = stopped.answer
+    else:
+        answer = answer_of(tree, rule)
+    return AnswerAt(budget, answer, verdicts.get(answer or "", False), tree.cost)

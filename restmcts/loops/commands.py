@@ -18,6 +18,7 @@ from restmcts.problems.splits import Splits
 from restmcts.recipe import Recipe
 from restmcts.search.choice import EvaluatedMethod
 from restmcts.search.registry import needs_value
+from restmcts.search.settings import Limits
 from restmcts.workers.local import Models
 
 
@@ -49,7 +50,13 @@ def search_problems(run: Run) -> Searched:
     def work(phase: str) -> Searched:
         with run.workers(Models(policy, value)) as workers:
             tasks = search_tasks(
-                run, phase, run.problems.test, generation.method, settings, budget=generation.budget
+                run,
+                phase,
+                run.problems.test,
+                generation.method,
+                settings,
+                budget=generation.budget,
+                limits=generation.limits,
             )
             return run_tasks(run, phase, tasks, workers)
 
@@ -60,12 +67,14 @@ def search_problems(run: Run) -> Searched:
 class Comparison:
     """What is compared on the test problems: methods at ``budgets`` (generated tokens).
 
-    ``iteration``: the models of this iteration; None: the last ones.
+    ``iteration``: the models of this iteration; None: the last ones. ``limits``: further limits of a search;
+    None: those of the recipe.
     """
 
     methods: Sequence[EvaluatedMethod]
     budgets: Sequence[int]
     iteration: int | None
+    limits: Limits | None = None
 
 
 def compare_methods(run: Run, wanted: Comparison) -> Evaluated:
@@ -83,9 +92,14 @@ def compare_methods(run: Run, wanted: Comparison) -> Evaluated:
     def work(phase: str) -> Evaluated:
         models, budgets = Models(policy, value), dict.fromkeys(wanted.budgets)
         problems = run.problems.test
-        return evaluate(run, phase, number, models, methods, problems, budgets=budgets, extendable=True)
+        return evaluate(
+            run, phase, number, models, methods, problems, budgets=budgets, limits=limits, extendable=True
+        )
 
+    limits = run.recipe.evaluation.limits if wanted.limits is None else wanted.limits
     compared = repr(([method.model_dump_json() for method in methods], list(wanted.budgets), number))
+    if limits.given:
+        compared += repr(limits.given)
     searches = len(methods) * len(run.problems.test)
     return run.phase(_name(run, compared), "evaluate", number, Evaluated, work, searches=searches)
 

@@ -127,7 +127,14 @@ def search(
             tokens, temperature = None if tokens is None else tokens - tuned.policy_tokens, tuned.temperature
         with run.workers(models) as workers:
             tasks = search_tasks(
-                run, phase, problems, wanted.method, wanted.build(), budget=budget, temperature=temperature
+                run,
+                phase,
+                problems,
+                wanted.method,
+                wanted.build(),
+                budget=budget,
+                limits=wanted.limits,
+                temperature=temperature,
             )
             searched = run_tasks(run, phase, tasks, workers, tokens)
         note_data(run, phase, iteration)

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from restmcts.errors import InputError
 from restmcts.search.registry import METHODS, method_settings
-from restmcts.search.settings import Method, RuleName
+from restmcts.search.settings import NO_LIMITS, Limits, Method, RuleName
 from restmcts.settings import Settings
 
 Temperature = Annotated[float, Field(gt=0)]
@@ -65,6 +65,7 @@ class GenerationSettings(MethodChoice):
         ge=1,
         description="generated tokens a tree; required for methods that end only by their budget",
     )
+    limits: Limits = Field(default=NO_LIMITS, description="further hard limits of a tree")
     tokens: int | None = Field(
         default=None,
         ge=1,

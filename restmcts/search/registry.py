@@ -9,9 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from restmcts.errors import InputError
 from restmcts.registry import Registry
 from restmcts.search.settings import Method
 from restmcts.settings import checked
+from store.events import Header
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,11 @@ class SearchMethod:
         generation: the settings of ``[generation]`` where a recipe writes none.
         evaluation: the settings by which a search uses a token budget up; `restmcts eval` starts from them.
         one_trace: the method samples one trace and ends; an evaluation gives it no budget.
+        exchangeable: from which of its traces on (counted from 0) their order means nothing, as they are
+            whole traces that were sampled independently from the root. An evaluation then averages over
+            orders of them (:mod:`restmcts.evaluation.subsets`). 1: a trace of another kind always comes
+            first; None: what is sampled depends on what came before. A function of the settings where they
+            decide it.
         row_names: what an evaluation calls the method with an answer rule, by rule. A rule without a name is
             written after the name of the method, unless it is the ``answer_by`` of the settings.
     """
@@ -42,6 +49,7 @@ class SearchMethod:
     generation: Mapping[str, Any] = field(default_factory=dict)
     evaluation: Mapping[str, Any] = field(default_factory=lambda: {"early_stop": False})
     one_trace: bool = False
+    exchangeable: int | Callable[[Any], int | None] | None = None
     row_names: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -75,6 +83,24 @@ def needs_value(method: str, settings: Method) -> bool:
     """Whether a search by ``method`` asks for values, so that it needs a value model."""
     values = METHODS[method].values
     return values(settings) if callable(values) else values
+
+
+def exchangeable_from(method: str, settings: Method) -> int | None:
+    """From which trace on the order of the traces of a search means nothing; None: it means something."""
+    exchangeable = METHODS[method].exchangeable
+    return exchangeable(settings) if callable(exchangeable) else exchangeable
+
+
+def stored_settings(header: Header) -> Method | None:
+    """The settings of the method of a stored search; None where the method or one of them is not known."""
+    if header.method not in METHODS:
+        return None
+    fields = METHODS[header.method].settings.model_fields
+    values = {name: value for name, value in header.settings.items() if name in fields}
+    try:
+        return method_settings(header.method, values, header.id)
+    except InputError:
+        return None
 
 
 def row_name(method: str, rule: str) -> str:

@@ -20,6 +20,38 @@ RuleName = Annotated[str, AfterValidator(_known), Field(json_schema_extra={"enum
 """The name of an answer rule (:data:`store.answers.RULES`)."""
 
 
+class Limits(Settings):
+    """Hard limits of one search besides its budget of generated tokens.
+
+    A request is made only if the most that it can take fits, so that no search takes more; a search whose
+    next request does not fit ends. With one of the first three, requests of a search are made one at a time.
+    """
+
+    value: int | None = Field(default=None, ge=1, description="tokens that the value model reads for a tree")
+    calls: int | None = Field(default=None, ge=1, description="requests to models for a tree")
+    flops: float | None = Field(
+        default=None,
+        gt=0,
+        description="estimated floating-point operations for a tree, see [Axes](algorithm.md#axes)",
+    )
+    seconds: float | None = Field(
+        default=None,
+        gt=0,
+        description=(
+            "wall time of a search, looked at between requests: the one limit that is not exact, and the one"
+            " with which equal seeds do not give equal trees"
+        ),
+    )
+
+    @property
+    def given(self) -> dict[str, float]:
+        """The limits that there are, by name."""
+        return {name: limit for name, limit in self.model_dump().items() if limit is not None}
+
+
+NO_LIMITS = Limits()
+
+
 class Method(Settings):
     """The settings of every method."""
 

@@ -7,10 +7,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from restmcts.engines.adapters import base_folder, is_adapter
 from restmcts.engines.base import Policy, Remarking, Sampling, ValueModel
+from restmcts.engines.files import read_object
 from restmcts.engines.open import open_policy, open_value
 from restmcts.engines.prompted.critic import PromptedCritic, RuleCritic
+from restmcts.engines.registry import ENGINES
 from restmcts.engines.settings import ModelSettings
+from restmcts.evaluation.flops import ModelSize, model_size, token_costs
 from restmcts.grading.registry import Grader
 from restmcts.problems.problem import Problem
 from restmcts.search.running.driver import failed_search, run_searches, verified
@@ -121,5 +125,21 @@ def open_workers(
             value = open_value(folder(models.value), settings, name=models.value)
             opened.callback(value.close)
         critic = PromptedCritic(policy, grader) if settings.critic == "prompted" else RuleCritic(grader)
-        engines = Engines(policy, value, critic, sampling, drop_repeats, settings.value_aggregation)
+        flops = token_costs(
+            _size(folder(models.policy), settings.engine),
+            None if models.value is None else _size(folder(models.value), settings.valued_by),
+            valued=models.value is not None,
+        )
+        engines = Engines(policy, value, critic, sampling, drop_repeats, settings.value_aggregation, flops)
         yield LocalWorkers(engines, grader, concurrency)
+
+
+def _size(folder: Path, engine: str) -> ModelSize | None:
+    """The size of a model by its configuration, or by that of the model that an adapter belongs to.
+
+    None: the model is on a server, or of an unknown kind.
+    """
+    if not ENGINES[engine].local:
+        return None
+    path = (base_folder(folder) if is_adapter(folder) else folder) / "config.json"
+    return model_size(read_object(path)) if path.exists() else None

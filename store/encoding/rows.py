@@ -11,6 +11,7 @@ from store.encoding.fields import (
     NUMBER,
     OPTIONAL_NUMBER,
     OPTIONAL_NUMBERS,
+    OPTIONAL_TEXT,
     OPTIONAL_WHOLE,
     PARENT,
     PLAIN,
@@ -103,6 +104,12 @@ _EVALUATION = Forms(
     high=NUMBER,
     policy_tokens=NUMBER,
     value_tokens=NUMBER,
+    critic_tokens=OPTIONAL_NUMBER,
+    prompt_tokens=OPTIONAL_NUMBER,
+    calls=OPTIONAL_NUMBER,
+    flops=OPTIONAL_NUMBER,
+    searches=OPTIONAL_TEXT,
+    rule=OPTIONAL_TEXT,
 )
 
 

@@ -101,7 +101,17 @@ CREATE TABLE files (
 ) WITHOUT ROWID;
 """
 
-MIGRATIONS = (("1 tables", _FIRST),)
+_AXES = """
+ALTER TABLE evaluations ADD COLUMN critic_tokens REAL;
+ALTER TABLE evaluations ADD COLUMN prompt_tokens REAL;
+ALTER TABLE evaluations ADD COLUMN calls REAL;
+ALTER TABLE evaluations ADD COLUMN flops REAL;
+ALTER TABLE evaluations ADD COLUMN searches TEXT;
+ALTER TABLE evaluations ADD COLUMN rule TEXT;
+DELETE FROM files WHERE path = 'evaluations.jsonl';
+"""
+
+MIGRATIONS = (("1 tables", _FIRST), ("2 what evaluations took", _AXES))
 """The migrations in their order: the name that the database lists (``_sqlite_migrations``), and the SQL."""
 
 SET = "restmcts"

@@ -230,7 +230,8 @@ def _take_evaluation(batch: Batch, source: Source, line: Line, row: Any) -> None
     key = (found.run, line.number, found.phase, found.iteration, found.method)
     counts = (found.budget, found.traces, found.problems, found.correct)
     means = (found.accuracy, found.low, found.high, found.policy_tokens, found.value_tokens)
-    batch.add("evaluations", (*key, *counts, *means))
+    taken = (found.critic_tokens, found.prompt_tokens, found.calls, found.flops)
+    batch.add("evaluations", (*key, *counts, *means, *taken, found.searches, found.rule))
 
 
 def _json(value: Any) -> str:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from restmcts.errors import InputError
+from restmcts.evaluation.flops import flops_axis
+from restmcts.export.trees import read_trees
 from restmcts.recipe import load_recipe, shipped_recipes
 from store.check import check
 from tests.cli.commands import SMALL, refused, restmcts
@@ -114,6 +116,28 @@ def test_eval_of_a_run(own_store: Path) -> None:
     table = restmcts(*asked, *methods).output
     assert "self-consistency, value vote" in table
     assert restmcts("runs", "--root", own_store, "--json").json()[0]["status"] == "done"
+    assert check(own_store) == []
+
+
+def test_eval_stops_hard_at_limits(own_store: Path) -> None:
+    """Each limit makes a phase of its own; the size of the models is known from their configurations."""
+    of_run = ("eval", "small", "--root", own_store, "--budget", 40, "--limit", 4, "--json")
+    asked = (*of_run, "--method", "best-of-n", "--method", "mcts")
+    plain = restmcts(*asked).json()
+    flops = max(row["flops"] for row in plain["rows"]) / 2
+    limits = (("calls", "calls", 5), ("value", "value_tokens", 60), ("flops", "flops", flops))
+    for option, axis, most in limits:
+        found = restmcts(*asked, f"--limit-{option}", most).json()
+        assert found["phase"] != plain["phase"]
+        assert all(0 < row[axis] <= most for row in found["rows"])
+        assert any(row[axis] < other[axis] for row, other in zip(found["rows"], plain["rows"], strict=True))
+        for tree in read_trees(own_store, "small", found["phase"]):
+            cost = tree.result.cost
+            costs = flops_axis(tree.header.settings)
+            assert costs is not None
+            taken = {"calls": cost.calls, "value_tokens": cost.value, "flops": costs.of(cost)}
+            assert taken[axis] <= most and cost.generated <= 40
+    assert "limit" in refused(*asked, "--limit-flops", 0)
     assert check(own_store) == []
 
 

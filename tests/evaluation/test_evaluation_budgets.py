@@ -55,7 +55,7 @@ def made(reason: StopReason = "rounds", node: int | None = None, answer: str | N
     return graded(SearchRecord(header, events, Result(answer, None, reason, total, 4, 2)))
 
 
-def shown(found: list[AnswerAt]) -> list[tuple[int | None, str | None, bool | None, int]]:
+def shown(found: list[AnswerAt]) -> list[tuple[float | None, str | None, bool | None, int]]:
     return [(at.budget, at.answer, at.correct, at.cost.generated) for at in found]
 
 
@@ -103,7 +103,7 @@ def test_a_record_without_verdicts_is_never_right() -> None:
     assert not any(at.correct for at in answers_at(bare, [10, 30, None])["best-value"])
 
 
-def prefix(record: SearchRecord, budget: int | None) -> tuple[Any, ...]:
+def prefix(record: SearchRecord, budget: float | None) -> tuple[Any, ...]:
     """The events whose tokens, with all before them, fit the budget; counted from scratch."""
     events = [event for event in record.events if not isinstance(event, Verified)]
     for end in range(len(events), -1, -1):

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from restmcts.evaluation.budgets import AnswerAt
-from restmcts.loops.work.evaluating import budgets_in_tokens, reached_verdicts, row_names
+from restmcts.loops.work.evaluating import budgets_in_tokens, row_names
 from restmcts.search.choice import EvaluatedMethod
-from store.events import FREE
 
 
 def choice(method: str, **settings: Any) -> EvaluatedMethod:
@@ -39,11 +37,6 @@ def test_rows_that_would_have_one_name_are_numbered() -> None:
 def test_a_rule_that_is_named_twice_is_read_once() -> None:
     twice = EvaluatedMethod.model_validate({"method": "best-of-n", "answers": ["majority", "majority"]})
     assert names(twice) == ["self-consistency"]
-
-
-def test_an_answer_without_a_verdict_is_not_in_the_accuracy() -> None:
-    answers = [AnswerAt(None, "5", correct, FREE) for correct in (True, None, False)]
-    assert reached_verdicts(answers) == [True, False]
 
 
 def test_budgets_in_tokens_keep_their_number_of_traces() -> None:

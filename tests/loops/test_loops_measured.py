@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 
 from restmcts.errors import InputError
 from restmcts.evaluation.comparison.runs import Measurement, Point, Spent
-from restmcts.loops.stored.measured import flat, part_of, read_run, value_aucs, verdicts
+from restmcts.evaluation.outcomes import outcomes_at
+from restmcts.loops.stored.measured import flat, outcomes_of_rows, part_of, read_run, value_aucs, verdicts
+from restmcts.loops.stored.reading import asked, reading_of
+from restmcts.search.methods.sampling import BestOfN
 from store.events import SearchRecord, Verified
 from store.files.journal import Phase
 from store.records import Evaluation, Metric
 from store.writer import RunWriter
+from tests.evaluation.test_evaluation_budgets import graded
+from tests.search.search_engines import engines, run, task
 from tests.store.build import CHECKPOINT, open_run, record
 
 PHASE = "1.evaluate"
@@ -65,6 +72,51 @@ def test_answers_without_a_verdict_are_no_answers() -> None:
     trees[1] = replace(trees[1], events=(*before, Verified((), (), (3,)), stopped))
     (found,) = verdicts(trees, [row("mcts", 1, problems=1)])
     assert found is not None and list(found.values()) == [True]
+
+
+def sampled(number: int, seed: int) -> SearchRecord:
+    """Traces of a problem, sampled and valued, with verdicts."""
+    settings = BestOfN(samples=6, early_stop=False, read_by=["majority", "value-vote", "best-last"])
+    found = run(task("best-of-n", settings, budget=60, seed=seed, number=number), engines())
+    return graded(replace(found, header=replace(found.header, phase=PHASE, id=f"{PHASE}/{number}")))
+
+
+def of_searches(found: SearchRecord, rule: str, budget: int, shares: Sequence[float]) -> Evaluation:
+    plain = row("best-of-n", round(sum(shares)), len(shares), budget)
+    return replace(plain, accuracy=fmean(shares), searches=asked(found.header), rule=rule)
+
+
+def test_rows_that_name_their_searches_get_the_outcomes_of_these() -> None:
+    """Two choices in one phase, with outcomes between 0 and 1; the digest tells them apart."""
+    trees = [sampled(number, 50 + number) for number in range(3)] + searches(True, False, True, first=3)
+    names = [(tree.header.problem, tree.header.question) for tree in trees]
+    curves = [
+        outcomes_at(tree, reading_of(tree.header, ["majority", "best-last"], [20, 60], orders=24))
+        for tree in trees[:3]
+    ]
+    rows, expected = [row("mcts", 2, 3)], [dict(zip(names[3:], (1.0, 0.0, 1.0), strict=True))]
+    rows[0] = replace(rows[0], searches=asked(trees[3].header), rule="best-value")
+    for rule in ("best-last", "majority"):
+        for place, budget in enumerate((20, 60)):
+            shares = [curve[rule][place].share or 0.0 for curve in curves]
+            rows.append(of_searches(trees[0], rule, budget, shares))
+            expected.append(dict(zip(names, shares, strict=False)))
+    assert any(0 < share < 1 for row in expected for share in row.values())
+    assert outcomes_of_rows(trees, rows, 24) == expected
+    wrong = [replace(rows[0], accuracy=1.0), replace(rows[1], searches="0123"), replace(rows[1], rule="none")]
+    assert outcomes_of_rows(trees, wrong, 24) == [None, None, None]
+
+
+def test_how_a_stored_search_is_read_follows_from_its_header() -> None:
+    header = sampled(0, 1).header
+    reading = reading_of(header, ["majority", "value-vote", "best-likelihood"], [9])
+    assert (reading.exchangeable, reading.unvalued) == (0, frozenset({"majority", "best-likelihood"}))
+    assert asked(header) == asked(sampled(5, 2).header) == reading.choice
+    assert asked(header) != asked(replace(header, budget=61)) != asked(replace(header, policy="other"))
+    guided = reading_of(replace(header, method="mcts", settings={}), ["majority"], [9])
+    assert (guided.exchangeable, guided.unvalued) == (None, frozenset())
+    unknown = reading_of(replace(header, method="of a plug-in"), ["majority"], [9])
+    assert (unknown.exchangeable, unknown.unvalued) == (None, frozenset())
 
 
 def fill(writer: RunWriter) -> None:

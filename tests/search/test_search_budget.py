@@ -96,8 +96,9 @@ def test_grants_are_what_the_rest_of_the_budget_is_likely_to_pay_for(
 ) -> None:
     ledger = Ledger(budget)
     granted = 0
-    for part in ledger.grants(samples, "step", longest):
+    for part, most in ledger.grants(samples, "step", longest):
         left = ledger.left
+        assert most == left
         assert left is None or 1 <= part <= left
         if left is not None and part > 1:
             lengths = ledger.lengths.get("step")
@@ -113,7 +114,7 @@ def test_grants_are_what_the_rest_of_the_budget_is_likely_to_pay_for(
 
 
 def test_grants_without_a_budget_are_one_part() -> None:
-    assert list(Ledger().grants(5, "step", 30)) == [5]
+    assert list(Ledger().grants(5, "step", 30)) == [(5, None)]
 
 
 def test_what_is_set_aside_for_a_sample() -> None:

@@ -78,7 +78,10 @@ def with_text(text: str, number: int = 0) -> SearchRecord:
 
 
 METRIC = Metric("first", PHASE, 1, "loss", 0.5, 3, {"split": "train"})
-EVALUATION = Evaluation("first", PHASE, 1, "mcts", 100, 2.5, 10, 5, 0.5, 0.25, 0.75, 90.5, 200.0)
+EVALUATION = Evaluation(
+    "first", PHASE, 1, "mcts", 100, 2.5, 10, 5, 0.5, 0.25, 0.75, 90.5, 200.0, 4.5, 60.0, 7.25, 1.5e6,
+    "0123abcd", "best-value",
+)  # fmt: skip
 CHECKPOINT = Checkpoint("first", 1, "policy", "checkpoints/1/policy", None, False, {"loss": 0.5})
 POLICY_SAMPLE = PolicySample(
     "problem-0", "Q", (Step("a\n", (1,)), Step("b", (2,))), (f"{PHASE}/0",), 1.0, "trace"

@@ -95,6 +95,11 @@ BROKEN: list[tuple[str, Callable[[RunLayout], object], str]] = [
         lambda run: line(run.samples("1.train"), 0, lambda data: data.replace(b"search/0", b"search/7")),
         "1.train.jsonl:1: a sample from tree '1.search/7'",
     ),
+    (
+        "cost",
+        lambda run: line(run.trees(PHASE), 0, lambda data: data.replace(b'"value":23', b'"value":24')),
+        "1.search.jsonl:1: the result counts other tokens or calls than the events of '1.search/0' took",
+    ),
     ("folder", lambda run: run.checkpoint(1, "policy").rmdir(), "the checkpoint folder checkpoints/1/policy"),
     ("config", lambda run: run.config.unlink(), "run.toml: cannot be read"),
     ("environment", lambda run: append(run.environment, b"}"), "env.json: cannot be read"),

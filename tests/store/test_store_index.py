@@ -266,6 +266,22 @@ def test_migrations_from_every_version_up(tmp_path: Path, first: int) -> None:
     connection.close()
 
 
+def test_evaluations_of_an_index_that_knew_less_are_read_again(tmp_path: Path) -> None:
+    with open_run(tmp_path) as writer:
+        fill(writer)
+    expected = tables(tmp_path)
+    connection = sqlite3.connect(index_path(tmp_path), isolation_level=None)
+    for column in ("critic_tokens", "prompt_tokens", "calls", "flops", "searches", "rule"):
+        connection.execute(f"ALTER TABLE evaluations DROP COLUMN {column}")
+    connection.execute("DELETE FROM _sqlite_migrations WHERE name LIKE '2 %'")
+    migrate(Database(connection))
+    assert connection.execute("SELECT calls FROM evaluations").fetchall() == [(None,)]
+    connection.close()
+    with open_run(tmp_path):
+        pass
+    assert tables(tmp_path) == expected
+
+
 def test_the_index_is_in_wal_mode_and_sqlite_utils_opens_it(tmp_path: Path) -> None:
     with open_run(tmp_path) as writer:
         fill(writer)

@@ -36,6 +36,21 @@ def evaluate(
         list[int] | None,
         typer.Option("--budget", min=1, help="Generated tokens a problem; repeat for more [default: 600]."),
     ] = None,
+    limit_value: Annotated[
+        int | None,
+        typer.Option("--limit-value", min=1, help="Most tokens that the value model reads for a search."),
+    ] = None,
+    limit_calls: Annotated[
+        int | None, typer.Option("--limit-calls", min=1, help="Most requests to models for a search.")
+    ] = None,
+    limit_flops: Annotated[
+        float | None,
+        typer.Option("--limit-flops", help="Most estimated floating-point operations for a search."),
+    ] = None,
+    limit_seconds: Annotated[
+        float | None,
+        typer.Option("--limit-seconds", help="Wall time of a search, looked at between requests."),
+    ] = None,
     base_url: Annotated[
         str | None,
         typer.Option("--base-url", help="For a run whose models are on a server: its address, repeated."),
@@ -53,9 +68,11 @@ def evaluate(
     """Compare search methods on held-out problems: accuracy with 95 % intervals, and the tokens used.
 
     The models and the test problems are those of a run, or of --policy and --problems. Methods run without
-    early stop and without a limit of rounds, so that each may use its whole budget. Intervals are Wilson
-    intervals. The result is a phase of the run; the same comparison is not made twice, and goes on with
-    further problems if --limit is larger than before. The exit code is 3 if searches failed.
+    early stop and without a limit of rounds, so that each may use its whole budget. A search that would take
+    more than a --limit-… option allows ends before. Intervals are Wilson intervals, or bootstraps over
+    problems where the traces of a problem are read in many orders. The result is a phase of the run; the same
+    comparison is not made twice, and goes on with further problems if --limit is larger than before. The exit
+    code is 3 if searches failed.
 
     A stored run may come from somebody else. So its problems are sent to a server only if --base-url repeats
     the address, and a file outside of the store is read only if the run has noted its content, or if
@@ -73,6 +90,8 @@ def evaluate(
     from restmcts.loops.commands import Comparison, compare_methods
     from restmcts.loops.results import to_summary
     from restmcts.problems.registry import problem_files
+    from restmcts.search.settings import Limits
+    from restmcts.settings import checked
     from store.run_files import read_evaluations
 
     if (run is None) == (policy is None):
@@ -85,12 +104,14 @@ def evaluate(
             check_files(root, run, recipe)
     methods = _methods(method or [], of_methods)
     budgets = sorted(set(budget or [600]))
+    given = {"value": limit_value, "calls": limit_calls, "flops": limit_flops, "seconds": limit_seconds}
+    limits = checked(Limits, recipe.evaluation.limits.given | _given(given), "--limit")
     sets = _problems(recipe, problems, limit)
     files = problem_files(recipe.problems) if problems is None else []
     with open_run(root, name, recipe, sets, config=config, files=files, retry_failed=retry_failed) as opened:
         # Comparing the models of a run that has come to its end does not reopen it.
         done = run is None or opened.writer.is_finished
-        evaluated = compare_methods(opened, Comparison(methods, budgets, iteration))
+        evaluated = compare_methods(opened, Comparison(methods, budgets, iteration, limits))
         if done:
             opened.writer.finish_run()
         rows = [row for row in read_evaluations(opened.writer.layout) if row.phase == evaluated.phase]
@@ -131,6 +152,10 @@ def _recipe(
     # A name on a server may hold anything; a run's name may not.
     name = re.sub(r"[^A-Za-z0-9._-]", "-", Path(str(policy)).name)[:90]
     return f"eval-{name}", override_values(tables, overrides, "eval"), None
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _split(overrides: list[str]) -> tuple[list[str], list[str]]:

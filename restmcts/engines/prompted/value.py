@@ -8,7 +8,16 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Final
 
-from restmcts.engines.base import Grade, Policy, Remarking, Sample, SamplingRequest, Tokens, check_samples
+from restmcts.engines.base import (
+    GRADE_CALLS,
+    Grade,
+    Policy,
+    Remarking,
+    Sample,
+    SamplingRequest,
+    Tokens,
+    check_samples,
+)
 from restmcts.engines.openai.byte_prompts import PROBLEM_END, encode_text, split_prompt
 from restmcts.errors import EngineError
 from store.events import Step
@@ -92,7 +101,7 @@ class PromptedValueModel:
         self._samples = samples
         self.name = policy.name
         self.context = policy.context - len(QUESTION) - len(REPLY) - GRADE_TOKENS
-        self.most_tokens = 2 * samples * GRADE_TOKENS
+        self.most_tokens = GRADE_CALLS * samples * GRADE_TOKENS
 
     def prompt(self, problem: str) -> Tokens:
         """The bytes of a problem and the mark after it."""

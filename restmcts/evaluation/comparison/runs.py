@@ -47,16 +47,17 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """The accuracy of a run at a point: what its row says, and the verdict on each problem.
+    """The accuracy of a run at a point: what its row says, and the outcome of each problem.
 
-    ``answers`` is None where the stored trees do not give the row. Tokens are means a problem.
+    An outcome is 1 for a right answer, 0 for a wrong one, or the share of the orders of traces in which it is
+    right. ``answers`` is None where the stored trees do not give the row. Tokens are means a problem.
     """
 
     correct: int
     problems: int
     policy_tokens: float
     value_tokens: float
-    answers: Mapping[Problem, bool] | None = None
+    answers: Mapping[Problem, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from math import isclose
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from restmcts.evaluation.budgets import answers_at
 from restmcts.evaluation.comparison.runs import Measurement, Part, Point, Problem, RunFigures, Spent
+from restmcts.evaluation.outcomes import Outcomes, Reading, outcomes
+from restmcts.evaluation.usage import ORDERS
 from restmcts.export.trees import read_trees
 from restmcts.loops.run import START
+from restmcts.loops.stored.reading import asked, reading_of
 from restmcts.recipe import parsed
 from restmcts.search.registry import METHODS, row_name
 from restmcts.stored_recipes import stored_text
@@ -30,7 +36,8 @@ VALUE_AUC = "value.auc"
 AUC_AT = "auc.depth_"
 """How the names of the figures by depth begin."""
 
-Answers = dict[Problem, bool]
+Answers = dict[Problem, float]
+"""The outcome of each problem: 1 for right, 0 for wrong, or the share of orders in which it is right."""
 
 
 def read_run(root: Path, run: str, name: str) -> RunFigures:
@@ -48,12 +55,14 @@ def read_run(root: Path, run: str, name: str) -> RunFigures:
     journal = read_journal(layout)
     notes: list[str] = []
     seed = values.pop("seed", 0)
+    settings = flat(values)
+    orders = settings.get("evaluation.orders")
     return RunFigures(
         name=name,
-        recipe=str(values.pop("recipe", name)),
+        recipe=str(settings.pop("recipe", name)),
         seed=seed if isinstance(seed, int) else 0,
-        settings=flat(values),
-        measured=_measured(layout, journal, notes),
+        settings=settings,
+        measured=_measured(layout, journal, orders if type(orders) is int else ORDERS, notes),
         spent=_spent(journal.phases.values()),
         figures=_figures(layout, journal, notes),
         notes=[f"run {name}: {text}" for text in notes],
@@ -71,7 +80,7 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def _measured(layout: RunLayout, journal: Journal, notes: list[str]) -> dict[Point, Measurement]:
+def _measured(layout: RunLayout, journal: Journal, orders: int, notes: list[str]) -> dict[Point, Measurement]:
     by_phase: dict[str, list[Evaluation]] = {}
     for row in read_evaluations(layout):
         if _is_of_the_loop(row.phase):
@@ -81,7 +90,7 @@ def _measured(layout: RunLayout, journal: Journal, notes: list[str]) -> dict[Poi
         if phase not in journal.phases or journal.phases[phase].status != "done":
             notes.append(f"phase {phase} is not done; left out")
             continue
-        for row, answers in zip(rows, _answers(layout, phase, rows, notes), strict=True):
+        for row, answers in zip(rows, _answers(layout, phase, rows, orders, notes), strict=True):
             point = Point(phase.startswith("final."), row.iteration or 0, row.method, row.traces)
             found[point] = Measurement(
                 row.correct, row.problems, row.policy_tokens, row.value_tokens, answers
@@ -95,11 +104,15 @@ def _is_of_the_loop(phase: str) -> bool:
 
 
 def _answers(
-    layout: RunLayout, phase: str, rows: Sequence[Evaluation], notes: list[str]
+    layout: RunLayout, phase: str, rows: Sequence[Evaluation], orders: int, notes: list[str]
 ) -> Sequence[Answers | None]:
-    """The verdicts behind each row, as far as the stored trees give them."""
+    """The outcomes behind each row, as far as the stored trees give them."""
+    records = partial(read_trees, layout.root, layout.run, phase)
     try:
-        found = verdicts(read_trees(layout.root, layout.run, phase), rows)
+        if all(row.searches is not None for row in rows):
+            found = outcomes_of_rows(records(), rows, orders)
+        else:
+            found = verdicts(records(), rows)
     except StoreError as error:
         notes.append(f"the answers of {phase} cannot be read ({error}); its rows are compared unpaired")
         return [None] * len(rows)
@@ -109,13 +122,43 @@ def _answers(
     return found
 
 
+def outcomes_of_rows(
+    records: Iterable[SearchRecord], rows: Sequence[Evaluation], orders: int
+) -> list[Answers | None]:
+    """The outcome of each problem behind each row, from the searches that the row names.
+
+    None: there are no such searches, or what they give is not what the row says.
+    """
+    wanted: dict[str, tuple[dict[str, None], dict[int | None, None]]] = {}
+    for row in rows:
+        rules, budgets = wanted.setdefault(row.searches or "", ({}, {}))
+        rules[row.rule or ""] = budgets[row.budget] = None
+
+    def reading(record: SearchRecord) -> Reading:
+        rules, budgets = wanted.get(asked(record.header), ({}, {}))
+        known = [rule for rule in rules if rule in RULES]
+        return reading_of(record.header, known, list(budgets), orders=orders)
+
+    found = outcomes(records, reading)
+    cells = [found.get((row.searches or "", row.rule or "", row.budget)) for row in rows]
+    return [
+        cell.shares if cell is not None and _agree(cell, row) else None
+        for cell, row in zip(cells, rows, strict=True)
+    ]
+
+
+def _agree(cell: Outcomes, row: Evaluation) -> bool:
+    same = len(cell.shares) == row.problems
+    return same and isclose(fmean(cell.shares.values() or [0.0]), row.accuracy, abs_tol=1e-9)
+
+
 def verdicts(records: Iterable[SearchRecord], rows: Sequence[Evaluation]) -> list[Answers | None]:
-    """The verdict on each problem behind each row of an evaluation, from the trees that were searched for it.
+    """The same for rows of earlier versions, which do not say where they come from.
 
     A row belongs to the first choice of a method, in the order of the trees, that has an answer rule of its
     name and gives its figures. None: no choice does.
     """
-    cells: dict[tuple[str, str, int | None], dict[Problem, bool | None]] = {}
+    cells: dict[tuple[str, str, float | None], dict[Problem, bool | None]] = {}
     names: dict[str, dict[str, list[int | None]]] = {}
     for record in records:
         header = record.header
@@ -147,12 +190,12 @@ def _fits(method: str, rule: str, name: str) -> bool:
 
 
 def _matched(
-    cells: Mapping[tuple[str, str, int | None], Mapping[Problem, bool | None]],
+    cells: Mapping[tuple[str, str, float | None], Mapping[Problem, bool | None]],
     names: Mapping[str, Mapping[str, list[int | None]]],
     rows: Sequence[Evaluation],
 ) -> list[Answers | None]:
     left = {
-        key: {problem: right for problem, right in cell.items() if right is not None}
+        key: {problem: float(right) for problem, right in cell.items() if right is not None}
         for key, cell in cells.items()
     }
     alone = len(rows) == 1 and len(left) == 1
@@ -163,7 +206,7 @@ def _matched(
     return matched
 
 
-def _gives(key: tuple[str, str, int | None], cell: Answers, row: Evaluation, alone: bool) -> bool:
+def _gives(key: tuple[str, str, float | None], cell: Answers, row: Evaluation, alone: bool) -> bool:
     choice, rule, budget = key
     named = alone or _fits(choice.partition(" ")[0], rule, row.method)
     return named and budget == row.budget and (len(cell), sum(cell.values())) == (row.problems, row.correct)

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from statistics import fmean
+from dataclasses import asdict, dataclass, replace
 
 from restmcts.errors import InputError
-from restmcts.evaluation.budgets import AnswerAt, answers_at
-from restmcts.evaluation.statistics import wilson
+from restmcts.evaluation.flops import flops_axis
+from restmcts.evaluation.outcomes import Outcomes, Reading, outcomes
 from restmcts.loops.results import Evaluated
 from restmcts.loops.run import Run
+from restmcts.loops.stored.reading import asked, reading_of
 from restmcts.loops.work.searching import run_tasks, search_tasks
 from restmcts.problems.problem import Problem
 from restmcts.search.choice import EvaluatedMethod
 from restmcts.search.registry import METHODS, needs_value, row_name
 from restmcts.search.running.task import SearchTask
-from restmcts.search.settings import Method
+from restmcts.search.settings import Limits
 from restmcts.workers.local import Models
 from store.answers import RULES
+from store.events import Header, SearchRecord
 from store.records import Evaluation
 
 GREEDY = EvaluatedMethod(method="greedy")
@@ -34,6 +35,7 @@ def evaluate(
     problems: Sequence[Problem],
     *,
     budgets: Mapping[int, float | None],
+    limits: Limits | None = None,
     label: str | None = None,
     extendable: bool = False,
 ) -> Evaluated:
@@ -44,6 +46,7 @@ def evaluate(
             none.
         budgets: generated tokens a problem, each with the number of mean traces that they are worth, if
             known. A method that takes one greedy trace has no budget.
+        limits: further limits of a search; None: those of the recipe.
         label: what the rows are called instead of the method.
         extendable: number the searches problem by problem, so that further problems may follow later.
 
@@ -68,12 +71,12 @@ def evaluate(
             choice.method,
             settings,
             budget=None if one_trace else max(budgets),
+            limits=run.recipe.evaluation.limits if limits is None else limits,
             first_number=first,
             stride=stride,
         )
         cuts: list[int | None] = [None] if one_trace else [*sorted(budgets)]
-        free = {rule for rule in names if not _asks_for_values(choice.method, settings, rule)}
-        read |= dict.fromkeys((task.number for task in new), Read(first, names, cuts, free))
+        read |= dict.fromkeys((task.number for task in new), Read(first, names, cuts))
         tasks += new
     with run.workers(models) as workers:
         searched = run_tasks(run, phase, tasks, workers)
@@ -91,19 +94,12 @@ def evaluate(
 class Read:
     """What is read off the trees of one choice of a method, whose first tree has the number ``first``.
 
-    ``names``: what the row of each answer rule is called; ``cuts``: the budgets, None for the whole tree;
-    ``free``: the answer rules for which the method would have asked for no values.
+    ``names``: what the row of each answer rule is called; ``cuts``: the budgets, None for the whole tree.
     """
 
     first: int
     names: dict[str, str]
     cuts: list[int | None]
-    free: set[str]
-
-
-def _asks_for_values(method: str, settings: Method, rule: str) -> bool:
-    """Whether a search that is answered by ``rule`` alone asks for values."""
-    return needs_value(method, settings.model_copy(update={"answer_by": rule, "read_by": []}))
 
 
 def without_value(method: EvaluatedMethod) -> EvaluatedMethod:
@@ -159,50 +155,60 @@ def _rows(
     traces: Mapping[int | None, float | None],
 ) -> list[Evaluation]:
     """One row for each choice of a method, rule and budget, over all problems with a verdict."""
-    cells: dict[tuple[int, str, int | None], list[AnswerAt]] = defaultdict(list)
-    for record in run.writer.read_trees(phase):
+    headers: dict[str, Header] = {}
+
+    def reading(record: SearchRecord) -> Reading:
         choice = read[int(record.header.id.rpartition("/")[2])]
-        for rule, answers in answers_at(record, choice.cuts, list(choice.names)).items():
-            for answer in answers:
-                cells[choice.first, rule, answer.budget].append(answer)
-    rows = []
-    for (first, rule, budget), answers in cells.items():
-        verdicts = reached_verdicts(answers)
-        share = wilson(sum(verdicts), len(verdicts))
-        rows.append(
-            Evaluation(
-                run="",
-                phase=phase,
-                iteration=iteration,
-                method=read[first].names[rule],
-                budget=budget,
-                traces=traces[budget],
-                problems=len(verdicts),
-                correct=sum(verdicts),
-                accuracy=share.value,
-                low=share.low,
-                high=share.high,
-                policy_tokens=fmean(answer.cost.generated for answer in answers),
-                value_tokens=0.0 if rule in read[first].free else fmean(a.cost.value for a in answers),
-            )
+        headers[str(choice.first)] = record.header
+        orders = run.recipe.evaluation.orders
+        return reading_of(
+            record.header, list(choice.names), choice.cuts, orders=orders, choice=str(choice.first)
         )
+
+    rows = []
+    for (first, rule, budget), found in outcomes(run.writer.read_trees(phase), reading).items():
+        cut = None if budget is None else int(budget)
+        name = read[int(first)].names[rule]
+        rows.append(_row(headers[first], phase, iteration, name, rule, cut, traces[cut], found))
     return rows
 
 
-def reached_verdicts(answers: Sequence[AnswerAt]) -> list[bool]:
-    """The verdicts on answers, without those that the grader could not reach."""
-    return [answer.correct for answer in answers if answer.correct is not None]
+def _row(
+    header: Header,
+    phase: str,
+    iteration: int,
+    name: str,
+    rule: str,
+    budget: int | None,
+    traces: float | None,
+    found: Outcomes,
+) -> Evaluation:
+    """The row of one cell; ``header`` is that of one of its searches."""
+    share, usage, flops = found.accuracy, found.usage, flops_axis(header.settings)
+    return Evaluation(
+        run="",
+        phase=phase,
+        iteration=iteration,
+        method=name,
+        budget=budget,
+        traces=traces,
+        problems=len(found.shares),
+        correct=round(sum(found.shares.values())),
+        accuracy=share.value,
+        low=share.low,
+        high=share.high,
+        policy_tokens=usage.generated,
+        value_tokens=usage.value,
+        critic_tokens=usage.critic,
+        prompt_tokens=usage.prompt,
+        calls=usage.calls,
+        flops=None if flops is None else flops.of(usage),
+        searches=asked(header),
+        rule=rule,
+    )
 
 
 def _brief(row: Evaluation) -> dict[str, float | str | int | None]:
-    return {
-        "method": row.method,
-        "budget": row.budget,
-        "traces": row.traces,
-        "accuracy": row.accuracy,
-        "low": row.low,
-        "high": row.high,
-        "problems": row.problems,
-        "policy_tokens": row.policy_tokens,
-        "value_tokens": row.value_tokens,
-    }
+    """The row as it stands in the summary of its phase."""
+    left_out = {"run", "phase", "iteration", "correct", "searches"}
+    return {name: value for name, value in asdict(row).items() if name not in left_out}

@@ -21,7 +21,7 @@ from restmcts.search.choice import GenerationSettings
 from restmcts.search.registry import METHODS
 from restmcts.search.running.driver import failed
 from restmcts.search.running.task import SearchTask
-from restmcts.search.settings import Method
+from restmcts.search.settings import NO_LIMITS, Limits, Method
 from restmcts.workers.local import LocalWorkers
 from store.errors import UnstorableError
 from store.events import SearchRecord, Stopped, Verified
@@ -46,6 +46,7 @@ def search_tasks(
     settings: Method,
     *,
     budget: int | None = None,
+    limits: Limits = NO_LIMITS,
     first_number: int = 0,
     stride: int = 1,
     temperature: float | None = None,
@@ -53,6 +54,8 @@ def search_tasks(
     """One search a problem; its seed depends on the recipe's seed, the method and the problem alone.
 
     Args:
+        budget: generated tokens of a search.
+        limits: its further limits.
         first_number: the number of the first search.
         stride: how far the numbers of searches that follow each other are apart.
         temperature: the sampling temperature; None: the recipe's.
@@ -67,6 +70,7 @@ def search_tasks(
             phase=phase,
             number=first_number + stride * place,
             temperature=temperature,
+            limits=limits,
         )
         for place, problem in enumerate(problems)
     ]

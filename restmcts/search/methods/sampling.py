@@ -154,6 +154,7 @@ SELF_CONSISTENCY = SearchMethod(
     "majority vote over sampled traces",
     answers=("majority", "value-vote"),
     values=reads_values,
+    exchangeable=0,
     row_names=ROW_NAMES,
 )
 BEST_OF_N = SearchMethod(
@@ -162,5 +163,6 @@ BEST_OF_N = SearchMethod(
     "the sampled trace with the best step values",
     answers=("best-last", "best-minimum", "best-product"),
     values=reads_values,
+    exchangeable=0,
     row_names=ROW_NAMES,
 )

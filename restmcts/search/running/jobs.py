@@ -61,16 +61,25 @@ class Jobs:
             pending = [job.task for job in self._running if not job.task.done()]
             await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
 
-    async def close(self) -> list[Ledger]:
-        """Cancel the jobs that still run; return the ledgers of all that have not joined."""
+    async def close(self) -> list[Job]:
+        """Cancel the jobs that still run; return all that have not joined."""
         for job in self._running:
             job.task.cancel()
         await asyncio.gather(*(job.task for job in self._running), return_exceptions=True)
-        return [job.ledger for job in self._running]
+        return list(self._running)
 
 
-async def all_of(work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
-    """Run coroutines concurrently; return their results in order. If one fails, stop the others."""
+async def all_of(work: Sequence[Coroutine[Any, Any, T]], *, one_by_one: bool = False) -> list[T]:
+    """Run coroutines concurrently, or one after the other; return their results in order.
+
+    If one fails, the others are stopped.
+    """
+    if one_by_one:
+        try:
+            return [await each for each in work]
+        finally:
+            for each in work:
+                each.close()
     tasks = [asyncio.create_task(each) for each in work]
     try:
         return await asyncio.gather(*tasks)

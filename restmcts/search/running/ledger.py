@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from math import ceil
@@ -113,18 +113,31 @@ class Ledger:
         if self.left is not None and self.left < tokens:
             raise BudgetSpentError
 
-    def grants(self, samples: int, kind: Kind, longest: int) -> Iterator[int]:
+    def grants(
+        self, samples: int, kind: Kind, longest: int, most: Callable[[], int | None] = lambda: None
+    ) -> Iterator[tuple[int, int | None]]:
         """Split a request into parts, each as many samples as the rest of the budget is likely to pay for.
 
         Near the end that is one at a time. The caller counts what was drawn between the parts, and sees to
-        it that no part takes more than is left.
+        it that no part takes more than it may.
+
+        Args:
+            samples: how many samples are asked for.
+            kind: what they are.
+            longest: the longest of them, in tokens.
+            most: says how many tokens other limits allow now; None: they allow any number.
+
+        Yields:
+            The samples of a part, and the most tokens that they may take together; None: any number.
         """
-        while samples > 0 and not self.exhausted:
-            left = self.left
+        while samples > 0:
+            left = min((tokens for tokens in (self.left, most()) if tokens is not None), default=None)
+            if left == 0:
+                return
             part = samples
             if left is not None:
                 part = min(samples, max(1, int(left / self.likely(kind, longest))))
-            yield part
+            yield part, left
             samples -= part
 
     def shares(self, numbers: Sequence[int], kind: Kind, longest: int) -> list[int | None]:

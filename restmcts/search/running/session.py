@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from random import Random
 from typing import Any, Literal
 
 from restmcts.aggregations import AGGREGATIONS
 from restmcts.engines.base import (
+    GRADE_CALLS,
     PromptedValue,
     Sample,
     SamplingRequest,
@@ -25,7 +27,7 @@ from restmcts.errors import EngineError
 from restmcts.search.branch import Branch
 from restmcts.search.moves import Moves, Outcome
 from restmcts.search.recorder import Recorder
-from restmcts.search.registry import METHODS
+from restmcts.search.registry import METHODS, needs_value
 from restmcts.search.requests import (
     Complete,
     Critique,
@@ -39,14 +41,15 @@ from restmcts.search.requests import (
     Value,
     Verdict,
 )
+from restmcts.search.running.caps import Caps
 from restmcts.search.running.jobs import Job, Jobs, all_of
-from restmcts.search.running.ledger import BudgetSpentError, Ledger
+from restmcts.search.running.ledger import BudgetSpentError, Kind, Ledger
 from restmcts.search.running.prefixes import Reader, prefix_steps
 from restmcts.search.running.revaluing import paid_before, value_again
 from restmcts.search.running.task import Engines, SearchTask
 from restmcts.seeds import derive_seed
 from store.answers import RULES
-from store.events import FREE, Cost, Result, SearchRecord, Step, Stopped
+from store.events import FREE, Cost, SearchRecord, Step, Stopped
 
 
 class Session:
@@ -60,6 +63,7 @@ class Session:
         self.engines = engines
         self.recorder = Recorder()
         self.ledger = Ledger(task.budget)
+        self.caps = Caps(task.limits, engines)
         self.policy = Reader(engines.policy, task.problem.text)
         self.grader = engines.value if isinstance(engines.value, PromptedValue) else None
         self.sampling = engines.sampling
@@ -92,6 +96,7 @@ class Session:
             except StopIteration as end:
                 return end.value
             try:
+                self.caps.check_time()
                 reply = await self.reply(request)
             except BudgetSpentError:
                 break
@@ -114,7 +119,7 @@ class Session:
             case Critique():
                 return await self.critique(request)
             case Start():
-                return self.start(request)
+                return await self.start(request)
             case Join():
                 return await self.join()
 
@@ -125,10 +130,13 @@ class Session:
         What is left then pays for no step, and says nothing about the text.
         """
         empty = reply == [] or (isinstance(request, ProposeEach) and not any(reply))
-        return empty and (self.ledger.exhausted or self.cut)
+        return empty and (self.ledger.exhausted or self.cut or self.caps.reached)
 
-    def start(self, request: Start) -> bool:
+    async def start(self, request: Start) -> bool:
         """Start a job, if the budget probably pays for it.
+
+        Under exact limits it is made at once, so that what is left for it does not depend on what runs at the
+        same time.
 
         Raises:
             BudgetSpentError: no job runs, and nothing is left for one.
@@ -144,6 +152,8 @@ class Session:
         moves = request.run(branch.recorder, start, Random(derive_seed(session.seed, "ties")))
         task = asyncio.create_task(session.work(moves))
         self.jobs.add(Job(branch, ledger, session.values, alone and self.ledger.exhausted, task))
+        if self.caps.exact:
+            await asyncio.wait([task])
         return True
 
     async def work(self, moves: Moves) -> Any:
@@ -167,21 +177,22 @@ class Session:
 
         Raises:
             EngineError: an engine failed in any job.
-            BudgetSpentError: the job had all that was left, and it was not enough.
+            BudgetSpentError: the job had all that was left, and it was not enough; or it reached a limit.
         """
         job = await self.jobs.oldest()
         self.ledger.take_back(job.ledger)
         self.ledger.count("job", job.ledger.spent)
         self.values.update(job.values)
         node = job.branch.join(self.recorder, job.task.result())
-        if node is None and job.last:
+        if node is None and (job.last or self.caps.reached):
             raise BudgetSpentError
         return node
 
     async def close(self) -> None:
         """Stop all jobs that run, and account for what they took."""
-        for ledger in await self.jobs.close():
-            self.ledger.take_back(ledger)
+        for job in await self.jobs.close():
+            self.ledger.take_back(job.ledger)
+            self.recorder.spend(job.branch.recorder.cost)
 
     @property
     def prompted(self) -> bool:
@@ -215,7 +226,8 @@ class Session:
         else:
             ledgers = [self.ledger.lend(share) for share in shares]
             try:
-                drawn = await all_of(list(map(self.sample, proposals, ledgers, seeds)))
+                work = list(map(self.sample, proposals, ledgers, seeds))
+                drawn = await all_of(work, one_by_one=self.caps.exact)
             finally:
                 for ledger in ledgers:
                     self.ledger.take_back(ledger)
@@ -224,8 +236,9 @@ class Session:
         return drawn
 
     async def complete(self, request: Complete) -> list[Trace]:
-        """Draw whole traces; after each, what a language model generates for its values has to be left."""
-        if self.grader is not None and self.ledger.budget is not None:
+        """Draw whole traces; after each, what its values take has to be left where that is limited."""
+        generated = self.grader is not None and self.ledger.budget is not None
+        if generated or (self.caps.valued and needs_value(self.task.method, self.task.settings)):
             request = replace(request, n=1)
         samples = await self.sample(request, self.ledger, iter(self.next_seed, None))
         self.cut = self.cut or any(sample.cut for sample in samples)
@@ -246,7 +259,8 @@ class Session:
         drawn: list[Sample] = []
         if limit <= 0:
             return drawn
-        for part in ledger.grants(request.n, until, limit):
+        for part, most in ledger.grants(request.n, until, limit, partial(self.caps.tokens, len(prompt))):
+            limited = most != ledger.left
             samples = await self.engines.policy.propose(
                 SamplingRequest(
                     prompt,
@@ -255,18 +269,26 @@ class Session:
                     until=until,
                     temperature=sampling.temperature if request.temperature is None else request.temperature,
                     top_p=sampling.top_p if request.top_p is None else request.top_p,
-                    total_tokens=ledger.left,
+                    total_tokens=most,
                 )
             )
             check_samples(samples, self.engines.policy.name)
-            ledger.spent += sum(sample.generated for sample in samples)
-            read = samples[0].prompt if samples else None
-            self.recorder.spend(Cost(prompt=len(prompt) if read is None else read, calls=1))
-            for sample in samples:
-                if not sample.cut:
-                    ledger.count(until, sample.generated)
+            self.account(ledger, samples, len(prompt), until)
+            self.caps.reached = self.caps.reached or (limited and any(sample.cut for sample in samples))
             drawn += samples
         return drawn
+
+    def account(self, ledger: Ledger, samples: Sequence[Sample], prompt: int, until: Kind) -> None:
+        """Count what a request for samples took; the event of each sample says what itself took."""
+        generated = sum(sample.generated for sample in samples)
+        read = samples[0].prompt if samples else None
+        asked = Cost(prompt=prompt if read is None else read, calls=1)
+        ledger.spent += generated
+        self.recorder.spend(asked)
+        self.caps.book(asked + Cost(policy=generated))
+        for sample in samples:
+            if not sample.cut:
+                ledger.count(until, sample.generated)
 
     def room(self, steps: Sequence[Step]) -> int:
         """How many tokens may follow ``steps`` before one of the models can read no more."""
@@ -299,31 +321,40 @@ class Session:
         """Values from the value model; what it generates is paid for.
 
         Raises:
-            BudgetSpentError: what is left of the budget may not be enough.
+            BudgetSpentError: what is left of the budget, or of a limit, may not be enough.
         """
         if self.grader is None:
+            cost = Cost(value=sum(map(len, prompts)), calls=1)
+            self.caps.reserve(cost)
             scores = await model.score(prompts)
             check_values(scores, model.name)
-            self.recorder.spend(Cost(value=sum(map(len, prompts)), calls=1))
+            self.spend(cost)
             return scores
-        most = len(prompts) * self.grader.most_tokens
-        self.ledger.reserve(most)
+        self.caps.reserve(Cost(calls=len(prompts) * GRADE_CALLS))
+        self.ledger.reserve(len(prompts) * self.grader.most_tokens)
         grades = await self.grader.grade(prompts)
         check_grades(grades, model.name)
         generated, read = sum(grade.generated for grade in grades), sum(grade.read for grade in grades)
-        self.ledger.spent += generated
-        self.recorder.spend(Cost(critic=generated, value=read, calls=sum(grade.calls for grade in grades)))
+        self.spend(Cost(critic=generated, value=read, calls=sum(grade.calls for grade in grades)))
         return [grade.value for grade in grades]
+
+    def spend(self, cost: Cost) -> None:
+        """Count what was taken, and keep it for the next event."""
+        self.ledger.spent += cost.generated
+        self.recorder.spend(cost)
+        self.caps.book(cost)
 
     async def critique(self, request: Critique) -> Verdict:
         """The critic's verdict; by rule where the method has decided already."""
         steps = prefix_steps(self.recorder.tree, request.prefix)
         if request.declared:
             return self.engines.critic.declared(self.task.problem, steps)
-        verdict = await self.engines.critic.judge(self.task.problem, steps, self.ledger.left)
+        # Nothing is known of a question before it is asked, but that the model can read it with its reply.
+        worst = Cost(critic=self.engines.policy.context, calls=1)
+        most = self.ledger.left if self.caps.fits(worst) else 0
+        verdict = await self.engines.critic.judge(self.task.problem, steps, most)
         if verdict.cost is not FREE:
-            self.ledger.spent += verdict.cost.generated
-            self.recorder.spend(verdict.cost)
+            self.spend(verdict.cost)
         return verdict
 
     def clean(self, sample: Sample, earlier: set[str]) -> Step | None:
@@ -364,15 +395,5 @@ class Session:
         self.recorder.emit(stopped)
 
     def record(self, seconds: float) -> SearchRecord:
-        tree = self.recorder.tree
-        assert tree.stopped is not None
-        result = Result(
-            answer=tree.stopped.answer,
-            correct=None,
-            reason=tree.stopped.reason,
-            cost=tree.cost,
-            nodes=len(tree.nodes),
-            finished=len(tree.finished()),
-            seconds=round(seconds, 3),
-        )
-        return SearchRecord(self.task.header(self.engines), tuple(self.recorder.events), result)
+        """The record of a search that has ended."""
+        return self.task.record(self.engines, self.recorder, seconds)

@@ -7,9 +7,12 @@ from dataclasses import asdict, dataclass
 from restmcts.aggregations import Aggregation
 from restmcts.engines.base import Critic, Policy, Sampling, ValueModel
 from restmcts.errors import InputError
+from restmcts.evaluation.budgets import Axis
+from restmcts.evaluation.flops import flops_setting
 from restmcts.problems.problem import Problem
-from restmcts.search.settings import Method
-from store.events import Event, Header
+from restmcts.search.recorder import Recorder
+from restmcts.search.settings import NO_LIMITS, Limits, Method
+from store.events import Event, Header, Result, SearchRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +20,8 @@ class Engines:
     """What answers the requests.
 
     ``value`` may be None for methods that ask for no values. ``aggregation`` says how the value of a partial
-    solution follows from what the value model says at the end of each of its steps.
+    solution follows from what the value model says at the end of each of its steps. ``flops`` says what a
+    token costs; None where the size of a model is not known.
     """
 
     policy: Policy
@@ -26,6 +30,7 @@ class Engines:
     sampling: Sampling
     drop_repeats: bool = True
     aggregation: Aggregation = "last"
+    flops: Axis | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,7 @@ class SearchTask:
         temperature: the sampling temperature; None: that of the engines.
         phase: the phase that the search is stored in.
         number: its number there.
+        limits: hard limits besides the budget.
         stored: the events of a search of this method whose traces are valued again, instead of a search.
 
     Raises:
@@ -56,6 +62,7 @@ class SearchTask:
     number: int = 0
     temperature: float | None = None
     stored: tuple[Event, ...] | None = None
+    limits: Limits = NO_LIMITS
 
     def __post_init__(self) -> None:
         if self.settings.endless and self.budget is None and self.stored is None:
@@ -73,6 +80,9 @@ class SearchTask:
         sampling = asdict(engines.sampling) | {"drop_repeats": engines.drop_repeats}
         if self.temperature is not None:
             sampling["temperature"] = self.temperature
+        if self.limits.given:
+            sampling["limits"] = self.limits.given
+        sampling |= flops_setting(engines.flops)
         return Header(
             id=self.id,
             phase=self.phase,
@@ -87,3 +97,18 @@ class SearchTask:
             budget=self.budget,
             settings=self.settings.model_dump(mode="json") | sampling,
         )
+
+    def record(self, engines: Engines, recorder: Recorder, seconds: float) -> SearchRecord:
+        """The record of the search, which has ended after so many seconds."""
+        tree = recorder.tree
+        assert tree.stopped is not None
+        result = Result(
+            answer=tree.stopped.answer,
+            correct=None,
+            reason=tree.stopped.reason,
+            cost=tree.cost,
+            nodes=len(tree.nodes),
+            finished=len(tree.finished()),
+            seconds=round(seconds, 3),
+        )
+        return SearchRecord(self.header(engines), tuple(recorder.events), result)

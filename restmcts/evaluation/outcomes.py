@@ -1,0 +1,142 @@
+"""What each problem is worth behind each row of an evaluation, from stored searches alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from restmcts.evaluation.budgets import GENERATED, Axis, answers_at
+from restmcts.evaluation.statistics import Interval, clustered_mean, wilson
+from restmcts.evaluation.subsets import outcomes_over_orders, traces_of
+from restmcts.evaluation.usage import ORDERS, OutcomeAt, Usage, mean_usage, usage_of
+from store.events import FREE, Cost, SearchRecord, Valued
+
+Problem = tuple[str, str]
+"""A problem by its name and its text: data sets made from a seed use the same names for other problems."""
+
+Row = tuple[str, str, float | None]
+"""A row of an evaluation: the choice of a method, the answer rule, and the budget."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a stored search is read.
+
+    Attributes:
+        choice: what the choice of a method is called that the search belongs to.
+        rules: the answer rules.
+        budgets: in what ``axis`` counts; None: no limit.
+        axis: what a budget counts.
+        unvalued: the answer rules for which the method would have asked for no values; what those took does
+            not count for them.
+        exchangeable: from which trace on the order of the traces means nothing; None: it means something.
+        orders: orders of exchangeable traces that are averaged; 0: the order in which they came.
+    """
+
+    choice: str
+    rules: Sequence[str]
+    budgets: Sequence[float | None]
+    axis: Axis = GENERATED
+    unvalued: frozenset[str] = frozenset()
+    exchangeable: int | None = None
+    orders: int = ORDERS
+
+
+@dataclass(slots=True)
+class Outcomes:
+    """The outcomes behind one row.
+
+    Attributes:
+        shares: for each problem with a verdict a figure from 0 to 1, see :class:`OutcomeAt`.
+        usages: what each problem took, those without a verdict included.
+    """
+
+    shares: dict[Problem, float] = field(default_factory=dict)
+    usages: list[Usage] = field(default_factory=list)
+
+    def add(self, problem: Problem, outcome: OutcomeAt) -> None:
+        """Count the outcome of a problem."""
+        self.usages.append(outcome.usage)
+        if outcome.share is not None:
+            self.shares[problem] = outcome.share
+
+    @property
+    def usage(self) -> Usage:
+        """What a problem took, on average."""
+        return mean_usage(self.usages)
+
+    @property
+    def accuracy(self) -> Interval:
+        """The mean outcome with its 95 % interval."""
+        return mean_outcome(list(self.shares.values()))
+
+
+def mean_outcome(shares: Sequence[float]) -> Interval:
+    """The mean of the outcomes of problems with its 95 % interval.
+
+    It is the Wilson interval where all of them are 0 or 1, and the bootstrap over problems otherwise.
+    """
+    if all(share in (0.0, 1.0) for share in shares):
+        return wilson(round(sum(shares)), len(shares))
+    return clustered_mean([shares])
+
+
+def outcomes(
+    records: Iterable[SearchRecord], reading: Callable[[SearchRecord], Reading]
+) -> dict[Row, Outcomes]:
+    """The outcomes of the problems behind each row, in the order in which the rows are met.
+
+    Args:
+        records: verified searches, such as those of a phase.
+        reading: says how each of them is read.
+    """
+    found: dict[Row, Outcomes] = {}
+    for record in records:
+        wanted = reading(record)
+        problem = record.header.problem, record.header.question
+        for rule, curve in outcomes_at(record, wanted).items():
+            for outcome in curve:
+                row = wanted.choice, rule, outcome.budget
+                found.setdefault(row, Outcomes()).add(problem, outcome)
+    return found
+
+
+def outcomes_at(record: SearchRecord, reading: Reading) -> dict[str, list[OutcomeAt]]:
+    """What a stored search is worth at each budget, from the smallest to the largest, by each rule."""
+    valued = [rule for rule in reading.rules if rule not in reading.unvalued]
+    found = dict(_read(record, valued, reading)) if valued else {}
+    if len(valued) < len(reading.rules):
+        rest = [rule for rule in reading.rules if rule in reading.unvalued]
+        found |= _read(without_values(record), rest, reading)
+    return {rule: found[rule] for rule in reading.rules}
+
+
+def without_values(record: SearchRecord) -> SearchRecord:
+    """The same search without what its values took."""
+    events = (replace(event, cost=FREE) if isinstance(event, Valued) else event for event in record.events)
+    return replace(record, events=tuple(events))
+
+
+def _read(record: SearchRecord, rules: Sequence[str], reading: Reading) -> Mapping[str, list[OutcomeAt]]:
+    first, failed = reading.exchangeable, record.result.reason == "failed"
+    traces = None if first is None or failed or not reading.orders else traces_of(record)
+    if first is not None and traces is not None:
+        return outcomes_over_orders(
+            record, traces, reading.budgets, rules, reading.axis, orders=reading.orders, first=first
+        )
+    return {
+        rule: [
+            OutcomeAt(
+                answer.budget,
+                None if answer.correct is None else float(answer.correct),
+                usage_of(answer.cost, record.result.seconds if _is_whole(answer.cost, record) else None),
+            )
+            for answer in answers
+        ]
+        for rule, answers in answers_at(record, reading.budgets, rules, reading.axis).items()
+    }
+
+
+def _is_whole(cost: Cost, record: SearchRecord) -> bool:
+    """Whether a search that had taken ``cost`` when it was cut was not cut at all."""
+    return cost == sum((event.cost for event in record.events), FREE)

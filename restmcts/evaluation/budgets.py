@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from store.answer_constants import AnswerConstants, constants_of
 from store.answers import RULES
 from store.events import Cost, SearchRecord, Stopped, Verified
 from store.tree import Tree
@@ -15,13 +16,14 @@ class AnswerAt:
     """What a search answers when it is cut at ``budget`` generated tokens (None: not cut).
 
     ``correct`` is None where the grader reached no verdict. ``cost`` is what it had taken by then, at most
-    the budget.
+    the budget. ``confidence`` is how sure the rule is of the answer, 0 to 1; None where it cannot say.
     """
 
     budget: int | None
     answer: str | None
     correct: bool | None
     cost: Cost
+    confidence: float | None = None
 
 
 def answers_at(
@@ -41,6 +43,7 @@ def answers_at(
         For each rule its answers, from the smallest budget to the largest.
     """
     verdicts = _verdicts(record)
+    constants = constants_of(record.header.settings)
     names = list(rules) or [record.header.answer_by]
     found: dict[str, list[AnswerAt]] = {name: [] for name in names}
     tree = Tree()
@@ -54,18 +57,25 @@ def answers_at(
             tree.apply(event)
             position += 1
         for name in names:
-            found[name].append(_answer(tree, name, budget, verdicts))
+            found[name].append(_answer(tree, name, budget, verdicts, constants))
     return found
 
 
-def _answer(tree: Tree, rule: str, budget: int | None, verdicts: dict[str, bool | None]) -> AnswerAt:
+def _answer(
+    tree: Tree,
+    rule: str,
+    budget: int | None,
+    verdicts: dict[str, bool | None],
+    constants: AnswerConstants,
+) -> AnswerAt:
     stopped: Stopped | None = tree.stopped
+    found = RULES[rule].run(tree, constants)
     if stopped is not None and stopped.reason in {"gate", "failed"}:
         answer = stopped.answer
     else:
-        pair = RULES[rule].run(tree)
-        answer = None if pair is None else pair[0]
-    return AnswerAt(budget, answer, verdicts.get(answer or "", False), tree.cost)
+        answer = None if found is None else found.text
+    confidence = found.confidence if found is not None and found.text == answer else None
+    return AnswerAt(budget, answer, verdicts.get(answer or "", False), tree.cost, confidence)
 
 
 def _verdicts(record: SearchRecord) -> dict[str, bool | None]:

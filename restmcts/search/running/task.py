@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from restmcts.aggregations import Aggregation
 from restmcts.engines.base import Critic, Policy, Sampling, ValueModel
 from restmcts.errors import InputError
 from restmcts.problems.problem import Problem
 from restmcts.search.settings import Method
+from store.answer_constants import AnswerConstants
+from store.answers import RULES
 from store.events import Event, Header
 
 
@@ -17,7 +19,8 @@ class Engines:
     """What answers the requests.
 
     ``value`` may be None for methods that ask for no values. ``aggregation`` says how the value of a partial
-    solution follows from what the value model says at the end of each of its steps.
+    solution follows from what the value model says at the end of each of its steps. ``constants`` are those
+    of the answer rules that were fitted for the value model; None: there are none.
     """
 
     policy: Policy
@@ -26,6 +29,13 @@ class Engines:
     sampling: Sampling
     drop_repeats: bool = True
     aggregation: Aggregation = "last"
+    constants: AnswerConstants | None = None
+
+    def answer_constants(self) -> AnswerConstants:
+        """The constants of the answer rules, where the settings of a method give none."""
+        if self.constants is not None:
+            return self.constants
+        return AnswerConstants(step_values="ratio" if self.aggregation == "product" else "score")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +78,26 @@ class SearchTask:
         """The name of the search in a run."""
         return f"{self.phase}/{self.number}"
 
+    def with_constants(self, engines: Engines) -> SearchTask:
+        """The task with the constants that its answers need, so that its record can be answered again.
+
+        Where no constants were fitted or given, and no rule that reads the tree needs any, it is the same task.
+        """
+        settings = self.settings
+        needed = any(RULES[rule].fitted for rule in (settings.answer_by, *settings.read_by))
+        if not needed and engines.constants is None and settings.constants is None:
+            return self
+        constants = settings.answer_constants(engines.answer_constants())
+        return replace(self, settings=settings.with_constants(constants))
+
     def header(self, engines: Engines) -> Header:
         """What the record of the search begins with."""
         sampling = asdict(engines.sampling) | {"drop_repeats": engines.drop_repeats}
         if self.temperature is not None:
             sampling["temperature"] = self.temperature
+        settings = self.settings.model_dump(mode="json")
+        if settings["constants"] is None:
+            del settings["constants"]
         return Header(
             id=self.id,
             phase=self.phase,
@@ -85,5 +110,5 @@ class SearchTask:
             policy=engines.policy.name,
             value=None if engines.value is None else engines.value.name,
             budget=self.budget,
-            settings=self.settings.model_dump(mode="json") | sampling,
+            settings=settings | sampling,
         )

@@ -1,10 +1,11 @@
-"""The constants of answer rules: what is fitted once for a policy and a value model, and stored with each search."""
+"""The constants of answer rules: fitted once for a policy and a value model, and stored with each search."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from math import isfinite
 from typing import Any, Literal, get_args
 
@@ -123,6 +124,6 @@ def _number(value: Any) -> float:
 
 def _curve(points: Any) -> Curve:
     curve = tuple((_number(x), _number(y)) for x, y in points)
-    if any(right[0] <= left[0] for left, right in zip(curve, curve[1:], strict=False)):
+    if any(right[0] <= left[0] for left, right in pairwise(curve)):
         raise ValueError("the points of a curve do not rise")
     return curve

@@ -3,12 +3,12 @@
 Where a partial solution is right and exactly one next step is right too, the children that were drawn compete
 with the steps that were not drawn yet. A child c has the weight
 
-    W_c = exp(α·log p_c + β·logit v_c + γ)
+    W_c = exp(policy · log p_c + value · logit v_c + bias)
 
-with p_c the probability of the step, v_c the value of the step alone, and α, β, γ from
-:class:`store.answer_constants.AnswerConstants`. The steps that were not drawn have
+with p_c the probability of the step, v_c the value of the step alone, and ``policy``, ``value`` and ``bias``
+from :class:`store.answer_constants.AnswerConstants`. The steps that were not drawn have
 
-    W_0 = max(.02, 1 - Σ p_c)^α
+    W_0 = max(.02, 1 - Σ p_c)^policy
 
 so that q_c = W_c / (W_0 + Σ W) and u = W_0 / (W_0 + Σ W) add up to 1. The posterior of a solution is the
 product of q over its steps.
@@ -16,7 +16,7 @@ product of q over its steps.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, log
 from statistics import fmean
@@ -96,7 +96,8 @@ def step_probabilities(children: Sequence[Node], constants: AnswerConstants) -> 
     """The probability of each of the children of one node among all next steps, drawn or not.
 
     ``logprob``: the policy's own. ``share``: the share of the samples, where one more sample is imagined that
-    was not drawn. ``mean-logprob``: as many of the drawn ones, divided by the mean log-probability of a token.
+    is none of the children. ``mean-logprob``: the children together as by ``share``, divided among them by
+    the mean probability of a token (the exponential of the mean log-probability).
     ``auto``: ``logprob`` for steps of at most ``LONGEST_SHORT_STEP`` tokens in the mean, else ``share``: of a
     long step there are so many wordings that the probability of one says little. Where the log-probability of
     a child is unknown, shares are taken.
@@ -110,7 +111,8 @@ def step_probabilities(children: Sequence[Node], constants: AnswerConstants) -> 
         return _sample_shares(children)
     if kind == "logprob":
         return [exp(min(0.0, max(_LEAST_LOGPROB, one))) for one in logprobs]
-    means = [exp(one / max(1, step_length(step))) for one, step in zip(logprobs, steps, strict=True)]
+    pairs = zip(logprobs, steps, strict=True)
+    means = [exp(max(_LEAST_LOGPROB, one / max(1, step_length(step)))) for one, step in pairs]
     drawn = sum(_sample_shares(children))
     return [drawn * one / sum(means) for one in means]
 
@@ -125,21 +127,16 @@ def step_length(step: Step) -> int:
     return len(step.tokens) or len(step.text.split())
 
 
-def posterior(
-    tree: Tree, constants: AnswerConstants, known: Callable[[Node], Shares] | None = None
-) -> list[float]:
-    """For each node, the chance that its partial solution is right; those of the finished nodes add up to at most 1.
+def posterior(tree: Tree, constants: AnswerConstants) -> list[float]:
+    """For each node, the chance that its partial solution is right.
 
-    A finished solution has no right continuation: what lies below one has the chance 0.
-
-    Args:
-        known: gives the shares of a node, where they have been computed before.
+    A finished solution has no right continuation: what lies below one has the chance 0. So the chances of the
+    finished nodes add up to at most 1.
     """
-    divide = known or (lambda node: shares(tree, node, constants))
     found = [1.0] * len(tree.nodes)
     for node in tree.nodes:
         if node.children:
             here = 0.0 if node.finished else found[node.id]
-            for number, share in zip(node.children, divide(node).children, strict=True):
+            for number, share in zip(node.children, shares(tree, node, constants).children, strict=True):
                 found[number] = here * share
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -30,7 +31,7 @@ RuleName = Annotated[str, AfterValidator(_known), Field(json_schema_extra={"enum
 
 
 def _rising(curve: Curve | None) -> Curve | None:
-    if curve and any(right[0] <= left[0] for left, right in zip(curve, curve[1:], strict=False)):
+    if curve and any(right[0] <= left[0] for left, right in pairwise(curve)):
         raise ValueError("the points of a curve come by rising x")
     return curve
 

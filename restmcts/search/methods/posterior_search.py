@@ -1,8 +1,7 @@
 """Posterior search: draw the next step where it most likely changes the answer.
 
-The posterior of the policy's and the value model's statements about the tree (:mod:`store.posterior`) says for
-each node how likely the right next step is among its children, and how likely it was not drawn yet. From that
-follows what one more step is worth at each node.
+Policy and value model together say for each node how likely the right next step is each of its children, and
+how likely it was not drawn yet (:mod:`store.posterior`). What one more step is worth at each node follows.
 """
 
 from __future__ import annotations
@@ -39,8 +38,8 @@ WIDE_LEFT, NARROW_LEFT = 0.3, 0.05
 class PosteriorSearch(Method):
     """Posterior search: one step at a time, where it most likely changes the answer.
 
-    ``early_stop`` ends the search when the confidence of its answer by ``answer_by`` reaches ``end_gate``, whatever
-    ``gate`` says; a rule without a confidence never ends it.
+    ``early_stop`` ends the search when the confidence of its answer by ``answer_by`` reaches ``end_gate``,
+    whatever ``gate`` says; a rule without a confidence never ends it.
     """
 
     answer_by: RuleName = "posterior-vote"

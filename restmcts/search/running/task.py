@@ -81,7 +81,7 @@ class SearchTask:
     def with_constants(self, engines: Engines) -> SearchTask:
         """The task with the constants that its answers need, so that its record can be answered again.
 
-        Where no constants were fitted or given, and no rule that reads the tree needs any, it is the same task.
+        Where none were fitted or given, and no rule that reads the tree needs any, it is the same task.
         """
         settings = self.settings
         needed = any(RULES[rule].fitted for rule in (settings.answer_by, *settings.read_by))

@@ -86,18 +86,17 @@ def from_row(row: Mapping[str, Any]) -> AnswerConstants:
     Raises:
         AttributeError, KeyError, TypeError, ValueError: it is no such row.
     """
-    known = {name: value for name, value in row.items() if value is not None}
-    numbers = {name: _number(known.pop(name)) for name in ("policy", "value", "bias") if name in known}
-    curves: dict[str, Any] = {}
-    if "vote" in known:
-        curves["vote"] = _curve(known.pop("vote"))
-    if "confidence" in known:
-        confidence = known.pop("confidence")
-        curves["confidence"] = {str(rule): _curve(points) for rule, points in confidence.items()}
+    known: dict[str, Any] = {name: value for name, value in row.items() if value is not None}
+    for name in {"policy", "value", "bias"} & known.keys():
+        known[name] = _number(known[name])
     for name, kind in (("step_values", StepValues), ("probabilities", Probabilities)):
         if name in known and known[name] not in get_args(kind):
             raise ValueError(f"unknown {name}")
-    return AnswerConstants(**numbers, **curves, **known)
+    if "vote" in known:
+        known["vote"] = _curve(known["vote"])
+    if "confidence" in known:
+        known["confidence"] = {str(rule): _curve(points) for rule, points in known["confidence"].items()}
+    return AnswerConstants(**known)
 
 
 def to_row(constants: AnswerConstants) -> dict[str, Any]:

@@ -119,7 +119,11 @@ def test_a_solution_is_as_likely_as_all_its_steps_together() -> None:
 
 
 def test_below_a_solution_nothing_is_right() -> None:
-    events = [Expanded(0, (Step("a"),), (1,)), Critiqued(1, True, "1"), Expanded(1, (Step("c"),), (1,))]
+    events: list[Event] = [
+        Expanded(0, (Step("a"),), (1,)),
+        Critiqued(1, True, "1"),
+        Expanded(1, (Step("c"),), (1,)),
+    ]
     assert posterior(fold([*events, Critiqued(2, True, "2")]), PLAIN)[1:] == [0.5, 0.0]
 
 

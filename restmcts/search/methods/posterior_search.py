@@ -149,8 +149,11 @@ def draw(search: Search, nodes: list[Node]) -> Moves:
 def follow(search: Search, child: Node) -> Moves:
     """Before the first solution: the child, where the next step is drawn below it.
 
-    None where it is doubtful, and the tokens left pay for a whole solution and a step.
+    None where it is doubtful, and the tokens left pay for a whole solution and a step; and where a solution
+    may have no further step.
     """
+    if child.depth >= search.settings.depth:
+        return None
     own = step_value(search.recorder.tree, child, search.constants)
     if own is None or own >= search.settings.doubt:
         return child
@@ -230,11 +233,12 @@ class Search:
                 earlier = 0.0 if self.solutions == 1 else self.expected_depth
                 self.expected_depth = earlier + (child.depth - earlier) / self.solutions
         self.pending.clear()
-        for child in children:
+        for node in nodes:
+            self.shares[node.id] = shares(self.recorder.tree, node, self.constants)
+        for child in sorted(children, key=lambda child: -child.depth):
             self.shares.setdefault(child.id, NO_CHILDREN)
             self._weigh_alone(child)
         for node in nodes:
-            self.shares[node.id] = shares(self.recorder.tree, node, self.constants)
             self._weigh(node)
 
     def _weigh(self, node: Node) -> None:

@@ -132,6 +132,11 @@ class Method(Settings):
         return self.model_copy(update={"constants": row})
 
     @property
+    def uses_constants(self) -> bool:
+        """Whether the search or its answers depend on the constants of the answer rules."""
+        return any(RULES[rule].fitted for rule in (self.answer_by, *self.read_by))
+
+    @property
     def endless(self) -> bool:
         """Whether only a token budget can end the search."""
         return False

@@ -11,6 +11,7 @@ from restmcts.engines.base import Policy, Remarking, Sampling, ValueModel
 from restmcts.engines.open import open_policy, open_value
 from restmcts.engines.prompted.critic import PromptedCritic, RuleCritic
 from restmcts.engines.settings import ModelSettings
+from restmcts.evaluation.answer_file import read_answer_file
 from restmcts.grading.registry import Grader
 from restmcts.problems.problem import Problem
 from restmcts.search.running.driver import failed_search, run_searches, verified
@@ -116,10 +117,13 @@ def open_workers(
     with ExitStack() as opened:
         policy = open_policy(folder(models.policy), settings, name=models.policy)
         opened.callback(policy.close)
-        value = None
+        value = constants = None
         if models.value is not None:
-            value = open_value(folder(models.value), settings, name=models.value)
+            place = folder(models.value)
+            constants = read_answer_file(place, settings.value_aggregation)
+            value = open_value(place, settings, name=models.value)
             opened.callback(value.close)
         critic = PromptedCritic(policy, grader) if settings.critic == "prompted" else RuleCritic(grader)
-        engines = Engines(policy, value, critic, sampling, drop_repeats, settings.value_aggregation)
+        aggregation = settings.value_aggregation
+        engines = Engines(policy, value, critic, sampling, drop_repeats, aggregation, constants)
         yield LocalWorkers(engines, grader, concurrency)

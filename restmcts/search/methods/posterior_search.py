@@ -89,6 +89,10 @@ class PosteriorSearch(Method):
     depth: int = Field(default=64, ge=1, description="most steps of a solution")
 
     @property
+    def uses_constants(self) -> bool:
+        return True
+
+    @property
     def endless(self) -> bool:
         return self.steps == 0
 

@@ -10,7 +10,6 @@ from restmcts.errors import InputError
 from restmcts.problems.problem import Problem
 from restmcts.search.settings import Method
 from store.answer_constants import AnswerConstants
-from store.answers import RULES
 from store.events import Event, Header
 
 
@@ -81,11 +80,10 @@ class SearchTask:
     def with_constants(self, engines: Engines) -> SearchTask:
         """The task with the constants that its answers need, so that its record can be answered again.
 
-        Where none were fitted or given, and no rule that reads the tree needs any, it is the same task.
+        Where nothing depends on them and none are given, it is the same task.
         """
         settings = self.settings
-        needed = any(RULES[rule].fitted for rule in (settings.answer_by, *settings.read_by))
-        if not needed and engines.constants is None and settings.constants is None:
+        if not settings.uses_constants and settings.constants is None:
             return self
         constants = settings.answer_constants(engines.answer_constants())
         return replace(self, settings=settings.with_constants(constants))

@@ -39,5 +39,5 @@ class AnswerConstantsWriter:
             device=models.device,
         )
         write_file(folder / ANSWERS, [answer_file(fitted, models.value_aggregation)])
-        for note in fitted.notes:
-            run.progress.note(f"{self.phase}: answer rules keep a default, {note}")
+        if fitted.notes:
+            run.progress.note(f"{self.phase}: answer rules keep defaults: {'; '.join(fitted.notes)}")

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from math import exp, log
 from statistics import fmean
 
-from store.answer_constants import AnswerConstants
+from store.answer_constants import AnswerConstants, Probabilities
 from store.events import Step
 from store.tree import Node, Tree
 
@@ -98,23 +98,32 @@ def step_probabilities(children: Sequence[Node], constants: AnswerConstants) -> 
     ``logprob``: the policy's own. ``share``: the share of the samples, where one more sample is imagined that
     is none of the children. ``mean-logprob``: the children together as by ``share``, divided among them by
     the mean probability of a token (the exponential of the mean log-probability).
-    ``auto``: ``logprob`` for steps of at most ``LONGEST_SHORT_STEP`` tokens in the mean, else ``share``: of a
-    long step there are so many wordings that the probability of one says little. Where the log-probability of
-    a child is unknown, shares are taken.
     """
-    steps = [child.step for child in children if child.step is not None]
-    logprobs = [step.logprob for step in steps if step.logprob is not None]
-    kind = constants.probabilities
-    if kind == "auto":
-        kind = "logprob" if fmean(map(step_length, steps)) <= LONGEST_SHORT_STEP else "share"
-    if kind == "share" or len(logprobs) < len(children):
+    source = probability_source(children, constants)
+    if source == "share":
         return _sample_shares(children)
-    if kind == "logprob":
-        return [exp(min(0.0, max(_LEAST_LOGPROB, one))) for one in logprobs]
-    pairs = zip(logprobs, steps, strict=True)
-    means = [exp(max(_LEAST_LOGPROB, one / max(1, step_length(step)))) for one, step in pairs]
+    steps = [child.step for child in children if child.step is not None]
+    logprobs = [max(_LEAST_LOGPROB, min(0.0, step.logprob or 0.0)) for step in steps]
+    if source == "logprob":
+        return list(map(exp, logprobs))
+    means = [exp(one / max(1, step_length(step))) for one, step in zip(logprobs, steps, strict=True)]
     drawn = sum(_sample_shares(children))
     return [drawn * one / sum(means) for one in means]
+
+
+def probability_source(children: Sequence[Node], constants: AnswerConstants) -> Probabilities:
+    """Where the probabilities of the children of one node come from: not ``auto``.
+
+    ``auto`` is ``logprob`` for steps of at most ``LONGEST_SHORT_STEP`` tokens in the mean, else ``share``: of
+    a long step there are so many wordings that the probability of one says little. Where the log-probability
+    of a child is unknown, shares are taken.
+    """
+    steps = [child.step for child in children if child.step is not None]
+    if any(step.logprob is None for step in steps):
+        return "share"
+    if constants.probabilities != "auto":
+        return constants.probabilities
+    return "logprob" if fmean(map(step_length, steps)) <= LONGEST_SHORT_STEP else "share"
 
 
 def _sample_shares(children: Sequence[Node]) -> list[float]:

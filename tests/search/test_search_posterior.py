@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from math import log
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from restmcts.search.methods.posterior_search import PosteriorSearch, words
+from restmcts.search.methods.posterior_search import PosteriorSearch, Search, words
 from restmcts.search.methods.sampling import Greedy
+from restmcts.search.recorder import Recorder
 from restmcts.search.requests import AskBudget, ProposeEach
 from restmcts.search.settings import AnswerConstantsSettings
 from restmcts.search.testing import Path, ScriptedSearch, scripted_search
 from store.answer_constants import AnswerConstants
 from store.answers import RULES
-from store.events import Event, Expanded, Selected
+from store.events import Event, Expanded, Selected, Step
 from store.posterior import posterior, shares
 from store.tree import Tree, fold
 from tests.search.search_engines import Writer, engines, run, task
@@ -68,12 +70,27 @@ def test_a_small_search_by_hand() -> None:
 
 
 def test_the_first_step_of_a_node_is_greedy_and_later_ones_are_hotter_the_less_is_left() -> None:
-    """Shares of samples leave 1/2 after one child, 1/3 after two samples, and less after three."""
-    found = searched(
-        {(): ["a", "a", "a", "a"]}, lambda path: 0.5, {("a",)}, steps=4, temperatures=(0.7, 1.1, 1.9)
-    )
+    recorder = Recorder()
+    search = Search(recorder, PosteriorSearch(temperatures=(0.7, 1.1, 1.9)))
+    root, seen = recorder.tree.root, [search.temperature(recorder.tree.root)]
+    for text, share in (("a", 0.6), ("b", 0.3), ("c", 0.08)):
+        children = recorder.emit(Expanded(0, (Step(text, (1,), log(share)),), (1,)))
+        search.learn([root], children)
+        seen.append(search.temperature(root))
+    assert seen == [0.0, 0.7, 1.1, 1.9]  # 1, .4, .1 and .02 are left
+
+
+def test_where_samples_are_counted_the_temperature_stays() -> None:
+    found = searched({(): ["a"] * 30}, lambda path: 0.5, {("a",)}, steps=30)
     asked = [request for request in found.asked if isinstance(request, ProposeEach)]
-    assert [request.proposals[0].temperature for request in asked] == [0.0, 0.7, 0.7, 1.1]
+    assert [request.proposals[0].temperature for request in asked] == [0.0] + [0.8] * 29
+
+
+def test_an_empty_sample_is_drawn_again_at_a_temperature() -> None:
+    found = searched({(): ["", "a"]}, lambda path: 0.5, {("a",)}, steps=2)
+    asked = [request for request in found.asked if isinstance(request, ProposeEach)]
+    assert [request.proposals[0].temperature for request in asked] == [0.0, 0.8]
+    assert found.answer == "a"
 
 
 def world(seed: int, variety: int, depth: int) -> tuple[Any, Any, Any]:

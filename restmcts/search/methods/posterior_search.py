@@ -22,7 +22,7 @@ from restmcts.search.requests import AskBudget, BudgetLeft, Prefix, Propose, Pro
 from restmcts.search.settings import Method, RuleName
 from store.answers import RULES
 from store.events import Selected, Step
-from store.posterior import NO_CHILDREN, Shares, shares, step_length, step_value
+from store.posterior import NO_CHILDREN, Shares, probability_source, shares, step_length, step_value
 from store.tree import Node
 
 HIT = 0.5
@@ -56,7 +56,8 @@ class PosteriorSearch(Method):
         default=(0.8, 1.3, 2.0),
         description=(
             "sampling temperatures at a node that has children, while more than 0.3, more than 0.05 or less"
-            " of the policy's probability was not drawn there; the first step of a node has temperature 0"
+            " of the policy's probability was not drawn there; the first one where the probabilities of steps"
+            " are shares of samples. The first step of a node has temperature 0"
         ),
     )
     doubt: float = Field(
@@ -219,6 +220,9 @@ class Search:
         first, middle, last = self.settings.temperatures
         if not node.children:
             return first if self.misses[node.id] else 0.0
+        children = self.recorder.tree.children(node.id)
+        if probability_source(children, self.constants) != "logprob":
+            return first  # what samples leave says how many there were
         left = self.shares[node.id].left
         return first if left > WIDE_LEFT else middle if left > NARROW_LEFT else last
 

@@ -5,7 +5,8 @@ Three things are fitted, each only where there is enough to fit it to:
 - the weights of policy, value and bias in the posterior of steps, by a conditional logit: at a partial
   solution that is right, one of the steps that were drawn is the right one, or a step that was not drawn is;
 - the weight of a vote by the value of its solution, by isotonic regression;
-- the probability that an answer is right by the confidence that a rule gives it, by isotonic regression.
+- the probability that an answer is right by the confidence that a rule gives it, by isotonic regression,
+  where that predicts the verdicts of other problems better than the confidence itself.
 
 Trees are looked at as they were after 1, 2, 4, 8, … samples, and at their end. So there are partial solutions
 whose right step was drawn later, and answers that were as sure as those of small budgets are.
@@ -13,11 +14,12 @@ whose right step was drawn later, and answers that were as sure as those of smal
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from math import log
 
-from store.answer_constants import DEFAULTS, AnswerConstants, Curve, Probabilities, StepValues
+from store.answer_constants import DEFAULTS, AnswerConstants, Curve, Probabilities, StepValues, at
 from store.answers import RULES
 from store.events import Expanded, Extended, SearchRecord, Verified
 from store.posterior import LEAST_LEFT, log_odds, step_probabilities, step_value
@@ -31,6 +33,12 @@ LEAST_OF_EACH = 10
 
 MOST_POINTS = 20
 """Points of a fitted curve."""
+
+PRIOR_CASES = 20.0
+"""Cases by which a curve is drawn to the identity: a problem is one, however many answers of it were seen."""
+
+_GRID = 21
+_FOLDS = 5
 
 SURE = 0.99
 """Fitted probabilities are between 1 - ``SURE`` and ``SURE``: a few hundred cases show no more."""
@@ -105,7 +113,11 @@ def fit_constants(trees: Sequence[KnownTree], step_values: StepValues) -> Fitted
         if few:
             notes.append(f"confidence of {rule}: {few}")
         else:
-            confidence[rule] = rising([one[1] for one in answers], [one[2] for one in answers])
+            curve = confidence_curve(answers)
+            if curve:
+                confidence[rule] = curve
+            else:
+                notes.append(f"confidence of {rule}: it is a probability as it is")
     return Fitted(replace(constants, confidence=confidence), counts, tuple(notes))
 
 
@@ -270,6 +282,38 @@ def _answers(
     return found
 
 
+def confidence_curve(answers: Sequence[tuple[str, float, bool]]) -> Curve:
+    """The probability of being right by confidence; empty where other problems say no curve is better.
+
+    Args:
+        answers: the problem, the confidence and the verdict of each. A problem counts as one case.
+    """
+    problems = {problem: place for place, problem in enumerate(dict.fromkeys(one[0] for one in answers))}
+    raw = fitted = 0.0
+    for fold in range(_FOLDS):
+        inside = [one for one in answers if problems[one[0]] % _FOLDS != fold]
+        outside = [one for one in answers if problems[one[0]] % _FOLDS == fold]
+        raw += _log_loss((), outside)
+        fitted += _log_loss(_curve_of(inside), outside)
+    return _curve_of(answers) if fitted < raw else ()
+
+
+def _curve_of(answers: Sequence[tuple[str, float, bool]]) -> Curve:
+    return rising([one[1] for one in answers], [one[2] for one in answers], _cases(answers))
+
+
+def _cases(answers: Sequence[tuple[str, float, bool]]) -> list[float]:
+    seen = Counter(problem for problem, _, _ in answers)
+    return [1 / seen[problem] for problem, _, _ in answers]
+
+
+def _log_loss(curve: Curve, answers: Sequence[tuple[str, float, bool]]) -> float:
+    """How badly a curve predicts verdicts: minus the logarithm of their probability, added up."""
+    chances = [min(SURE, max(1 - SURE, at(curve, confidence))) for _, confidence, _ in answers]
+    pairs = zip(chances, answers, _cases(answers), strict=True)
+    return -sum(cases * log(chance if one[2] else 1 - chance) for chance, one, cases in pairs)
+
+
 def _verdicts(record: SearchRecord) -> dict[str, bool]:
     tree = Tree()
     for event in record.events:
@@ -279,11 +323,14 @@ def _verdicts(record: SearchRecord) -> dict[str, bool]:
 
 
 def rising(x: Sequence[float], y: Sequence[bool], weights: Sequence[float] | None = None) -> Curve:
-    """The probability of ``y`` as a rising function of ``x``: centered isotonic regression.
+    """The probability of ``y`` as a rising function of ``x``, both 0 to 1: centered isotonic regression.
 
     Isotonic regression gives steps. Each step becomes a point at its mean x, so that the function rises
     between them and different ``x`` stay different (Oron and Flournoy, Statistics in Biopharmaceutical
-    Research 2017).
+    Research 2017). ``PRIOR_CASES`` cases that say that x is the probability already are spread over 0 to 1.
+
+    Args:
+        weights: how many cases each counts for; None: one.
 
     Returns:
         At most ``MOST_POINTS`` points.
@@ -291,11 +338,18 @@ def rising(x: Sequence[float], y: Sequence[bool], weights: Sequence[float] | Non
     import numpy as np
     from sklearn.isotonic import IsotonicRegression
 
-    at, seen = np.asarray(x, float), np.asarray(y, float)
-    known = np.ones_like(at) if weights is None else np.asarray(weights, float)
-    levels = IsotonicRegression(y_min=1 - SURE, y_max=SURE).fit(at, seen, known).predict(at)
+    grid = np.linspace(0, 1, _GRID)
+    place = np.concatenate([np.asarray(x, float), grid])
+    seen = np.concatenate([np.asarray(y, float), grid])
+    cases = np.concatenate(
+        [
+            np.ones(len(x)) if weights is None else np.asarray(weights, float),
+            np.full(_GRID, PRIOR_CASES / _GRID),
+        ]
+    )
+    levels = IsotonicRegression(y_min=1 - SURE, y_max=SURE).fit(place, seen, cases).predict(place)
     steps = np.unique(levels)
-    centers = [float(np.average(at[levels == step], weights=known[levels == step])) for step in steps]
+    centers = [float(np.average(place[levels == step], weights=cases[levels == step])) for step in steps]
     kept = np.unique(np.linspace(0, len(steps) - 1, min(MOST_POINTS, len(steps))).round().astype(int))
-    points = {round(centers[place], 4): round(float(steps[place]), 4) for place in kept}
+    points = {round(centers[step], 4): round(float(steps[step]), 4) for step in kept}
     return tuple(sorted(points.items()))

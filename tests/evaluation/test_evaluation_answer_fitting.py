@@ -22,6 +22,7 @@ from restmcts.evaluation.answer_fitting import (
     Fitted,
     KnownTree,
     choices_in,
+    confidence_curve,
     fit_constants,
     fit_weights,
     moments,
@@ -118,6 +119,21 @@ def many(count: int, random: Random) -> list[KnownTree]:
         named = replace(known.record, header=replace(known.record.header, problem=f"p{number}"))
         trees.append(replace(known, record=named, values=values))
     return trees
+
+
+def test_a_confidence_that_is_a_probability_keeps_what_it_is() -> None:
+    random = Random(2)
+    rows = [(f"p{number}", random.random()) for number in range(400)]
+    assert confidence_curve([(name, x, random.random() < x) for name, x in rows]) == ()
+    bold = confidence_curve([(name, x, random.random() < x / 2) for name, x in rows])
+    assert at(bold, 0.8) == pytest.approx(0.4, abs=0.1)
+
+
+def test_a_problem_is_one_case_however_many_answers_it_had() -> None:
+    """A thousand answers of one problem say less than forty problems."""
+    rows = [("much", 0.7, False)] * 1000 + [(f"p{number}", 0.7, number % 10 < 9) for number in range(40)]
+    rows += [(f"q{number}", 0.1, False) for number in range(40)]
+    assert at(confidence_curve(rows), 0.7) > 0.7
 
 
 def test_everything_is_fitted_where_there_is_enough() -> None:

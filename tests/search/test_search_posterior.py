@@ -23,6 +23,8 @@ from store.events import Event, Expanded, Selected, Step
 from store.posterior import posterior, shares
 from store.tree import Tree, fold
 from tests.search.search_engines import Writer, engines, run, task
+from tui.replay.player import Player
+from tui.replay.timeline import Pace, describe_moment
 
 PLAIN = AnswerConstantsSettings(policy=1, value=0.5, bias=0)
 ENDLESS: dict[str, Any] = {"early_stop": False}
@@ -300,3 +302,14 @@ def test_repeats_are_counted_and_not_valued_again() -> None:
     ]  # fmt: skip
     assert isinstance(found.events[-1], Expanded)
     assert found.tree.nodes[1].samples == 2
+
+
+def test_a_replay_tells_the_answer_so_far_and_how_sure_it_is() -> None:
+    record = run(task("posterior-search", PosteriorSearch(early_stop=False), budget=80), engines())
+    player = Player(record)
+    while player.position < player.length:
+        player.forward()
+    assert player.answer is not None and player.answer.text == record.result.answer
+    assert player.rounds and player.selected == selected(record.events)[-1]
+    shown = "".join(part[0] for row in describe_moment(player, Pace(), 120) for part in row)
+    assert f"(posterior-vote, confidence {player.answer.confidence:.3f}, node" in shown

@@ -34,7 +34,7 @@ from restmcts.recipe import Recipe
 from restmcts.registry import Registry
 from restmcts.search.choice import MethodChoice
 from restmcts.search.registry import METHODS
-from restmcts.search.settings import Method
+from restmcts.search.settings import AnswerConstantsSettings, Method
 from restmcts.training.settings import LoraSettings, TrainingSettings
 
 ROOT = Path(__file__).parents[1]
@@ -102,6 +102,8 @@ def methods() -> str:
     """The settings of every method: first what all have, then a table for each that has more."""
     every = {name: METHODS[name].settings for name in METHODS}
     parts = [side_by_side(every, Method.model_fields)]
+    constants = keys_table(AnswerConstantsSettings, "constants.")
+    parts.append(f"### Constants\n\n{summary(AnswerConstantsSettings)}\n\n{constants}")
     for settings in dict.fromkeys(every.values()):
         own = own_keys(settings, Method)
         names = [name for name in every if every[name] is settings]

@@ -12,10 +12,25 @@ from dataclasses import dataclass
 from math import inf, prod
 from typing import Literal
 
+from store.answer_constants import AnswerConstants, at
+from store.posterior import posterior
 from store.tree import Node, Tree
 
-Answer = tuple[str, int]
-"""An answer and the number of the node that it comes from."""
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer of a search.
+
+    Attributes:
+        text: the answer.
+        node: the number of the node that it comes from.
+        confidence: how sure the rule is of it, 0 to 1; None for rules that cannot say. It is a probability
+            where the constants have a curve for the rule.
+    """
+
+    text: str
+    node: int
+    confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +38,16 @@ class AnswerRule:
     """A rule that turns a tree into one answer.
 
     Attributes:
-        run: the pure function from a tree to its answer; None for a tree without an answer.
+        run: the pure function from a tree and the constants of the rules to the answer; None for a tree
+            without an answer.
         reads: the values that the rule reads: ``nothing``, those of finished nodes (``leaf``), or those of
             all nodes from the root to a finished one (``path``).
+        fitted: whether the answer, not its confidence alone, depends on the constants.
     """
 
-    run: Callable[[Tree], Answer | None]
+    run: Callable[[Tree, AnswerConstants], Answer | None]
     reads: Literal["nothing", "leaf", "path"]
+    fitted: bool = False
 
 
 def _answered(tree: Tree) -> list[Node]:
@@ -42,10 +60,17 @@ def _best(tree: Tree, key: Callable[[Node], float]) -> Answer | None:
         return None
     best = max(nodes, key=key)
     assert best.answer is not None
-    return best.answer, best.id
+    return Answer(best.answer, best.id)
 
 
-def _vote(tree: Tree, weight: Callable[[Node], float]) -> Answer | None:
+def _vote(
+    tree: Tree,
+    weight: Callable[[Node], float],
+    rule: str,
+    constants: AnswerConstants,
+    whole: float | None = None,
+) -> Answer | None:
+    """The answer with the largest sum of weights; its share of ``whole`` is the confidence (None: of all)."""
     totals: dict[str, float] = defaultdict(float)
     heaviest: dict[str, tuple[float, int]] = {}
     for node in _answered(tree):
@@ -57,7 +82,9 @@ def _vote(tree: Tree, weight: Callable[[Node], float]) -> Answer | None:
     if not totals:
         return None
     answer = max(totals, key=totals.__getitem__)
-    return answer, heaviest[answer][1]
+    whole = whole or sum(totals.values())
+    confidence = min(1.0, totals[answer] / whole) if whole else 0.0
+    return Answer(answer, heaviest[answer][1], constants.calibrated(rule, confidence))
 
 
 def _score(node: Node) -> float:
@@ -69,32 +96,32 @@ def _scores(tree: Tree, node: Node) -> list[float]:
     return [_score(member) for member in tree.path(node.id)] or [0.0]
 
 
-def first(tree: Tree) -> Answer | None:
+def first(tree: Tree, constants: AnswerConstants) -> Answer | None:
     """The answer of the first finished node: for methods that make one trace."""
     return _best(tree, lambda node: -node.id)
 
 
-def best_value(tree: Tree) -> Answer | None:
+def best_value(tree: Tree, constants: AnswerConstants) -> Answer | None:
     """The finished node with the largest V; the earliest of equals."""
     return _best(tree, lambda node: node.value)
 
 
-def best_last(tree: Tree) -> Answer | None:
+def best_last(tree: Tree, constants: AnswerConstants) -> Answer | None:
     """The finished node whose last step the value model scored highest."""
     return _best(tree, _score)
 
 
-def best_minimum(tree: Tree) -> Answer | None:
+def best_minimum(tree: Tree, constants: AnswerConstants) -> Answer | None:
     """The finished node whose worst step has the highest score."""
     return _best(tree, lambda node: min(_scores(tree, node)))
 
 
-def best_product(tree: Tree) -> Answer | None:
+def best_product(tree: Tree, constants: AnswerConstants) -> Answer | None:
     """The finished node with the largest product of step scores."""
     return _best(tree, lambda node: prod(_scores(tree, node)))
 
 
-def best_likelihood(tree: Tree) -> Answer | None:
+def best_likelihood(tree: Tree, constants: AnswerConstants) -> Answer | None:
     """The finished node whose steps the policy finds most likely together; no value model takes part.
 
     A solution with a step of unknown probability comes after all others.
@@ -106,18 +133,39 @@ def _log_probability(tree: Tree, node: Node) -> float:
     return sum(-inf if step.logprob is None else step.logprob for step in tree.steps(node.id))
 
 
-def majority(tree: Tree) -> Answer | None:
-    """The answer that most samples gave (self-consistency)."""
-    return _vote(tree, lambda node: node.samples)
+def majority(tree: Tree, constants: AnswerConstants) -> Answer | None:
+    """The answer that most samples gave (self-consistency); its confidence is their share."""
+    return _vote(tree, lambda node: node.samples, "majority", constants)
 
 
-def value_vote(tree: Tree) -> Answer | None:
+def value_vote(tree: Tree, constants: AnswerConstants) -> Answer | None:
     """The answer with the largest sum of V, each weighted by the share of samples that lead there.
 
-    For independent traces that is the sum of V over the traces that gave the answer.
+    For independent traces that is the sum of V over the traces that gave the answer. The confidence is the
+    share of the answer in the sum over all.
     """
     shares = sample_shares(tree)
-    return _vote(tree, lambda node: shares[node.id] * node.value)
+    return _vote(tree, lambda node: shares[node.id] * node.value, "value-vote", constants)
+
+
+def calibrated_vote(tree: Tree, constants: AnswerConstants) -> Answer | None:
+    """As :func:`value_vote`, with a weight that was fitted to the value on other trees."""
+    shares = sample_shares(tree)
+    return _vote(
+        tree,
+        lambda node: shares[node.id] * max(0.0, at(constants.vote, node.value)),
+        "calibrated-vote",
+        constants,
+    )
+
+
+def posterior_vote(tree: Tree, constants: AnswerConstants) -> Answer | None:
+    """The answer that is most likely right by policy and value together (:mod:`store.posterior`).
+
+    The confidence is the sum of the posterior of the solutions that give the answer.
+    """
+    chances = posterior(tree, constants)
+    return _vote(tree, lambda node: chances[node.id], "posterior-vote", constants, whole=1.0)
 
 
 def sample_shares(tree: Tree) -> list[float]:
@@ -143,5 +191,7 @@ RULES: dict[str, AnswerRule] = {
     "best-likelihood": AnswerRule(best_likelihood, "nothing"),
     "majority": AnswerRule(majority, "nothing"),
     "value-vote": AnswerRule(value_vote, "leaf"),
+    "calibrated-vote": AnswerRule(calibrated_vote, "leaf", fitted=True),
+    "posterior-vote": AnswerRule(posterior_vote, "path", fitted=True),
 }
 """The rules by the name that a :class:`store.events.Header` gives them."""

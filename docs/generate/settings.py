@@ -41,6 +41,8 @@ def code(value: Any) -> str:
         return "none"
     if value == "":
         return "empty"
+    if isinstance(value, tuple):
+        value = list(value)
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
@@ -100,6 +102,11 @@ def _type_name(annotation: Any) -> str:
         return next(_type_name(part) for part in inner if part is not type(None))
     if origin is list:
         return "list of tables" if nested(annotation) else f"list of {_type_name(inner[0])}"
+    if origin is tuple:
+        name = _type_name(inner[0])
+        return f"list of {name}" if inner[-1] is Ellipsis else f"{len(inner)} {name}s"
+    if nested(annotation):
+        return "table"
     return NAMES[origin or annotation]
 
 

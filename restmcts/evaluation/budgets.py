@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from restmcts.evaluation.usage import Usage
+from store.answer_constants import AnswerConstants, constants_of
 from store.answers import RULES
 from store.events import Cost, SearchRecord, Stopped, Verified
 from store.tree import Tree
@@ -58,7 +59,7 @@ class AnswerAt:
     """What a search answers when it is cut at ``budget`` (None: not cut).
 
     ``correct`` is None where the grader reached no verdict. ``cost`` is what it had taken by then, at most
-    the budget. ``confidence``: how sure the answer rule is, where it says so.
+    the budget. ``confidence`` is how sure the rule is of the answer, 0 to 1; None where it cannot say.
     """
 
     budget: float | None
@@ -89,6 +90,7 @@ def answers_at(
         For each rule its answers, from the smallest budget to the largest.
     """
     verdicts = verdicts_of(record)
+    constants = constants_of(record.header.settings)
     names = list(rules) or [record.header.answer_by]
     found: dict[str, list[AnswerAt]] = {name: [] for name in names}
     tree = Tree()
@@ -102,7 +104,7 @@ def answers_at(
             tree.apply(event)
             position += 1
         for name in names:
-            found[name].append(_answer(tree, name, budget, verdicts))
+            found[name].append(_answer(tree, name, budget, verdicts, constants))
     return found
 
 
@@ -111,10 +113,10 @@ def ascending(budgets: Sequence[float | None]) -> list[float | None]:
     return sorted(budgets, key=lambda budget: float("inf") if budget is None else budget)
 
 
-def answer_of(tree: Tree, rule: str) -> str | None:
+def answer_of(tree: Tree, rule: str, constants: AnswerConstants) -> str | None:
     """The answer of a tree by a rule; None for a tree without one."""
-    pair = RULES[rule].run(tree)
-    return None if pair is None else pair[0]
+    found = RULES[rule].run(tree, constants)
+    return None if found is None else found.text
 
 
 def verdicts_of(record: SearchRecord) -> dict[str, bool | None]:
@@ -125,10 +127,18 @@ def verdicts_of(record: SearchRecord) -> dict[str, bool | None]:
     return {node.answer: node.correct for node in tree.nodes if node.finished and node.answer is not None}
 
 
-def _answer(tree: Tree, rule: str, budget: float | None, verdicts: dict[str, bool | None]) -> AnswerAt:
+def _answer(
+    tree: Tree,
+    rule: str,
+    budget: float | None,
+    verdicts: dict[str, bool | None],
+    constants: AnswerConstants,
+) -> AnswerAt:
     stopped: Stopped | None = tree.stopped
+    found = RULES[rule].run(tree, constants)
     if stopped is not None and stopped.reason in {"gate", "failed"}:
         answer = stopped.answer
     else:
-        answer = answer_of(tree, rule)
-    return AnswerAt(budget, answer, verdicts.get(answer or "", False), tree.cost)
+        answer = None if found is None else found.text
+    confidence = found.confidence if found is not None and found.text == answer else None
+    return AnswerAt(budget, answer, verdicts.get(answer or "", False), tree.cost, confidence)

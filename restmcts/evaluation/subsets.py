@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from restmcts.evaluation.budgets import Axis, answer_of, ascending, verdicts_of
 from restmcts.evaluation.usage import OutcomeAt, Usage
 from restmcts.seeds import derive_seed
+from store.answer_constants import constants_of
 from store.events import (
     Cost,
     Critiqued,
@@ -272,6 +273,7 @@ class _Reader:
         self._counts = counts
         self._rank = np.argsort(order, axis=1)
         self._known = verdicts_of(record)
+        self._constants = constants_of(record.header.settings)
         self._stopped = traces.tree.stopped
         leaves = traces.leaves
         self._answers = [leaf.answer if leaf.finished else None for leaf in leaves]
@@ -347,7 +349,7 @@ class _Reader:
                 for trace in order[done : counts[place]]:
                     growing.add(int(trace))
                 done = int(counts[place])
-                found[row, place] = self._verdict(answer_of(growing.tree(), rule))
+                found[row, place] = self._verdict(answer_of(growing.tree(), rule, self._constants))
         return found
 
 

@@ -22,6 +22,7 @@ from restmcts.loops.results import (
     Validated,
 )
 from restmcts.loops.run import BOOTSTRAP, START, Run
+from restmcts.loops.work.answers import AnswerConstantsWriter
 from restmcts.loops.work.evaluating import GREEDY, budgets_in_tokens, evaluate
 from restmcts.loops.work.judging import Judge, check_ranking, worse
 from restmcts.loops.work.labelling import label_trees, select_traces
@@ -295,8 +296,11 @@ def train_value(
     def work(phase: str) -> TrainedValue:
         labelled = [trees.labels.phase for trees in memory]
         samples = run.value_samples(*labelled)
-        trained = replace(tune_value(run, phase, iteration, samples, parent), samples_from=labelled)
-        judge = Judge(run, [trees.search.phase for trees in memory], samples)
+        searches = [trees.search.phase for trees in memory]
+        beside = AnswerConstantsWriter(run, phase, searches)
+        trained = tune_value(run, phase, iteration, samples, parent, beside=beside)
+        trained = replace(trained, samples_from=labelled)
+        judge = Judge(run, searches, samples)
         return _judged(run, phase, iteration, trained, judge, before)
 
     return run.phase(f"{iteration}.train-value", "train", iteration, TrainedValue, work)

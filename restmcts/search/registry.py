@@ -66,6 +66,7 @@ METHODS = Registry(
         "tot-dfs": "restmcts.search.methods.tree_of_thought:TOT_DFS",
         "mcts": "restmcts.search.methods.mcts:MCTS",
         "mcts-improved": "restmcts.search.methods.mcts_improved:MCTS_IMPROVED",
+        "posterior-search": "restmcts.search.methods.posterior_search:POSTERIOR_SEARCH",
     },
 )
 

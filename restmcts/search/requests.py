@@ -134,9 +134,27 @@ class Join:
     """
 
 
+@dataclass(frozen=True, slots=True)
+class AskBudget:
+    """How much is left to generate? Reply: :class:`BudgetLeft`."""
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetLeft:
+    """What a search may still generate.
+
+    Attributes:
+        tokens: what is left of the token budget; None without one.
+        trace: the longest whole solution, in tokens.
+    """
+
+    tokens: int | None
+    trace: int
+
+
 __all__ = [
-    "Complete", "Critique", "Join", "Prefix", "Propose", "ProposeEach", "Request", "Start", "Trace", "Value",
-    "Verdict",
+    "AskBudget", "BudgetLeft", "Complete", "Critique", "Join", "Prefix", "Propose", "ProposeEach",
+    "Request", "Start", "Trace", "Value", "Verdict",
 ]  # fmt: skip
 
-Request = Propose | ProposeEach | Complete | Value | Critique | Start | Join
+Request = AskBudget | Propose | ProposeEach | Complete | Value | Critique | Start | Join

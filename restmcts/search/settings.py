@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
 from restmcts.settings import Settings
+from store.answer_constants import (
+    DEFAULTS,
+    AnswerConstants,
+    Curve,
+    Probabilities,
+    StepValues,
+    from_row,
+    to_row,
+)
 from store.answers import RULES
 
 
@@ -50,6 +60,61 @@ class Limits(Settings):
 
 
 NO_LIMITS = Limits()
+def _rising(curve: Curve | None) -> Curve | None:
+    if curve and any(right[0] <= left[0] for left, right in pairwise(curve)):
+        raise ValueError("the points of a curve come by rising x")
+    return curve
+
+
+Points = Annotated[Curve, AfterValidator(_rising)]
+"""Points of a piecewise linear function, by rising x."""
+
+
+class AnswerConstantsSettings(Settings):
+    """The constants of answer rules; what is left out is the one beside the value model, else the default.
+
+    :class:`store.answer_constants.AnswerConstants` says what they mean.
+    """
+
+    policy: float | None = Field(
+        default=None,
+        ge=0,
+        allow_inf_nan=False,
+        description="exponent of the policy's probability of a step (alpha; 1)",
+    )
+    value: float | None = Field(
+        default=None,
+        allow_inf_nan=False,
+        description="weight of the log-odds of the value of a step (beta; 0.5)",
+    )
+    bias: float | None = Field(
+        default=None, allow_inf_nan=False, description="what a step has for being drawn (gamma; 0.75)"
+    )
+    step_values: StepValues | None = Field(
+        default=None,
+        description=(
+            "the value of a step alone: the `score` of its partial solution, or its `ratio` to the one before"
+            " (`ratio` where `models.value_aggregation` is `product`)"
+        ),
+    )
+    probabilities: Probabilities | None = Field(
+        default=None,
+        description=(
+            "the probability of a step among its siblings: that of the policy (`logprob`), the `share` of the"
+            " samples, `mean-logprob` (by log-probability a token), or `auto` (`logprob` for steps of up to 8"
+            " tokens, else `share`)"
+        ),
+    )
+    vote: Points | None = Field(
+        default=None, description="points of the weight of a vote by value, for `calibrated-vote`"
+    )
+    confidence: dict[str, Points] | None = Field(
+        default=None, description="points of the probability of being right by confidence, for each rule"
+    )
+
+    def over(self, known: AnswerConstants) -> AnswerConstants:
+        """``known`` with the constants that are given here."""
+        return from_row(to_row(known) | self.model_dump(mode="json", exclude_none=True))
 
 
 class Method(Settings):
@@ -78,6 +143,28 @@ class Method(Settings):
             " authors' code"
         ),
     )
+
+    constants: AnswerConstantsSettings | None = Field(
+        default=None,
+        description=(
+            "constants of the answer rules, see [Constants](#constants); what is left out is read beside the"
+            " value model, where they were fitted, and has its default otherwise"
+        ),
+    )
+
+    def answer_constants(self, known: AnswerConstants = DEFAULTS) -> AnswerConstants:
+        """The constants of the answer rules; ``known`` are those for what is left out."""
+        return known if self.constants is None else self.constants.over(known)
+
+    def with_constants(self, constants: AnswerConstants) -> Method:
+        """The same settings with all constants of the answer rules."""
+        row = AnswerConstantsSettings.model_validate(to_row(constants))
+        return self.model_copy(update={"constants": row})
+
+    @property
+    def uses_constants(self) -> bool:
+        """Whether the search or its answers depend on the constants of the answer rules."""
+        return any(RULES[rule].fitted for rule in (self.answer_by, *self.read_by))
 
     @property
     def endless(self) -> bool:

@@ -26,6 +26,8 @@ from restmcts.search.moves import Moves, Outcome
 from restmcts.search.recorder import Recorder
 from restmcts.search.registry import METHODS
 from restmcts.search.requests import (
+    AskBudget,
+    BudgetLeft,
     Complete,
     Join,
     Prefix,
@@ -105,6 +107,8 @@ class Script:
     asked: list[Request] = field(default_factory=list)
     jobs: deque[tuple[Branch, int]] = field(default_factory=deque)
     started: int = 0
+    left: int | None = None
+    trace: int = 0
 
     def play(self, moves: Moves) -> Any:
         """What ``moves`` return."""
@@ -116,11 +120,16 @@ class Script:
                 return end.value
             self.asked.append(request)
             reply = self.reply(request)
+            if self.left == 0 and self.starved(request, reply):
+                moves.close()
+                return Outcome("budget")
 
     def reply(self, request: Request) -> Any:
+        if isinstance(request, AskBudget):
+            return BudgetLeft(self.left, self.trace)
         if isinstance(request, Propose):
             path = self.path(request.prefix)
-            texts = [self.draw(path) for _ in range(request.n)]
+            texts = [self.draw(path) for _ in range(request.n) if self.pay()]
             return [Step(text) if text else None for text in texts]
         if isinstance(request, Complete):
             path = self.path(request.prefix)
@@ -150,6 +159,20 @@ class Script:
     def path(self, prefix: Prefix) -> Path:
         steps = [*self.recorder.tree.steps(prefix.node), *prefix.steps]
         return tuple(step.text for step in steps)
+
+    def starved(self, request: Request, reply: Any) -> bool:
+        """Whether steps were asked for, and none came."""
+        each = (
+            [reply] if isinstance(request, Propose) else reply if isinstance(request, ProposeEach) else [[""]]
+        )
+        return not any(each)
+
+    def pay(self) -> bool:
+        """Take a token for a step; False where none is left."""
+        if self.left == 0:
+            return False
+        self.left = None if self.left is None else self.left - 1
+        return True
 
     def draw(self, path: Path) -> str:
         if callable(self.propose):
@@ -184,6 +207,8 @@ def scripted_search(
     value: ValueScript,
     finished: FinishedScript = (),
     seed: int = 0,
+    budget: int | None = None,
+    trace: int = 0,
 ) -> ScriptedSearch:
     """Run a search method on a scripted policy, value model and critic.
 
@@ -197,9 +222,11 @@ def scripted_search(
         value: the value of each partial solution, 0 to 1.
         finished: which partial solutions are finished.
         seed: for ties.
+        budget: how many next steps may be sampled; a step counts as a token. Whole traces are free.
+        trace: the longest whole solution in steps, as far as the method may know.
     """
     recorder = Recorder()
-    script = Script(recorder, propose, value, finished)
+    script = Script(recorder, propose, value, finished, left=budget, trace=trace)
     outcome: Outcome = script.play(METHODS[method].run(recorder, settings, Random(seed)))
     answer = _answer(recorder.tree, outcome, settings)
     return ScriptedSearch(recorder.tree, tuple(recorder.events), outcome, answer, tuple(script.asked))
@@ -208,5 +235,5 @@ def scripted_search(
 def _answer(tree: Tree, outcome: Outcome, settings: Method) -> str | None:
     if outcome.node is not None:
         return tree.nodes[outcome.node].answer
-    found = RULES[settings.answer_by].run(tree)
-    return None if found is None else found[0]
+    found = RULES[settings.answer_by].run(tree, settings.answer_constants())
+    return None if found is None else found.text

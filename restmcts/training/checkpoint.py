@@ -18,11 +18,12 @@ from restmcts.engines.examination import check_plain_weights, examine
 from restmcts.engines.messages import explained, quiet
 from restmcts.engines.soundness import check_all_used, check_causal, check_finite
 from restmcts.errors import InputError
+from restmcts.evaluation.answer_file import ANSWERS
 from store.files.atomic import writing
 from store.files.folders import AGAIN, MARKER, target_of
 
 _SYSTEM_ERROR = re.compile(r"\(os error (\d+)\)")
-_MODEL_FILES = {"adapter_config.json", "config.json", "generation_config.json", MARKER}
+_MODEL_FILES = {ANSWERS, "adapter_config.json", "config.json", "generation_config.json", MARKER}
 _MODEL_ENDINGS = {".safetensors", ".bin", ".pt", ".pth", ".gguf", ".h5", ".msgpack", ".onnx", ".py", ".md"}
 
 
@@ -146,7 +147,7 @@ def classifier_from_policy(source: Path, config: Any) -> Any:
 def save(model: Any, folder: Path, source: Path, dtype: str) -> None:
     """Write ``model`` in type ``dtype``, and beside it everything of ``source`` that is not the model.
 
-    That is the tokenizer and the format of the prompts, byte for byte.
+    That is the tokenizer and the format of the prompts, byte for byte; not the constants of answer rules.
 
     Raises:
         StoreError: it cannot be written.

@@ -39,6 +39,7 @@ def train_value(
     progress: OnProgress | None = None,
     device: Device = "auto",
     resume: Path | None = None,
+    beside: Callable[[Path], None] | None = None,
 ) -> TrainingReport:
     """Train a value model and write it to ``target``, all of it or nothing.
 
@@ -57,6 +58,7 @@ def train_value(
         device: where to train.
         resume: a folder for the state of the training, if an interrupted training is to go on; it is removed
             when the training is done.
+        beside: gets the folder with the trained model in it, and may write further files there.
 
     Raises:
         InputError: ``source`` does not hold a model that can be used, ``target`` must not be replaced, or the
@@ -86,6 +88,8 @@ def train_value(
         )
         save(model, folder, source, settings.dtype)
         metrics = held_out_metrics(folder, held_out, settings, device) if held_out else {}
+        if beside is not None:
+            beside(folder)
     if state is not None:
         state.remove()
     return replace(report, metrics=metrics)

@@ -15,6 +15,7 @@ from restmcts.engines.prompted.critic import PromptedCritic, RuleCritic
 from restmcts.engines.registry import ENGINES
 from restmcts.engines.settings import ModelSettings
 from restmcts.evaluation.flops import ModelSize, model_size, token_costs
+from restmcts.evaluation.answer_file import read_answer_file
 from restmcts.grading.registry import Grader
 from restmcts.problems.problem import Problem
 from restmcts.search.running.driver import failed_search, run_searches, verified
@@ -120,9 +121,11 @@ def open_workers(
     with ExitStack() as opened:
         policy = open_policy(folder(models.policy), settings, name=models.policy)
         opened.callback(policy.close)
-        value = None
+        value = constants = None
         if models.value is not None:
-            value = open_value(folder(models.value), settings, name=models.value)
+            place = folder(models.value)
+            constants = read_answer_file(place, settings.value_aggregation)
+            value = open_value(place, settings, name=models.value)
             opened.callback(value.close)
         critic = PromptedCritic(policy, grader) if settings.critic == "prompted" else RuleCritic(grader)
         flops = token_costs(
@@ -130,7 +133,8 @@ def open_workers(
             None if models.value is None else _size(folder(models.value), settings.valued_by),
             valued=models.value is not None,
         )
-        engines = Engines(policy, value, critic, sampling, drop_repeats, settings.value_aggregation, flops)
+        aggregation = settings.value_aggregation
+        engines = Engines(policy, value, critic, sampling, drop_repeats, aggregation, flops, constants)
         yield LocalWorkers(engines, grader, concurrency)
 
 

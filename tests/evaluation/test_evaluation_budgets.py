@@ -14,6 +14,7 @@ from restmcts.problems.problem import Problem
 from restmcts.search.methods.sampling import BestOfN, SelfConsistency
 from restmcts.search.registry import METHODS
 from restmcts.search.running.driver import verified
+from store.answer_constants import constants_of
 from store.answers import RULES
 from store.events import (
     FREE,
@@ -132,8 +133,8 @@ def test_cutting_is_folding_what_fits(
         assert [at.budget for at in found[rule]] == ordered
         for at in found[rule]:
             tree = fold(prefix(record, at.budget))
-            chosen_answer = RULES[rule].run(tree)
-            expected = None if chosen_answer is None else chosen_answer[0]
+            chosen_answer = RULES[rule].run(tree, constants_of(record.header.settings))
+            expected = None if chosen_answer is None else chosen_answer.text
             if tree.stopped is not None and tree.stopped.reason == "gate":
                 expected = record.result.answer
             assert at.answer == expected

@@ -32,6 +32,7 @@ SHORT: dict[str, dict[str, Any]] = {
     "tot-dfs": {"depth": 5, "repeat": False, "early_stop": False},
     "mcts": {"rounds": 12},
     "mcts-improved": {"rounds": 6},
+    "posterior-search": {"steps": 20},
 }
 """Settings for the methods that only a budget ends by default, or that end late."""
 

@@ -115,7 +115,8 @@ def test_a_root_without_any_step_ends_the_search() -> None:
     assert (found.outcome.reason, found.answer) == ("exhausted", None)
 
 
-SEARCHING = [name for name in METHODS if name not in {"greedy", "self-consistency", "step-completions"}]
+NOT_BY_VALUE = {"greedy", "self-consistency", "step-completions", "posterior-search"}
+SEARCHING = [name for name in METHODS if name not in NOT_BY_VALUE]
 
 
 def one_step(method: str, value: float, **settings: Any) -> ScriptedSearch:

@@ -12,6 +12,7 @@ from restmcts.search.registry import needs_value
 from restmcts.search.requests import Complete, Value
 from restmcts.search.settings import Method
 from restmcts.search.testing import ScriptedSearch, scripted_search
+from store.answer_constants import DEFAULTS
 from store.answers import RULES
 from store.events import Critiqued, Extended, Valued
 
@@ -133,8 +134,8 @@ def test_further_rules_that_will_read_the_same_traces_get_their_values() -> None
     settings = SelfConsistency(samples=3, read_by=rules)
     found = scripted_search("self-consistency", settings, **RANKED)
     assert needs_value("self-consistency", settings)
-    read = {rule: RULES[rule].run(found.tree) for rule in rules}
-    assert [found and found[0] for found in (read[rule] for rule in rules[2:])] == ["p", "q", "r"]
+    read = {rule: RULES[rule].run(found.tree, DEFAULTS) for rule in rules}
+    assert [found and found.text for found in (read[rule] for rule in rules[2:])] == ["p", "q", "r"]
     assert all(node.score is not None for node in found.tree.nodes[1:])
     # the majority alone decides, so no value can end the search early
     assert (found.outcome.reason, drawn(found)) == ("samples", 3)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from math import log
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store.answers import RULES, sample_shares
+from store.answer_constants import DEFAULTS, AnswerConstants
+from store.answers import RULES, Answer, sample_shares
 from store.events import BackedUp, Critiqued, Event, Expanded, Extended, SearchRecord, Step, Valued
 from store.tree import Tree, fold
 from tests.store.strategies import live_searches
@@ -27,6 +29,12 @@ def chains(*rows: tuple[str | None, tuple[float, ...], float, int]) -> Tree:
         events.append(Critiqued(parent, answer is not None, answer))
         events.append(BackedUp((parent,), (1,), (value,)))
     return fold(events)
+
+
+def answered(rule: str, tree: Tree, constants: AnswerConstants = DEFAULTS) -> tuple[str, int] | None:
+    """The answer by ``rule`` and its node."""
+    found = RULES[rule].run(tree, constants)
+    return None if found is None else (found.text, found.node)
 
 
 TREE = chains(
@@ -51,7 +59,7 @@ TREE = chains(
     ],
 )
 def test_each_rule(rule: str, answer: tuple[str, int]) -> None:
-    assert RULES[rule].run(TREE) == answer
+    assert answered(rule, TREE) == answer
 
 
 def test_the_likeliest_solution_has_the_largest_sum_of_log_probabilities() -> None:
@@ -62,14 +70,14 @@ def test_the_likeliest_solution_has_the_largest_sum_of_log_probabilities() -> No
         for answer, row in rows.items()
     ]
     judged = [Critiqued(node, True, answer) for node, answer in ((2, "a"), (4, "b"), (6, "c"))]
-    assert RULES["best-likelihood"].run(fold([*traces, *judged])) == ("b", 4)
-    assert RULES["best-likelihood"].run(fold([*traces, judged[2]])) == ("c", 6)
+    assert answered("best-likelihood", fold([*traces, *judged])) == ("b", 4)
+    assert answered("best-likelihood", fold([*traces, judged[2]])) == ("c", 6)
 
 
 def test_votes_add_up_over_nodes() -> None:
     tree = chains(("a", (0.5,), 0.4, 1), ("b", (0.5,), 0.6, 1), ("a", (0.5,), 0.5, 1))
-    assert RULES["value-vote"].run(tree) == ("a", 3)
-    assert RULES["majority"].run(tree) == ("a", 1)
+    assert answered("value-vote", tree) == ("a", 3)
+    assert answered("majority", tree) == ("a", 1)
 
 
 def test_a_vote_weights_values_by_the_share_of_samples_at_each_step() -> None:
@@ -87,8 +95,8 @@ def test_a_vote_weights_values_by_the_share_of_samples_at_each_step() -> None:
         Critiqued(5, True, "2"),
     ]
     assert sample_shares(fold(events)) == [1.0, 0.75, 0.25, 0.375, 0.375, 0.25]
-    assert RULES["value-vote"].run(fold(events)) == ("1", 3)
-    assert RULES["value-vote"].run(fold([*events, Critiqued(4, True, "2")])) == ("2", 4)
+    assert answered("value-vote", fold(events)) == ("1", 3)
+    assert answered("value-vote", fold([*events, Critiqued(4, True, "2")])) == ("2", 4)
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("12")), min_size=1))
@@ -99,7 +107,7 @@ def test_over_independent_traces_a_vote_sums_their_values(pairs: list[tuple[str,
         tree.apply(Critiqued(node.id, True, tree.text(node.id)[-1]))
         tree.apply(Valued((node.id,), (0.25 * int(tree.text(node.id)[-1]),)))
     totals = {answer: 0.25 * int(answer) * sum(last == answer for _, last in pairs) for answer in "12"}
-    found = RULES["value-vote"].run(tree)
+    found = answered("value-vote", tree)
     assert found is not None
     assert totals[found[0]] == max(totals.values()) or totals["1"] == totals["2"]
 
@@ -107,19 +115,19 @@ def test_over_independent_traces_a_vote_sums_their_values(pairs: list[tuple[str,
 def test_a_vote_counts_every_sample_of_a_trace() -> None:
     traces = [Extended(0, (Step("x"),)), Extended(0, (Step("y"),)), Extended(0, (Step("y"),))]
     tree = fold([*traces, Critiqued(1, True, "1"), Critiqued(2, True, "2")])
-    assert RULES["majority"].run(tree) == ("2", 2)
+    assert answered("majority", tree) == ("2", 2)
 
 
 @pytest.mark.parametrize("rule", RULES)
 def test_a_tree_without_answers_has_none(rule: str) -> None:
-    assert RULES[rule].run(Tree()) is None
-    assert RULES[rule].run(chains((None, (0.5,), 0.5, 1))) is None
+    assert answered(rule, Tree()) is None
+    assert answered(rule, chains((None, (0.5,), 0.5, 1))) is None
 
 
 @pytest.mark.parametrize("rule", RULES)
 def test_the_earliest_of_equals_wins(rule: str) -> None:
     tree = chains(("a", (0.5,), 0.5, 1), ("b", (0.5,), 0.5, 1))
-    assert RULES[rule].run(tree) == ("a", 1)
+    assert answered(rule, tree) == ("a", 1)
 
 
 @given(live_searches())
@@ -127,11 +135,11 @@ def test_an_answer_comes_from_a_node_that_has_it(search: tuple[SearchRecord, Tre
     _, tree = search
     answers = {node.id: node.answer for node in tree.nodes if node.finished and node.answer is not None}
     for rule in RULES.values():
-        found = rule.run(tree)
+        found = rule.run(tree, DEFAULTS)
         assert (found is None) == (not answers)
         if found is not None:
-            answer, node = found
-            assert answers[node] == answer
+            assert answers[found.node] == found.text
+            assert found.confidence is None or 0 <= found.confidence <= 1
 
 
 @given(live_searches())
@@ -141,7 +149,7 @@ def test_no_answer_has_more_samples_than_the_majority(search: tuple[SearchRecord
     for node in tree.nodes:
         if node.finished and node.answer is not None:
             samples[node.answer] += node.samples
-    found = RULES["majority"].run(tree)
+    found = answered("majority", tree)
     assert found is None or samples[found[0]] == max(samples.values())
 
 
@@ -155,5 +163,62 @@ def test_a_finished_root_has_no_step_that_could_be_good(rule: str) -> None:
             Critiqued(1, True, "step"),
         ]
     )
-    assert RULES[rule].run(tree) == ("step", 1)
-    assert RULES[rule].run(fold([Critiqued(0, True, "root")])) == ("root", 0)
+    assert answered(rule, tree) == ("step", 1)
+    assert answered(rule, fold([Critiqued(0, True, "root")])) == ("root", 0)
+
+
+def test_a_vote_is_as_sure_as_the_share_of_its_winner() -> None:
+    assert RULES["majority"].run(TREE, DEFAULTS) == Answer("c", 8, 5 / 8)
+    found = RULES["value-vote"].run(TREE, DEFAULTS)
+    assert (
+        found is not None
+    )  # V of a: .2 + .3, of b: .9, of c: 5 samples of .1; each by its share of 17 samples
+    assert found.confidence == pytest.approx(0.9 / (0.5 + 0.9 + 0.5))
+    assert RULES["best-last"].run(TREE, DEFAULTS) == Answer("a", 2)
+
+
+def test_a_calibrated_vote_weighs_by_the_fitted_curve() -> None:
+    tree = chains(("a", (0.5,), 0.6, 1), ("a", (0.5,), 0.6, 1), ("b", (0.5,), 0.9, 1))
+    assert answered("value-vote", tree) == answered("calibrated-vote", tree) == ("a", 1)
+    constants = AnswerConstants(vote=((0.5, 0.1), (0.7, 0.2), (0.8, 1.0)))
+    found = RULES["calibrated-vote"].run(tree, constants)
+    assert found is not None and (found.text, found.node) == ("b", 3)
+    assert found.confidence == pytest.approx(1.0 / 1.3)  # a: twice .15
+    assert answered("value-vote", tree, constants) == ("a", 1)
+
+
+def test_a_confidence_is_mapped_to_a_probability() -> None:
+    constants = AnswerConstants(confidence={"majority": ((0.5, 0.4), (0.75, 0.8))})
+    found = RULES["majority"].run(TREE, constants)
+    assert found is not None and found.confidence == pytest.approx(0.6)
+
+
+def test_a_vote_of_no_weight_has_no_confidence() -> None:
+    tree = chains(("a", (0.5,), 0.0, 1), ("b", (0.5,), 0.0, 1))
+    assert RULES["value-vote"].run(tree, DEFAULTS) == Answer("a", 1, 0.0)
+
+
+def test_the_posterior_chooses_by_policy_and_value_together() -> None:
+    """Two steps of equal value; and one of low probability that the value model likes."""
+    steps = (Step("a", logprob=log(0.5)), Step("b", logprob=log(0.25)))
+    tree = fold([Expanded(0, steps, (1, 1)), Critiqued(1, True, "1"), Critiqued(2, True, "2")])
+    tree.apply(Valued((1, 2), (0.5, 0.5)))
+    constants = AnswerConstants(1.0, 0.5, 0.0)
+    found = RULES["posterior-vote"].run(tree, constants)
+    assert found is not None and (found.text, found.node) == ("1", 1)
+    assert found.confidence == pytest.approx(0.5)  # W: .5, .25, and .25 that was not drawn
+    tree.apply(Valued((1, 2), (0.5, 0.9)))
+    found = RULES["posterior-vote"].run(tree, constants)
+    assert found is not None and (found.text, found.node) == ("2", 2)
+    assert found.confidence == pytest.approx(0.75 / 1.5)  # W: .5, .25 * sqrt(9), .25
+
+
+@given(live_searches())
+def test_no_rule_depends_on_when_a_search_is_cut(search: tuple[SearchRecord, Tree]) -> None:
+    """Every rule can answer after every event."""
+    record, _ = search
+    tree = Tree()
+    for event in record.events:
+        tree.apply(event)
+        for rule in RULES.values():
+            rule.run(tree, DEFAULTS)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from store.answer_constants import DEFAULTS
 from store.answers import RULES
 from store.errors import StoreError
 from store.events import Expanded, SearchRecord, Selected, Step, Valued
@@ -100,7 +101,7 @@ def test_the_answer_so_far_is_that_of_the_rule() -> None:
     player = Player(record)
     for _ in record.events:
         player.forward()
-        assert player.answer == RULES["majority"].run(fold(record.events[: player.position]))
+        assert player.answer == RULES["majority"].run(fold(record.events[: player.position]), DEFAULTS)
     assert player.answer is not None
 
 

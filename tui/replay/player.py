@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
+from store.answer_constants import constants_of
 from store.answers import RULES, Answer
 from store.errors import StoreError
 from store.events import (
@@ -63,7 +64,7 @@ class Player:
     the nodes that it changed, so that both cost as much as the event touches, not as the tree holds.
 
     Raises:
-        StoreError: an event does not fit the tree.
+        StoreError: an event does not fit the tree, or the constants of the answer rules are damaged.
     """
 
     def __init__(self, record: SearchRecord) -> None:
@@ -72,6 +73,7 @@ class Player:
         self.position = 0
         self.tree = Tree()
         self._before: list[_Before] = []
+        self._constants = constants_of(record.header.settings)
         self._answers: dict[int, Answer | None] = {}
         self._touched, self._affected, self._sizes = _survey(record)
         self.rounds = _rounds(record.events)
@@ -128,7 +130,7 @@ class Player:
         """
         if self.position not in self._answers:
             rule = RULES.get(self.record.header.answer_by)
-            self._answers[self.position] = None if rule is None else rule.run(self.tree)
+            self._answers[self.position] = None if rule is None else rule.run(self.tree, self._constants)
         return self._answers[self.position]
 
     def forward(self) -> Change:

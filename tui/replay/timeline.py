@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tui.replay.event_text import cost, describe
 from tui.styled import Line, Style, line
-from tui.text import label, wrap
+from tui.text import decimal, label, wrap
 
 if TYPE_CHECKING:
     from tui.replay.player import Player
@@ -72,11 +72,14 @@ def _answer(player: Player) -> Line:
     header = player.record.header
     oracle = f"  oracle {label(header.oracle, 24)}"
     rule = label(header.answer_by, 16)
-    if player.answer is None:
+    answer = player.answer
+    if answer is None:
         return line(("answer so far ", "dim"), "none", (f" ({rule}){oracle}", "dim"))
-    answer, node = player.answer
-    correct = player.tree.nodes[node].correct
+    correct = player.tree.nodes[answer.node].correct
     style: Style = "" if correct is None else "good" if correct else "bad"
+    sure = "" if answer.confidence is None else f", confidence {decimal(answer.confidence)}"
     return line(
-        ("answer so far ", "dim"), (label(answer, 24), style), (f" ({rule}, node {node}){oracle}", "dim")
+        ("answer so far ", "dim"),
+        (label(answer.text, 24), style),
+        (f" ({rule}{sure}, node {answer.node}){oracle}", "dim"),
     )

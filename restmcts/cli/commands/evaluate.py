@@ -178,9 +178,14 @@ def _methods(names: list[str], overrides: list[str]) -> list[EvaluatedMethod]:
     settings = {name: dict(method.evaluation) for name, method in chosen.items()}
     for text in overrides:
         path, value = parse_override(text)
-        if len(path) != 2 or path[0] not in settings:
+        if len(path) < 2 or path[0] not in settings:
             raise InputError(f"-o {text!r}: write METHOD.KEY=VALUE with one of {', '.join(settings)}")
-        settings[path[0]][path[1]] = value
+        table = settings[path[0]]
+        for key in path[1:-1]:
+            table = table.setdefault(key, {})
+            if not isinstance(table, dict):
+                raise InputError(f"-o {text!r}: {key!r} holds no keys")
+        table[path[-1]] = value
     return [
         checked(
             EvaluatedMethod, {"method": name, "settings": settings[name], "answers": method.answers}, "eval"

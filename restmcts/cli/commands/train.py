@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from restmcts.cli.options import AsJson, Override
+from restmcts.cli.options import ROOT, AsJson, Override, Root
 
 if TYPE_CHECKING:
     from restmcts.training.report import TrainingProgress, TrainingReport
@@ -72,6 +72,46 @@ def value(
             resume=_state(target),
         )
     _report(report, target, as_json)
+
+
+@app.command("answers")
+def answers(
+    run: Annotated[str, typer.Argument(help="A run, whose trees of training problems are used.")],
+    value: Annotated[Path, typer.Option("--value", help="Folder of the value model.")],
+    unseen: Annotated[
+        bool,
+        typer.Option(
+            "--unseen",
+            help="The value model has learned from no tree of the run: use all trees, not held-out ones.",
+        ),
+    ] = False,
+    root: Root = ROOT,
+    as_json: AsJson = False,
+) -> None:
+    """Fit the constants of the answer rules for a value model, and write them beside it (answers.json).
+
+    Searches with the value model then use them. A run does this itself for each value model that it trains.
+    """
+    from restmcts.cli.console import print_json
+    from restmcts.cli.received import check_files
+    from restmcts.cli.text import say
+    from restmcts.loops.stored.answers import check_own, fit_on_run, put_beside
+    from restmcts.stored_recipes import stored_recipe
+    from store.answer_constants import to_row
+
+    check_own(root, value)
+    recipe, _ = stored_recipe(root, run)
+    check_files(root, run, recipe)
+    fitted = fit_on_run(root, run, recipe, value, unseen=unseen)
+    put_beside(value, recipe, fitted)
+    if as_json:
+        notes = list(fitted.notes)
+        print_json({"constants": to_row(fitted.constants), "counts": fitted.counts, "notes": notes})
+        return
+    for name, shown in {**to_row(fitted.constants), **fitted.counts}.items():
+        say(f"{name:<28} {shown}")
+    for note in fitted.notes:
+        say(f"keeps its default: {note}")
 
 
 @app.command("preference")

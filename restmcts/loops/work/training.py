@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
@@ -157,19 +157,21 @@ def tune_value(
     *,
     settings: ValueTraining | None = None,
     role: str = "value",
+    beside: Callable[[Path], None] | None = None,
 ) -> Trained:
     """Train a value model from ``parent``, a policy or a value model, without held-out problems.
 
     Args:
         settings: how to train; None: as the recipe says.
         role: the name of the checkpoint in its iteration.
+        beside: gets the folder with the trained model in it, and may write further files there.
     """
     recipe = run.recipe
     if settings is None:
         updated = recipe.value_update if iteration > 0 else None
         settings = updated or recipe.value_training
     kept = [sample for sample in samples if not held_out(sample.problem)]
-    return _tune_value(run, phase, iteration, kept, parent, settings, role)
+    return _tune_value(run, phase, iteration, kept, parent, settings, role, beside=beside)
 
 
 def _tune_value(
@@ -182,6 +184,7 @@ def _tune_value(
     folder: str,
     *,
     share_nodes: bool = True,
+    beside: Callable[[Path], None] | None = None,
 ) -> Trained:
     from restmcts.training.value import train_value
 
@@ -194,6 +197,7 @@ def _tune_value(
         settings.model_copy(update={"seed": run.seed(phase) % 2**31}),
         target,
         share_nodes=share_nodes,
+        beside=beside,
         progress=Watch(run, phase, iteration),
         device=run.recipe.models.device,
         resume=_state(target),

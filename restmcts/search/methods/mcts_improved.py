@@ -176,5 +176,6 @@ MCTS_IMPROVED = SearchMethod(
     ImprovedMcts,
     improved_mcts,
     "MCTS* that keeps every sampled step",
+    answers=("value-vote", "posterior-vote"),
     evaluation={"early_stop": False, "rounds": 0},
 )

@@ -27,6 +27,8 @@ ROW_NAMES = {
     "best-likelihood": "best-of-n, likelihood",
     "majority": "self-consistency",
     "value-vote": "self-consistency, value vote",
+    "calibrated-vote": "self-consistency, calibrated vote",
+    "posterior-vote": "best-of-n, posterior",
 }
 """Self-Consistency and Best-of-N sample the same trees: the answer rule alone says which of them a row is."""
 
@@ -152,7 +154,7 @@ SELF_CONSISTENCY = SearchMethod(
     SelfConsistency,
     sample_traces,
     "majority vote over sampled traces",
-    answers=("majority", "value-vote"),
+    answers=("majority", "value-vote", "calibrated-vote"),
     values=reads_values,
     exchangeable=0,
     row_names=ROW_NAMES,
@@ -161,7 +163,7 @@ BEST_OF_N = SearchMethod(
     BestOfN,
     sample_traces,
     "the sampled trace with the best step values",
-    answers=("best-last", "best-minimum", "best-product"),
+    answers=("best-last", "best-minimum", "best-product", "posterior-vote"),
     values=reads_values,
     exchangeable=0,
     row_names=ROW_NAMES,

@@ -44,6 +44,7 @@ def revaluing_task(record: SearchRecord, problem: Problem, phase: str, rules: Se
     fields = METHODS.get(header.method, header.id).settings.model_fields
     known = {name: value for name, value in header.settings.items() if name in fields}
     values = {**known, "early_stop": False, "answer_by": rules[0], "read_by": list(rules)}
+    values["constants"] = None  # those of the other value model hold
     return SearchTask(
         problem=problem,
         method=header.method,

@@ -29,6 +29,8 @@ from restmcts.search.moves import Moves, Outcome
 from restmcts.search.recorder import Recorder
 from restmcts.search.registry import METHODS, needs_value
 from restmcts.search.requests import (
+    AskBudget,
+    BudgetLeft,
     Complete,
     Critique,
     Join,
@@ -59,7 +61,7 @@ class Session:
     """
 
     def __init__(self, task: SearchTask, engines: Engines) -> None:
-        self.task = task
+        self.task = task.with_constants(engines)
         self.engines = engines
         self.recorder = Recorder()
         self.ledger = Ledger(task.budget)
@@ -79,11 +81,12 @@ class Session:
 
     async def play(self) -> Outcome:
         """Answer the method's requests until it returns or the budget is spent."""
-        if self.task.stored is None:
-            moves = METHODS[self.task.method].run(self.recorder, self.task.settings, Random(self.seed))
+        task = self.task
+        if task.stored is None:
+            moves = METHODS[task.method].run(self.recorder, task.settings, Random(self.seed))
         else:
-            self.ledger.spent = paid_before(self.task)
-            moves = value_again(self.recorder, self.task)
+            self.ledger.spent = paid_before(task)
+            moves = value_again(self.recorder, task)
         outcome: Outcome | None = await self.drive(moves)
         return outcome or Outcome("budget")
 
@@ -122,6 +125,8 @@ class Session:
                 return await self.start(request)
             case Join():
                 return await self.join()
+            case AskBudget():
+                return BudgetLeft(self.ledger.left, self.sampling.trace_tokens)
 
     def starved(self, request: Request, reply: Any) -> bool:
         """Whether a reply has no samples because the budget is spent.
@@ -379,10 +384,11 @@ class Session:
         tree = self.recorder.tree
         if outcome.node is not None:
             return Stopped(outcome.reason, outcome.node, tree.nodes[outcome.node].answer)
-        found = RULES[self.task.settings.answer_by].run(tree)
+        settings = self.task.settings
+        found = RULES[settings.answer_by].run(tree, settings.answer_constants())
         if found is None:
             return Stopped(outcome.reason)
-        return Stopped(outcome.reason, node=found[1], answer=found[0])
+        return Stopped(outcome.reason, node=found.node, answer=found.text)
 
     def finish(self, stopped: Stopped) -> None:
         """Emit the last event, with what was generated and is on no event yet.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from restmcts.aggregations import Aggregation
 from restmcts.engines.base import Critic, Policy, Sampling, ValueModel
@@ -12,6 +12,7 @@ from restmcts.evaluation.flops import flops_setting
 from restmcts.problems.problem import Problem
 from restmcts.search.recorder import Recorder
 from restmcts.search.settings import NO_LIMITS, Limits, Method
+from store.answer_constants import AnswerConstants
 from store.events import Event, Header, Result, SearchRecord
 
 
@@ -21,7 +22,8 @@ class Engines:
 
     ``value`` may be None for methods that ask for no values. ``aggregation`` says how the value of a partial
     solution follows from what the value model says at the end of each of its steps. ``flops`` says what a
-    token costs; None where the size of a model is not known.
+    token costs; None where the size of a model is not known. ``constants`` are those of the answer rules that
+    were fitted for the value model; None: there are none.
     """
 
     policy: Policy
@@ -31,6 +33,13 @@ class Engines:
     drop_repeats: bool = True
     aggregation: Aggregation = "last"
     flops: Axis | None = None
+    constants: AnswerConstants | None = None
+
+    def answer_constants(self) -> AnswerConstants:
+        """The constants of the answer rules, where the settings of a method give none."""
+        if self.constants is not None:
+            return self.constants
+        return AnswerConstants(step_values="ratio" if self.aggregation == "product" else "score")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +84,17 @@ class SearchTask:
         """The name of the search in a run."""
         return f"{self.phase}/{self.number}"
 
+    def with_constants(self, engines: Engines) -> SearchTask:
+        """The task with the constants that its answers need, so that its record can be answered again.
+
+        Where nothing depends on them and none are given, it is the same task.
+        """
+        settings = self.settings
+        if not settings.uses_constants and settings.constants is None:
+            return self
+        constants = settings.answer_constants(engines.answer_constants())
+        return replace(self, settings=settings.with_constants(constants))
+
     def header(self, engines: Engines) -> Header:
         """What the record of the search begins with."""
         sampling = asdict(engines.sampling) | {"drop_repeats": engines.drop_repeats}
@@ -83,6 +103,9 @@ class SearchTask:
         if self.limits.given:
             sampling["limits"] = self.limits.given
         sampling |= flops_setting(engines.flops)
+        settings = self.settings.model_dump(mode="json")
+        if settings["constants"] is None:
+            del settings["constants"]
         return Header(
             id=self.id,
             phase=self.phase,
@@ -95,7 +118,7 @@ class SearchTask:
             policy=engines.policy.name,
             value=None if engines.value is None else engines.value.name,
             budget=self.budget,
-            settings=self.settings.model_dump(mode="json") | sampling,
+            settings=settings | sampling,
         )
 
     def record(self, engines: Engines, recorder: Recorder, seconds: float) -> SearchRecord:

@@ -59,3 +59,12 @@ class Method(Settings):
             trace: the longest trace, in tokens.
         """
         return None
+
+
+class GreedyFirst(Method):
+    """The settings of methods that may begin with a greedy trace."""
+
+    greedy_first: bool = Field(
+        default=False,
+        description="the first trace is sampled at temperature 0; it joins the tree like any other",
+    )

@@ -30,6 +30,9 @@ SHORT: dict[str, dict[str, Any]] = {
     "step-completions": {"traces": 3, "completions": 2},
     "tot-bfs": {"depth": 5, "repeat": False, "early_stop": False},
     "tot-dfs": {"depth": 5, "repeat": False, "early_stop": False},
+    "beam": {"width": 6, "branch": 2, "repeat": False, "early_stop": False},
+    "dvts": {"subtrees": 3, "branch": 2, "repeat": False, "early_stop": False},
+    "rebase": {"width": 6, "repeat": False, "early_stop": False},
     "mcts": {"rounds": 12},
     "mcts-improved": {"rounds": 6},
 }

@@ -84,7 +84,17 @@ def compare_methods(run: Run, wanted: Comparison) -> Evaluated:
     def work(phase: str) -> Evaluated:
         models, budgets = Models(policy, value), dict.fromkeys(wanted.budgets)
         problems = run.problems.test
-        return evaluate(run, phase, number, models, methods, problems, budgets=budgets, extendable=True)
+        return evaluate(
+            run,
+            phase,
+            number,
+            models,
+            methods,
+            problems,
+            budgets=budgets,
+            extendable=True,
+            ceilings=True,
+        )
 
     compared = repr(([method.model_dump_json() for method in methods], list(wanted.budgets), number))
     # Methods of this package are told apart by their settings alone, so that phases keep their names.

@@ -119,7 +119,7 @@ def test_eval_reads_budgets_and_answer_rules_off_the_trees(with_plugins: Command
     )
     rows = with_plugins(*asked, "--limit", 3, "-o", "best-first-step.first_steps=2", "--json").json()["rows"]
     assert {(row["method"], row["budget"]) for row in rows} == {
-        (name, budget) for name in ("best-first-step",) for budget in (20, 40)
+        (name, budget) for name in ("best-first-step", "oracle (best-first-step)") for budget in (20, 40)
     }
     assert all(0 < row["policy_tokens"] <= row["budget"] for row in rows)
     # A guided search asks for values whatever its answers are read by.

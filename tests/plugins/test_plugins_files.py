@@ -254,7 +254,8 @@ def test_eval_runs_a_file_that_is_named_and_no_other(own: Path, searched: Path) 
     assert f"{own / 'mine.py'}: run 'mine' began with another content" in line
     shutil.copy(FILE, own / "mine.py")
     done = restmcts(*words, "-o", f"plugins={own / 'mine.py'}", "--json").json()
-    assert [(row["method"], row["budget"]) for row in done["rows"]] == [("best-first-step", 40)]
+    named = [(row["method"], row["budget"]) for row in done["rows"]]
+    assert named == [("best-first-step", 40), ("oracle (best-first-step)", 40)]
     assert str(own / "mine.py") in read_journal(RunLayout(root, "mine")).inputs
 
 

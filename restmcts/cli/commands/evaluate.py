@@ -54,8 +54,9 @@ def evaluate(
 
     The models and the test problems are those of a run, or of --policy and --problems. Methods run without
     early stop and without a limit of rounds, so that each may use its whole budget. Intervals are Wilson
-    intervals. The result is a phase of the run; the same comparison is not made twice, and goes on with
-    further problems if --limit is larger than before. The exit code is 3 if searches failed.
+    intervals. A row `oracle (METHOD)` says how often any solution in a tree is right: no way to choose can be
+    right more often. The result is a phase of the run; the same comparison is not made twice, and goes on
+    with further problems if --limit is larger than before. The exit code is 3 if searches failed.
 
     A stored run may come from somebody else. So its problems are sent to a server only if --base-url repeats
     the address, and a file outside of the store is read only if the run has noted its content, or if

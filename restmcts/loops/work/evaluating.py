@@ -9,9 +9,11 @@ from statistics import fmean
 
 from restmcts.errors import InputError
 from restmcts.evaluation.budgets import AnswerAt, answers_at
+from restmcts.evaluation.ceiling import ceiling_name
 from restmcts.evaluation.statistics import wilson
 from restmcts.loops.results import Evaluated
 from restmcts.loops.run import Run
+from restmcts.loops.work.ceilings import Ceiling, ceiling_rows
 from restmcts.loops.work.searching import run_tasks, search_tasks
 from restmcts.problems.problem import Problem
 from restmcts.search.choice import EvaluatedMethod
@@ -36,6 +38,7 @@ def evaluate(
     budgets: Mapping[int, float | None],
     label: str | None = None,
     extendable: bool = False,
+    ceilings: bool = False,
 ) -> Evaluated:
     """Search every problem by every method once, at the largest budget, and read all budgets off it.
 
@@ -46,6 +49,7 @@ def evaluate(
             known. A method that takes one greedy trace has no budget.
         label: what the rows are called instead of the method.
         extendable: number the searches problem by problem, so that further problems may follow later.
+        ceilings: add rows that say how often any solution in a tree is right.
 
     Returns:
         What was searched, with a row for each method, answer rule and budget.
@@ -57,6 +61,7 @@ def evaluate(
         methods = [without_value(method) for method in methods]
     tasks: list[SearchTask] = []
     read: dict[int, Read] = {}
+    tops: dict[str, Ceiling] = {}
     for place, (choice, names) in enumerate(zip(methods, row_names(methods), strict=True)):
         settings = choice.build()
         one_trace = METHODS[choice.method].one_trace
@@ -74,12 +79,16 @@ def evaluate(
         cuts: list[int | None] = [None] if one_trace else [*sorted(budgets)]
         free = {rule for rule in names if not _asks_for_values(choice.method, settings, rule)}
         read |= dict.fromkeys((task.number for task in new), Read(first, names, cuts, free))
+        if ceilings and not one_trace:
+            top = ceiling_name(choice.method) + _differing(choice, methods)
+            tops.setdefault(top, Ceiling(frozenset(task.number for task in new), cuts))
         tasks += new
     with run.workers(models) as workers:
         searched = run_tasks(run, phase, tasks, workers)
     traces: dict[int | None, float | None] = {None: 1.0}
     traces.update(budgets.items())
     rows = _rows(run, phase, iteration, read, traces)
+    rows += ceiling_rows(run.writer.read_trees(phase), tops, phase, iteration, traces) if tops else []
     if label is not None:
         rows = [replace(row, method=label) for row in rows]
     for row in rows:

@@ -12,6 +12,7 @@ Nothing is imported before it is asked for.
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -20,7 +21,6 @@ from typing import Generic, TypeVar
 
 from restmcts import __version__
 from restmcts.errors import InputError
-from restmcts.plugins import Plugin, loaded_plugins
 
 Entry = TypeVar("Entry")
 
@@ -40,6 +40,32 @@ class Origin:
 
     def __str__(self) -> str:
         return f"{self.distribution} {self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedFile:
+    """A plug-in file whose code has run.
+
+    Attributes:
+        name: the name of the file, without its folder.
+        sha256: the SHA-256 of the code that ran, in hexadecimal.
+        module: the name of its module in ``sys.modules``.
+    """
+
+    name: str
+    sha256: str
+    module: str
+
+    def entries(self, kind: type) -> Iterator[tuple[str, Origin]]:
+        """The objects of a type that the file has, by the names that follow from their variables."""
+        for variable, value in vars(sys.modules[self.module]).items():
+            if isinstance(value, kind) and not variable.startswith("_"):
+                origin = Origin(f"{self.module}:{variable}", self.name, f"sha256:{self.sha256[:12]}")
+                yield variable.lower().replace("_", "-"), origin
+
+
+FILES: dict[str, LoadedFile] = {}
+"""The plug-in files that this process has loaded, by their paths (:mod:`restmcts.plugins`)."""
 
 
 class Registry(Generic[Entry]):
@@ -120,14 +146,13 @@ class Registry(Generic[Entry]):
             InputError: a file gives a name of something else to an entry of its own.
         """
         added = dict(_installed(self.group))
-        for plugin in loaded_plugins():
-            for name, variable in plugin.names(self._entry):
-                own = _of_file(plugin, variable)
+        for path, file in FILES.items():
+            for name, own in file.entries(self._entry):
                 known = self._of_package(name) if name in self._built_in else added.setdefault(name, own)
                 if known != own and self._load(name, known) is not self._load(name, own):
                     raise InputError(
-                        f"{plugin.path}: the {self.kind} {name!r} is there already, from {known}: give"
-                        f" {variable} another name"
+                        f"{path}: the {self.kind} {name!r} is there already, from {known}: give"
+                        f" {own.target.rpartition(':')[2]} another name"
                     )
         return added
 
@@ -159,10 +184,6 @@ def _installed(group: str) -> dict[str, Origin]:
             )
         found[point.name] = _distribution(point)
     return found
-
-
-def _of_file(plugin: Plugin, variable: str) -> Origin:
-    return Origin(f"{plugin.module}:{variable}", plugin.path.name, f"sha256:{plugin.sha256[:12]}")
 
 
 def _distribution(point: metadata.EntryPoint) -> Origin:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from restmcts import plugins
+from restmcts import registry as registries
 from restmcts.errors import InputError
 from restmcts.labels import LABEL_RULES
 from restmcts.loops.registry import LOOPS
-from restmcts.plugins import load_plugin, loaded_plugins
+from restmcts.plugins import load_plugin
 from restmcts.recipe import load_recipe, override_values, recipe_toml
 from restmcts.search.registry import METHODS
 from restmcts.stored_recipes import stored_recipe
@@ -35,7 +35,9 @@ TRACE = "PYTHON_LOADED"
 @pytest.fixture
 def nothing_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     """No file is loaded, before the test and after it."""
-    monkeypatch.setattr(plugins, "_LOADED", {})
+    files: dict[str, registries.LoadedFile] = {}
+    monkeypatch.setattr("restmcts.registry.FILES", files)
+    monkeypatch.setattr("restmcts.plugins.FILES", files)
     for registry in (METHODS, LABEL_RULES, LOOPS):
         monkeypatch.setattr(registry, "_loaded", {})
 
@@ -72,7 +74,7 @@ def test_each_registry_finds_what_is_its_own(file: Path) -> None:
 @pytest.mark.usefixtures("nothing_loaded")
 def test_a_file_is_run_once(file: Path) -> None:
     assert load_plugin(file) is load_plugin(file)
-    assert len(loaded_plugins()) == 1
+    assert len(registries.FILES) == 1
     file.write_text(file.read_text() + "\n")
     with pytest.raises(InputError, match=r"mine\.py: the plug-in has changed since"):
         load_plugin(file)
@@ -94,7 +96,7 @@ def test_a_file_that_cannot_be_run_is_named(code: str, message: str, tmp_path: P
     with pytest.raises(InputError) as caught:
         load_plugin(file)
     assert str(caught.value).startswith(f"{file}: the plug-in {message}")
-    assert loaded_plugins() == []
+    assert registries.FILES == {}
 
 
 @pytest.mark.usefixtures("nothing_loaded")
@@ -160,12 +162,12 @@ def test_a_stored_recipe_runs_none(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     text = recipe_toml(override_values({"recipe": "x", "problems": {"data_set": "tiny"}}, [], "x"))
     layout.config.write_text(text.replace("plugins = []", f"plugins = [{str(trap)!r}]"))
     stored, _ = stored_recipe(layout.root, "theirs")
-    assert stored.plugins == [str(trap)] and loaded_plugins() == []
+    assert stored.plugins == [str(trap)] and registries.FILES == {}
     unknown = layout.config.read_text().replace('method = "mcts"', 'method = "trap"', 1)
     layout.config.write_text(unknown)
     with pytest.raises(InputError, match=r"'trap'.*whose code runs only if you name them: -o plugins=.*trap"):
         stored_recipe(layout.root, "theirs")
-    assert loaded_plugins() == []
+    assert registries.FILES == {}
     assert TRACE not in os.environ
 
 

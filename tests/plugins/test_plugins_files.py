@@ -22,7 +22,7 @@ from store.files.inputs import ITSELF
 from store.files.journal import read_journal
 from store.files.layout import RunLayout
 from store.index.reader import StoreReader
-from tests.cli.commands import refused, restmcts, write_lines
+from tests.cli.commands import SMALL, refused, restmcts, write_lines
 from tests.plugins.conftest import SOURCE
 from tests.plugins.test_plugins_commands import journal
 from tui.replay.player import Player
@@ -266,3 +266,14 @@ def test_methods_lists_what_a_file_has(file: Path) -> None:
     (row,) = (row for row in rows if row["name"] == "best-first-step")
     assert (row["kind"], row["distribution"]) == ("search method", "mine.py")
     assert row["version"] == f"sha256:{fingerprint_file(file).sha256[:12]}"
+
+
+def test_iterate_plans_with_a_method_of_a_file(file: Path, tmp_path: Path) -> None:
+    """A recipe of its own, and its method in the search phase and in the closing table."""
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text(f'plugins = ["mine.py"]\n{SMALL.read_text("utf-8")}')
+    method = '{ method = "best-first-step", settings = { traces = 2 } }'
+    chosen = ("-o", "generation.method=best-first-step", "-o", f"evaluation.methods=[{method}]")
+    words = ("iterate", recipe, "--root", tmp_path / "store", *chosen, "-o", "generation.settings={}")
+    plan = restmcts(*words, "--dry-run", "--json").json()
+    assert "1.search" in {phase["name"] for phase in plan["phases"]} and not (tmp_path / "store").exists()

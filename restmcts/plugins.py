@@ -10,11 +10,13 @@ a recipe that is given as a file. The recipe of a stored run may come from someb
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
 
 from restmcts.errors import InputError
+from restmcts.paths import located
 from restmcts.registry import FILES, LoadedFile
 
 
@@ -40,6 +42,14 @@ def load_plugin(path: Path) -> LoadedFile:
     elif known.sha256 != digest:
         raise InputError(f"{path}: the plug-in has changed since this program loaded it: start it again")
     return known
+
+
+def load_named(paths: Sequence[Path]) -> list[Path]:
+    """Load the files that a user names, by paths of any form; returns their absolute paths."""
+    files = [Path(located(str(path))) for path in paths]
+    for file in files:
+        load_plugin(file)
+    return files
 
 
 def _execute(name: str, path: Path, code: bytes) -> None:

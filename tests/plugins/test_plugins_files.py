@@ -237,7 +237,10 @@ def test_trees_of_a_method_that_is_not_there_are_shown_and_exported(own: Path) -
     assert restmcts("show", "mine", "--root", root, "--json").json()
     restmcts("export", "tree", "mine/search/0", "--root", root, "--output", own / "tree.json")
     assert (own / "tree.json").stat().st_size > 0
-    restmcts("label", "mine", "--root", root)
+    rule = ("--rule", "discounted", "--plugin", EXAMPLE / "discounted.py")
+    restmcts("label", "mine", "--root", root, *rule)
+    assert journal(root, "mine")[-1]["label_rules"]["discounted"].startswith("discounted.py sha256:")
+    assert str(EXAMPLE / "discounted.py") in read_journal(RunLayout(root, "mine")).inputs
     with StoreReader(root) as reader:
         player = Player(reader.record("mine", "search/0"))
     while player.position < player.length:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from restmcts.cli.options import AsJson, Plugins
@@ -19,11 +18,9 @@ def methods(plugin: Plugins = None, as_json: AsJson = False) -> None:
     """
     from restmcts.cli.console import print_json, print_table
     from restmcts.cli.text import say
-    from restmcts.paths import located
-    from restmcts.plugins import load_plugin
+    from restmcts.plugins import load_named
 
-    for file in plugin or []:
-        load_plugin(Path(located(str(file))))
+    load_named(plugin or [])
     tables = [(registry.kind, list(_rows(registry))) for registry in _registries()]
     if as_json:
         print_json([{"kind": kind, **row} for kind, rows in tables for row in rows])

@@ -62,4 +62,6 @@ BEAM = SearchMethod(
     beam_search,
     "beam search over valued steps",
     answers=("value-vote", "best-value"),
+    # A pass takes as many traces as it is wide: a wide one finishes nothing at small budgets.
+    evaluation={"early_stop": False, "width": 4, "branch": 2},
 )

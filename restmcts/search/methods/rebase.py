@@ -96,4 +96,6 @@ REBASE = SearchMethod(
     rebase,
     "samples shared out by value at each depth (REBASE)",
     answers=("value-vote", "best-value"),
+    # A pass takes as many traces as it is wide: a wide one finishes nothing at small budgets.
+    evaluation={"early_stop": False, "width": 4},
 )

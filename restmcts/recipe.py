@@ -18,6 +18,7 @@ from restmcts.grading.registry import GRADERS
 from restmcts.labels import Labels, label_rule
 from restmcts.labels.registry import rule_settings
 from restmcts.paths import located
+from restmcts.plugins import load_plugin
 from restmcts.problems.registry import DATA_SETS, DataSetSettings, data_set_settings
 from restmcts.samples.selection import SelectionSettings
 from restmcts.search.choice import EvaluatedMethod, GenerationSettings
@@ -54,6 +55,10 @@ def _chosen_data_set(values: Any) -> Any:
 
 Problems = Annotated[SerializeAsAny[DataSetSettings], BeforeValidator(_chosen_data_set)]
 """The settings of a data set; which class they have is decided by the key ``data_set``."""
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
 
 
 class SamplingSettings(Settings):
@@ -198,6 +203,13 @@ class Recipe(Settings):
     recipe: str = Field(description="name of the recipe and, without `--run`, of the run")
     loop: str = Field(default="rest-mcts", description="name of the self-training loop, see [Loops](#loops)")
     loop_settings: dict[str, Any] = Field(default_factory=dict, description="settings of the loop")
+    plugins: Annotated[list[str], BeforeValidator(_listed)] = Field(
+        default_factory=list,
+        description=(
+            "Python files that define search methods, label rules, data sets, graders, engines or loops; a"
+            " single one may be written without brackets"
+        ),
+    )
     seed: int = Field(default=1, ge=0, lt=2**63, description="the one seed of everything random")
     iterations: int = Field(default=2, ge=1, description="iterations of search and training")
     concurrency: int = Field(
@@ -281,22 +293,33 @@ def load_recipe(name_or_path: str, overrides: Sequence[str] = ()) -> Recipe:
         InputError: there is none, or something in it is wrong.
     """
     text, where, folder = recipe_text(name_or_path)
-    return override_values(parsed(text, where), overrides, where, folder)
+    return override_values(parsed(text, where), overrides, where, folder, load_plugins=True)
 
 
 def override_values(
-    values: dict[str, Any], overrides: Sequence[str], where: str, folder: Path | None = None
+    values: dict[str, Any],
+    overrides: Sequence[str],
+    where: str,
+    folder: Path | None = None,
+    *,
+    load_plugins: bool = False,
 ) -> Recipe:
     """A recipe from nested tables and ``key=value`` pairs, with absolute paths; see :func:`load_recipe`.
 
     Args:
         folder: what relative paths in ``values`` are relative to; None: the working directory.
+        load_plugins: run the code of the plug-ins, which the user has named.
     """
     typed: list[list[str]] = []
     for override in overrides:
         path, value = parse_override(override)
         _put(values, path, value, override)
         typed.append(path)
+    files = plugin_files(values, None if ["plugins"] in typed else folder)
+    if files:
+        values["plugins"] = [str(file) for file in files]
+    for file in files if load_plugins else ():
+        load_plugin(file)
     recipe = checked(Recipe, values, where)
     for key in _path_keys(recipe):
         table = values.get(key[0], {})
@@ -305,6 +328,18 @@ def override_values(
             name = located(table[key[1]], None if is_typed else folder)
             values[key[0]] = {**table, key[1]: name}
     return checked(Recipe, values, where)
+
+
+def plugin_files(values: Mapping[str, Any], folder: Path | None = None) -> list[Path]:
+    """The absolute paths of the plug-ins that nested tables name.
+
+    Raises:
+        InputError: the key holds anything else.
+    """
+    names = _listed(values.get("plugins", []))
+    if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
+        raise InputError("plugins: write the path of a Python file, or a list of such paths")
+    return [Path(located(name, folder)) for name in names]
 
 
 def _path_keys(recipe: Recipe) -> Iterator[tuple[str, str]]:

@@ -1,10 +1,10 @@
 """Registries: search methods, label rules, data sets, graders, engines and loops by name.
 
-An entry comes with this package, or from an installed distribution that declares it as an entry point, for
-example
+An entry comes with this package, from a plug-in file that a user names (:mod:`restmcts.plugins`), or from an
+installed distribution that declares it as an entry point, for example
 
     [project.entry-points."restmcts.search_methods"]
-    dvts = "my_package.dvts:dvts"
+    restarts = "my_package.restarts:RESTARTS"
 
 Nothing is imported before it is asked for.
 """
@@ -12,6 +12,7 @@ Nothing is imported before it is asked for.
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -28,7 +29,10 @@ PACKAGE = "restmcts"
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where an entry comes from: ``target`` is ``module:attribute`` in a version of a distribution."""
+    """Where an entry comes from: ``target`` is ``module:attribute`` in a version of a distribution.
+
+    That of a plug-in file is the name of the file, and its version the beginning of its SHA-256.
+    """
 
     target: str
     distribution: str
@@ -36,6 +40,32 @@ class Origin:
 
     def __str__(self) -> str:
         return f"{self.distribution} {self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedFile:
+    """A plug-in file whose code has run.
+
+    Attributes:
+        name: the name of the file, without its folder.
+        sha256: the SHA-256 of the code that ran, in hexadecimal.
+        module: the name of its module in ``sys.modules``.
+    """
+
+    name: str
+    sha256: str
+    module: str
+
+    def entries(self, kind: type) -> Iterator[tuple[str, Origin]]:
+        """The objects of a type that the file has, by the names that follow from their variables."""
+        for variable, value in vars(sys.modules[self.module]).items():
+            if isinstance(value, kind) and not variable.startswith("_"):
+                origin = Origin(f"{self.module}:{variable}", self.name, f"sha256:{self.sha256[:12]}")
+                yield variable.lower().replace("_", "-"), origin
+
+
+FILES: dict[str, LoadedFile] = {}
+"""The plug-in files that this process has loaded, by their paths (:mod:`restmcts.plugins`)."""
 
 
 class Registry(Generic[Entry]):
@@ -59,10 +89,10 @@ class Registry(Generic[Entry]):
     def __iter__(self) -> Iterator[str]:
         """The names: those of this package first, in their order, then the others by name."""
         yield from self._built_in
-        yield from sorted(set(_installed(self.group)) - set(self._built_in))
+        yield from sorted(set(self._added()) - set(self._built_in))
 
     def __contains__(self, name: object) -> bool:
-        return name in self._built_in or name in _installed(self.group)
+        return name in self._built_in or name in self._added()
 
     def origin(self, name: str, where: str = "") -> Origin:
         """Where the entry ``name`` comes from; imports nothing.
@@ -70,12 +100,17 @@ class Registry(Generic[Entry]):
         Raises:
             InputError: there is no such entry; the message lists the names and begins with ``where``.
         """
+        added = self._added()
         if name in self._built_in:
-            return Origin(self._built_in[name], PACKAGE, __version__)
-        if name in _installed(self.group):
-            return _installed(self.group)[name]
+            return self._of_package(name)
+        if name in added:
+            return added[name]
         prefix = f"{where}: " if where else ""
         raise InputError(f"{prefix}unknown {self.kind} {name!r}: choose from {', '.join(self)}")
+
+    def is_added(self, name: str) -> bool:
+        """Whether the entry ``name`` comes from another distribution or from a file."""
+        return name in self and name not in self._built_in
 
     @property
     def plural(self) -> str:
@@ -98,6 +133,28 @@ class Registry(Generic[Entry]):
         if name not in self._loaded:
             self._loaded[name] = self._load(name, self.origin(name, where))
         return self._loaded[name]
+
+    def _of_package(self, name: str) -> Origin:
+        return Origin(self._built_in[name], PACKAGE, __version__)
+
+    def _added(self) -> dict[str, Origin]:
+        """The entries of installed distributions and of plug-in files, by name.
+
+        A file may import what has a name already; then it is the same object.
+
+        Raises:
+            InputError: a file gives a name of something else to an entry of its own.
+        """
+        added = dict(_installed(self.group))
+        for path, file in FILES.items():
+            for name, own in file.entries(self._entry):
+                known = self._of_package(name) if name in self._built_in else added.setdefault(name, own)
+                if known != own and self._load(name, known) is not self._load(name, own):
+                    raise InputError(
+                        f"{path}: the {self.kind} {name!r} is there already, from {known}: give"
+                        f" {own.target.rpartition(':')[2]} another name"
+                    )
+        return added
 
     def _load(self, name: str, origin: Origin) -> Entry:
         module, _, attribute = origin.target.partition(":")

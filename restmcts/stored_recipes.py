@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from restmcts.errors import InputError
-from restmcts.recipe import BootstrapSettings, LabelSettings, Recipe, override_values, parsed, recipe_toml
+from restmcts.plugins import load_plugin
+from restmcts.recipe import (
+    BootstrapSettings,
+    LabelSettings,
+    Recipe,
+    override_values,
+    parsed,
+    plugin_files,
+    recipe_toml,
+)
 from restmcts.settings import checked
+from store.files.inputs import the_same
+from store.files.journal import read_journal
 from store.files.layout import RunLayout
 from store.files.plain import read_plain
 
@@ -30,11 +42,43 @@ def stored_text(root: Path, run: str) -> str:
         raise InputError(f"{path}: cannot read it: {error}") from None
 
 
-def stored_recipe(root: Path, run: str) -> tuple[Recipe, str]:
-    """The recipe of a stored run, and the text that it was read from."""
+def stored_recipe(root: Path, run: str, plugins: Sequence[Path] = ()) -> tuple[Recipe, str]:
+    """The recipe of a stored run, and the text that it was read from.
+
+    Args:
+        plugins: the plug-ins that the user names. Those of the recipe are not loaded for its own sake.
+
+    Raises:
+        InputError: there is no such run; a plug-in holds something else than the one of that name that the
+            run has used; or the recipe cannot be read without its plug-ins.
+    """
     text = stored_text(root, run)
-    where = str(RunLayout(root, run).config)
-    return checked(Recipe, parsed(text, where), where), text
+    layout = RunLayout(root, run)
+    values = parsed(text, str(layout.config))
+    used = plugin_files(values)
+    _check_plugins(layout, used, plugins)
+    for plugin in plugins:
+        load_plugin(plugin)
+    try:
+        return checked(Recipe, values, str(layout.config)), text
+    except InputError as error:
+        missing = [file for file in used if file.name not in {plugin.name for plugin in plugins}]
+        if not missing:
+            raise
+        names = " ".join(shlex.quote(f"plugins={file}") for file in missing)
+        raise InputError(
+            f"{error}; the run has used plug-ins, whose code runs only if you name them: -o {names}"
+        ) from None
+
+
+def _check_plugins(layout: RunLayout, used: Sequence[Path], named: Sequence[Path]) -> None:
+    """Refuse to run the code of a file in the place of another that the run has used under its name."""
+    names = {plugin.name for plugin in named}
+    inputs = read_journal(layout).inputs if names.intersection(file.name for file in used) else {}
+    known = {file.name: inputs[str(file)] for file in used if str(file) in inputs}
+    for plugin in named:
+        if plugin.name in known:
+            the_same(plugin, known[plugin.name], layout.run)
 
 
 def stored_labels(root: Path, run: str, rule: str) -> LabelSettings:

@@ -46,5 +46,10 @@ RetryFailed = Annotated[
     ),
 ]
 
+Plugins = Annotated[
+    list[Path] | None,
+    typer.Option("--plugin", help="A Python file with entries of its own; repeat for more."),
+]
+
 MOST_SEED = 2**63 - 1
 """The largest seed: recipes and the index hold 64 bits with a sign."""

@@ -45,7 +45,8 @@ def open_run(
 
     Args:
         config: the text of its ``run.toml`` where it exists already and ``recipe`` was read from it.
-        files: the files that the problems were read from; those that the run began with hold the same still.
+        files: the files that the problems were read from, and plug-ins; those that the run began with hold
+            the same still.
         uses: the distributions that the run as a whole comes from, by kind and name.
         retry_failed: run failed searches of phases that are done again.
         extendable: the recipe may take more test problems than the run was started with.
@@ -99,7 +100,7 @@ def run_loop(
     splits = load_splits(recipe.problems, recipe.seed)
     check_problems(splits)
     uses = {LOOPS.plural: LOOPS.origins([recipe.loop])}
-    files = problem_files(recipe.problems)
+    files = [*problem_files(recipe.problems), *map(Path, recipe.plugins)]
     with open_run(
         root, name, recipe, splits, uses=uses, files=files, retry_failed=retry_failed, shared=shared
     ) as run:

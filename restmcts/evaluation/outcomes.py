@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from restmcts.evaluation.budgets import GENERATED, Axis, answers_at
+from restmcts.evaluation.budgets import GENERATED, AnswerAt, Axis, answers_at
+from restmcts.evaluation.ceiling import CEILING, solved_at
 from restmcts.evaluation.statistics import Interval, clustered_mean, wilson
 from restmcts.evaluation.subsets import outcomes_over_orders, traces_of
 from restmcts.evaluation.usage import ORDERS, OutcomeAt, Usage, mean_usage, usage_of
@@ -24,7 +25,7 @@ class Reading:
 
     Attributes:
         choice: what the choice of a method is called that the search belongs to.
-        rules: the answer rules.
+        rules: the answer rules; :data:`~restmcts.evaluation.ceiling.CEILING` says whether anything is right.
         budgets: in what ``axis`` counts; None: no limit.
         axis: what a budget counts.
         unvalued: the answer rules for which the method would have asked for no values; what those took does
@@ -133,8 +134,16 @@ def _read(record: SearchRecord, rules: Sequence[str], reading: Reading) -> Mappi
             )
             for answer in answers
         ]
-        for rule, answers in answers_at(record, reading.budgets, rules, reading.axis).items()
+        for rule, answers in _answers(record, rules, reading).items()
     }
+
+
+def _answers(record: SearchRecord, rules: Sequence[str], reading: Reading) -> dict[str, list[AnswerAt]]:
+    by_rule = [rule for rule in rules if rule != CEILING]
+    found = answers_at(record, reading.budgets, by_rule, reading.axis) if by_rule else {}
+    if CEILING in rules:
+        found[CEILING] = solved_at(record, reading.budgets, reading.axis)
+    return found
 
 
 def _is_whole(cost: Cost, record: SearchRecord) -> bool:

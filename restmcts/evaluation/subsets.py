@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from restmcts.evaluation.budgets import Axis, answer_of, ascending, verdicts_of
+from restmcts.evaluation.ceiling import CEILING
 from restmcts.evaluation.usage import OutcomeAt, Usage
 from restmcts.seeds import derive_seed
 from store.answer_constants import constants_of
@@ -201,7 +202,7 @@ def outcomes_over_orders(
         record: a verified search.
         traces: its traces.
         budgets: in what ``axis`` counts, in any order; None: all traces.
-        rules: names of answer rules.
+        rules: names of answer rules, or ``CEILING`` for whether any of the traces is right.
         axis: what a budget counts.
         orders: the number of orders; where there are no more than that, all of them are read.
         first: so many traces at the beginning keep their places.
@@ -281,6 +282,8 @@ class _Reader:
 
     def verdicts(self, rule: str, whole: NDArray[np.bool_]) -> Numbers:
         """1 for right, 0 for wrong, nan without a verdict: (orders, budgets)."""
+        if rule == CEILING:
+            return self._right[self._best(self._known_right)]
         if rule in BEST:
             found = self._right[self._best(BEST[rule])]
         elif rule in VOTES and not self._traces.nested:
@@ -294,6 +297,11 @@ class _Reader:
     def _verdict(self, answer: str | None) -> float:
         right = self._known.get(answer or "", False)
         return np.nan if right is None else float(right)
+
+    def _known_right(self, tree: Tree, leaf: Node) -> float:
+        """Right solutions come first, and those without a verdict before wrong ones."""
+        right = self._verdict(leaf.answer)
+        return 1.0 if np.isnan(right) else 2.0 * right
 
     def _figures(self, weight: Weight) -> Numbers:
         """The figure of each trace, nan for one without an answer."""

@@ -17,7 +17,7 @@ from restmcts.loops.work.searching import run_tasks, search_tasks
 from restmcts.problems.splits import Splits
 from restmcts.recipe import Recipe
 from restmcts.search.choice import EvaluatedMethod
-from restmcts.search.registry import needs_value
+from restmcts.search.registry import METHODS, needs_value
 from restmcts.search.settings import Limits
 from restmcts.workers.local import Models
 
@@ -80,7 +80,8 @@ class Comparison:
 def compare_methods(run: Run, wanted: Comparison) -> Evaluated:
     """Compare search methods on the test problems; the same comparison is not made twice.
 
-    What the problems say makes the name of the phase, and not where they were read from. A comparison that
+    What the problems say makes the name of the phase, and not where they were read from. So does the version
+    of the distribution, or the content of the file, that a method from outside comes from. A comparison that
     was made on the first of these problems goes on with the others.
 
     Raises:
@@ -93,13 +94,26 @@ def compare_methods(run: Run, wanted: Comparison) -> Evaluated:
         models, budgets = Models(policy, value), dict.fromkeys(wanted.budgets)
         problems = run.problems.test
         return evaluate(
-            run, phase, number, models, methods, problems, budgets=budgets, limits=limits, extendable=True
+            run,
+            phase,
+            number,
+            models,
+            methods,
+            problems,
+            budgets=budgets,
+            limits=limits,
+            extendable=True,
+            ceilings=True,
         )
 
     limits = run.recipe.evaluation.limits if wanted.limits is None else wanted.limits
     compared = repr(([method.model_dump_json() for method in methods], list(wanted.budgets), number))
     if limits.given:
         compared += repr(limits.given)
+    # Methods of this package are told apart by their settings alone, so that phases keep their names.
+    added = METHODS.origins(choice.method for choice in methods if METHODS.is_added(choice.method))
+    if added:
+        compared += repr(added)
     searches = len(methods) * len(run.problems.test)
     return run.phase(_name(run, compared), "evaluate", number, Evaluated, work, searches=searches)
 

@@ -102,7 +102,7 @@ def _runs(study: Study, base: str, where: str) -> Iterator[StudyRun]:
         for arm, changes in study.arms.items():
             name = check_name(f"{study.study}-{arm}-{seed}")
             values = {**merged(common, changes), "recipe": f"{study.study}-{arm}", "seed": seed}
-            recipe = override_values(values, (), f"{where}: arm {arm!r}", folder)
+            recipe = override_values(values, (), f"{where}: arm {arm!r}", folder, load_plugins=True)
             check_loop(recipe)
             yield StudyRun(arm, seed, name, recipe)
 

@@ -10,7 +10,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from restmcts.search.recorder import Recorder
-from restmcts.search.requests import Critique, Prefix, Propose, ProposeEach, Request, Value, Verdict
+from restmcts.search.requests import (
+    Complete,
+    Critique,
+    Prefix,
+    Propose,
+    ProposeEach,
+    Request,
+    Trace,
+    Value,
+    Verdict,
+)
 from restmcts.search.settings import Method
 from store.events import Critiqued, Expanded, Step, StopReason, Valued
 from store.tree import Node
@@ -78,13 +88,16 @@ def draw_steps(
     return steps
 
 
-def draw_each(prefixes: Sequence[Prefix], n: int, attempts: int) -> Moves:
-    """Sample ``n`` next steps after each of several partial solutions, as :func:`draw_steps` does for one.
+def draw_each(prefixes: Sequence[Prefix], numbers: Sequence[int], attempts: int) -> Moves:
+    """Sample next steps after each of several partial solutions, as :func:`draw_steps` does for one.
+
+    Args:
+        numbers: how many after each of ``prefixes``, at least 1.
 
     Returns:
         A list of steps for each of ``prefixes``.
     """
-    draws = [draw_steps(prefix, n, attempts) for prefix in prefixes]
+    draws = [draw_steps(prefix, n, attempts) for prefix, n in zip(prefixes, numbers, strict=True)]
     steps: list[list[Step]] = [[] for _ in draws]
     asked: dict[int, Propose] = {place: next(draw) for place, draw in enumerate(draws)}
     while asked:
@@ -97,6 +110,24 @@ def draw_each(prefixes: Sequence[Prefix], n: int, attempts: int) -> Moves:
             except StopIteration as end:
                 steps[place] = end.value
     return steps
+
+
+def greedy_trace(recorder: Recorder) -> Moves:
+    """Sample one trace from the root at temperature 0; its steps join the tree as those of an expansion do.
+
+    Returns:
+        Its last node; the root where the policy has nothing.
+    """
+    line = [recorder.tree.root]
+    traces: list[Trace] = yield Complete(Prefix(0), 1, temperature=0.0)
+    for trace in traces:
+        recorder.spend(trace.cost)
+        for step in trace.steps:
+            line += recorder.emit(Expanded(line[-1].id, (step,), (1,)))
+    yield from value_nodes(recorder, line[1:])
+    for node in line[1:]:
+        yield from critique(recorder, node)
+    return line[-1]
 
 
 def merge(steps: list[Step]) -> dict[str, tuple[Step, int]]:

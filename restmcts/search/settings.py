@@ -60,6 +60,8 @@ class Limits(Settings):
 
 
 NO_LIMITS = Limits()
+
+
 def _rising(curve: Curve | None) -> Curve | None:
     if curve and any(right[0] <= left[0] for left, right in pairwise(curve)):
         raise ValueError("the points of a curve come by rising x")
@@ -178,3 +180,12 @@ class Method(Settings):
             trace: the longest trace, in tokens.
         """
         return None
+
+
+class GreedyFirst(Method):
+    """The settings of methods that may begin with a greedy trace."""
+
+    greedy_first: bool = Field(
+        default=False,
+        description="the first trace is sampled at temperature 0; it joins the tree like any other",
+    )

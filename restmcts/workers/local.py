@@ -14,8 +14,8 @@ from restmcts.engines.open import open_policy, open_value
 from restmcts.engines.prompted.critic import PromptedCritic, RuleCritic
 from restmcts.engines.registry import ENGINES
 from restmcts.engines.settings import ModelSettings
-from restmcts.evaluation.flops import ModelSize, model_size, token_costs
 from restmcts.evaluation.answer_file import read_answer_file
+from restmcts.evaluation.flops import ModelSize, model_size, token_costs
 from restmcts.grading.registry import Grader
 from restmcts.problems.problem import Problem
 from restmcts.search.running.driver import failed_search, run_searches, verified

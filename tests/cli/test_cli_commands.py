@@ -110,7 +110,8 @@ def test_eval_of_a_run(own_store: Path) -> None:
     summary = restmcts(*asked, *methods, "--json").json()
     cells = {(row["method"], row["budget"], row["traces"]) for row in summary["rows"]}
     assert ("greedy", None, 1.0) in cells
-    assert {cell[1:] for cell in cells if cell[0] == "tot-bfs"} == {(6, None), (12, None)}
+    for name in ("tot-bfs", "oracle (tot-bfs)"):
+        assert {cell[1:] for cell in cells if cell[0] == name} == {(6, None), (12, None)}
     assert all(row["low"] <= row["accuracy"] <= row["high"] for row in summary["rows"])
     assert all(row["policy_tokens"] <= 12 for row in summary["rows"] if row["method"] != "greedy")
     table = restmcts(*asked, *methods).output
@@ -144,7 +145,7 @@ def test_eval_stops_hard_at_limits(own_store: Path) -> None:
 def test_eval_of_a_policy_alone(policy: Path, problems: Path, tmp_path: Path) -> None:
     asked = ("eval", "--policy", policy, "--problems", problems, "--root", tmp_path / "store", "--budget", 12)
     summary = restmcts(*asked, "--method", "self-consistency", "--json").json()
-    assert [row["method"] for row in summary["rows"]] == ["self-consistency"]
+    assert [row["method"] for row in summary["rows"]] == ["self-consistency", "oracle (self-consistency)"]
     assert "needs a value model" in refused(*asked, "--method", "mcts")
 
 

@@ -124,7 +124,7 @@ def test_an_evaluation_goes_on_with_more_problems(policy: Path, tmp_path: Path) 
     whole = evaluated(tmp_path / "store")
     assert whole["phase"] == first["phase"]
     problems_of = {row["method"]: row["problems"] for row in whole["rows"]}  # type: ignore[attr-defined]
-    assert problems_of == {"greedy": 10, "self-consistency": 10}
+    assert problems_of == {"greedy": 10, "self-consistency": 10, "oracle (self-consistency)": 10}
     asked = ("eval", "--policy", policy, "--problems", problems, "--root", tmp_path / "store", "--budget", 20)
     line = refused(*asked, "--method", "greedy", "--method", "self-consistency", "--limit", 7)
     assert "has 20 searches, and 14 are asked for" in line

@@ -20,9 +20,9 @@ from tests.cli.commands import SMALL, Done, refused
 from tests.plugins.conftest import SOURCE
 from tui.replay.player import Player
 
-ORIGIN = "restmcts-example 0.3"
+ORIGIN = "restmcts-example 0.4"
 
-LABELS = ("-o", "labels.rule=discounted", "-o", "labels.settings.discount=0.5")
+LIMITS = ("--budget", 60, "-o", "labels.rule=discounted", "-o", "labels.settings.discount=0.5")
 
 Command = Callable[..., Done]
 
@@ -38,7 +38,9 @@ def searched(
     problems.write_bytes(b"\n".join(orjson.dumps(row) for row in rows))
     root = folder / "store"
     models = ("--policy", policy, "--value", value)
-    with_plugins("search", "--problems", problems, *models, "--method", "dvts", "--root", root, *LABELS)
+    with_plugins(
+        "search", "--problems", problems, *models, "--method", "best-first-step", "--root", root, *LIMITS
+    )
     return root
 
 
@@ -49,7 +51,7 @@ def journal(root: Path, run: str) -> list[dict[str, Any]]:
 
 
 def test_a_method_is_one_short_file() -> None:
-    for name in ("dvts", "discounted", "expert_iteration"):
+    for name in ("best_first_step", "discounted", "expert_iteration"):
         assert len((SOURCE / "restmcts_example" / f"{name}.py").read_text("utf-8").splitlines()) < 80
 
 
@@ -61,7 +63,7 @@ def test_the_method_passes_its_own_checks(installed: Path) -> None:
         "-q",
         "-c",
         os.devnull,
-        SOURCE / "checks" / "dvts.py",
+        SOURCE / "checks" / "best_first_step.py",
     ]
     path = os.pathsep.join([str(installed), str(SOURCE.parents[2])])
     done = subprocess.run(words, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": path})
@@ -72,46 +74,57 @@ def test_methods_lists_what_is_installed(with_plugins: Command) -> None:
     rows = with_plugins("methods", "--json").json()
     found = [row for row in rows if row["distribution"] == "restmcts-example"]
     assert [(row["kind"], row["name"], row["version"]) for row in found] == [
-        ("search method", "dvts", "0.3"),
-        ("label rule", "discounted", "0.3"),
-        ("loop", "expert-iteration", "0.3"),
+        ("search method", "best-first-step", "0.4"),
+        ("label rule", "discounted", "0.4"),
+        ("loop", "expert-iteration", "0.4"),
     ]
     assert all(row["summary"] for row in rows)
     kinds = {"search method", "label rule", "data set", "grader", "loop"}
     assert {row["kind"] for row in rows} >= kinds
     shown = with_plugins("methods").output
-    assert ORIGIN in shown and "independent subtrees" in shown
+    assert ORIGIN in shown and "best of several first steps" in shown
 
 
 def test_search_stores_trees_and_what_they_came_from(searched: Path) -> None:
-    engines, graders, methods = journal(searched, "search-dvts")
+    engines, graders, methods = journal(searched, "search-best-first-step")
     assert engines == {"engines": {"transformers": f"restmcts {__version__}"}}
     assert graders == {"graders": {"math": f"restmcts {__version__}"}}
-    assert methods == {"search_methods": {"dvts": ORIGIN}}
+    assert methods == {"search_methods": {"best-first-step": ORIGIN}}
     assert check(searched) == []
 
 
 def test_the_player_replays_a_tree_without_the_distribution(searched: Path) -> None:
     with StoreReader(searched) as reader:
-        record = reader.record("search-dvts", "search/0")
+        record = reader.record("search-best-first-step", "search/0")
     player = Player(record)
     while player.position < player.length:
         player.forward()
-    assert player.record.header.method == "dvts"
+    assert player.record.header.method == "best-first-step"
     assert len(player.tree.nodes) == record.result.nodes > 1
     assert player.answer is not None and player.answer[0] == record.result.answer
 
 
 def test_eval_reads_budgets_and_answer_rules_off_the_trees(with_plugins: Command, own_store: Path) -> None:
-    asked = ("eval", "small", "--root", own_store, "--method", "dvts", "--budget", 20, "--budget", 40)
-    rows = with_plugins(*asked, "--limit", 3, "-o", "dvts.branch=2", "--json").json()["rows"]
+    asked = (
+        "eval",
+        "small",
+        "--root",
+        own_store,
+        "--method",
+        "best-first-step",
+        "--budget",
+        20,
+        "--budget",
+        40,
+    )
+    rows = with_plugins(*asked, "--limit", 3, "-o", "best-first-step.first_steps=2", "--json").json()["rows"]
     assert {(row["method"], row["budget"]) for row in rows} == {
-        (name, budget) for name in ("dvts", "dvts, majority") for budget in (20, 40)
+        (name, budget) for name in ("best-first-step", "oracle (best-first-step)") for budget in (20, 40)
     }
     assert all(0 < row["policy_tokens"] <= row["budget"] for row in rows)
     # A guided search asks for values whatever its answers are read by.
     assert all(row["value_tokens"] > 0 for row in rows)
-    assert journal(own_store, "small")[-1] == {"search_methods": {"dvts": ORIGIN}}
+    assert journal(own_store, "small")[-1] == {"search_methods": {"best-first-step": ORIGIN}}
     assert check(own_store) == []
 
 
@@ -128,8 +141,12 @@ def test_label_takes_the_settings_of_the_recipe(
 ) -> None:
     root = tmp_path / "store"
     shutil.copytree(searched, root)
-    with_plugins("label", "search-dvts", "--root", root, "--rule", "discounted")
-    lines = (root / "runs" / "search-dvts" / "labels" / "search.discounted.jsonl").read_bytes().splitlines()
+    with_plugins("label", "search-best-first-step", "--root", root, "--rule", "discounted")
+    lines = (
+        (root / "runs" / "search-best-first-step" / "labels" / "search.discounted.jsonl")
+        .read_bytes()
+        .splitlines()
+    )
     values = {value for line in lines for value in orjson.loads(line)["values"]}
     assert {1.0, 0.5} <= values <= {None, 0.0, *(0.5**power for power in range(20))}
 
@@ -157,5 +174,5 @@ def test_iterate_runs_a_loop(with_plugins: Command, tmp_path: Path) -> None:
 def test_without_the_distribution_its_names_are_unknown(own_store: Path) -> None:
     line = refused("label", "small", "--root", own_store, "--rule", "discounted")
     assert "unknown label rule 'discounted': choose from rest-mcts, " in line
-    line = refused("eval", "small", "--root", own_store, "--method", "dvts")
-    assert "unknown search method 'dvts': choose from greedy, " in line
+    line = refused("eval", "small", "--root", own_store, "--method", "best-first-step")
+    assert "unknown search method 'best-first-step': choose from greedy, " in line

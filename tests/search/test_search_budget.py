@@ -28,6 +28,8 @@ from tests.search.search_engines import Writer, engines, run, task
     empty=st.sampled_from([0.0, 0.3, 1.0]),
     early=st.booleans(),
     parallel=st.integers(1, 4),
+    greedy=st.booleans(),
+    stop=st.none() | st.floats(0.5, 0.99),
     seed=st.integers(0, 2**48),
     lengths=st.tuples(st.integers(1, 9), st.integers(1, 40)),
 )
@@ -39,11 +41,14 @@ def test_no_method_ever_overspends(
     empty: float,
     early: bool,
     parallel: int,
+    greedy: bool,
+    stop: float | None,
     seed: int,
     lengths: tuple[int, int],
 ) -> None:
     wanted = METHODS[method].settings
-    more: dict[str, Any] = {"parallel_rounds": parallel} if "parallel_rounds" in wanted.model_fields else {}
+    chosen_settings = {"parallel_rounds": parallel, "greedy_first": greedy, "stop_confidence": stop}
+    more: dict[str, Any] = {key: chosen_settings[key] for key in chosen_settings.keys() & wanted.model_fields}
     chosen = wanted(early_stop=early, **more)
     policy = Writer(depth=depth, empty=empty)
     sampling = Sampling(step_tokens=lengths[0], trace_tokens=lengths[1])

@@ -8,7 +8,7 @@ import pytest
 
 from restmcts.search.methods.mcts_improved import ImprovedMcts
 from restmcts.search.registry import METHODS
-from restmcts.search.requests import Propose, Value
+from restmcts.search.requests import Complete, Propose, Value
 from restmcts.search.testing import ScriptedSearch, scripted_search
 from store.events import Selected
 
@@ -113,6 +113,39 @@ def test_where_nothing_comes_no_more_is_drawn() -> None:
 def test_a_root_without_any_step_ends_the_search() -> None:
     found = scripted_search("mcts-improved", ImprovedMcts(rounds=0), propose={}, value={})
     assert (found.outcome.reason, found.answer) == ("exhausted", None)
+
+
+def test_a_greedy_trace_is_the_first_round() -> None:
+    """x and y come at temperature 0; the next round goes down to x, where only y is exhausted."""
+    draws = iter("xyz")
+    found = scripted_search(
+        "mcts-improved",
+        ImprovedMcts(greedy_first=True, rounds=2, early_stop=False),
+        propose=lambda path: next(draws),
+        value=lambda path: 0.75 if path[-1] == "y" else 0.5,
+        finished=lambda path: path[-1:] in {("y",), ("z",)},
+    )
+    first = found.asked[0]
+    assert isinstance(first, Complete) and (first.n, first.temperature) == (1, 0.0)
+    assert found.table() == {
+        (): (2, 0.625),
+        ("x",): (2, 0.625),  # the mean of y and z
+        ("x", "y"): (1, 0.75),
+        ("x", "z"): (1, 0.5),
+    }
+    assert (found.outcome.reason, found.node("x", "y").answer) == ("rounds", "y")
+
+
+def test_a_greedy_trace_that_ends_unfinished_is_gone_on_with() -> None:
+    draws = iter(["x", "", "y"])
+    found = scripted_search(
+        "mcts-improved",
+        ImprovedMcts(greedy_first=True, rounds=1, early_stop=False),
+        propose=lambda path: next(draws),
+        value=lambda path: 0.5,
+        finished={("x", "y")},
+    )
+    assert found.node("x", "y").finished and found.visits() == 1
 
 
 NOT_BY_VALUE = {"greedy", "self-consistency", "step-completions", "posterior-search"}

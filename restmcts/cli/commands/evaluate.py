@@ -70,16 +70,18 @@ def evaluate(
     The models and the test problems are those of a run, or of --policy and --problems. Methods run without
     early stop and without a limit of rounds, so that each may use its whole budget. A search that would take
     more than a --limit-… option allows ends before. Intervals are Wilson intervals, or bootstraps over
-    problems where the traces of a problem are read in many orders. The result is a phase of the run; the same
-    comparison is not made twice, and goes on with further problems if --limit is larger than before. The exit
-    code is 3 if searches failed.
+    problems where the traces of a problem are read in many orders. A row `oracle (METHOD)` says how often any
+    solution in a tree is right: no way to choose can be right more often. The result is a phase of the run;
+    the same comparison is not made twice, and goes on with further problems if --limit is larger than before.
+    The exit code is 3 if searches failed.
 
     A stored run may come from somebody else. So its problems are sent to a server only if --base-url repeats
     the address, and a file outside of the store is read only if the run has noted its content, or if
     --problems names it.
 
     Settings of a method are overridden by -o METHOD.KEY=VALUE, for example -o mcts.rounds=20; with --policy
-    also those of a recipe, for example -o models.engine=openai.
+    also those of a recipe, for example -o models.engine=openai. -o plugins=FILE runs a Python file, whose
+    methods can then be named.
     """
     from restmcts.cli.console import print_json
     from restmcts.cli.endings import end
@@ -90,6 +92,7 @@ def evaluate(
     from restmcts.loops.commands import Comparison, compare_methods
     from restmcts.loops.results import to_summary
     from restmcts.problems.registry import problem_files
+    from restmcts.recipe import nested_overrides, plugin_files
     from restmcts.search.settings import Limits
     from restmcts.settings import checked
     from store.run_files import read_evaluations
@@ -108,6 +111,7 @@ def evaluate(
     limits = checked(Limits, recipe.evaluation.limits.given | _given(given), "--limit")
     sets = _problems(recipe, problems, limit)
     files = problem_files(recipe.problems) if problems is None else []
+    files += plugin_files(nested_overrides(of_recipe))
     with open_run(root, name, recipe, sets, config=config, files=files, retry_failed=retry_failed) as opened:
         # Comparing the models of a run that has come to its end does not reopen it.
         done = run is None or opened.writer.is_finished
@@ -132,15 +136,14 @@ def _recipe(
 ) -> tuple[str, Recipe, str | None]:
     """The name of the run to write into, its recipe, and the text of its configuration if it exists."""
     from restmcts.errors import InputError
-    from restmcts.recipe import override_values
+    from restmcts.recipe import nested_overrides, override_values, parse_override, plugin_files
     from restmcts.stored_recipes import stored_recipe
 
     if run is not None:
-        if overrides:
-            raise InputError(
-                f"-o {overrides[0]!r}: run {run!r} keeps its recipe; only methods can be changed"
-            )
-        recipe, text = stored_recipe(root, run)
+        changed = [text for text in overrides if parse_override(text)[0] != ["plugins"]]
+        if changed:
+            raise InputError(f"-o {changed[0]!r}: run {run!r} keeps its recipe; only methods can be changed")
+        recipe, text = stored_recipe(root, run, plugin_files(nested_overrides(overrides)))
         return run, recipe, text
     if problems is None:
         raise InputError("give the problems to evaluate on with --problems")
@@ -151,7 +154,7 @@ def _recipe(
     }
     # A name on a server may hold anything; a run's name may not.
     name = re.sub(r"[^A-Za-z0-9._-]", "-", Path(str(policy)).name)[:90]
-    return f"eval-{name}", override_values(tables, overrides, "eval"), None
+    return f"eval-{name}", override_values(tables, overrides, "eval", load_plugins=True), None
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:

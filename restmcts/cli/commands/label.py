@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from restmcts.cli.options import ROOT, AsJson, Root
+from restmcts.cli.options import ROOT, AsJson, Plugins, Root
 
 
 def label(
@@ -15,21 +15,29 @@ def label(
     phase: Annotated[
         str | None, typer.Option("--phase", help="Only the trees of this phase [default: all phases].")
     ] = None,
+    plugin: Plugins = None,
     root: Root = ROOT,
     as_json: AsJson = False,
 ) -> None:
-    """Infer a quality value for every step of the stored trees; no model is needed."""
+    """Infer a quality value for every step of the stored trees; no model is needed.
+
+    With --plugin also by a rule of a Python file, whose code is run.
+    """
     from restmcts.cli.console import print_json, print_table
     from restmcts.cli.text import note
     from restmcts.labels import LABEL_RULES
     from restmcts.loops.stored.relabelling import relabel
+    from restmcts.plugins import load_named
     from restmcts.stored_recipes import stored_bootstrap, stored_labels, stored_text
     from store.writer import RunWriter
 
+    files = load_named(plugin or [])
     LABEL_RULES.origin(rule, "--rule")
     text = stored_text(root, run)
     labels = stored_labels(root, run, rule)
     with RunWriter.create_or_open(root, run, config=text, environment={}, note=note) as writer:
+        for file in files:
+            writer.note_input(file)
         rows = relabel(writer, run, labels, phase, stored_bootstrap(root, run))
     if as_json:
         print_json([{"phase": name, "trees": trees, "labelled": steps} for name, trees, steps in rows])

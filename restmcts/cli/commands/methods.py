@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from restmcts.cli.options import AsJson
+from restmcts.cli.options import AsJson, Plugins
 
 if TYPE_CHECKING:
     from restmcts.registry import Registry
 
 
-def methods(as_json: AsJson = False) -> None:
-    """List methods, rules, data sets, graders, engines and loops, also of other distributions."""
+def methods(plugin: Plugins = None, as_json: AsJson = False) -> None:
+    """List methods, rules, data sets, graders, engines and loops, also of other distributions.
+
+    With --plugin also those of a Python file, whose code is run.
+    """
     from restmcts.cli.console import print_json, print_table
     from restmcts.cli.text import say
+    from restmcts.plugins import load_named
 
+    load_named(plugin or [])
     tables = [(registry.kind, list(_rows(registry))) for registry in _registries()]
     if as_json:
         print_json([{"kind": kind, **row} for kind, rows in tables for row in rows])

@@ -47,6 +47,7 @@ def search(
     -o generation.settings.KEY=VALUE changes a setting of the method, and every other key of a recipe can be
     set too, for example -o models.dtype=bfloat16. A policy on a server: -o models.engine=openai
     -o models.openai.base_url=http://127.0.0.1:8000/v1; without --value it is asked for values itself.
+    A method from a Python file: --method NAME -o plugins=FILE.
     """
     from restmcts.cli.console import print_json
     from restmcts.cli.endings import end
@@ -65,11 +66,11 @@ def search(
     }
     if limit is not None:
         tables["problems"]["test_limit"] = limit
-    recipe = override_values(tables, override or [], "search")
+    recipe = override_values(tables, override or [], "search", load_plugins=True)
     sets = _splits(recipe)
     check_value(recipe, sets)
     name = run or f"search-{method}"
-    files = problem_files(recipe.problems)
+    files = [*problem_files(recipe.problems), *map(Path, recipe.plugins)]
     with open_run(
         root, name, recipe, sets, files=files, retry_failed=retry_failed, extendable=True
     ) as opened:

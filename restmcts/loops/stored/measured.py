@@ -10,6 +10,7 @@ from statistics import fmean
 from typing import Any
 
 from restmcts.evaluation.budgets import answers_at
+from restmcts.evaluation.ceiling import CEILING
 from restmcts.evaluation.comparison.runs import Measurement, Part, Point, Problem, RunFigures, Spent
 from restmcts.evaluation.outcomes import Outcomes, Reading, outcomes
 from restmcts.evaluation.usage import ORDERS
@@ -136,7 +137,7 @@ def outcomes_of_rows(
 
     def reading(record: SearchRecord) -> Reading:
         rules, budgets = wanted.get(asked(record.header), ({}, {}))
-        known = [rule for rule in rules if rule in RULES]
+        known = [rule for rule in rules if rule in RULES or rule == CEILING]
         return reading_of(record.header, known, list(budgets), orders=orders)
 
     found = outcomes(records, reading)

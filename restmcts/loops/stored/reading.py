@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from hashlib import blake2b
 
+from restmcts.evaluation.ceiling import CEILING
 from restmcts.evaluation.curves import CurvePoint, curve
 from restmcts.evaluation.outcomes import Reading
 from restmcts.evaluation.usage import ORDERS
@@ -39,7 +40,7 @@ def reading_of(
     settings = stored_settings(header)
     unvalued: set[str] = set()
     if settings is not None:
-        for rule in rules:
+        for rule in set(rules) - {CEILING}:
             alone = settings.model_copy(update={"answer_by": rule, "read_by": []})
             if not needs_value(header.method, alone):
                 unvalued.add(rule)

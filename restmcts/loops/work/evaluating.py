@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from restmcts.errors import InputError
+from restmcts.evaluation.ceiling import CEILING, ceiling_name
 from restmcts.evaluation.flops import flops_axis
 from restmcts.evaluation.outcomes import Outcomes, Reading, outcomes
 from restmcts.loops.results import Evaluated
@@ -38,6 +39,7 @@ def evaluate(
     limits: Limits | None = None,
     label: str | None = None,
     extendable: bool = False,
+    ceilings: bool = False,
 ) -> Evaluated:
     """Search every problem by every method once, at the largest budget, and read all budgets off it.
 
@@ -49,6 +51,7 @@ def evaluate(
         limits: further limits of a search; None: those of the recipe.
         label: what the rows are called instead of the method.
         extendable: number the searches problem by problem, so that further problems may follow later.
+        ceilings: add rows that say how often any solution in a tree is right.
 
     Returns:
         What was searched, with a row for each method, answer rule and budget.
@@ -76,7 +79,10 @@ def evaluate(
             stride=stride,
         )
         cuts: list[int | None] = [None] if one_trace else [*sorted(budgets)]
-        read |= dict.fromkeys((task.number for task in new), Read(first, names, cuts))
+        read_off = dict(names)
+        if ceilings and not one_trace:
+            read_off[CEILING] = ceiling_name(choice.method) + _differing(choice, methods)
+        read |= dict.fromkeys((task.number for task in new), Read(first, read_off, cuts))
         tasks += new
     with run.workers(models) as workers:
         searched = run_tasks(run, phase, tasks, workers)
@@ -94,7 +100,8 @@ def evaluate(
 class Read:
     """What is read off the trees of one choice of a method, whose first tree has the number ``first``.
 
-    ``names``: what the row of each answer rule is called; ``cuts``: the budgets, None for the whole tree.
+    ``names``: what the row of each answer rule is called, and that of the ceiling; ``cuts``: the budgets,
+    None for the whole tree.
     """
 
     first: int

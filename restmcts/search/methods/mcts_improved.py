@@ -13,12 +13,20 @@ from random import Random
 from pydantic import Field
 
 from restmcts.search.methods.mcts import backup
-from restmcts.search.moves import Moves, Outcome, at_gate, declare_finished, draw_steps, grow
+from restmcts.search.moves import (
+    Moves,
+    Outcome,
+    at_gate,
+    declare_finished,
+    draw_steps,
+    greedy_trace,
+    grow,
+)
 from restmcts.search.recorder import Recorder
 from restmcts.search.registry import SearchMethod
 from restmcts.search.requests import Prefix
 from restmcts.search.rounds import Rounds
-from restmcts.search.settings import Method, RuleName
+from restmcts.search.settings import GreedyFirst, RuleName
 from store.selection import allowed_children, upper_confidence
 from store.tree import Node, Tree
 
@@ -26,7 +34,7 @@ WALK_STEPS = 5
 """How many steps a walk is expected to sample while none has ended."""
 
 
-class ImprovedMcts(Method):
+class ImprovedMcts(GreedyFirst):
     """MCTS* for small budgets: every sampled token stays in the tree.
 
     A round selects a node, walks from there to a finished solution one valued step at a time, and backs
@@ -90,11 +98,16 @@ def improved_mcts(recorder: Recorder, settings: ImprovedMcts, random: Random) ->
     run = partial(walk, settings=settings)
     exhausted: set[int] = set()  # ends of walks: going there again would tell nothing new
     gate: int | None = None
+    greedy_left = settings.greedy_first
     while True:
         more = rounds.left > 0 and gate is None and not tree.root.finished
-        if more and not rounds.full:
+        if greedy_left:
+            greedy_left = False
+            rounds.select(tree.root, exhausted)
+            leaf: Node | None = yield from greedy_walk(recorder, random, settings)
+        elif more and not rounds.full:
             node = select(tree, settings, random, exhausted, rounds)
-            leaf: Node | None = yield from rounds.begin(node, exhausted, run, WALK_STEPS)
+            leaf = yield from rounds.begin(node, exhausted, run, WALK_STEPS)
         elif rounds.running:
             leaf = yield from rounds.join()
         else:
@@ -141,6 +154,13 @@ def may_widen(node: Node, settings: ImprovedMcts, rounds: Rounds) -> bool:
     visits = node.visits + rounds.pending_visits[node.id]
     children = len(node.children) + rounds.running.count(node.id)
     return children < allowed_children(visits, settings.widening)
+
+
+def greedy_walk(recorder: Recorder, random: Random, settings: ImprovedMcts) -> Moves:
+    """A greedy trace from the root as a round; where it ends unfinished, a walk goes on from its end."""
+    leaf: Node = yield from greedy_trace(recorder)
+    end: int = yield from walk(recorder, leaf, random, settings)
+    return recorder.tree.nodes[end]
 
 
 def walk(recorder: Recorder, node: Node, random: Random, settings: ImprovedMcts) -> Moves:

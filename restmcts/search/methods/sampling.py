@@ -10,7 +10,8 @@ from restmcts.search.moves import Moves, Outcome, at_gate, critique, value_nodes
 from restmcts.search.recorder import Recorder
 from restmcts.search.registry import SearchMethod
 from restmcts.search.requests import Complete, Prefix, Trace
-from restmcts.search.settings import Method, RuleName
+from restmcts.search.settings import GreedyFirst, Method, RuleName
+from restmcts.search.stopping import traces_needed
 from store.answers import RULES
 from store.events import Extended
 from store.tree import Node
@@ -42,10 +43,19 @@ class Greedy(Method):
         return trace
 
 
-class Traces(Method):
+class Traces(GreedyFirst):
     """Independent whole traces: Self-Consistency and Best-of-N."""
 
     samples: int = Field(default=0, ge=0, description="traces to sample; 0: until the token budget is spent")
+    stop_confidence: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description=(
+            "stop when the answer leads with a larger posterior probability (Adaptive-Consistency uses 0.95);"
+            " none: never"
+        ),
+    )
 
     @property
     def endless(self) -> bool:
@@ -79,23 +89,43 @@ def sample_traces(recorder: Recorder, settings: Traces, random: Random) -> Moves
     """Independent traces, valued where the answer rule needs it, until there are enough.
 
     Ends early at a finished trace that reaches the gate, if the rule reads values. Traces are then drawn
-    one at a time, as those after it would be for nothing.
+    one at a time, as those after it would be for nothing. With ``stop_confidence``, as many are drawn at a
+    time as are needed at least before the answer can be sure enough.
     """
-    outcome: Outcome | None = yield from sample_below(
-        recorder, settings, recorder.tree.root, settings.samples or UNLIMITED
-    )
-    return outcome or Outcome("samples")
+    tree, constants = recorder.tree, settings.answer_constants()
+    left, temperature = settings.samples or UNLIMITED, 0.0 if settings.greedy_first else None
+    while left > 0:
+        wanted = 1 if temperature == 0 else left
+        if settings.stop_confidence is not None:
+            needed = traces_needed(tree, settings.answer_by, settings.stop_confidence, constants)
+            wanted = min(wanted, needed)
+        before = len(tree.traces.get(0, ()))
+        ended: Outcome | None = yield from sample_below(recorder, settings, tree.root, wanted, temperature)
+        if ended:
+            return ended
+        drawn = len(tree.traces.get(0, ())) - before
+        if drawn < wanted or drawn == 0:
+            break
+        left, temperature = left - drawn, None
+    return Outcome("samples")
 
 
-def sample_below(recorder: Recorder, settings: Method, node: Node, wanted: int) -> Moves:
+def sample_below(
+    recorder: Recorder, settings: Method, node: Node, wanted: int, temperature: float | None = None
+) -> Moves:
     """Sample ``wanted`` whole traces from ``node``, fewer where the policy has no more.
+
+    Args:
+        temperature: None for that of the sampling settings.
 
     Returns:
         The outcome of a search that ends early; else None.
     """
     may_stop = settings.early_stop and RULES[settings.answer_by].reads != "nothing"
     while wanted > 0:
-        traces: list[Trace] = yield Complete(Prefix(node.id), 1 if may_stop else wanted)
+        traces: list[Trace] = yield Complete(
+            Prefix(node.id), 1 if may_stop else wanted, temperature=temperature
+        )
         if not traces:
             break
         wanted -= len(traces)
@@ -142,6 +172,11 @@ def value_trace(recorder: Recorder, nodes: list[Node], settings: Method) -> Move
         yield from value_nodes(recorder, nodes[-1:])
 
 
+def exchangeable_traces(settings: Traces) -> int | None:
+    """From which trace on the order means nothing; None where it decided how many there are."""
+    return None if settings.stop_confidence is not None else int(settings.greedy_first)
+
+
 GREEDY = SearchMethod(
     Greedy,
     greedy,
@@ -156,7 +191,7 @@ SELF_CONSISTENCY = SearchMethod(
     "majority vote over sampled traces",
     answers=("majority", "value-vote", "calibrated-vote"),
     values=reads_values,
-    exchangeable=0,
+    exchangeable=exchangeable_traces,
     row_names=ROW_NAMES,
 )
 BEST_OF_N = SearchMethod(
@@ -165,6 +200,6 @@ BEST_OF_N = SearchMethod(
     "the sampled trace with the best step values",
     answers=("best-last", "best-minimum", "best-product", "posterior-vote"),
     values=reads_values,
-    exchangeable=0,
+    exchangeable=exchangeable_traces,
     row_names=ROW_NAMES,
 )

@@ -1,0 +1,72 @@
+"""The ceiling of a search: whether any of its solutions is right (pass@k of all that it found).
+
+No way to choose an answer from the same trees can be right more often. The ceiling reads the verdicts of the
+oracle, so it is a figure of evaluations. It is no answer rule: a search cannot be answered by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from restmcts.evaluation.budgets import GENERATED, AnswerAt, Axis, ascending
+from store.events import SearchRecord, Stopped, Verified
+from store.tree import Tree, fold
+
+CEILING: Final = "oracle"
+"""How the names of ceilings begin, and what stands in a row of one where others have their answer rule."""
+
+
+def ceiling_name(method: str) -> str:
+    """What an evaluation calls the ceiling of a method."""
+    return f"{CEILING} ({method})"
+
+
+def is_ceiling(name: str) -> bool:
+    """Whether a row of an evaluation is a ceiling, and not what a method answers."""
+    return name.startswith(f"{CEILING} (")
+
+
+def solved_at(
+    record: SearchRecord, budgets: Sequence[float | None], axis: Axis = GENERATED
+) -> list[AnswerAt]:
+    """Whether a search had found a right solution when it is cut at each budget.
+
+    ``correct`` is True if any solution in the tree is right. It is None if none is and the grader reached no
+    verdict on some, and False otherwise, also for a search that failed. ``answer`` is that of the first right
+    solution.
+
+    Args:
+        record: a verified search.
+        budgets: in what ``axis`` counts, in any order; None: not cut.
+        axis: what a budget counts.
+
+    Returns:
+        One for each budget, from the smallest to the largest.
+    """
+    verdicts = {node.id: node.correct for node in fold(record.events).finished()}
+    events = [event for event in record.events if not isinstance(event, Verified)]
+    found = []
+    tree = Tree()
+    position = 0
+    for budget in ascending(budgets):
+        while position < len(events):
+            event = events[position]
+            if budget is not None and axis.of(tree.cost) + axis.of(event.cost) > budget:
+                break
+            tree.apply(event)
+            position += 1
+        found.append(_solved(tree, budget, verdicts))
+    return found
+
+
+def _solved(tree: Tree, budget: float | None, verdicts: dict[int, bool | None]) -> AnswerAt:
+    stopped: Stopped | None = tree.stopped
+    if stopped is not None and stopped.reason == "failed":
+        return AnswerAt(budget, None, False, tree.cost)
+    finished = tree.finished()
+    right = next((node for node in finished if verdicts[node.id]), None)
+    if right is not None:
+        return AnswerAt(budget, right.answer, True, tree.cost)
+    unknown = any(verdicts[node.id] is None for node in finished)
+    return AnswerAt(budget, None, None if unknown else False, tree.cost)

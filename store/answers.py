@@ -7,7 +7,7 @@ or cut at a smaller budget. Answers are compared as they are stored: normalized 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf, prod
 from typing import Literal
@@ -164,7 +164,11 @@ def posterior_vote(tree: Tree, constants: AnswerConstants) -> Answer | None:
 
     The confidence is the sum of the posterior of the solutions that give the answer.
     """
-    chances = posterior(tree, constants)
+    return vote_by_chances(tree, posterior(tree, constants), constants)
+
+
+def vote_by_chances(tree: Tree, chances: Sequence[float], constants: AnswerConstants) -> Answer | None:
+    """What :func:`posterior_vote` answers, from the chances of the nodes that are right."""
     return _vote(tree, lambda node: chances[node.id], "posterior-vote", constants, whole=1.0)
 
 

@@ -16,7 +16,7 @@ product of q over its steps.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import exp, log
 from statistics import fmean
@@ -137,7 +137,12 @@ def step_length(step: Step) -> int:
 
 
 def posterior(tree: Tree, constants: AnswerConstants) -> list[float]:
-    """For each node, the chance that its partial solution is right.
+    """For each node, the chance that its partial solution is right; see :func:`products`."""
+    return products(tree, lambda node: shares(tree, node, constants))
+
+
+def products(tree: Tree, divide: Callable[[Node], Shares]) -> list[float]:
+    """For each node, the product of the shares on its path, given how nodes divide.
 
     A finished solution has no right continuation: what lies below one has the chance 0. So the chances of the
     finished nodes add up to at most 1.
@@ -146,6 +151,6 @@ def posterior(tree: Tree, constants: AnswerConstants) -> list[float]:
     for node in tree.nodes:
         if node.children:
             here = 0.0 if node.finished else found[node.id]
-            for number, share in zip(node.children, shares(tree, node, constants).children, strict=True):
+            for number, share in zip(node.children, divide(node).children, strict=True):
                 found[number] = here * share
     return found

@@ -216,6 +216,19 @@ def test_it_stops_when_its_answer_is_sure_enough() -> None:
     assert first.outcome.reason == "exhausted"
 
 
+@given(st.integers(0, 10**6), st.floats(0.2, 0.9))
+@settings(max_examples=40, deadline=None)
+def test_it_stops_at_the_first_moment_at_which_the_rule_is_sure_enough(seed: int, gate: float) -> None:
+    found = searched(*world(seed, 3, 2), steps=30, early_stop=True, end_gate=gate)
+    sure = []
+    for place, event in [*enumerate(found.events), (len(found.events), Selected(0))]:
+        if isinstance(event, Selected):
+            answer = RULES["posterior-vote"].run(fold(found.events[:place]), AnswerConstants())
+            sure.append(answer is not None and (answer.confidence or 0.0) >= gate)
+    assert not any(sure[:-1])
+    assert sure[-1] == (found.outcome.reason == "gate")
+
+
 @given(st.integers(0, 10**6), st.integers(2, 4), st.integers(2, 5))
 @settings(max_examples=30, deadline=None)
 def test_steps_that_are_drawn_at_the_same_time_are_at_different_nodes(

@@ -18,6 +18,7 @@ from transformers import (
 )
 
 from restmcts.errors import InputError, PhaseError
+from restmcts.evaluation.answer_file import ANSWERS
 from restmcts.prompts import load_format, problem_tokens
 from restmcts.training.batches import UNLABELLED, collate
 from restmcts.training.samples import value_chains
@@ -28,6 +29,7 @@ from restmcts.training.value_held_out import predict_values
 from restmcts.training.value_losses import value_loss
 from restmcts.training.value_model import backbone, value_model
 from restmcts.training.value_nodes import unique_labels
+from store.files.folders import find_whole, marked_files
 from store.records import ValueSample
 from tests.training.training_models import TOKEN, Weights, judged_sums, step, write_policy
 
@@ -352,3 +354,24 @@ def test_policies_of_another_width_work_too(tmp_path: Path) -> None:
     folder = write_policy(tmp_path / "narrow", layers=1, width=32)
     settings = SETTINGS.model_copy(update={"updates": 1})
     assert train_value(folder, judged_sums(8), settings, tmp_path / "v", device="cpu").updates == 1
+
+
+def test_what_is_written_beside_a_value_model_is_a_part_of_its_folder(policy: Path, tmp_path: Path) -> None:
+    """It can use the model, it is there with the model or not at all, and it is not that of a later model."""
+    settings, rows = SETTINGS.model_copy(update={"updates": 2}), judged_sums(8)
+
+    def fails(folder: Path) -> None:
+        raise PhaseError("no trees")
+
+    def writes(folder: Path) -> None:
+        assert any(predict_values(folder, rows, max_length=99, device="cpu"))
+        (folder / ANSWERS).write_bytes(b"{}")
+
+    first, second = tmp_path / "first", tmp_path / "second"
+    with pytest.raises(PhaseError, match="no trees"):
+        train_value(policy, rows, settings, first, beside=fails, device="cpu")
+    assert not first.exists()
+    train_value(policy, rows, settings, first, beside=writes, device="cpu")
+    assert ANSWERS in (marked_files(first) or {}) and find_whole(first)
+    train_value(first, rows, settings, second, device="cpu")
+    assert find_whole(second) and not (second / ANSWERS).exists()

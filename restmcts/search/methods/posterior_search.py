@@ -20,9 +20,9 @@ from restmcts.search.recorder import Recorder
 from restmcts.search.registry import SearchMethod
 from restmcts.search.requests import AskBudget, BudgetLeft, Prefix, Propose, ProposeEach
 from restmcts.search.settings import Method, RuleName
-from store.answers import RULES
+from store.answers import RULES, Answer, vote_by_chances
 from store.events import Selected, Step
-from store.posterior import NO_CHILDREN, Shares, probability_source, shares, step_length, step_value
+from store.posterior import NO_CHILDREN, Shares, probability_source, products, shares, step_length, step_value
 from store.tree import Node
 
 HIT = 0.5
@@ -278,10 +278,17 @@ class Search:
         """The node of the answer, where its confidence reaches the stop threshold."""
         if not self.solutions:
             return None
-        found = RULES[self.settings.answer_by].run(self.recorder.tree, self.constants)
+        found = self._answer()
         if found is None or found.confidence is None or found.confidence < self.settings.end_gate:
             return None
         return found.node
+
+    def _answer(self) -> Answer | None:
+        tree, rule = self.recorder.tree, self.settings.answer_by
+        if rule != "posterior-vote":
+            return RULES[rule].run(tree, self.constants)
+        chances = products(tree, lambda node: self.shares[node.id])  # all shares are known already
+        return vote_by_chances(tree, chances, self.constants)
 
 
 WORDS = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+|[^\w\s.,;:!?\"'`…]")

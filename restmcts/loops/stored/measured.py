@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from restmcts.evaluation.budgets import answers_at
-from restmcts.evaluation.comparison.runs import Measurement, Part, Point, Problem, RunFigures, Spent
+from restmcts.evaluation.comparison.runs import Measurement, Part, Point, RunFigures, Spent
+from restmcts.evaluation.outcomes import Problem
 from restmcts.export.trees import read_trees
 from restmcts.recipe import parsed
 from restmcts.search.registry import METHODS, row_name

@@ -138,7 +138,7 @@ def _accuracy(arm: Arm, point: Point) -> Accuracy:
         point=point,
         runs=len(measured),
         problems=max(one.problems for one in measured),
-        accuracy=_share(measured),
+        accuracy=accuracy_of(measured),
         policy_tokens=fmean(one.policy_tokens for one in measured),
         value_tokens=fmean(one.value_tokens for one in measured),
         data_tokens=fmean(spent),
@@ -153,7 +153,8 @@ def _data_tokens(spent: Mapping[tuple[int, Part], Spent], iteration: int) -> int
     )
 
 
-def _share(measured: Sequence[Measurement]) -> Interval:
+def accuracy_of(measured: Sequence[Measurement]) -> Interval:
+    """The mean accuracy over runs, with its 95 % interval."""
     answers = [one.answers for one in measured if one.answers]
     if len(answers) < len(measured):
         # Without the single answers, what runs have in common is not known.

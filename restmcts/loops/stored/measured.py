@@ -71,14 +71,14 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def _measured(layout: RunLayout, journal: Journal, notes: list[str]) -> dict[Point, Measurement]:
     by_phase: dict[str, list[Evaluation]] = {}
     for row in read_evaluations(layout):
-        if _is_of_the_loop(row.phase):
+        if of_the_loop(row.phase):
             by_phase.setdefault(row.phase, []).append(row)
     found: dict[Point, Measurement] = {}
     for phase, rows in by_phase.items():
         if phase not in journal.phases or journal.phases[phase].status != "done":
             notes.append(f"phase {phase} is not done; left out")
             continue
-        for row, answers in zip(rows, _answers(layout, phase, rows, notes), strict=True):
+        for row, answers in zip(rows, outcomes(layout, phase, rows, notes), strict=True):
             point = Point(phase.startswith("final."), row.iteration or 0, row.method, row.traces)
             found[point] = Measurement(
                 row.correct, row.problems, row.policy_tokens, row.value_tokens, answers
@@ -86,15 +86,15 @@ def _measured(layout: RunLayout, journal: Journal, notes: list[str]) -> dict[Poi
     return found
 
 
-def _is_of_the_loop(phase: str) -> bool:
+def of_the_loop(phase: str) -> bool:
     """Whether a phase was part of the recipe, and not asked for by `restmcts eval`."""
     return phase.partition(".")[0].isdecimal() or phase.startswith("final.")
 
 
-def _answers(
+def outcomes(
     layout: RunLayout, phase: str, rows: Sequence[Evaluation], notes: list[str]
 ) -> Sequence[Answers | None]:
-    """The verdicts behind each row, as far as the stored trees give them."""
+    """The outcomes behind each row, as far as the stored trees give them; ``notes`` gets what they do not."""
     try:
         found = verdicts(read_trees(layout.root, layout.run, phase), rows)
     except StoreError as error:

@@ -23,6 +23,7 @@ from restmcts.cli.commands import (
     methods,
     model,
     power,
+    report,
     search,
     show,
     store,
@@ -81,6 +82,7 @@ app.add_typer(train.app, name="train")
 app.command("runs")(show.runs)
 app.command("show")(show.show)
 app.command("compare")(compare.compare)
+app.command("report")(report.report)
 app.command("power")(power.power)
 app.add_typer(export.app, name="export")
 app.add_typer(store.app, name="store")

@@ -15,13 +15,14 @@ class AnswerAt:
     """What a search answers when it is cut at ``budget`` generated tokens (None: not cut).
 
     ``correct`` is None where the grader reached no verdict. ``cost`` is what it had taken by then, at most
-    the budget.
+    the budget. ``confidence`` is the chance that the rule gives its answer, None where it gives none.
     """
 
     budget: int | None
     answer: str | None
     correct: bool | None
     cost: Cost
+    confidence: float | None = None
 
 
 def answers_at(

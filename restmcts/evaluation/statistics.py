@@ -42,12 +42,11 @@ def wilson(correct: float, total: int, level: float = 0.95) -> Interval:
     if total == 0:
         return Interval(0.0, 0.0, 1.0)
     share = correct / total
-    bounds = [
-        binomtest(count, total).proportion_ci(level, "wilson")
-        for count in (math.floor(correct + 1e-9), math.ceil(correct - 1e-9))
-    ]
+    below, above = math.floor(correct + 1e-9), math.ceil(correct - 1e-9)
+    low = float(binomtest(below, total).proportion_ci(level, "wilson").low)
+    high = float(binomtest(above, total).proportion_ci(level, "wilson").high)
     # Rounding must not push a bound past the share itself, at 0 and at 1.
-    return Interval(share, max(0.0, min(share, bounds[0].low)), min(1.0, max(share, bounds[1].high)))
+    return Interval(share, max(0.0, min(share, low)), min(1.0, max(share, high)))
 
 
 def newcombe(first: Interval, second: Interval) -> Interval:

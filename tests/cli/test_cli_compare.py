@@ -29,7 +29,9 @@ def test_a_run_does_not_differ_from_its_copy(pair: Path) -> None:
     assert {row["point"]["method"] for row in found["differences"]} >= {"greedy", "mcts-improved", "mcts"}
     for row in found["differences"]:
         assert row["paired"] and not row["shown"] and row["problems"] == 8, row
-        assert row["interval"] == {"value": 0, "low": 0, "high": 0}
+        assert row["interval"]["value"] == 0 and row["interval"]["high"] > 0.3, "eight problems show little"
+        assert row["p_value"] == row["corrected"] == 1 and row["family"] == len(found["differences"])
+        assert row["needed"] is None and "flips" not in row
     data = [row for row in found["spending"] if (row["iteration"], row["part"]) == (1, "data")]
     assert [row["generated_tokens"] for row in data] == [800, 800]
 
@@ -37,11 +39,37 @@ def test_a_run_does_not_differ_from_its_copy(pair: Path) -> None:
 def test_runs_of_other_stores_and_the_forms_of_output(pair: Path, tmp_path: Path) -> None:
     picture = tmp_path / "picture.svg"
     done = restmcts("compare", f"{pair}/small", "other", "--root", pair, "--markdown", "--picture", picture)
-    assert "| 1 | greedy | small (budget=40) | small (budget=41) | +0.0 | 0.0 to 0.0 | 1 | 8 |" in done.output
+    assert (
+        "| 1 | greedy | small (budget=40) | small (budget=41) | +0.0 | -32.4 to 32.4 | 1 | 1 | 8 |"
+        in done.output
+    )
     assert "- no difference shown between small (budget=40) and small (budget=41)" in done.output
     assert b"<svg" in picture.read_bytes()
     plain = restmcts("compare", "small", "--root", pair).output
     assert "accuracy on held-out problems" in plain and "differences" not in plain
+
+
+def test_methods_are_compared_at_each_budget(store: Path) -> None:
+    """greedy has no budget, and takes part at each of them; the verdict of every pair is printed."""
+    found = json.loads(restmcts("compare", "small", "--root", store, "--methods", "--flips", "--json").output)
+    closing = [row for row in found["accuracies"] if row["point"]["made"] == "closing"]
+    at_two = {row["method"] for row in closing if row["point"]["traces"] == 2}
+    assert at_two >= {"greedy", "best-of-n, majority", "best-of-n, best-last", "mcts"}
+    pairs = [row for row in found["differences"] if row["point"]["made"] == "closing"]
+    assert len([row for row in pairs if row["point"]["traces"] == 2]) == len(at_two) * (len(at_two) - 1) / 2
+    for row in found["differences"]:
+        won, lost = (len(row["flips"][kind]) for kind in ("right_to_wrong", "wrong_to_right"))
+        assert row["paired"] and row["interval"]["value"] * row["problems"] == pytest.approx(won - lost)
+    assert {row["family"] for row in found["differences"]} == {len(found["differences"])}
+
+
+def test_methods_against_one_of_them_as_text(store: Path) -> None:
+    done = restmcts("compare", "small", "--root", store, "--methods", "--against", "greedy", "--markdown")
+    assert "| closing | 2 traces | mcts | greedy |" in done.output.replace("\\", "")
+    assert "at 2 traces at the end (Holm-corrected p" in done.output
+    assert "p-values are corrected for that number" in done.errors
+    plain = restmcts("compare", "small", "--root", store, "--methods", "--flips", "--margin", "2").output
+    assert "accuracy of methods" in plain and "problems that change" in plain
 
 
 def test_nothing_is_written_to_the_store(pair: Path) -> None:
@@ -66,6 +94,11 @@ def test_hostile_names_stay_text(pair: Path) -> None:
         (("elsewhere/small",), "no such folder"),
         (("small", "--picture", "a.pdf"), ".svg or .png"),
         (("small", "--json", "--markdown"), "exclude each other"),
+        (("small", "--phase", "final.evaluate"), "--phase goes with --methods"),
+        (("small", "--methods", "--picture", "a.svg"), "restmcts report"),
+        (("small", "--methods", "--phase", "9.evaluate"), "no evaluation '9.evaluate'; it has"),
+        (("small", "--methods", "--against", "mctz"), "--against 'mctz': nothing of that name; there are"),
+        (("small", "other", "--against", "mctz"), "there are small (budget=40), small (budget=41)"),
     ],
 )
 def test_bad_input_is_named(pair: Path, arguments: tuple[str, ...], message: str) -> None:

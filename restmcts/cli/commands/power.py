@@ -57,8 +57,8 @@ def power(
     apart = formulas.likely_discordant(gap, low) if discordant is None else discordant / 100
     if apart < gap:
         raise InputError(
-            f"--discordant {100 * apart:g} is less than --difference {difference:g}: a difference needs at least"
-            " so many problems that tell the sides apart"
+            f"--discordant {100 * apart:g} is less than --difference {difference:g}: so many problems have to"
+            " tell the sides apart"
         )
     rows = [
         {

@@ -52,11 +52,12 @@ def test_runs_of_other_stores_and_the_forms_of_output(pair: Path, tmp_path: Path
 def test_methods_are_compared_at_each_budget(store: Path) -> None:
     """greedy has no budget, and takes part at each of them; the verdict of every pair is printed."""
     found = json.loads(restmcts("compare", "small", "--root", store, "--methods", "--flips", "--json").output)
-    closing = [row for row in found["accuracies"] if row["point"]["made"] == "closing"]
-    at_two = {row["method"] for row in closing if row["point"]["traces"] == 2}
-    assert at_two >= {"greedy", "best-of-n, majority", "best-of-n, best-last", "mcts"}
+    closing = {row["method"] for row in found["accuracies"] if row["point"]["made"] == "closing"}
+    assert closing == {"best-of-n, last", "mcts", "self-consistency"}
     pairs = [row for row in found["differences"] if row["point"]["made"] == "closing"]
-    assert len([row for row in pairs if row["point"]["traces"] == 2]) == len(at_two) * (len(at_two) - 1) / 2
+    assert len(pairs) == 3 and all(row["point"]["traces"] == 2 for row in pairs)
+    iteration = {row["method"] for row in found["accuracies"] if row["point"]["traces"] == 3}
+    assert iteration == {"greedy", "mcts-improved"}
     for row in found["differences"]:
         won, lost = (len(row["flips"][kind]) for kind in ("right_to_wrong", "wrong_to_right"))
         assert row["paired"] and row["interval"]["value"] * row["problems"] == pytest.approx(won - lost)
@@ -64,9 +65,10 @@ def test_methods_are_compared_at_each_budget(store: Path) -> None:
 
 
 def test_methods_against_one_of_them_as_text(store: Path) -> None:
-    done = restmcts("compare", "small", "--root", store, "--methods", "--against", "greedy", "--markdown")
-    assert "| closing | 2 traces | mcts | greedy |" in done.output.replace("\\", "")
-    assert "at 2 traces at the end (Holm-corrected p" in done.output
+    done = restmcts("compare", "small", "--root", store, "--methods", "--against", "mcts", "--markdown")
+    assert "| closing | 2 traces | best-of-n, last | mcts |" in done.output
+    assert "self-consistency | mcts |" in done.output and "best-of-n, last | self" not in done.output
+    assert "at 2 traces at the end (" in done.output
     assert "p-values are corrected for that number" in done.errors
     plain = restmcts("compare", "small", "--root", store, "--methods", "--flips", "--margin", "2").output
     assert "accuracy of methods" in plain and "problems that change" in plain

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Sequence
 from importlib.resources import files
@@ -13,6 +14,9 @@ from restmcts.cli.text import visible
 from restmcts.evaluation.comparison.tables import Table
 from restmcts.evaluation.report.content import Report
 from restmcts.evaluation.report.figures import Picture
+
+_NUMBERS = re.compile(r"(([-+]?[\d,.]+(e-?\d+)?%?)( (to|-) [-+]?[\d,.]+%?)?)?|unpaired")
+"""Cells that are set to the right: a number, an interval, or nothing."""
 
 MOST_ROWS = 500
 """Rows of a table that are on the page; --json has all."""
@@ -74,9 +78,7 @@ def _places(table: Table) -> Sequence[int]:
 
 
 def _is_number(cell: Any) -> bool:
-    if isinstance(cell, int | float):
-        return True
-    return isinstance(cell, str) and (cell in ("", "-") or cell.lstrip("+-–")[:1].isdigit())
+    return isinstance(cell, int | float) or (isinstance(cell, str) and _NUMBERS.fullmatch(cell) is not None)
 
 
 def _data_uri(picture: Picture) -> str:

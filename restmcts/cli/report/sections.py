@@ -108,8 +108,8 @@ def headline(report: Report) -> list[str]:
         f" {one.leads} of {one.others} other{'' if one.others == 1 else 's'}"
         for one in report.leaders
     ]
-    shown = [row.verdict for row in report.arms.latest if row.shown]
-    undecided = [row for row in report.arms.latest if not row.shown]
+    shown = [row.verdict for row in report.arms.latest if row.shown or row.equal]
+    undecided = [row for row in report.arms.latest if not (row.shown or row.equal)]
     if shown or undecided:
         told = shown[:4] + told
         if undecided:

@@ -22,13 +22,15 @@ class Budget:
     """Where methods are compared: with the models of an iteration, at a budget a problem.
 
     The budget is in mean traces where that is known, for the tokens of a trace differ between seeds, and else
-    in generated tokens. With neither, methods go on until they end by themselves.
+    in generated tokens. With neither, methods go on until they end by themselves. ``arm`` is that of runs
+    where there are several: methods are compared in one arm, and arms by one method.
     """
 
     made: Made
     iteration: int
     traces: float | None = None
     tokens: int | None = None
+    arm: str = ""
 
     @property
     def amount(self) -> str:
@@ -44,8 +46,14 @@ class Budget:
 
     @property
     def text(self) -> str:
-        """Budget and iteration, in words."""
-        return f"{'with' if self.amount == 'no limit' else 'at'} {self.amount} {self.when}"
+        """Budget, iteration and arm, in words."""
+        of_arm = f" of {self.arm}" if self.arm else ""
+        return f"{'with' if self.amount == 'no limit' else 'at'} {self.amount} {self.when}{of_arm}"
+
+    @property
+    def evaluation(self) -> tuple[str, Made, int]:
+        """The evaluation that the budget is one of."""
+        return self.arm, self.made, self.iteration
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +110,20 @@ def method_accuracies(scored: Sequence[Scored]) -> list[MethodAccuracy]:
     ]
 
 
+def with_several(scored: Sequence[Scored]) -> list[Scored]:
+    """The methods of evaluations of more than one method."""
+    names: dict[tuple[str, Made, int], set[str]] = defaultdict(set)
+    for one in scored:
+        if isinstance(one.point, Budget):
+            names[one.point.evaluation].add(one.name)
+    return [one for one in scored if isinstance(one.point, Budget) and len(names[one.point.evaluation]) > 1]
+
+
 def _points(row: MethodRow, rows: Sequence[MethodRow]) -> list[Budget]:
     """The point of a row, and without a limit also every budget that has room for what it took."""
     if row.point.tokens is not None:
         return [_named(row.point)]
-    same = [
-        other.point
-        for other in rows
-        if (other.point.made, other.point.iteration) == (row.point.made, row.point.iteration)
-    ]
+    same = [other.point for other in rows if other.point.evaluation == row.point.evaluation]
     tokens = row.measurement.policy_tokens
     room = [_named(point) for point in same if point.tokens is not None and _has_room(point, tokens)]
     return list(dict.fromkeys([_named(row.point), *room]))
@@ -125,6 +138,7 @@ def _named(point: Budget) -> Budget:
     return point if point.traces is None else replace(point, tokens=None)
 
 
-def _order(point: Budget) -> tuple[bool, int, str, float]:
+def _order(point: Budget) -> tuple[str, bool, int, str, float]:
     amount = point.traces if point.traces is not None else point.tokens
-    return point.made == "closing", point.iteration, point.made, float("inf") if amount is None else amount
+    last = float("inf") if amount is None else amount
+    return point.arm, point.made == "closing", point.iteration, point.made, last

@@ -94,6 +94,7 @@ def method_tables(found: MethodComparison) -> list[Table]:
         Table(
             "accuracy of methods",
             (
+                *(["arm"] if _several_arms(found) else []),
                 "iteration",
                 "budget",
                 "method",
@@ -104,7 +105,7 @@ def method_tables(found: MethodComparison) -> list[Table]:
                 "tokens",
                 "value tokens",
             ),
-            [_method_cells(row) for row in found.accuracies],
+            [_method_cells(row, _several_arms(found)) for row in found.accuracies],
         ),
         difference_table(found.verdicts),
     ]
@@ -174,7 +175,9 @@ def _iteration(point: Where) -> object:
 def _at(point: Where) -> str:
     if isinstance(point, Point):
         return point.how
-    return point.amount if isinstance(point, Budget) else point.text
+    if isinstance(point, Budget):
+        return f"{point.amount}, {point.arm}" if point.arm else point.amount
+    return point.text
 
 
 def _accuracy_cells(row: Accuracy) -> list[object]:
@@ -190,8 +193,13 @@ def _accuracy_cells(row: Accuracy) -> list[object]:
     ]
 
 
-def _method_cells(row: MethodAccuracy) -> list[object]:
+def _several_arms(found: MethodComparison) -> bool:
+    return any(row.point.arm for row in found.accuracies)
+
+
+def _method_cells(row: MethodAccuracy, arm: bool) -> list[object]:
     return [
+        *([row.point.arm] if arm else []),
         _iteration(row.point),
         row.point.amount,
         row.method,

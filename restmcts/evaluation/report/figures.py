@@ -145,15 +145,13 @@ def _themed(svg: bytes) -> bytes:
 
 
 def _budget_groups(rows: Sequence[MethodAccuracy]) -> list[tuple[str, list[MethodAccuracy]]]:
-    """The rows of each evaluation that has more than one point to draw, the last ones."""
-    keys = dict.fromkeys((row.point.made, row.point.iteration) for row in rows)
+    """The rows of each evaluation, of the last ones."""
     found = []
-    for made, iteration in keys:
-        here = [row for row in rows if (row.point.made, row.point.iteration) == (made, iteration)]
-        spent = {(row.method, round(row.policy_tokens, 3)) for row in here}
-        if len(spent) > 1:
-            asked = " (restmcts eval)" if made == "asked" else ""
-            found.append((here[0].point.when + asked, here))
+    for evaluation in dict.fromkeys(row.point.evaluation for row in rows):
+        arm, made, _ = evaluation
+        here = [row for row in rows if row.point.evaluation == evaluation]
+        asked = " (restmcts eval)" if made == "asked" else ""
+        found.append((f"{arm} {here[0].point.when}{asked}".strip(), here))
     return found[-PANELS:]
 
 
@@ -163,6 +161,8 @@ def _names(groups: Sequence[tuple[str, list[MethodAccuracy]]]) -> list[str]:
 
 def _methods(figure: Figure, groups: Sequence[tuple[str, list[MethodAccuracy]]]) -> dict[str, Any]:
     """For each evaluation, accuracy against generated tokens, and against all tokens."""
+    from matplotlib.ticker import NullFormatter
+
     handles: dict[str, Any] = {}
     names = _names(groups)
     panels = figure.subplots(len(groups), 2, squeeze=False)
@@ -176,9 +176,15 @@ def _methods(figure: Figure, groups: Sequence[tuple[str, list[MethodAccuracy]]])
                 if points:
                     handles[name] = _line(axes, points, number)
             axes.set_xscale("log")
+            axes.xaxis.set_major_formatter(_plain_number)
+            axes.xaxis.set_minor_formatter(NullFormatter())
             _labelled(axes, label)
         row_of_panels[0].set_title(shown_name(title), loc="left")
     return handles
+
+
+def _plain_number(value: float, _: object) -> str:
+    return f"{value:,.0f}"
 
 
 def _generated(row: MethodAccuracy) -> float:

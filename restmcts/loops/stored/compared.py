@@ -56,7 +56,7 @@ def read_methods(
 ) -> tuple[list[Scored], list[str]]:
     """The methods of all evaluations of runs, and what could not be read, in words.
 
-    Runs of one arm are the seeds of its methods. With several arms, the name of an arm is part of the names.
+    Runs of one arm are the seeds of its methods.
 
     Args:
         names: the runs.
@@ -72,10 +72,10 @@ def read_methods(
     rows: list[MethodRow] = []
     notes: list[str] = []
     for arm in arms:
-        prefix = f"{arm.name}: " if len(arms) > 1 else ""
+        name = arm.name if len(arms) > 1 else ""
         for run, seed in _seeds(arm):
             place = places[run.name]
-            found, unread = read_method_rows(place.root, place.run, seed, prefix=prefix, phases=phases)
+            found, unread = read_method_rows(place.root, place.run, seed, arm=name, phases=phases)
             rows += found
             notes += unread
     return scored_methods(rows), notes

@@ -17,7 +17,7 @@ from store.run_files import read_evaluations
 
 
 def read_method_rows(
-    root: Path, run: str, seed: tuple[int, int], *, prefix: str = "", phases: Sequence[str] = ()
+    root: Path, run: str, seed: tuple[int, int], *, arm: str = "", phases: Sequence[str] = ()
 ) -> tuple[list[MethodRow], list[str]]:
     """The rows of the evaluations of a run that are done, and what could not be read, in words.
 
@@ -25,7 +25,7 @@ def read_method_rows(
         root: the store.
         run: the run.
         seed: the seed of the run, and a number that tells it from others of that seed.
-        prefix: what the names of methods begin with.
+        arm: the arm of the run, where there are several.
         phases: only these evaluations; none: all.
 
     Raises:
@@ -55,9 +55,9 @@ def read_method_rows(
         seen[key] += 1
         answers = outcomes(layout, phase, rows, notes)
         for row, each in zip(rows, answers, strict=True):
-            point = Budget(*key, row.traces, row.budget)
+            point = Budget(*key, row.traces, row.budget, arm)
             measured = Measurement(row.correct, row.problems, row.policy_tokens, row.value_tokens, each)
-            found.append(MethodRow(prefix + row.method, place, point, measured))
+            found.append(MethodRow(row.method, place, point, measured))
     return found, notes
 
 

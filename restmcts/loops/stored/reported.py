@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from restmcts.evaluation.budgets import answers_at
+from restmcts.evaluation.comparison.methods import with_several
 from restmcts.evaluation.comparison.runs import RunFigures, arms_of
 from restmcts.evaluation.comparison.tables import Table, compare_arms, compare_methods
 from restmcts.evaluation.report.content import Pair, Report, RunLine, make_report
@@ -65,7 +66,7 @@ def read_report(
         lines,
         figures,
         compare_arms(arms, against=of_arms, margin=margin),
-        compare_methods(scored, against=of_methods, margin=margin),
+        compare_methods(with_several(scored), against=of_methods, margin=margin),
         searches=found.searches,
         pairs=found.pairs,
         values=Table("value models on held-out trees", VALUE_COLUMNS, found.values),

@@ -57,7 +57,7 @@ def test_methods_are_compared_at_each_budget(store: Path) -> None:
     pairs = [row for row in found["differences"] if row["point"]["made"] == "closing"]
     assert len(pairs) == 3 and all(row["point"]["traces"] == 2 for row in pairs)
     iteration = {row["method"] for row in found["accuracies"] if row["point"]["traces"] == 3}
-    assert iteration == {"greedy", "mcts-improved"}
+    assert iteration == {"greedy", "greedy, demonstrations only", "mcts-improved"}
     for row in found["differences"]:
         won, lost = (len(row["flips"][kind]) for kind in ("right_to_wrong", "wrong_to_right"))
         assert row["paired"] and row["interval"]["value"] * row["problems"] == pytest.approx(won - lost)

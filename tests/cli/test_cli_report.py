@@ -20,9 +20,10 @@ from restmcts.cli.report.rows import csv_text
 from restmcts.cli.report.sections import groups
 from restmcts.evaluation.report.content import Report, RunLine
 from restmcts.evaluation.report.figures import pictures
+from store.events import SearchRecord
 from tests.cli.commands import refused, restmcts
 from tests.evaluation.test_evaluation_report import HOSTILE, ended, report
-from tests.store.build import fill, open_run, record, with_text
+from tests.store.build import fill, open_run, record
 
 BOMBS = [
     '"><script>alert(1)</script><img src=x onerror=alert(2)>',
@@ -112,6 +113,7 @@ def test_the_parts_of_a_page() -> None:
     headings = re.findall(r"<h2[^>]*>([^<]*)</h2>", page)
     assert headings == [
         "What the figures show",
+        "What could not be read",
         "Verdicts",
         "Runs",
         "Methods at equal budgets",
@@ -150,16 +152,20 @@ def test_the_report_of_a_small_run(store: Path, tmp_path: Path) -> None:
     assert {curve["kind"] for curve in found["calibration"]} >= {"value"}
 
 
+def hostile_search(number: int, text: str) -> SearchRecord:
+    """A failed search in a phase of its own, with a hostile question and answer."""
+    one = record(number, "2.search", question=text, problem=text[:50])
+    return replace(one, result=replace(one.result, answer=text, reason="failed"))
+
+
 def test_runs_without_evaluations_have_a_report(tmp_path: Path) -> None:
     """A run that is still written, with hostile text in it."""
     root = tmp_path / "store"
     with open_run(root) as writer:
         fill(writer)
         writer.start_phase("2.search", "search", 2)
-        writer.add_tree(with_text(BOMBS[0], 7))
-        writer.add_tree(
-            replace(record(8, "2.search"), header=replace(record(8, "2.search").header, question=BOMBS[3]))
-        )
+        writer.add_tree(hostile_search(7, BOMBS[0]))
+        writer.add_tree(hostile_search(8, BOMBS[3]))
         writer.sync_index()
         restmcts(
             "report", "first", "--root", root, "--to", tmp_path / "a.html", "--markdown", tmp_path / "b.md"

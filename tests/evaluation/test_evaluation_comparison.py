@@ -13,6 +13,7 @@ from restmcts.evaluation.comparison.differences import (
     differences,
     figures,
     latest,
+    progress,
     spending,
 )
 from restmcts.evaluation.comparison.picture import check_ending, picture
@@ -233,3 +234,15 @@ def test_a_picture_needs_a_known_ending_and_something_to_draw() -> None:
         check_ending(Path("a.pdf"))
     with pytest.raises(InputError, match="nothing was measured"):
         picture([], "svg")
+
+
+def test_the_last_iteration_is_compared_with_the_first() -> None:
+    points = [Point(False, number, "greedy", 1.0) for number in (0, 1, 2)]
+    answers = dict(zip(points, ("-" * 20, "+-" * 10, "+" * 15 + "-" * 5), strict=True))
+    figures = RunFigures("a", "t", 1, {}, {point: measured(right) for point, right in answers.items()})
+    (found,) = progress([Arm("A", (figures,))])
+    assert found.verdict.startswith(
+        "A after iteration 2 leads A after iteration 0 by 75.0 points, 95 % interval"
+    )
+    assert found.verdict.endswith("by greedy (p < 0.0001)")
+    assert progress([Arm("B", (run("b", "+-"),))]) == []

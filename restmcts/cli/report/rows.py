@@ -36,6 +36,7 @@ def report_values(report: Report) -> dict[str, Any]:
             ],
             "accuracies": [asdict(row) for row in report.arms.accuracies],
             "differences": [_verdict(row) for row in report.arms.verdicts],
+            "progress": [_verdict(row) for row in report.arms.progress],
             "spending": [asdict(row) for row in report.arms.spending],
             "figures": [asdict(row) for row in report.arms.figures],
         },

@@ -94,7 +94,10 @@ def sections(report: Report, pictures: dict[str, list[Picture]]) -> list[Section
 
 def findings(report: Report) -> list[Findings]:
     """The verdicts on arms after their last iterations, and on methods at each budget."""
-    found = [_findings("Arms", report.arms.latest)]
+    found = [
+        _findings("Arms", report.arms.latest),
+        _findings("From the first iteration to the last", report.arms.progress),
+    ]
     for point in dict.fromkeys(row.point for row in report.methods.verdicts):
         rows = [row for row in report.methods.verdicts if row.point == point]
         found.append(_findings(f"Methods {point.text}", rows))
@@ -108,7 +111,8 @@ def headline(report: Report) -> list[str]:
         f" {one.leads} of {one.others} other{'' if one.others == 1 else 's'}"
         for one in report.leaders
     ]
-    shown = [row.verdict for row in report.arms.latest if row.shown or row.equal]
+    pairs = [*report.arms.latest, *(report.arms.progress if len(report.arms.arms) == 1 else [])]
+    shown = [row.verdict for row in pairs if row.shown or row.equal]
     undecided = [row for row in report.arms.latest if not (row.shown or row.equal)]
     if shown or undecided:
         told = shown[:4] + told
@@ -134,12 +138,16 @@ def groups(report: Report) -> list[Group]:
 
 def family(report: Report) -> str:
     """How many comparisons were made, and what that does to their p-values."""
-    arms, methods = len(report.arms.verdicts), len(report.methods.verdicts)
-    parts = [f"{_pairs(count)} of {what}" for count, what in ((arms, "arms"), (methods, "methods")) if count]
+    counts = {
+        "arms": len(report.arms.verdicts),
+        "iterations": len(report.arms.progress),
+        "methods": len(report.methods.verdicts),
+    }
+    parts = [f"{_pairs(count)} of {what}" for what, count in counts.items() if count]
     if not parts:
         return ""
     return (
-        f"Compared were {' and '.join(parts)}; the p-values of each kind are corrected for their number by"
+        f"Compared were {', '.join(parts)}; the p-values of each kind are corrected for their number by"
         " Holm's procedure, and a lead is claimed only where the corrected p is below .05 and the interval"
         " leaves 0 out. Intervals of differences are those of each comparison alone: bootstrap over problems,"
         " for several seeds over seeds and problems."

@@ -73,6 +73,34 @@ def differences(
     return verdicts(scored, against=against, margin=margin)
 
 
+@dataclass(frozen=True, slots=True)
+class Course:
+    """Where iterations of one arm are compared: by a method, at a budget."""
+
+    arm: str
+    how: str
+
+    @property
+    def text(self) -> str:
+        """The method, in words."""
+        return f"by {self.how}"
+
+
+def progress(arms: Sequence[Arm], *, margin: float | None = None) -> list[Verdict]:
+    """The verdict on the last iteration of every arm against its first, by each method."""
+    scored = []
+    for arm in arms:
+        points = [point for point in _points([arm]) if not point.closing]
+        for how in dict.fromkeys(point.how for point in points):
+            course = [point for point in points if point.how == how]
+            if len(course) > 1:
+                scored += [
+                    Scored(f"{arm.name} {point.when}", Course(arm.name, how), arm.replicates(point))
+                    for point in (course[-1], course[0])
+                ]
+    return verdicts(scored, margin=margin)
+
+
 def latest(found: Sequence[Verdict]) -> list[Verdict]:
     """The verdicts on each pair after its last iteration, and those of the closing tables."""
     last: dict[tuple[str, str], int] = {}

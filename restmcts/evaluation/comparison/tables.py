@@ -14,6 +14,7 @@ from restmcts.evaluation.comparison.differences import (
     differences,
     figures,
     latest,
+    progress,
     spending,
 )
 from restmcts.evaluation.comparison.methods import Budget, MethodAccuracy, method_accuracies
@@ -40,6 +41,7 @@ class Comparison:
     spending: list[Spending]
     figures: list[Figure]
     latest: list[Verdict] = field(default_factory=list)
+    progress: list[Verdict] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,15 @@ def compare_arms(
 ) -> Comparison:
     """Compare arms at everything that they were measured at; see :func:`differences`."""
     found = differences(arms, against=against, margin=margin)
-    return Comparison(list(arms), accuracies(arms), found, spending(arms), figures(arms), latest(found))
+    return Comparison(
+        list(arms),
+        accuracies(arms),
+        found,
+        spending(arms),
+        figures(arms),
+        latest(found),
+        progress(arms, margin=margin),
+    )
 
 
 def compare_methods(

@@ -184,7 +184,7 @@ def _methods(figure: Figure, groups: Sequence[tuple[str, list[MethodAccuracy]]])
 
 
 def _plain_number(value: float, _: object) -> str:
-    return f"{value:,.0f}"
+    return f"{value / 1000:g}k" if value >= 10_000 else f"{value:,.0f}"
 
 
 def _generated(row: MethodAccuracy) -> float:
@@ -240,6 +240,7 @@ def _iterations(figure: Figure, groups: Sequence[list[Accuracy]]) -> dict[str, A
                 _line(right, sorted(_place(one, one.data_tokens) for one in of_arm), number)
         left.set_xticks(sorted({row.point.iteration for row in rows}))
         _labelled(left, "iteration")
+        right.xaxis.set_major_formatter(_plain_number)
         _labelled(right, "tokens generated for training data")
         left.set_title(shown_name(rows[0].point.how), loc="left")
     return handles

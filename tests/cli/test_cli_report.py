@@ -114,14 +114,14 @@ def test_the_parts_of_a_page() -> None:
     assert headings == [
         "What the figures show",
         "What could not be read",
-        "Verdicts",
-        "Runs",
         "Methods at equal budgets",
         "Iterations",
+        "Verdicts",
         "Calibration",
         "Cost",
         "How searches ended",
         "Settings",
+        "Runs",
         "Problems to look at",
     ]
     anchors = {attributes["id"] for _, attributes in tags.tags if "id" in attributes}

@@ -83,7 +83,7 @@ def test_paired_intervals_hold_the_difference(
 
 
 @pytest.mark.parametrize(
-    ("problems", "share", "low"), [(30, 0.5, 0.915), (50, 0.95, 0.915), (50, 0.01, 0.915), (200, 0.97, 0.9)]
+    ("problems", "share", "low"), [(30, 0.5, 0.915), (50, 0.95, 0.915), (50, 0.01, 0.915), (200, 0.97, 0.915)]
 )
 def test_intervals_of_shares_hold_the_mean(problems: int, share: float, low: float) -> None:
     """Outcomes of sampling methods: the share of 16 orders that are right, with problems hard and easy."""

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from restmcts.cli.report.sections import Findings, Group, family, findings, groups, headline, sections
+from restmcts.cli.report.sections import (
+    BEFORE_VERDICTS,
+    Findings,
+    Group,
+    Section,
+    family,
+    findings,
+    groups,
+    headline,
+    sections,
+)
 from restmcts.cli.tables import markdown_table, plain_markdown
 from restmcts.evaluation.report.content import Report
 
@@ -27,22 +37,31 @@ def _lines(report: Report, made: str) -> Iterator[str]:
     if report.notes:
         yield "\n## What could not be read\n"
         yield from _list(report.notes)
+    parts = sections(report, {})
+    for section in parts:
+        if section.name in BEFORE_VERDICTS:
+            yield from _section(section)
     found = findings(report)
     if found:
         yield "\n## Verdicts"
         for each in found:
             yield from _verdicts(each)
-    for section in sections(report, {}):
-        yield f"\n## {section.title}"
-        if section.explained:
-            yield f"\n{section.explained}"
-        for table in section.tables:
-            yield f"\n### {plain_markdown(table.title)}\n\n{markdown_table(table.columns, table.rows)}"
+    for section in parts:
+        if section.name not in BEFORE_VERDICTS:
+            yield from _section(section)
     looked_at = groups(report)
     if looked_at:
         yield "\n## Problems to look at"
         for group in looked_at:
             yield from _group(group)
+
+
+def _section(section: Section) -> Iterator[str]:
+    yield f"\n## {section.title}"
+    if section.explained:
+        yield f"\n{section.explained}"
+    for table in section.tables:
+        yield f"\n### {plain_markdown(table.title)}\n\n{markdown_table(table.columns, table.rows)}"
 
 
 def _verdicts(found: Findings) -> Iterator[str]:

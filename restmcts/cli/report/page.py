@@ -9,13 +9,13 @@ from importlib.resources import files
 from typing import Any
 
 from restmcts import __version__
-from restmcts.cli.report.sections import family, findings, groups, headline, sections
+from restmcts.cli.report.sections import BEFORE_VERDICTS, family, findings, groups, headline, sections
 from restmcts.cli.text import visible
 from restmcts.evaluation.comparison.tables import Table
 from restmcts.evaluation.report.content import Report
 from restmcts.evaluation.report.figures import Picture
 
-_NUMBERS = re.compile(r"(([-+]?[\d,.]+(e-?\d+)?%?)( (to|-) [-+]?[\d,.]+%?)?)?|unpaired")
+_NUMBERS = re.compile(r"(([-+]?[\d,.]+(e-?\d+)?%?[*=]?)( (to|-) [-+]?[\d,.]+%?)?)?|unpaired")
 """Cells that are set to the right: a number, an interval, or nothing."""
 
 MOST_ROWS = 500
@@ -51,6 +51,7 @@ def html_page(report: Report, pictures: dict[str, list[Picture]], made: str) -> 
         made=made,
         version=__version__,
         most_rows=MOST_ROWS,
+        before_verdicts=BEFORE_VERDICTS,
     )
 
 

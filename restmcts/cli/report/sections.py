@@ -13,15 +13,18 @@ from restmcts.evaluation.report.searches import Ended
 from restmcts.evaluation.verdicts import Verdict
 
 TITLES = {
-    "runs": "Runs",
     "methods": "Methods at equal budgets",
     "iterations": "Iterations",
     "calibration": "Calibration",
     "cost": "Cost",
     "failures": "How searches ended",
     "settings": "Settings",
+    "runs": "Runs",
 }
 """The sections that have tables."""
+
+BEFORE_VERDICTS = ("methods", "iterations")
+"""The sections that come before the verdicts on what they show."""
 
 EXPLAINED = {
     "methods": (
@@ -39,6 +42,10 @@ EXPLAINED = {
     "failures": "Each search counts once, by the answer of its own rule.",
 }
 """What a section shows, in words."""
+
+
+FEW_PAIRS = 6
+"""So many verdicts are read one by one; more have a table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +80,15 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """Verdicts under a heading: those that show something, and those that do not."""
+    """Verdicts under a heading: those that show something, and those that do not.
+
+    ``matrix`` has all of them where there are many.
+    """
 
     title: str
     shown: tuple[str, ...]
     open: tuple[str, ...]
+    matrix: Table | None = None
 
 
 def sections(report: Report, pictures: dict[str, list[Picture]]) -> list[Section]:
@@ -159,6 +170,26 @@ def _findings(title: str, rows: Sequence[Verdict]) -> Findings:
         title,
         tuple(row.verdict for row in rows if row.shown or row.equal),
         tuple(row.verdict for row in rows if not (row.shown or row.equal)),
+        _matrix(rows) if len(rows) > FEW_PAIRS and len({row.point for row in rows}) == 1 else None,
+    )
+
+
+def _matrix(rows: Sequence[Verdict]) -> Table:
+    """The difference of each row to each column in points."""
+    names = list(dict.fromkeys(name for row in rows for name in (row.first, row.second)))
+    cells: dict[tuple[str, str], str] = {}
+    for row in rows:
+        mark = "*" if row.shown else "=" if row.equal else ""
+        value = 100 * row.interval.value
+        cells[row.first, row.second] = f"{value + 0:+.1f}{mark}"
+        cells[row.second, row.first] = f"{-value + 0:+.1f}{mark}"
+    return Table(
+        "row minus column, in points: * a lead that is shown, = equal within the margin",
+        ("", *(str(number) for number in range(1, len(names) + 1))),
+        [
+            [f"{number} {name}", *(cells.get((name, other), "") for other in names)]
+            for number, name in enumerate(names, start=1)
+        ],
     )
 
 

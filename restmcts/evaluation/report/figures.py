@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from restmcts.evaluation.comparison.differences import Accuracy
 from restmcts.evaluation.comparison.methods import MethodAccuracy
 from restmcts.evaluation.comparison.picture import PLAIN, shown_name
@@ -174,8 +176,9 @@ def _methods(figure: Figure, groups: Sequence[tuple[str, list[MethodAccuracy]]])
             for number, name in enumerate(names):
                 points = sorted({_place(one, spent(one)) for one in rows if one.method == name})
                 if points:
-                    handles[name] = _line(axes, points, number)
+                    handles[name] = _line(axes, points, number, faint=len(names) > 5)
             axes.set_xscale("log")
+            _leave_out_far_below(axes, [100 * one.accuracy.value for one in rows])
             axes.xaxis.set_major_formatter(_plain_number)
             axes.xaxis.set_minor_formatter(NullFormatter())
             _labelled(axes, label)
@@ -200,7 +203,24 @@ def _place(row: MethodAccuracy | Accuracy, x: float) -> tuple[float, float, floa
     return max(x, 1e-9), 100 * found.value, 100 * found.low, 100 * found.high
 
 
-def _line(axes: Axes, points: Sequence[tuple[float, float, float, float]], number: int) -> Any:
+def _leave_out_far_below(axes: Axes, values: Sequence[float]) -> None:
+    """Keep a few methods far below the others from pressing these together; lines lead to them."""
+    lower, middle = np.quantile(values, [0.25, 0.5])
+    bottom = max(0.0, float(lower) - max(15.0, 2 * float(middle - lower)))
+    if min(values) < bottom - 10:
+        axes.set_ylim(bottom=bottom)
+        axes.annotate(
+            f"points below {bottom:.0f} % are in the table",
+            (0.99, 0.02),
+            xycoords="axes fraction",
+            ha="right",
+            fontsize="x-small",
+        )
+
+
+def _line(
+    axes: Axes, points: Sequence[tuple[float, float, float, float]], number: int, *, faint: bool = False
+) -> Any:
     """A line with its band; a single point with its bar."""
     x, value, low, high = (list(column) for column in zip(*points, strict=True))
     color = COLORS[number % len(COLORS)]
@@ -209,12 +229,12 @@ def _line(axes: Axes, points: Sequence[tuple[float, float, float, float]], numbe
             x, value, [[value[0] - low[0]], [high[0] - value[0]]], color=color, capsize=3, linewidth=1
         )
     else:
-        axes.fill_between(x, low, high, color=color, alpha=0.12, linewidth=0)
+        axes.fill_between(x, low, high, color=color, alpha=0.04 if faint else 0.12, linewidth=0)
     (line,) = axes.plot(
         x,
         value,
         color=color,
-        marker=MARKERS[number % len(MARKERS)],
+        marker=MARKERS[(number + number // len(COLORS)) % len(MARKERS)],
         markersize=5,
         linestyle=STYLES[number // len(COLORS) % len(STYLES)],
     )

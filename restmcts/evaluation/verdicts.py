@@ -92,6 +92,11 @@ class Verdict:
         return apart and self.corrected < LEVEL
 
     @property
+    def leader(self) -> str:
+        """The side with the higher accuracy, whether that is shown or not."""
+        return self.second if self.interval.value < 0 else self.first
+
+    @property
     def verdict(self) -> str:
         """What the figures show, as a sentence."""
         how = "" if self.paired else "; measured on different problems, so compared as independent shares"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,14 @@ import pytest
 from restmcts.evaluation.comparison.methods import scored_methods
 from restmcts.evaluation.comparison.runs import Arm, RunFigures
 from restmcts.evaluation.comparison.tables import Table, compare_arms, compare_methods
-from restmcts.evaluation.report.content import Pair, Report, curves, leaders, make_report, settings_table
+from restmcts.evaluation.report.content import (
+    Pair,
+    Report,
+    curves,
+    make_report,
+    method_leaders,
+    settings_table,
+)
 from restmcts.evaluation.report.figures import pictures
 from restmcts.evaluation.report.searches import Ended, Ending, ending, failures, problem_groups
 from store.events import SearchRecord
@@ -39,7 +47,7 @@ def ended(problem: str, kind: Ending, method: str = "mcts", iteration: int = 1, 
     )
 
 
-def with_result(**changes: object) -> SearchRecord:
+def with_result(**changes: Any) -> SearchRecord:
     one = record()
     return replace(one, result=replace(one.result, **changes))
 
@@ -113,8 +121,8 @@ def test_the_leader_is_named_with_what_is_shown() -> None:
         row("b", "+" * 39 + "-", traces=3.0, tokens=9),
         row("c", "-" * 40, traces=3.0, tokens=9),
     ]
-    (found,) = leaders(compare_methods(scored_methods(rows)))
-    assert (found.method, found.accuracy, found.leads, found.others) == ("a", "100.0%", 1, 2)
+    (found,) = method_leaders(compare_methods(scored_methods(rows)))
+    assert (found.name, found.accuracy, found.leads, found.others) == ("a", "100.0%", 1, 2)
 
 
 def test_settings_of_one_arm_are_all_and_of_several_those_that_differ() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from restmcts.evaluation.comparison.tables import Table
-from restmcts.evaluation.report.content import Report, RunLine
+from restmcts.evaluation.report.content import Leader, Report, RunLine
 from restmcts.evaluation.report.figures import Picture
 from restmcts.evaluation.report.searches import Ended
 from restmcts.evaluation.verdicts import Verdict
@@ -104,33 +104,35 @@ def sections(report: Report, pictures: dict[str, list[Picture]]) -> list[Section
 
 
 def findings(report: Report) -> list[Findings]:
-    """The verdicts on arms after their last iterations, and on methods at each budget."""
-    found = [
-        _findings("Arms", report.arms.latest),
-        _findings("From the first iteration to the last", report.arms.progress),
-    ]
-    for point in dict.fromkeys(row.point for row in report.methods.verdicts):
-        rows = [row for row in report.methods.verdicts if row.point == point]
-        found.append(_findings(f"Methods {point.text}", rows))
+    """The verdicts on arms after their last iterations, on iterations, and on methods at each budget."""
+    found = [_findings(f"Arms {point}", rows) for point, rows in _by_point(report.arms.latest).items()]
+    found.append(_findings("From the first iteration to the last", report.arms.progress))
+    for point, rows in _by_point(report.methods.verdicts).items():
+        found.append(_findings(f"Methods {point}", rows))
     return [each for each in found if each.shown or each.open]
 
 
+def _by_point(rows: Sequence[Verdict]) -> dict[str, list[Verdict]]:
+    found: dict[str, list[Verdict]] = {}
+    for row in rows:
+        found.setdefault(row.point.text, []).append(row)
+    return found
+
+
 def headline(report: Report) -> list[str]:
-    """What the report shows in a few sentences, the clearest first."""
-    told = [
-        f"{one.method} is the most accurate {one.point.text} ({one.accuracy}), and shown to lead"
-        f" {one.leads} of {one.others} other{'' if one.others == 1 else 's'}"
-        for one in report.leaders
-    ]
-    pairs = [*report.arms.latest, *(report.arms.progress if len(report.arms.arms) == 1 else [])]
-    shown = [row.verdict for row in pairs if row.shown or row.equal]
-    undecided = [row for row in report.arms.latest if not (row.shown or row.equal)]
-    if shown or undecided:
-        told = shown[:4] + told
-        if undecided:
-            verb = "is" if len(undecided) == 1 else "are"
-            told.append(f"{_pairs(len(undecided))} of arms {verb} not shown to differ")
-    return told
+    """What the report shows in a few sentences."""
+    if len(report.arms.arms) == 1:
+        told = [row.verdict for row in report.arms.progress]
+    elif len(report.arms.latest) <= FEW_PAIRS:
+        told = [row.verdict for row in report.arms.latest]
+    else:
+        told = list(map(_leader, report.arm_leaders))
+    return told + list(map(_leader, report.leaders))
+
+
+def _leader(one: Leader) -> str:
+    others = f"{one.leads} of {one.others} other{'' if one.others == 1 else 's'}"
+    return f"{one.name} is the most accurate {one.point.text} ({one.accuracy}), and shown to lead {others}"
 
 
 def groups(report: Report) -> list[Group]:

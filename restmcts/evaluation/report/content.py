@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from restmcts.evaluation.calibration import Calibration, calibrate
-from restmcts.evaluation.comparison.methods import Budget
 from restmcts.evaluation.comparison.runs import Arm, RunFigures
 from restmcts.evaluation.comparison.tables import (
     Comparison,
@@ -21,9 +20,14 @@ from restmcts.evaluation.comparison.tables import (
 )
 from restmcts.evaluation.report.searches import ENDINGS, Ended, ProblemGroup, failures, problem_groups
 from restmcts.evaluation.resampling import Resampling
+from restmcts.evaluation.statistics import Interval
+from restmcts.evaluation.verdicts import Verdict, Where
 
 BINS = 10
 """Bins of a calibration curve."""
+
+NAMED = 4
+"""So many arms are named in the title."""
 
 LEAST = 20
 """Fewer pairs of a figure and a verdict say nothing about calibration."""
@@ -68,10 +72,10 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Leader:
-    """The most accurate method at a budget, and the methods that it is shown to lead."""
+    """The most accurate side at a point, and how many of the others it is shown to lead."""
 
-    point: Budget
-    method: str
+    point: Where
+    name: str
     accuracy: str
     leads: int
     others: int
@@ -89,6 +93,7 @@ class Report:
     arms: Comparison
     methods: MethodComparison
     leaders: tuple[Leader, ...]
+    arm_leaders: tuple[Leader, ...]
     curves: tuple[Curve, ...]
     failures: Table
     settings: Table
@@ -135,11 +140,12 @@ def make_report(
         notes: what could not be read.
     """
     return Report(
-        title=", ".join(dict.fromkeys(arm.name for arm in arms.arms)) or "no runs",
+        title=_title([arm.name for arm in arms.arms]),
         runs=tuple(runs),
         arms=arms,
         methods=methods,
-        leaders=tuple(leaders(methods)),
+        leaders=tuple(method_leaders(methods)),
+        arm_leaders=tuple(arm_leaders(arms)),
         curves=tuple(curves(pairs)),
         failures=_failure_table(searches),
         settings=settings_table(arms.arms, figures),
@@ -163,23 +169,40 @@ def curves(pairs: Mapping[tuple[str, str], Sequence[Pair]]) -> list[Curve]:
     return found
 
 
-def leaders(found: MethodComparison) -> list[Leader]:
+def method_leaders(found: MethodComparison) -> list[Leader]:
     """The most accurate method at each budget at which several were measured."""
-    rows = []
-    for point in dict.fromkeys(row.point for row in found.accuracies):
-        here = [row for row in found.accuracies if row.point == point]
-        if len(here) < 2:
-            continue
-        best = max(here, key=lambda row: (row.accuracy.value, -row.policy_tokens))
-        leads = [
-            verdict
-            for verdict in found.verdicts
-            if verdict.point == point
-            and verdict.shown
-            and best.method == (verdict.first if verdict.interval.value > 0 else verdict.second)
-        ]
-        rows.append(Leader(point, best.method, share(best.accuracy)[0], len(leads), len(here) - 1))
-    return rows
+    rows = [(row.method, row.point, row.accuracy, row.policy_tokens) for row in found.accuracies]
+    return _leaders(rows, found.verdicts)
+
+
+def arm_leaders(found: Comparison) -> list[Leader]:
+    """The most accurate arm at each point of the latest verdicts."""
+    points = {row.point for row in found.latest}
+    rows = [
+        (row.arm, row.point, row.accuracy, row.policy_tokens)
+        for row in found.accuracies
+        if row.point in points
+    ]
+    return _leaders(rows, found.latest)
+
+
+def _leaders(rows: Sequence[tuple[str, Where, Interval, float]], found: Sequence[Verdict]) -> list[Leader]:
+    """The most accurate of rows of name, point, accuracy and tokens at each point; of equals the cheapest."""
+    leaders = []
+    for point in dict.fromkeys(row[1] for row in rows):
+        here = [row for row in rows if row[1] == point]
+        name, _, accuracy, _ = max(here, key=lambda row: (row[2].value, -row[3]))
+        leads = [row for row in found if row.point == point and row.shown and row.leader == name]
+        if len(here) > 1:
+            leaders.append(Leader(point, name, share(accuracy)[0], len(leads), len(here) - 1))
+    return leaders
+
+
+def _title(names: Sequence[str]) -> str:
+    if not names:
+        return "no runs"
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
 
 
 def settings_table(arms: Sequence[Arm], figures: Sequence[RunFigures]) -> Table:

@@ -84,7 +84,7 @@ def pictures(report: Report) -> dict[str, list[Picture]]:
 
 
 def _method_words(report: Report) -> str:
-    told = [f"{one.point.text}: {one.method} {one.accuracy}" for one in report.leaders]
+    told = [f"{one.point.text}: {one.name} {one.accuracy}" for one in report.leaders]
     return (
         "Most accurate " + "; ".join(told) if told else "Accuracy of methods by tokens; see the table below."
     )

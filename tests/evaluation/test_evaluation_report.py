@@ -125,6 +125,16 @@ def test_the_leader_is_named_with_what_is_shown() -> None:
     assert (found.name, found.accuracy, found.leads, found.others) == ("a", "100.0%", 1, 2)
 
 
+def test_the_leader_among_arms_is_that_of_the_last_iteration() -> None:
+    arms = [
+        Arm(name, (run(name, right),))
+        for name, right in (("A", "+" * 30), ("B", "+" * 29 + "-"), ("C", "-" * 30))
+    ]
+    (found,) = arm_leaders(compare_arms(arms))
+    assert (found.name, found.accuracy, found.leads, found.others) == ("A", "100.0%", 1, 2)
+    assert found.point.text == "after iteration 1 by greedy"
+
+
 def test_settings_of_one_arm_are_all_and_of_several_those_that_differ() -> None:
     one, other = run("a", "+", top=1, same=3), run("b", "+", top=2, same=3)
     alone = settings_table([Arm("A", (one,))], [one])

@@ -183,7 +183,7 @@ def arm_leaders(found: Comparison) -> list[Leader]:
         for row in found.accuracies
         if row.point in points
     ]
-    return _leaders(rows, found.latest)
+    return _leaders(rows, found.verdicts)
 
 
 def _leaders(rows: Sequence[tuple[str, Where, Interval, float]], found: Sequence[Verdict]) -> list[Leader]:

@@ -174,7 +174,7 @@ def _methods(figure: Figure, groups: Sequence[tuple[str, list[MethodAccuracy]]])
             (row_of_panels[1], "generated tokens and tokens read by the value model", _all_tokens),
         ):
             for number, name in enumerate(names):
-                points = sorted({_place(one, spent(one)) for one in rows if one.method == name})
+                points = sorted({_place(one, max(spent(one), 1.0)) for one in rows if one.method == name})
                 if points:
                     handles[name] = _line(axes, points, number, faint=len(names) > 5)
             axes.set_xscale("log")
@@ -200,7 +200,7 @@ def _all_tokens(row: MethodAccuracy) -> float:
 
 def _place(row: MethodAccuracy | Accuracy, x: float) -> tuple[float, float, float, float]:
     found = row.accuracy
-    return max(x, 1e-9), 100 * found.value, 100 * found.low, 100 * found.high
+    return x, 100 * found.value, 100 * found.low, 100 * found.high
 
 
 def _leave_out_far_below(axes: Axes, values: Sequence[float]) -> None:
@@ -250,14 +250,14 @@ def _iterations(figure: Figure, groups: Sequence[list[Accuracy]]) -> dict[str, A
     """For each method, accuracy by iteration, and against the tokens of the training data."""
     handles: dict[str, Any] = {}
     names = list(dict.fromkeys(row.arm for rows in groups for row in rows))
+    faint = len(names) > 5
     for (left, right), rows in zip(figure.subplots(len(groups), 2, squeeze=False), groups, strict=True):
         for number, name in enumerate(names):
             of_arm = [row for row in rows if row.arm == name]
             if of_arm:
-                handles[name] = _line(
-                    left, [_place(one, one.point.iteration or 1e-9) for one in of_arm], number
-                )
-                _line(right, sorted(_place(one, one.data_tokens) for one in of_arm), number)
+                places = [_place(one, one.point.iteration) for one in of_arm]
+                handles[name] = _line(left, places, number, faint=faint)
+                _line(right, sorted(_place(one, one.data_tokens) for one in of_arm), number, faint=faint)
         left.set_xticks(sorted({row.point.iteration for row in rows}))
         _labelled(left, "iteration")
         right.xaxis.set_major_formatter(_plain_number)

@@ -15,6 +15,7 @@ from restmcts.evaluation.comparison.tables import Table, compare_arms, compare_m
 from restmcts.evaluation.report.content import (
     Pair,
     Report,
+    arm_leaders,
     curves,
     make_report,
     method_leaders,

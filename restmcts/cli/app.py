@@ -22,6 +22,8 @@ from restmcts.cli.commands import (
     label,
     methods,
     model,
+    power,
+    report,
     search,
     show,
     store,
@@ -80,6 +82,8 @@ app.add_typer(train.app, name="train")
 app.command("runs")(show.runs)
 app.command("show")(show.show)
 app.command("compare")(compare.compare)
+app.command("report")(report.report)
+app.command("power")(power.power)
 app.add_typer(export.app, name="export")
 app.add_typer(store.app, name="store")
 app.add_typer(model.app, name="model")

@@ -24,13 +24,15 @@ COLUMNS = (
 
 def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """A table as Markdown; nothing in a cell is read as Markdown or HTML."""
-    lines = [columns, ["---"] * len(columns), *([_plain(cell) for cell in row] for row in rows)]
+    head = [plain_markdown(column) for column in columns]
+    lines = [head, ["---"] * len(columns), *([plain_markdown(cell) for cell in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _plain(cell: object) -> str:
-    """Text that Markdown shows as it is, in one line."""
-    return "".join(f"\\{letter}" if letter in "\\`*_[]<>|#&" else letter for letter in visible(cell))
+def plain_markdown(text: object, limit: int = 200) -> str:
+    """Text that Markdown shows as it is, in one line of at most so many characters."""
+    short = visible(text, limit)
+    return "".join(f"\\{letter}" if letter in "\\`*_[]<>|#&$~" else letter for letter in short)
 
 
 def print_evaluations(title: str, rows: Sequence[Evaluation]) -> None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from restmcts.errors import InputError
 from restmcts.evaluation.budgets import AXES, Axis
 from restmcts.evaluation.flops import flops_axis
-from restmcts.evaluation.outcomes import Problem, Reading, outcomes
+from restmcts.evaluation.means import Problem
+from restmcts.evaluation.outcomes import Reading, outcomes
 from restmcts.evaluation.statistics import Interval
 from restmcts.evaluation.usage import Usage
 from store.events import SearchRecord

@@ -7,13 +7,11 @@ from dataclasses import dataclass, field, replace
 
 from restmcts.evaluation.budgets import GENERATED, AnswerAt, Axis, answers_at
 from restmcts.evaluation.ceiling import CEILING, solved_at
-from restmcts.evaluation.statistics import Interval, clustered_mean, wilson
+from restmcts.evaluation.means import Problem, mean_of
+from restmcts.evaluation.statistics import Interval, wilson
 from restmcts.evaluation.subsets import outcomes_over_orders, traces_of
 from restmcts.evaluation.usage import ORDERS, OutcomeAt, Usage, mean_usage, usage_of
 from store.events import FREE, Cost, SearchRecord, Valued
-
-Problem = tuple[str, str]
-"""A problem by its name and its text: data sets made from a seed use the same names for other problems."""
 
 Row = tuple[str, str, float | None]
 """A row of an evaluation: the choice of a method, the answer rule, and the budget."""
@@ -44,7 +42,7 @@ class Reading:
 
 
 @dataclass(slots=True)
-class Outcomes:
+class RowOutcomes:
     """The outcomes behind one row.
 
     Attributes:
@@ -68,37 +66,27 @@ class Outcomes:
 
     @property
     def accuracy(self) -> Interval:
-        """The mean outcome with its 95 % interval."""
-        return mean_outcome(list(self.shares.values()))
-
-
-def mean_outcome(shares: Sequence[float]) -> Interval:
-    """The mean of the outcomes of problems with its 95 % interval.
-
-    It is the Wilson interval where all of them are 0 or 1, and the bootstrap over problems otherwise.
-    """
-    if all(share in (0.0, 1.0) for share in shares):
-        return wilson(round(sum(shares)), len(shares))
-    return clustered_mean([shares])
+        """The mean outcome with its 95 % interval; [0, 1] where no problem has a verdict."""
+        return mean_of([self.shares]) if self.shares else wilson(0, 0)
 
 
 def outcomes(
     records: Iterable[SearchRecord], reading: Callable[[SearchRecord], Reading]
-) -> dict[Row, Outcomes]:
+) -> dict[Row, RowOutcomes]:
     """The outcomes of the problems behind each row, in the order in which the rows are met.
 
     Args:
         records: verified searches, such as those of a phase.
         reading: says how each of them is read.
     """
-    found: dict[Row, Outcomes] = {}
+    found: dict[Row, RowOutcomes] = {}
     for record in records:
         wanted = reading(record)
         problem = record.header.problem, record.header.question
         for rule, curve in outcomes_at(record, wanted).items():
             for outcome in curve:
                 row = wanted.choice, rule, outcome.budget
-                found.setdefault(row, Outcomes()).add(problem, outcome)
+                found.setdefault(row, RowOutcomes()).add(problem, outcome)
     return found
 
 

@@ -8,7 +8,8 @@ from statistics import fmean
 
 from restmcts.evaluation.budgets import answers_at
 from restmcts.evaluation.judged import Judged, likelihoods
-from restmcts.evaluation.statistics import Interval, clustered_mean, mcnemar, wilson
+from restmcts.evaluation.means import Outcomes, mean_difference, mean_of, p_value
+from restmcts.evaluation.statistics import Interval, wilson
 from restmcts.evaluation.value_report import value_report
 from store.events import SearchRecord
 from store.tree import Node, Tree, fold
@@ -55,13 +56,20 @@ def against(first: Verdicts, second: Verdicts) -> dict[str, float]:
         ``difference`` with the bounds ``low`` and ``high`` of its 95 % interval, and ``p`` of the exact
         McNemar test. Empty without a problem that both have a verdict on.
     """
-    pairs = [(first[name], second[name]) for name in first if name in second]
-    reached = [(a, b) for a, b in pairs if a is not None and b is not None]
-    if not reached:
+    differences: Outcomes = {
+        (name, ""): int(ours) - int(theirs)
+        for name, ours in first.items()
+        if ours is not None and (theirs := second.get(name)) is not None
+    }
+    if not differences:
         return {}
-    found = clustered_mean([[int(a) - int(b) for a, b in reached]])
-    p = mcnemar(sum(a and not b for a, b in reached), sum(b and not a for a, b in reached))
-    return {"difference": found.value, "low": found.low, "high": found.high, "p": p}
+    found = mean_difference([differences])
+    return {
+        "difference": found.value,
+        "low": found.low,
+        "high": found.high,
+        "p": p_value([differences]),
+    }
 
 
 def pass_at_1(records: Iterable[SearchRecord]) -> Interval:
@@ -69,7 +77,7 @@ def pass_at_1(records: Iterable[SearchRecord]) -> Interval:
 
     The interval is the bootstrap over problems.
     """
-    return clustered_mean([[_share_right(fold(record.events)) for record in records]])
+    return mean_of([{(record.header.id, ""): _share_right(fold(record.events)) for record in records}])
 
 
 def _share_right(tree: Tree) -> float:

@@ -90,9 +90,13 @@ def training_searches(root: Path, run: str, iteration: int | None) -> list[tuple
     return found
 
 
-def read_trees(root: Path, run: str, phase: str) -> Iterator[SearchRecord]:
-    """The searches of a phase that is done. Raises :class:`StoreError` for a line that cannot be read."""
+def read_trees(root: Path, run: str, phase: str, *, whole: bool = True) -> Iterator[SearchRecord]:
+    """The searches of a phase; of one that is not done (``whole`` is False), those that are written so far.
+
+    Raises:
+        StoreError: a line cannot be read.
+    """
     layout = RunLayout(root, run)
     path = layout.plain(layout.trees(phase))
-    for line, row in read_rows(path, whole=True):
+    for line, row in read_rows(path, whole=whole):
         yield search_from(row, f"{path}:{line.number}")

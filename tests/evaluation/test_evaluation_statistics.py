@@ -75,13 +75,13 @@ def differences(first: list[bool], second: list[bool]) -> list[float]:
 
 
 def test_the_difference_of_equal_methods_is_exactly_zero() -> None:
-    interval = clustered_mean([[0.0] * 40])
+    interval = clustered_mean([[0.0] * 40]).interval()
     assert (interval.value, interval.low, interval.high) == (0, 0, 0)
 
 
 def test_the_interval_is_that_of_the_mean_difference() -> None:
     """400 pairs, 80 won and 40 lost: mean .1, standard error sqrt((.3 - .01)/400) = .0269."""
-    interval = clustered_mean([[1.0] * 80 + [-1.0] * 40 + [0.0] * 280])
+    interval = clustered_mean([[1.0] * 80 + [-1.0] * 40 + [0.0] * 280]).interval()
     assert interval.value == pytest.approx(0.1)
     half = 1.96 * sqrt((0.3 - 0.01) / 400)
     assert interval.low == pytest.approx(0.1 - half, abs=0.008)
@@ -93,7 +93,7 @@ def test_what_both_find_hard_cancels_out() -> None:
     chance = random.Random(0)
     first = [chance.random() < 0.5 for _ in range(400)]
     second = [answer if chance.random() < 0.95 else not answer for answer in first]
-    interval = clustered_mean([differences(first, second)])
+    interval = clustered_mean([differences(first, second)]).interval()
     assert interval.high - interval.low < 0.06 < wilson(200, 400).high - wilson(200, 400).low
 
 
@@ -104,7 +104,7 @@ def test_about_19_of_20_intervals_hold_the_true_difference() -> None:
     for _ in range(200):
         first = [chance.random() < 0.6 for _ in range(100)]
         second = [chance.random() < 0.5 for _ in range(100)]
-        interval = clustered_mean([differences(first, second)], repeats=200)
+        interval = clustered_mean([differences(first, second)], repeats=200).interval()
         hits += interval.low <= 0.1 <= interval.high
     assert 176 <= hits <= 199
 
@@ -112,9 +112,9 @@ def test_about_19_of_20_intervals_hold_the_true_difference() -> None:
 def test_seeds_that_disagree_widen_the_interval() -> None:
     """Four seeds, half of them 20 points better, half 20 points worse: the mean says nothing."""
     better, worse = [1.0] * 20 + [0.0] * 80, [-1.0] * 20 + [0.0] * 80
-    alone = clustered_mean([better])
+    alone = clustered_mean([better]).interval()
     assert 0.1 < alone.low < alone.high < 0.3
-    mixed = clustered_mean([better, worse] * 2)
+    mixed = clustered_mean([better, worse] * 2).interval()
     assert mixed.value == 0
     assert mixed.low < -0.09 and mixed.high > 0.09
 
@@ -123,7 +123,7 @@ def test_the_same_problems_in_every_seed_count_once() -> None:
     """Equal blocks of the same problems say no more than one of them; of other problems they do."""
     block = [1.0] * 50 + [0.0] * 50
     width = {
-        crossed: (found := clustered_mean([block] * 5, crossed=crossed)).high - found.low
+        crossed: (found := clustered_mean([block] * 5, crossed=crossed).interval()).high - found.low
         for crossed in (True, False)
     }
     assert width[True] == pytest.approx(0.2, abs=0.02)
@@ -135,10 +135,10 @@ def test_the_same_problems_in_every_seed_count_once() -> None:
 def test_the_interval_lies_within_the_figures_and_depends_on_its_seed_alone(
     blocks: list[list[float]],
 ) -> None:
-    found = clustered_mean(blocks, repeats=50, seed=3)
+    found = clustered_mean(blocks, repeats=50, seed=3).interval()
     figures = [value for block in blocks for value in block]
     assert min(figures) - 1e-9 <= found.low <= found.high <= max(figures) + 1e-9
-    assert found == clustered_mean(blocks, repeats=50, seed=3)
+    assert found == clustered_mean(blocks, repeats=50, seed=3).interval()
 
 
 @pytest.mark.parametrize(

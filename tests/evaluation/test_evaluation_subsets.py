@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from restmcts.evaluation.budgets import AXES, GENERATED, Axis, answers_at
-from restmcts.evaluation.outcomes import Outcomes, Reading, mean_outcome, outcomes, outcomes_at
+from restmcts.evaluation.outcomes import Reading, RowOutcomes, outcomes, outcomes_at
 from restmcts.evaluation.subsets import BEST, VOTES, orders_of, traces_of
+from restmcts.evaluation.statistics import Interval, wilson
 from restmcts.evaluation.usage import Usage, mean_usage
 from restmcts.search.methods.sampling import BestOfN, SelfConsistency
 from store.answers import RULES
@@ -274,13 +275,15 @@ def test_problems_without_a_verdict_have_no_outcome_but_cost_something() -> None
     record = searched([((1,), "1")])
     events = tuple(event for event in record.events if type(event).__name__ != "Verified")
     row = outcomes([replace(record, events=events)], lambda _: Reading("", ["first"], [None]))
-    assert row["", "first", None] == Outcomes({}, [Usage(2, 0, 5, 4 + 5, 2, 2.5)])
+    assert row["", "first", None] == RowOutcomes({}, [Usage(2, 0, 5, 4 + 5, 2, 2.5)])
+
+
+def accuracy(*shares: float) -> Interval:
+    return RowOutcomes({(f"p{number}", "?"): share for number, share in enumerate(shares)}).accuracy
 
 
 def test_mean_outcomes_have_wilson_intervals_where_they_are_verdicts() -> None:
-    assert mean_outcome([1.0, 0.0, 1.0, 1.0]).value == 0.75
-    assert mean_outcome([]).high == 1.0
-    assert mean_outcome([1.0] * 4).low < 1 == mean_outcome([1.0] * 4).high
-    shares = [0.5, 0.25, 0.75, 0.5]
-    assert mean_outcome(shares).low > mean_outcome([1.0, 0.0, 1.0, 0.0]).low
-    assert mean_usage([]) == Usage()
+    assert accuracy(1.0, 0.0, 1.0, 1.0) == wilson(3, 4)
+    assert accuracy() == wilson(0, 0)
+    shares = [number % 7 / 6 for number in range(100)]
+    assert accuracy(*shares).low > accuracy(*map(round, shares)).low

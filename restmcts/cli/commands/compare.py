@@ -1,4 +1,4 @@
-"""`restmcts compare`: runs side by side, with what their figures show and what they do not."""
+"""`restmcts compare`: runs or methods side by side, with what their figures show and what they do not."""
 
 from __future__ import annotations
 
@@ -12,13 +12,52 @@ import typer
 from restmcts.cli.options import ROOT, AsJson, Root
 
 if TYPE_CHECKING:
-    from restmcts.evaluation.comparison.differences import Accuracy, Difference, Figure, Spending
-    from restmcts.evaluation.comparison.runs import Arm, RunFigures
+    from restmcts.evaluation.comparison.tables import Comparison, Table
+    from restmcts.evaluation.verdicts import Verdict
+
+LONGEST = 800
+"""Characters of a verdict that are printed; names of arms may be long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is compared, and how it is said; see :func:`compare`."""
+
+    markdown: bool = False
+    picture: Path | None = None
+    as_json: bool = False
+    methods: bool = False
+    phases: Sequence[str] = ()
+    against: str | None = None
+    margin: float | None = None
+    flips: bool = False
+
+    @property
+    def share(self) -> float | None:
+        """The margin as a share."""
+        return None if self.margin is None else self.margin / 100
 
 
 def compare(
     runs: Annotated[list[str], typer.Argument(help="A run, or STORE/RUN in another store.", metavar="RUN…")],
     root: Root = ROOT,
+    methods: Annotated[
+        bool, typer.Option("--methods", help="Compare the methods of evaluations instead, at each budget.")
+    ] = False,
+    phase: Annotated[
+        list[str] | None,
+        typer.Option("--phase", help="With --methods: only this evaluation; repeat for more [default: all]."),
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option("--against", help="Compare only with this arm, or with this method.")
+    ] = None,
+    margin: Annotated[
+        float | None,
+        typer.Option("--margin", min=0.1, max=50, help="Points that do not matter: is it equal within them?"),
+    ] = None,
+    flips: Annotated[
+        bool, typer.Option("--flips", help="List the problems that only one side of a pair is right on.")
+    ] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the tables as Markdown.")] = False,
     picture: Annotated[
         Path | None,
@@ -30,104 +69,120 @@ def compare(
 
     Runs whose recipes differ in the seed alone are one arm; the name of an arm shows the settings in which it
     differs from other arms of its recipe. Arms are compared on the same test problems: the interval of a
-    difference is a bootstrap over seeds and problems, beside the exact McNemar test where answers are
-    independent. Runs that were measured on different problems are compared as independent shares, and the
-    output says so. In the table of accuracies, tokens are those of a problem, and data counts the tokens that
-    were generated for training data so far.
+    difference is a bootstrap over problems, for several seeds over seeds and problems, beside the exact
+    McNemar test where answers are independent. Runs that were measured on different problems are compared as
+    independent shares, and the output says so. All p-values together are corrected for the number of
+    comparisons (Holm); a lead is claimed only if it is shown then. In the table of accuracies, tokens are
+    those of a problem, and data counts the tokens that were generated for training data so far.
+
+    With --methods, the methods of all evaluations of the runs are compared with each other at each budget. A
+    method that takes one trace takes part at every budget that has room for it.
     """
-    check_output(markdown, picture, as_json)
-    print_comparison(root, runs, markdown=markdown, picture=picture, as_json=as_json)
+    wanted = Wanted(markdown, picture, as_json, methods, phase or (), against, margin, flips)
+    check_output(wanted)
+    print_comparison(root, runs, wanted)
 
 
-def check_output(markdown: bool, picture: Path | None, as_json: bool) -> None:
+def check_output(wanted: Wanted) -> None:
     """Refuse outputs of a comparison that cannot be, before any work is done for it.
 
     Raises:
-        InputError: two forms at once, or a picture of an unknown kind.
+        InputError: two forms at once, a picture of an unknown kind, or options that do not go together.
     """
     from restmcts.errors import InputError
     from restmcts.evaluation.comparison.picture import check_ending
 
-    if markdown and as_json:
+    if wanted.markdown and wanted.as_json:
         raise InputError("--json and --markdown exclude each other")
-    if picture is not None:
-        check_ending(picture)
+    if wanted.phases and not wanted.methods:
+        raise InputError("--phase goes with --methods")
+    if wanted.picture is not None:
+        if wanted.methods:
+            raise InputError("--picture draws runs; `restmcts report` draws methods too")
+        check_ending(wanted.picture)
 
 
-def print_comparison(
-    root: Path, runs: Sequence[str], *, markdown: bool, picture: Path | None, as_json: bool
-) -> None:
+def print_comparison(root: Path, runs: Sequence[str], wanted: Wanted) -> None:
     """Compare runs, and print what the command prints; see :func:`compare`.
 
     Raises:
         InputError: there is no such run.
         StoreError: a run cannot be read, or the picture cannot be written.
     """
-    from restmcts.evaluation.comparison.runs import arms_of
+    from restmcts.loops.stored.compared import read_figures, stored_names
 
-    figures = _read(root, runs)
-    report = _report(arms_of(figures))
-    for text in [*(note for run in figures for note in run.notes), *_remarks(report)]:
+    names = stored_names(root, runs)
+    figures = read_figures(names)
+    for text in (note for run in figures for note in run.notes):
         _note(text)
-    if picture is not None:
-        _draw(report, picture)
-    if as_json:
-        _print_json(report)
+    if wanted.methods:
+        _print_methods(names, figures, wanted)
     else:
-        _print_tables(report, markdown)
+        _print_arms(figures, wanted)
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """Everything that a comparison says."""
+def _print_arms(figures: Any, wanted: Wanted) -> None:
+    from restmcts.evaluation.comparison.runs import arms_of
+    from restmcts.evaluation.comparison.tables import arm_tables, compare_arms
+    from restmcts.loops.stored.compared import check_side
 
-    arms: list[Arm]
-    accuracies: list[Accuracy]
-    differences: list[Difference]
-    latest: list[Difference]
-    spending: list[Spending]
-    figures: list[Figure]
+    arms = arms_of(figures)
+    check_side(wanted.against, [arm.name for arm in arms])
+    found = compare_arms(arms, against=wanted.against, margin=wanted.share)
+    _remark(found.verdicts)
+    if wanted.picture is not None:
+        _draw(found, wanted.picture)
+    if wanted.as_json:
+        _print_json(
+            {
+                "arms": [{"arm": arm.name, "runs": [run.name for run in arm.runs]} for arm in found.arms],
+                "accuracies": [asdict(row) for row in found.accuracies],
+                "differences": _as_rows(found.verdicts, wanted.flips),
+                "spending": [asdict(row) for row in found.spending],
+                "figures": [asdict(row) for row in found.figures],
+            }
+        )
+    else:
+        _print_tables(arm_tables(found), found.verdicts, found.latest, wanted)
 
 
-def _report(arms: list[Arm]) -> Report:
-    from restmcts.evaluation.comparison import differences as found
-
-    pairs = found.differences(arms)
-    return Report(
-        arms, found.accuracies(arms), pairs, found.latest(pairs), found.spending(arms), found.figures(arms)
-    )
-
-
-def _read(root: Path, names: Sequence[str]) -> list[RunFigures]:
+def _print_methods(names: Any, figures: Any, wanted: Wanted) -> None:
     from restmcts.errors import InputError
-    from restmcts.loops.stored.measured import read_run
-    from restmcts.paths import expanded
+    from restmcts.evaluation.comparison.tables import compare_methods, method_tables
+    from restmcts.loops.stored.compared import check_side, read_methods
 
-    read = []
-    for name in dict.fromkeys(names):
-        folder, separator, run = name.rpartition("/")
-        store = expanded(Path(folder or "/")) if separator else root
-        if not store.is_dir():
-            raise InputError(f"{store}: no such folder; write RUN, or STORE/RUN")
-        read.append(read_run(store, run, name))
-    return read
+    scored, notes = read_methods(names, figures, wanted.phases)
+    for text in notes:
+        _note(text)
+    if not scored:
+        raise InputError("no method was evaluated in these runs: `restmcts eval RUN` compares methods")
+    check_side(wanted.against, [one.name for one in scored])
+    found = compare_methods(scored, against=wanted.against, margin=wanted.share)
+    _remark(found.verdicts)
+    if wanted.as_json:
+        _print_json(
+            {
+                "accuracies": [asdict(row) for row in found.accuracies],
+                "differences": _as_rows(found.verdicts, wanted.flips),
+            }
+        )
+    else:
+        _print_tables(method_tables(found), found.verdicts, found.verdicts, wanted)
 
 
-def _remarks(report: Report) -> list[str]:
-    """What whoever reads the tables has to know."""
-    remarks = []
-    unpaired = [row for row in report.differences if not row.paired]
-    if unpaired:
-        pairs = {(row.first, row.second) for row in unpaired}
-        remarks.append(
+def _remark(found: Sequence[Verdict]) -> None:
+    """Say what whoever reads the tables has to know."""
+    pairs = {(row.first, row.second) for row in found if not row.paired}
+    if pairs:
+        _note(
             f"{'; '.join(f'{first} and {second}' for first, second in sorted(pairs))}: measured on different"
             " problems, so their differences are those of independent shares"
         )
-    if len(report.differences) > 1:
-        remarks.append(
-            f"{len(report.differences)} differences are tested, and no interval is widened for that number"
+    if len(found) > 1:
+        _note(
+            f"{len(found)} differences are tested: p-values are corrected for that number, and intervals are"
+            " those of each alone"
         )
-    return remarks
 
 
 def _note(text: str) -> None:
@@ -136,138 +191,44 @@ def _note(text: str) -> None:
     note(text)
 
 
-def _draw(report: Report, path: Path) -> None:
+def _draw(found: Comparison, path: Path) -> None:
     from restmcts.evaluation.comparison.picture import picture
     from store.files.atomic import replace_file
 
-    replace_file(path, [picture(report.accuracies, path.suffix.lower().removeprefix("."))])
+    replace_file(path, [picture(found.accuracies, path.suffix.lower().removeprefix("."))])
     _note(f"wrote {path}")
 
 
-def _print_json(report: Report) -> None:
+def _as_rows(found: Sequence[Verdict], flips: bool) -> list[dict[str, Any]]:
+    rows = []
+    for verdict in found:
+        row = asdict(verdict) | {"shown": verdict.shown, "verdict": verdict.verdict}
+        if not flips:
+            del row["flips"]
+        rows.append(row)
+    return rows
+
+
+def _print_json(value: Any) -> None:
     from restmcts.cli.console import print_json
 
-    print_json(
-        {
-            "arms": [{"arm": arm.name, "runs": [run.name for run in arm.runs]} for arm in report.arms],
-            "accuracies": [asdict(row) for row in report.accuracies],
-            "differences": [
-                asdict(row) | {"shown": row.shown, "verdict": row.verdict} for row in report.differences
-            ],
-            "spending": [asdict(row) for row in report.spending],
-            "figures": [asdict(row) for row in report.figures],
-        }
-    )
+    print_json(value)
 
 
-def _print_tables(report: Report, markdown: bool) -> None:
+def _print_tables(
+    tables: Sequence[Table], found: Sequence[Verdict], said: Sequence[Verdict], wanted: Wanted
+) -> None:
     from restmcts.cli.console import print_table
     from restmcts.cli.tables import markdown_table
     from restmcts.cli.text import say, visible
+    from restmcts.evaluation.comparison.tables import flip_table
 
-    for title, columns, rows in _tables(report):
+    for title, columns, rows in [*tables, *([flip_table(found)] if wanted.flips else [])]:
         if not rows:
             continue
-        if markdown:
+        if wanted.markdown:
             say(f"### {title}\n\n{markdown_table(columns, rows)}\n")
         else:
             print_table(title, columns, rows)
-    for row in report.latest:
-        say(f"{'- ' if markdown else ''}{visible(row.verdict, 600)}")
-
-
-Table = tuple[str, tuple[str, ...], list[list[object]]]
-
-
-def _tables(report: Report) -> list[Table]:
-    return [
-        (
-            "arms",
-            ("arm", "runs"),
-            [[arm.name, ", ".join(run.name for run in arm.runs)] for arm in report.arms],
-        ),
-        (
-            "accuracy on held-out problems",
-            ("iteration", "method", "arm", "accuracy", "95 % interval", "runs", "problems", "tokens", "data"),
-            [_accuracy_cells(row) for row in report.accuracies],
-        ),
-        (
-            "differences, in points",
-            ("iteration", "method", "first", "second", "first - second", "95 % interval", "p", "problems"),
-            [_difference_cells(row) for row in report.differences],
-        ),
-        (
-            "spent in a run",
-            ("arm", "iteration", "for", "generated tokens", "value tokens", "trained tokens", "seconds"),
-            [_spending_cells(row) for row in report.spending],
-        ),
-        *figure_tables(report.figures),
-    ]
-
-
-def figure_tables(figures: Sequence[Figure]) -> list[Table]:
-    """The figures of iterations, those by depth in a table of their own."""
-    of_depths = [row for row in figures if ".depth_" in row.name]
-    by_depth = sorted(of_depths, key=lambda row: int(row.name.rpartition("_")[2]))
-    others = [row for row in figures if ".depth_" not in row.name]
-    return [
-        _figure_table("figures of iterations", others),
-        _figure_table("AUC of value models on held-out trees, by depth", by_depth),
-    ]
-
-
-def _figure_table(title: str, figures: Sequence[Figure]) -> Table:
-    """A row for each iteration of an arm, a column for each figure."""
-    names = list(dict.fromkeys(row.name for row in figures))
-    places = dict.fromkeys((row.arm, row.iteration) for row in figures)
-    values = {(row.arm, row.iteration, row.name): f"{row.value:.3f}" for row in figures}
-    rows: list[list[object]] = [
-        [arm, iteration, *(values.get((arm, iteration, name), "") for name in names)]
-        for arm, iteration in places
-    ]
-    return title, ("arm", "iteration", *(name.rpartition(".depth_")[2] for name in names)), rows
-
-
-def _iteration(row: Accuracy | Difference) -> object:
-    return "closing" if row.point.closing else row.point.iteration
-
-
-def _accuracy_cells(row: Accuracy) -> list[object]:
-    share = row.accuracy
-    return [
-        _iteration(row),
-        row.point.how,
-        row.arm,
-        f"{share.value:.1%}",
-        f"{share.low:.1%} - {share.high:.1%}",
-        row.runs,
-        row.problems,
-        f"{row.policy_tokens:.0f}",
-        f"{row.data_tokens:,.0f}",
-    ]
-
-
-def _difference_cells(row: Difference) -> list[object]:
-    found = row.interval
-    return [
-        _iteration(row),
-        row.point.how,
-        row.first,
-        row.second,
-        f"{100 * found.value:+.1f}",
-        f"{100 * found.low:.1f} to {100 * found.high:.1f}",
-        "" if row.p_value is None else f"{row.p_value:.2g}",
-        row.problems if row.paired else "unpaired",
-    ]
-
-
-def _spending_cells(row: Spending) -> list[Any]:
-    return [
-        row.arm,
-        row.iteration,
-        row.part,
-        f"{row.generated_tokens:,.0f}",
-        f"{row.value_tokens:,.0f}",
-        "" if row.trained_tokens is None else f"{row.trained_tokens:,.0f}",
-        f"{row.seconds:,.0f}",
-    ]
+    for row in said:
+        say(f"{'- ' if wanted.markdown else ''}{visible(row.verdict, LONGEST)}")

@@ -28,13 +28,14 @@ def study(
     value model, is made once for each seed. A study that was interrupted continues when the same command is
     started again. Each run can be looked at like any other.
     """
-    from restmcts.cli.commands.compare import check_output, print_comparison
+    from restmcts.cli.commands.compare import Wanted, check_output, print_comparison
     from restmcts.cli.endings import end
     from restmcts.cli.session import run_loop
     from restmcts.cli.text import note
     from restmcts.loops.study import chosen, load_study, shared_phases
 
-    check_output(markdown, picture, as_json)
+    comparison = Wanted(markdown, picture, as_json)
+    check_output(comparison)
     _, runs = load_study(study)
     wanted = chosen(runs, seed or (), arm or ())
     failed = 0
@@ -43,5 +44,5 @@ def study(
         shared = shared_phases(root, runs, run)
         failed += run_loop(root, run.name, run.recipe, retry_failed=retry_failed, shared=shared).failed
     names = [run.name for run in wanted]
-    print_comparison(root, names, markdown=markdown, picture=picture, as_json=as_json)
+    print_comparison(root, names, comparison)
     end(failed)

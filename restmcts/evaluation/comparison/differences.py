@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from statistics import fmean
 
-from restmcts.evaluation.comparison.runs import PARTS, Arm, Measurement, Part, Point, Problem, Spent
-from restmcts.evaluation.statistics import Interval, clustered_mean, mcnemar, newcombe, wilson
-
-LEVEL = 0.05
-"""The level of the exact test, which goes with intervals of 95 %."""
+from restmcts.evaluation.comparison.runs import PARTS, Arm, Measurement, Part, Point, Spent
+from restmcts.evaluation.means import mean_of
+from restmcts.evaluation.statistics import Interval, wilson
+from restmcts.evaluation.verdicts import Scored, Verdict, verdicts
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,55 +28,6 @@ class Accuracy:
     policy_tokens: float
     value_tokens: float
     data_tokens: float
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """By how much the accuracy of ``first`` is above that of ``second``, with a 95 % interval.
-
-    ``paired``: on the same problems, of which there are ``problems`` a run; otherwise the arms were measured
-    on different problems, and the interval is that of independent shares. ``runs`` counts the pairs of runs
-    of equal seeds, and is 1 where no seed is the same. ``p_value`` is that of the exact McNemar test, None
-    where problems are not independent of each other.
-    """
-
-    first: str
-    second: str
-    point: Point
-    paired: bool
-    runs: int
-    problems: int
-    interval: Interval
-    p_value: float | None
-
-    @property
-    def shown(self) -> bool:
-        """Whether the arms differ: the interval leaves 0 out, and the exact test agrees if there is one."""
-        apart = self.interval.low > 0 or self.interval.high < 0
-        return apart and (self.p_value is None or self.p_value < LEVEL)
-
-    @property
-    def verdict(self) -> str:
-        """What the figures show, as a sentence."""
-        found = self.interval
-        where = f"{self.point.when} by {self.point.how}"
-        test = "" if self.p_value is None else f" (exact McNemar test: p = {self.p_value:.2g})"
-        how = test if self.paired else "; measured on different problems, so compared as independent shares"
-        if not self.shown:
-            return (
-                f"no difference shown between {self.first} and {self.second}: {100 * found.value:+.1f}"
-                f" points, {_bounds(found.low, found.high)}, {where}{how}"
-            )
-        if found.value < 0:
-            lead, bounds = f"{self.second} leads {self.first}", _bounds(-found.high, -found.low)
-        else:
-            lead, bounds = f"{self.first} leads {self.second}", _bounds(found.low, found.high)
-        return f"{lead} by {100 * abs(found.value):.1f} points, {bounds}, {where}{how}"
-
-
-def _bounds(low: float, high: float) -> str:
-    # Adding 0 makes a zero without a sign.
-    return f"95 % interval {100 * low + 0:.1f} to {100 * high + 0:.1f}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,24 +59,61 @@ def accuracies(arms: Sequence[Arm]) -> list[Accuracy]:
     return [_accuracy(arm, point) for point in _points(arms) for arm in arms if arm.replicates(point)]
 
 
-def differences(arms: Sequence[Arm]) -> list[Difference]:
-    """The difference of every pair of arms at every point at which both were measured."""
-    return [
-        _difference(first, second, point)
-        for point in _points(arms)
-        for first, second in combinations(arms, 2)
-        if first.replicates(point) and second.replicates(point)
-    ]
+def differences(
+    arms: Sequence[Arm], *, against: str | None = None, margin: float | None = None
+) -> list[Verdict]:
+    """The verdict on every pair of arms at every point at which both were measured.
+
+    Args:
+        arms: what is compared.
+        against: compare only with the arm of this name.
+        margin: a difference of accuracies, 0 to 1, that does not matter.
+    """
+    scored = [Scored(arm.name, point, arm.replicates(point)) for point in _points(arms) for arm in arms]
+    return verdicts(scored, against=against, margin=margin)
 
 
-def latest(found: Sequence[Difference]) -> list[Difference]:
-    """The differences of each pair after its last iteration, and those of the closing tables."""
+@dataclass(frozen=True, slots=True)
+class Course:
+    """Where iterations of one arm are compared: by a method, at a budget."""
+
+    arm: str
+    how: str
+
+    @property
+    def text(self) -> str:
+        """The method, in words."""
+        return f"by {self.how}"
+
+
+def progress(arms: Sequence[Arm], *, margin: float | None = None) -> list[Verdict]:
+    """The verdict on the last iteration of every arm against its first, by each method."""
+    scored = []
+    for arm in arms:
+        points = [point for point in _points([arm]) if not point.closing]
+        for how in dict.fromkeys(point.how for point in points):
+            course = [point for point in points if point.how == how]
+            if len(course) > 1:
+                scored += [
+                    Scored(f"{arm.name} {point.when}", Course(arm.name, how), arm.replicates(point))
+                    for point in (course[-1], course[0])
+                ]
+    return verdicts(scored, margin=margin)
+
+
+def latest(found: Sequence[Verdict]) -> list[Verdict]:
+    """The verdicts on each pair after its last iteration, and those of the closing tables."""
     last: dict[tuple[str, str], int] = {}
     for row in found:
-        if not row.point.closing:
+        if isinstance(row.point, Point) and not row.point.closing:
             pair = row.first, row.second
             last[pair] = max(last.get(pair, 0), row.point.iteration)
-    return [row for row in found if row.point.closing or row.point.iteration == last[row.first, row.second]]
+    return [row for row in found if _is_last(row, last)]
+
+
+def _is_last(row: Verdict, last: Mapping[tuple[str, str], int]) -> bool:
+    point = row.point
+    return not isinstance(point, Point) or point.closing or point.iteration == last[row.first, row.second]
 
 
 def spending(arms: Sequence[Arm]) -> list[Spending]:
@@ -180,7 +166,7 @@ def _accuracy(arm: Arm, point: Point) -> Accuracy:
         point=point,
         runs=len(measured),
         problems=max(one.problems for one in measured),
-        accuracy=_share(measured),
+        accuracy=accuracy_of(measured),
         policy_tokens=fmean(one.policy_tokens for one in measured),
         value_tokens=fmean(one.value_tokens for one in measured),
         data_tokens=fmean(spent),
@@ -195,78 +181,10 @@ def _data_tokens(spent: Mapping[tuple[int, Part], Spent], iteration: int) -> int
     )
 
 
-def _share(measured: Sequence[Measurement]) -> Interval:
+def accuracy_of(measured: Sequence[Measurement]) -> Interval:
+    """The mean accuracy over runs, with its 95 % interval."""
     answers = [one.answers for one in measured if one.answers]
-    if len(measured) == 1 or len(answers) < len(measured):
+    if len(answers) < len(measured):
         # Without the single answers, what runs have in common is not known.
         return wilson(sum(one.correct for one in measured), sum(one.problems for one in measured))
-    return _of_blocks([{problem: float(right) for problem, right in one.items()} for one in answers])
-
-
-def _of_blocks(blocks: Sequence[Mapping[Problem, float]]) -> Interval:
-    """The mean of blocks, whose problems may be the same ones."""
-    crossed = len({frozenset(block) for block in blocks}) == 1
-    return clustered_mean([[block[key] for key in sorted(block)] for block in blocks], crossed=crossed)
-
-
-def _difference(first: Arm, second: Arm, point: Point) -> Difference:
-    ones, others = first.replicates(point), second.replicates(point)
-    blocks = _paired_blocks(ones, others)
-    if not blocks:
-        interval = newcombe(_pooled(ones), _pooled(others))
-        problems = min(_fewest(ones), _fewest(others))
-        return Difference(first.name, second.name, point, False, 1, problems, interval, None)
-    return Difference(
-        first=first.name,
-        second=second.name,
-        point=point,
-        paired=True,
-        runs=len(blocks),
-        problems=round(fmean(map(len, blocks))),
-        interval=_of_blocks(blocks),
-        p_value=_p_value(blocks),
-    )
-
-
-def _pooled(measured: Mapping[tuple[int, int], Measurement]) -> Interval:
-    rows = measured.values()
-    return wilson(sum(row.correct for row in rows), sum(row.problems for row in rows))
-
-
-def _fewest(measured: Mapping[tuple[int, int], Measurement]) -> int:
-    return min(row.problems for row in measured.values())
-
-
-def _paired_blocks(
-    ones: Mapping[tuple[int, int], Measurement], others: Mapping[tuple[int, int], Measurement]
-) -> list[dict[Problem, float]]:
-    """The difference on each problem, a block for each pair of runs of equal seeds that share problems.
-
-    Without equal seeds: one block, of the differences between the means over the runs of each arm.
-    """
-    same = ones.keys() & others.keys()
-    if same:
-        pairs = [([ones[key]], [others[key]]) for key in sorted(same)]
-    else:
-        pairs = [(list(ones.values()), list(others.values()))]
-    blocks = [_block(first, second) for first, second in pairs]
-    return [block for block in blocks if block]
-
-
-def _block(first: Sequence[Measurement], second: Sequence[Measurement]) -> dict[Problem, float]:
-    answers = [one.answers or {} for one in (*first, *second)]
-    shared = set(answers[0]).intersection(*answers[1:])
-
-    def share(measured: Sequence[Measurement], problem: Problem) -> float:
-        return fmean(float((one.answers or {})[problem]) for one in measured)
-
-    return {problem: share(first, problem) - share(second, problem) for problem in sorted(shared)}
-
-
-def _p_value(blocks: Sequence[Mapping[Problem, float]]) -> float | None:
-    """Of the exact McNemar test, where every pair is of one problem and one answer each."""
-    problems = [problem for block in blocks for problem in block]
-    values = [value for block in blocks for value in block.values()]
-    if len(set(problems)) < len(problems) or not set(values) <= {-1.0, 0.0, 1.0}:
-        return None
-    return mcnemar(values.count(1.0), values.count(-1.0))
+    return mean_of(answers)

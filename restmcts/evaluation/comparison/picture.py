@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 ENDINGS = (".svg", ".png")
 
-_PLAIN: Any = {
+PLAIN: Any = {
     "text.usetex": False,
     "text.parse_math": False,
     "svg.hashsalt": "restmcts",
@@ -67,7 +67,7 @@ def picture(rows: Sequence[Accuracy], kind: str) -> bytes:
     methods = list(dict.fromkeys(row.point.how for row in drawn))
     if not methods:
         raise InputError("nothing was measured after an iteration: there is nothing to draw")
-    with mpl.rc_context(_PLAIN), warnings.catch_warnings():
+    with mpl.rc_context(PLAIN), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a box stands for a letter that no font has
         arms = list(dict.fromkeys(row.arm for row in drawn))
         colors = {arm: f"C{number % 10}" for number, arm in enumerate(arms)}
@@ -82,9 +82,9 @@ def picture(rows: Sequence[Accuracy], kind: str) -> bytes:
             left.set_xticks(sorted(set(iterations)))
             tokens = [row.data_tokens for row in of_method]
             _draw(right, of_method, colors, "tokens generated for training data", tokens)
-            left.set_title(_shown(method))
+            left.set_title(shown_name(method))
         lines = [Line2D([], [], color=color, marker="o") for color in colors.values()]
-        figure.legend(lines, list(map(_shown, colors)), loc="outside lower center", fontsize="small")
+        figure.legend(lines, list(map(shown_name, colors)), loc="outside lower center", fontsize="small")
         output = BytesIO()
         figure.savefig(output, format=kind, metadata={"Date": None} if kind == "svg" else None)
     return output.getvalue()
@@ -106,7 +106,7 @@ def _draw(
     axes.set_ylabel("accuracy, %")
 
 
-def _shown(name: str) -> str:
+def shown_name(name: str) -> str:
     """A name in one line of bounded length, without control characters."""
     short = name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
     return "".join(letter if letter.isprintable() else "?" for letter in short)

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Problem = tuple[str, str]
-"""A problem by its name and its text: data sets made from a seed use the same names for other problems."""
+from restmcts.evaluation.means import Outcomes
 
 Part = Literal["data", "training", "evaluation"]
 """What tokens and time were spent on."""
@@ -44,20 +43,25 @@ class Point:
         """By which method, and at which budget where it is no single trace, in words."""
         return self.method if self.traces in (None, 1.0) else f"{self.method} at {self.traces:g} traces"
 
+    @property
+    def text(self) -> str:
+        """When and how, in words."""
+        return f"{self.when} by {self.how}"
+
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """The accuracy of a run at a point: what its row says, and the outcome of each problem.
+    """The accuracy of a run at a point: what its row says, and the outcome on each problem.
 
     An outcome is 1 for a right answer, 0 for a wrong one, or the share of the orders of traces in which it is
     right. ``answers`` is None where the stored trees do not give the row. Tokens are means a problem.
     """
 
-    correct: int
+    correct: float
     problems: int
     policy_tokens: float
     value_tokens: float
-    answers: Mapping[Problem, float] | None = None
+    answers: Outcomes | None = None
 
 
 @dataclass(frozen=True, slots=True)

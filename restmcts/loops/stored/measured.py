@@ -11,8 +11,10 @@ from typing import Any
 
 from restmcts.evaluation.budgets import answers_at
 from restmcts.evaluation.ceiling import CEILING
-from restmcts.evaluation.comparison.runs import Measurement, Part, Point, Problem, RunFigures, Spent
-from restmcts.evaluation.outcomes import Outcomes, Reading, outcomes
+from restmcts.evaluation.comparison.runs import Measurement, Part, Point, RunFigures, Spent
+from restmcts.evaluation.means import Problem
+from restmcts.evaluation.outcomes import Reading, RowOutcomes
+from restmcts.evaluation.outcomes import outcomes as read_outcomes
 from restmcts.evaluation.usage import ORDERS
 from restmcts.export.trees import read_trees
 from restmcts.loops.run import START
@@ -57,13 +59,12 @@ def read_run(root: Path, run: str, name: str) -> RunFigures:
     notes: list[str] = []
     seed = values.pop("seed", 0)
     settings = flat(values)
-    orders = settings.get("evaluation.orders")
     return RunFigures(
         name=name,
         recipe=str(settings.pop("recipe", name)),
         seed=seed if isinstance(seed, int) else 0,
         settings=settings,
-        measured=_measured(layout, journal, orders if type(orders) is int else ORDERS, notes),
+        measured=_measured(layout, journal, notes),
         spent=_spent(journal.phases.values()),
         figures=_figures(layout, journal, notes),
         notes=[f"run {name}: {text}" for text in notes],
@@ -81,17 +82,17 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def _measured(layout: RunLayout, journal: Journal, orders: int, notes: list[str]) -> dict[Point, Measurement]:
+def _measured(layout: RunLayout, journal: Journal, notes: list[str]) -> dict[Point, Measurement]:
     by_phase: dict[str, list[Evaluation]] = {}
     for row in read_evaluations(layout):
-        if _is_of_the_loop(row.phase):
+        if of_the_loop(row.phase):
             by_phase.setdefault(row.phase, []).append(row)
     found: dict[Point, Measurement] = {}
     for phase, rows in by_phase.items():
         if phase not in journal.phases or journal.phases[phase].status != "done":
             notes.append(f"phase {phase} is not done; left out")
             continue
-        for row, answers in zip(rows, _answers(layout, phase, rows, orders, notes), strict=True):
+        for row, answers in zip(rows, outcomes(layout, phase, rows, notes), strict=True):
             point = Point(phase.startswith("final."), row.iteration or 0, row.method, row.traces)
             found[point] = Measurement(
                 row.correct, row.problems, row.policy_tokens, row.value_tokens, answers
@@ -99,19 +100,19 @@ def _measured(layout: RunLayout, journal: Journal, orders: int, notes: list[str]
     return found
 
 
-def _is_of_the_loop(phase: str) -> bool:
+def of_the_loop(phase: str) -> bool:
     """Whether a phase was part of the recipe, and not asked for by `restmcts eval`."""
     return phase.partition(".")[0].isdecimal() or phase.startswith("final.")
 
 
-def _answers(
-    layout: RunLayout, phase: str, rows: Sequence[Evaluation], orders: int, notes: list[str]
+def outcomes(
+    layout: RunLayout, phase: str, rows: Sequence[Evaluation], notes: list[str]
 ) -> Sequence[Answers | None]:
-    """The outcomes behind each row, as far as the stored trees give them."""
+    """The outcomes behind each row, as far as the stored trees give them; ``notes`` gets what they do not."""
     records = partial(read_trees, layout.root, layout.run, phase)
     try:
         if all(row.searches is not None for row in rows):
-            found = outcomes_of_rows(records(), rows, orders)
+            found = outcomes_of_rows(records(), rows, _orders(layout))
         else:
             found = verdicts(records(), rows)
     except StoreError as error:
@@ -121,6 +122,13 @@ def _answers(
     if unknown:
         notes.append(f"the trees of {phase} do not give the row of {', '.join(unknown)}; compared unpaired")
     return found
+
+
+def _orders(layout: RunLayout) -> int:
+    """The orders of traces that the recipe of a run asks for."""
+    values = flat(parsed(stored_text(layout.root, layout.run), str(layout.config)))
+    orders = values.get("evaluation.orders")
+    return orders if type(orders) is int else ORDERS
 
 
 def outcomes_of_rows(
@@ -140,7 +148,7 @@ def outcomes_of_rows(
         known = [rule for rule in rules if rule in RULES or rule == CEILING]
         return reading_of(record.header, known, list(budgets), orders=orders)
 
-    found = outcomes(records, reading)
+    found = read_outcomes(records, reading)
     cells = [found.get((row.searches or "", row.rule or "", row.budget)) for row in rows]
     return [
         cell.shares if cell is not None and _agree(cell, row) else None
@@ -148,7 +156,7 @@ def outcomes_of_rows(
     ]
 
 
-def _agree(cell: Outcomes, row: Evaluation) -> bool:
+def _agree(cell: RowOutcomes, row: Evaluation) -> bool:
     same = len(cell.shares) == row.problems
     return same and isclose(fmean(cell.shares.values() or [0.0]), row.accuracy, abs_tol=1e-9)
 

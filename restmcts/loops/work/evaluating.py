@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from restmcts.errors import InputError
 from restmcts.evaluation.ceiling import CEILING, ceiling_name
 from restmcts.evaluation.flops import flops_axis
-from restmcts.evaluation.outcomes import Outcomes, Reading, outcomes
+from restmcts.evaluation.outcomes import Reading, RowOutcomes, outcomes
 from restmcts.loops.results import Evaluated
 from restmcts.loops.run import Run
 from restmcts.loops.stored.reading import asked, reading_of
@@ -188,7 +188,7 @@ def _row(
     rule: str,
     budget: int | None,
     traces: float | None,
-    found: Outcomes,
+    found: RowOutcomes,
 ) -> Evaluation:
     """The row of one cell; ``header`` is that of one of its searches."""
     share, usage, flops = found.accuracy, found.usage, flops_axis(header.settings)

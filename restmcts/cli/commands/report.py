@@ -1,0 +1,91 @@
+"""`restmcts report`: everything that stored runs show, as one page."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from restmcts.cli.options import ROOT, AsJson, Root
+
+
+def report(
+    runs: Annotated[list[str], typer.Argument(help="A run, or STORE/RUN in another store.", metavar="RUN…")],
+    to: Annotated[
+        Path,
+        typer.Option("--to", help="File of the page, ending in .html, or a folder for report.html."),
+    ] = Path("report.html"),
+    markdown: Annotated[
+        Path | None,
+        typer.Option(
+            "--markdown",
+            help="File of the report as Markdown [default: beside the page].",
+            show_default=False,
+        ),
+    ] = None,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", help="Write a row for each accuracy into this file.")
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option("--against", help="Compare only with this arm, or with this method.")
+    ] = None,
+    margin: Annotated[
+        float | None,
+        typer.Option("--margin", min=0.1, max=50, help="Points that do not matter: is it equal within them?"),
+    ] = None,
+    root: Root = ROOT,
+    as_json: AsJson = False,
+) -> None:
+    """Write what runs show as one HTML page that needs no network, and as Markdown.
+
+    The report has verdicts on all pairs of arms and of methods, accuracy against tokens and by iteration with
+    95 % intervals, calibration, costs, how searches ended, the settings, and problems to look at with the
+    commands that replay their searches. It can be made of any runs: of one that is still running, of a study,
+    or of searches without an evaluation. Nothing in the store is changed. --json prints everything as data.
+    """
+    from restmcts.cli.console import print_json
+    from restmcts.cli.report.markdown import markdown_text
+    from restmcts.cli.report.page import html_page
+    from restmcts.cli.report.rows import csv_text, report_values
+    from restmcts.evaluation.report.figures import pictures
+    from restmcts.loops.stored.compared import stored_names
+    from restmcts.loops.stored.reported import read_report
+    from restmcts.paths import expanded
+
+    page = _page_file(expanded(to))
+    found = read_report(
+        stored_names(root, runs), against=against, margin=None if margin is None else margin / 100
+    )
+    made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    _write(page, html_page(found, pictures(found), made))
+    _write(page.with_suffix(".md") if markdown is None else expanded(markdown), markdown_text(found, made))
+    if csv is not None:
+        _write(expanded(csv), csv_text(found))
+    if as_json:
+        print_json(report_values(found))
+
+
+def _page_file(to: Path) -> Path:
+    """The file of the page.
+
+    Raises:
+        InputError: the name is neither that of a page nor of a folder.
+    """
+    from restmcts.errors import InputError
+
+    if to.is_dir() or not to.suffix:
+        return to / "report.html"
+    if to.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"--to {to}: the name of a page ends in .html; a name without an ending is a folder")
+    return to
+
+
+def _write(path: Path, text: str) -> None:
+    from restmcts.cli.text import note
+    from store.files.atomic import make_folder, replace_file
+
+    make_folder(path.parent)
+    replace_file(path, [text.encode("utf-8", errors="replace")])
+    note(f"wrote {path}")

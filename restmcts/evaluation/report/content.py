@@ -103,11 +103,11 @@ class Report:
 
     def tables(self) -> dict[str, list[Table]]:
         """The tables of each section that have rows."""
-        arms, accuracy, differences, spent, figures = arm_tables(self.arms)
+        arms, accuracy, differences, spent, *figures = arm_tables(self.arms)
         found = {
             "runs": [_run_table(self.runs), *([arms] if len(self.runs) > 1 else [])],
             "methods": method_tables(self.methods),
-            "iterations": [accuracy, differences, figures],
+            "iterations": [accuracy, differences, *figures],
             "calibration": [_curve_table(self.curves), self.values],
             "cost": [spent],
             "failures": [self.failures],

@@ -108,7 +108,7 @@ def overlay(record: SearchRecord, overrides: Overrides) -> SearchRecord:
     verdicts = {
         node.id: found[node.answer].correct is True
         for node in fold(record.events).finished()
-        if node.answer in found
+        if node.answer is not None and node.answer in found
     }
     events = tuple(_changed(event, verdicts) for event in record.events)
     if verdicts and not any(isinstance(event, Verified) for event in events):

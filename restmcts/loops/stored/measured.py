@@ -8,7 +8,6 @@ from typing import Any
 
 from restmcts.evaluation.budgets import answers_at
 from restmcts.evaluation.comparison.runs import Measurement, Part, Point, Problem, RunFigures, Spent
-from restmcts.export.trees import read_trees
 from restmcts.recipe import parsed
 from restmcts.search.registry import METHODS, row_name
 from restmcts.stored_recipes import stored_text
@@ -17,8 +16,9 @@ from store.errors import StoreError
 from store.events import SearchRecord
 from store.files.journal import Journal, Phase, read_journal
 from store.files.layout import RunLayout
+from store.overrides import Overrides, overlay
 from store.records import Evaluation
-from store.run_files import read_checkpoints, read_evaluations, read_metrics
+from store.run_files import read_checkpoints, read_evaluations, read_metrics, read_overrides, read_trees
 
 DATA_FIGURES = "data."
 """How the names of metrics begin that describe the trees of an iteration."""
@@ -27,6 +27,9 @@ VALUE_AUC = "value.auc"
 """The figure of a new value model on held-out trees."""
 
 Answers = dict[Problem, bool]
+
+Cell = tuple[str, str, int | None]
+"""A choice of a method, an answer rule and a budget."""
 
 
 def read_run(root: Path, run: str, name: str) -> RunFigures:
@@ -77,11 +80,11 @@ def _measured(layout: RunLayout, journal: Journal, notes: list[str]) -> dict[Poi
         if phase not in journal.phases or journal.phases[phase].status != "done":
             notes.append(f"phase {phase} is not done; left out")
             continue
-        for row, answers in zip(rows, _answers(layout, phase, rows, notes), strict=True):
+        started = journal.phases[phase].started
+        for row, answers in zip(rows, _answers(layout, phase, started, rows, notes), strict=True):
             point = Point(phase.startswith("final."), row.iteration or 0, row.method, row.traces)
-            found[point] = Measurement(
-                row.correct, row.problems, row.policy_tokens, row.value_tokens, answers
-            )
+            counts = (row.correct, row.problems) if answers is None else (sum(answers.values()), len(answers))
+            found[point] = Measurement(*counts, row.policy_tokens, row.value_tokens, answers)
     return found
 
 
@@ -91,11 +94,11 @@ def _is_of_the_loop(phase: str) -> bool:
 
 
 def _answers(
-    layout: RunLayout, phase: str, rows: Sequence[Evaluation], notes: list[str]
+    layout: RunLayout, phase: str, started: str, rows: Sequence[Evaluation], notes: list[str]
 ) -> Sequence[Answers | None]:
     """The verdicts behind each row, as far as the stored trees give them."""
     try:
-        found = verdicts(read_trees(layout.root, layout.run, phase), rows)
+        found = stored_verdicts(layout, phase, started, rows)
     except StoreError as error:
         notes.append(f"the answers of {phase} cannot be read ({error}); its rows are compared unpaired")
         return [None] * len(rows)
@@ -105,23 +108,53 @@ def _answers(
     return found
 
 
-def verdicts(records: Iterable[SearchRecord], rows: Sequence[Evaluation]) -> list[Answers | None]:
+def stored_verdicts(
+    layout: RunLayout, phase: str, started: str, rows: Sequence[Evaluation]
+) -> list[Answers | None]:
+    """The verdicts behind the rows of a stored phase, with those that a person has changed since.
+
+    Args:
+        started: when the phase was started last: its rows have the verdicts of that time.
+
+    Raises:
+        StoreError: a file cannot be read.
+    """
+    changed = read_overrides(layout)
+    known = changed.before(started)
+    stored = read_trees(layout, phase, Overrides())
+    return verdicts(((overlay(record, known), overlay(record, changed)) for record in stored), rows)
+
+
+def verdicts(
+    records: Iterable[tuple[SearchRecord, SearchRecord]], rows: Sequence[Evaluation]
+) -> list[Answers | None]:
     """The verdict on each problem behind each row of an evaluation, from the trees that were searched for it.
 
     A row belongs to the first choice of a method, in the order of the trees, that has an answer rule of its
     name and gives its figures. None: no choice does.
+
+    Args:
+        records: each tree twice: with the verdicts that the rows were counted from, and with those of now.
+        rows: the rows of one phase.
     """
-    cells: dict[tuple[str, str, int | None], dict[Problem, bool | None]] = {}
+    cells: dict[Cell, dict[Problem, bool | None]] = {}
+    now: dict[Cell, dict[Problem, bool | None]] = {}
     names: dict[str, dict[str, list[int | None]]] = {}
-    for record in records:
+    for record, changed in records:
         header = record.header
         wanted = names.setdefault(header.method, _wanted(header.method, header.answer_by, rows))
         choice = f"{header.method} {sorted(header.settings.items(), key=repr)}"
         for rule, budgets in wanted.items():
-            for answer in answers_at(record, budgets, [rule])[rule]:
-                cell = cells.setdefault((choice, rule, answer.budget), {})
-                cell[header.problem, header.question] = answer.correct
-    return _matched(cells, names, rows)
+            for tree, into in ((record, cells), (changed, now)):
+                for answer in answers_at(tree, budgets, [rule])[rule]:
+                    cell = into.setdefault((choice, rule, answer.budget), {})
+                    cell[header.problem, header.question] = answer.correct
+    reached = {key: _reached(cell) for key, cell in now.items()}
+    return [None if key is None else reached[key] for key in _matched(cells, rows)]
+
+
+def _reached(cell: Mapping[Problem, bool | None]) -> Answers:
+    return {problem: right for problem, right in cell.items() if right is not None}
 
 
 def _wanted(method: str, own_rule: str, rows: Sequence[Evaluation]) -> dict[str, list[int | None]]:
@@ -143,23 +176,20 @@ def _fits(method: str, rule: str, name: str) -> bool:
 
 
 def _matched(
-    cells: Mapping[tuple[str, str, int | None], Mapping[Problem, bool | None]],
-    names: Mapping[str, Mapping[str, list[int | None]]],
-    rows: Sequence[Evaluation],
-) -> list[Answers | None]:
-    left = {
-        key: {problem: right for problem, right in cell.items() if right is not None}
-        for key, cell in cells.items()
-    }
+    cells: Mapping[Cell, Mapping[Problem, bool | None]], rows: Sequence[Evaluation]
+) -> list[Cell | None]:
+    left = {key: _reached(cell) for key, cell in cells.items()}
     alone = len(rows) == 1 and len(left) == 1
-    matched: list[Answers | None] = []
+    matched: list[Cell | None] = []
     for row in rows:
         key = next((key for key, cell in left.items() if _gives(key, cell, row, alone)), None)
-        matched.append(None if key is None else left.pop(key))
+        matched.append(key)
+        if key is not None:
+            del left[key]
     return matched
 
 
-def _gives(key: tuple[str, str, int | None], cell: Answers, row: Evaluation, alone: bool) -> bool:
+def _gives(key: Cell, cell: Answers, row: Evaluation, alone: bool) -> bool:
     choice, rule, budget = key
     named = alone or _fits(choice.partition(" ")[0], rule, row.method)
     return named and budget == row.budget and (len(cell), sum(cell.values())) == (row.problems, row.correct)

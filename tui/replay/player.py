@@ -24,7 +24,9 @@ from store.events import (
 from store.tree import Node, Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+
+    from store.overrides import Override
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +68,9 @@ class Player:
         StoreError: an event does not fit the tree.
     """
 
-    def __init__(self, record: SearchRecord) -> None:
+    def __init__(self, record: SearchRecord, overrides: Mapping[str, Override] | None = None) -> None:
         self.record = record
+        self.overrides = overrides or {}
         self.events = record.events
         self.position = 0
         self.tree = Tree()

@@ -147,9 +147,8 @@ def _print(run: str, grader: str, other: str, found: Audit, cost: dict[str, Any]
         f" overridden: {', '.join(counts) or 'nothing to look at'}"
     )
     if cost:
-        say(
-            f"the judge read {cost['prompt']:,} and wrote {cost['critic']:,} tokens in {cost['calls']:,} calls"
-        )
+        tokens = f"{cost['prompt']:,} and wrote {cost['critic']:,} tokens"
+        say(f"the judge read {tokens} in {cost['calls']:,} calls")
 
 
 def _print_csv(run: str, doubts: Sequence[Doubt]) -> None:

@@ -31,8 +31,8 @@ def override(
     """Override the verdict on an answer, with a reason.
 
     The trees stay as they are. Wherever they are read, the answer has the new verdict: in tables, comparisons
-    and replays, and in further searches and labels of the run. Labels, samples and models that the run has made
-    before do not change; `restmcts label RUN` makes the labels anew.
+    and replays, and in further searches and labels of the run. Labels, samples and models that the run has
+    made before do not change; `restmcts label RUN` makes the labels anew.
     """
     from restmcts.errors import InputError
 
@@ -69,9 +69,8 @@ def _change(
         print_json({"run": run, "problem": problem, "correct": right, **asdict(changed)})
         return
     verdict = {True: "right", False: "wrong", None: "as the grader says"}[right]
-    say(
-        f"{visible(changed.answer)} is {verdict} now, in {changed.solutions:,} solutions of {changed.trees:,} trees"
-    )
+    counts = f"{changed.solutions:,} solutions of {changed.trees:,} trees"
+    say(f"{visible(changed.answer)} is {verdict} now, in {counts}")
 
 
 def _list(root: Path, run: str, as_json: bool) -> None:

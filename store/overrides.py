@@ -74,13 +74,13 @@ class Overrides:
 
         Args:
             problem: the name of the problem.
-            question: its text.
+            question: the :func:`digest` of its text.
             answer: as nodes have it.
             correct: the verdict; None takes an earlier one back.
             reason: why, in words.
         """
         time = datetime.now(UTC).isoformat()
-        new = Override(len(self.log) + 1, time, problem, digest(question), answer, correct, reason)
+        new = Override(len(self.log) + 1, time, problem, question, answer, correct, reason)
         return Overrides((*self.log, new))
 
     def before(self, time: str) -> Overrides:

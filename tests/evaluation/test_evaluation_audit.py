@@ -9,7 +9,7 @@ from restmcts.evaluation.audit import Audit, audit
 from restmcts.grading.exact_grader import ExactGrader
 from restmcts.problems.problem import Problem
 from store.events import Critiqued, SearchRecord, Verified
-from store.overrides import Overrides
+from store.overrides import Overrides, digest
 from tests.store.build import record
 
 EXACT = ExactGrader()
@@ -70,7 +70,7 @@ def test_the_tolerance_of_a_problem_counts_where_the_problem_is_known() -> None:
 
 def test_what_a_person_has_decided_is_no_doubt_any_more() -> None:
     records = [search(0, "6", True), search(1, "7", True)]
-    decided = Overrides().adding("p", "What is 2 + 3?", "6", True, "because")
+    decided = Overrides().adding("p", digest("What is 2 + 3?"), "6", True, "because")
     found = audited(*records, overrides=decided)
     assert [doubt.answer for doubt in found.doubts] == ["7"]
     assert (found.answers, found.overridden) == (2, 1)

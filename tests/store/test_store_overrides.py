@@ -16,7 +16,7 @@ from store.errors import StoreError
 from store.events import Critiqued, SearchRecord, Verified
 from store.files.layout import RunLayout
 from store.index.reader import StoreReader
-from store.overrides import Overrides, overlay
+from store.overrides import Overrides, digest, overlay
 from store.run_files import read_overrides, read_trees
 from store.tree import fold
 from tests.store.build import PHASE, fill, open_run, record, tables
@@ -32,7 +32,9 @@ def decided(search: SearchRecord, choices: list[tuple[int, bool | None]]) -> Ove
     found = Overrides()
     for place, verdict in choices:
         answer = answers[place % len(answers)]
-        found = found.adding(search.header.problem, search.header.question, answer, verdict, "because")
+        found = found.adding(
+            search.header.problem, digest(search.header.question), answer, verdict, "because"
+        )
     return found
 
 
@@ -69,7 +71,7 @@ def test_an_overlay_is_idempotent_and_undone_by_taking_all_back(
     assert overlay(once, changed) == once
     for override in list(changed.in_force()):
         changed = changed.adding(
-            search.header.problem, search.header.question, override.answer, None, "a mistake"
+            search.header.problem, digest(search.header.question), override.answer, None, "a mistake"
         )
     assert overlay(search, changed) is search
     assert list(changed.in_force()) == []
@@ -77,14 +79,14 @@ def test_an_overlay_is_idempotent_and_undone_by_taking_all_back(
 
 def test_another_problem_of_the_same_name_is_left_alone() -> None:
     search = record(0, correct=False)
-    changed = Overrides().adding("problem-0", "another question", "5", True, "because")
+    changed = Overrides().adding("problem-0", digest("another question"), "5", True, "because")
     assert overlay(search, changed) is search
 
 
 def test_an_answer_without_a_verdict_and_a_search_without_an_oracle_get_one() -> None:
     plain = record(0)
     *before, _, stopped = plain.events
-    changed = Overrides().adding("problem-0", plain.header.question, "5", True, "because")
+    changed = Overrides().adding("problem-0", digest(plain.header.question), "5", True, "because")
     unverified = replace(plain, events=(*before, Verified((), (), (3,)), stopped))
     assert Verified((3,), (True,)) in overlay(unverified, changed).events
     ungraded = replace(plain, events=(*before, stopped), result=replace(plain.result, correct=None))
@@ -99,7 +101,7 @@ def test_trees_are_read_with_the_verdicts_and_stay_as_they_are(tmp_path: Path) -
         fill(writer)
         path = writer.layout.trees(PHASE)
         stored = path.read_bytes()
-        question = record(1).header.question
+        question = digest(record(1).header.question)
         writer.override("problem-1", question, "5", True, "the grader was wrong")
         assert [search.result.correct for search in writer.read_trees(PHASE)] == [True, True, True]
     layout = RunLayout(tmp_path, "first")
@@ -144,7 +146,7 @@ def test_a_live_index_with_overrides_is_equal_to_a_rebuilt_one(
             if move == "add" and f"{PHASE}/{number}" not in writer.finished_trees(PHASE):
                 writer.add_tree(record(number, correct=number != 1))
             elif move == "override":
-                question = record(number).header.question
+                question = digest(record(number).header.question)
                 writer.override(f"problem-{number}", question, "5", verdict, "because")
             elif move == "sync":
                 writer.sync_index()
@@ -165,7 +167,9 @@ def overridden(root: Path) -> Path:
     with open_run(root) as writer:
         fill(writer)
         for number in (0, 1, 2):
-            writer.override(f"problem-{number}", record(number).header.question, "5", False, "because")
+            writer.override(
+                f"problem-{number}", digest(record(number).header.question), "5", False, "because"
+            )
     return RunLayout(root, "first").overrides
 
 
@@ -178,7 +182,7 @@ def test_a_torn_last_line_is_as_good_as_not_written(tmp_path: Path) -> None:
     assert [search.result.correct for search in read_trees(layout, PHASE)] == [False, False, True]
     assert any("the last line is not whole" in finding for finding in check(tmp_path))
     with open_run(tmp_path) as writer:
-        writer.override("problem-2", record(2).header.question, "5", False, "again")
+        writer.override("problem-2", digest(record(2).header.question), "5", False, "again")
     assert len(read_overrides(layout).log) == 3
     assert check(tmp_path) == []
 

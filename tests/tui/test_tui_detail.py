@@ -20,7 +20,7 @@ from store.events import (
     Valued,
     Verified,
 )
-from store.overrides import Overrides
+from store.overrides import Overrides, digest
 from store.selection import upper_confidence
 from tests.tui.made_searches import custom, mcts
 from tui.replay.detail import compared, describe_node
@@ -238,7 +238,9 @@ def test_an_overridden_verdict_comes_with_its_reason() -> None:
     events = (Expanded(0, (Step("the answer is 5"),), (1,)), Critiqued(1, True, "5"), Verified((1,), (True,)))
     record = custom(1, *events)
     question = record.header.question
-    changed = Overrides().adding(record.header.problem, question, "5", True, "the oracle\x1b[31m is wrong")
+    changed = Overrides().adding(
+        record.header.problem, digest(question), "5", True, "the oracle\x1b[31m is wrong"
+    )
     player = Player(record, changed.on(record.header.problem, question))
     player.jump(2)
     assert "override" not in text(describe_node(player, 1, {})), "nothing is verified yet"

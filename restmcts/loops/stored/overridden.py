@@ -14,7 +14,7 @@ from store.encoding.searches import search_from
 from store.files.journal import Phase, read_journal
 from store.files.jsonl import read_rows
 from store.files.layout import RunLayout
-from store.overrides import Overrides
+from store.overrides import Overrides, digest
 from store.records import Evaluation
 from store.run_files import read_overrides
 from store.tree import fold
@@ -61,7 +61,7 @@ def change(writer: RunWriter, problem: str, answer: str, correct: bool | None, r
     if correct is None and not any(name in writer.overrides.on(problem, question) for question in places):
         raise InputError(f"no verdict on the answer {name!r} to problem {problem!r} was overridden")
     for question in places:
-        writer.override(problem, question, name, correct, reason)
+        writer.override(problem, digest(question), name, correct, reason)
     writer.sync_index()
     counts = places.values()
     return Changed(

@@ -19,6 +19,8 @@ COMMANDS = [
     ("eval",),
     ("label",),
     ("grade",),
+    ("grade", "audit"),
+    ("grade", "override"),
     ("methods",),
     ("train",),
     ("train", "policy"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from restmcts.evaluation.audit import Audit, audit
 from restmcts.grading.exact_grader import ExactGrader
@@ -15,7 +16,7 @@ from tests.store.build import record
 EXACT = ExactGrader()
 
 
-def search(number: int, answer: str | None, verdict: bool | None, **header: object) -> SearchRecord:
+def search(number: int, answer: str | None, verdict: bool | None, **header: Any) -> SearchRecord:
     """A search with one finished solution, of which the grader of the run says ``verdict``."""
     plain = record(number, problem="p", question="What is 2 + 3?", **header)
     verified = Verified((), (), (3,)) if verdict is None else Verified((3,), (verdict,))

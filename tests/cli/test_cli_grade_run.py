@@ -34,8 +34,9 @@ def root(tmp_path: Path) -> Path:
     root = tmp_path / "store"
     with open_run(root, config=config) as writer:
         writer.note_input(file)
-        writer.start_phase("1.label", "label", 1)
-        writer.finish_phase("1.label", {})
+        for name, kind in (("0.train-policy", "train"), ("1.search", "search"), ("1.label", "label")):
+            writer.start_phase(name, kind, 1)
+            writer.finish_phase(name, {})
         writer.start_phase(PHASE, "evaluate", 1)
         for one in searches:
             writer.add_tree(one)

@@ -139,7 +139,7 @@ def _print(run: str, grader: str, other: str, found: Audit, cost: dict[str, Any]
     rows = [_row(run, doubt) for doubt in found.doubts]
     print_table(f"{run}: {grader} against {other}", COLUMNS, rows)
     counts = [
-        f"{sum(doubt.kind == kind for doubt in found.doubts):,} rows of {kind}"
+        f"{kind} {sum(doubt.kind == kind for doubt in found.doubts):,}"
         for kind in dict.fromkeys(doubt.kind for doubt in found.doubts)
     ]
     say(

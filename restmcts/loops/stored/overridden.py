@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import dropwhile
 
 from restmcts.errors import InputError
 from restmcts.evaluation.statistics import wilson
@@ -142,9 +143,10 @@ def _counted(row: Evaluation, verdicts: Sequence[bool]) -> Evaluation:
 
 
 def made_before(phases: Iterable[Phase], overrides: Overrides) -> list[str]:
-    """The phases that made labels, samples or models before a verdict was changed last."""
+    """The phases that learned from searches before a verdict was changed last, in their order."""
     last = max((override.time for override in overrides.log), default="")
-    return [phase.name for phase in phases if phase.kind in ("label", "train") and phase.started < last]
+    after = dropwhile(lambda phase: phase.kind != "search", phases)
+    return [phase.name for phase in after if phase.kind in ("label", "train") and phase.started < last]
 
 
 def stale(run: str, phases: Iterable[Phase], overrides: Overrides) -> str | None:

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from store.encoding.rows import checkpoint_from, evaluation_from, labels_from, metric_from, sample_from
+from store.encoding.rows import (
+    checkpoint_from,
+    evaluation_from,
+    labels_from,
+    metric_from,
+    override_from,
+    sample_from,
+)
 from store.encoding.searches import search_from
 from store.errors import InputError, StoreError
 from store.files.folders import leftovers
@@ -93,8 +100,10 @@ class _RunCheck:
         self._live = is_locked(layout.folder)
         self._sizes: dict[str, int] = {}
         self._journal = Journal()
+        self._overridden = 0
         self._readers: dict[str, Callable[[Source, Any, str], Iterator[str]]] = {
             "phases": self._phase,
+            "overrides": self._override,
             "trees": self._tree,
             "labels": self._labels,
             "samples": self._sample,
@@ -169,6 +178,11 @@ class _RunCheck:
 
     def _phase(self, _source: Source, row: Any, where: str) -> Iterator[str]:
         take_in(self._journal, row, where)
+        yield from ()
+
+    def _override(self, _source: Source, row: Any, where: str) -> Iterator[str]:
+        self._overridden += 1
+        override_from(row, where, self._overridden)
         yield from ()
 
     def _tree(self, source: Source, row: Any, where: str) -> Iterator[str]:

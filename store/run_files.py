@@ -1,17 +1,75 @@
-"""What a run has kept besides its searches, read from its files."""
+"""What a run has kept, read from its files."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from store.encoding.rows import checkpoint_from, evaluation_from, labels_from, metric_from
+from store.encoding.rows import (
+    checkpoint_from,
+    evaluation_from,
+    labels_from,
+    metric_from,
+    override_from,
+    sample_from,
+)
+from store.encoding.searches import search_from
+from store.errors import StoreError
 from store.files.jsonl import read_rows
+from store.overrides import Overrides, overlay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from store.events import SearchRecord
     from store.files.layout import RunLayout
-    from store.records import Checkpoint, Evaluation, Metric
+    from store.records import Checkpoint, Evaluation, Metric, Sample
+
+
+def read_trees(
+    layout: RunLayout, phase: str, overrides: Overrides | None = None, *, whole: bool = True
+) -> Iterator[SearchRecord]:
+    """The searches of a phase in the order of the file, with the verdicts that a person has changed.
+
+    Args:
+        layout: the run.
+        phase: the name of the phase.
+        overrides: the changed verdicts; None: all of the run.
+        whole: the phase is done, so that a last line that is torn was damaged.
+
+    Raises:
+        StoreError: a line cannot be read; the message names it.
+    """
+    path = layout.plain(layout.trees(phase))
+    changed = read_overrides(layout) if overrides is None else overrides
+    for line, row in read_rows(path, whole=whole):
+        where = f"{path}:{line.number}"
+        record = search_from(row, where)
+        try:
+            yield overlay(record, changed)
+        except ValueError as error:
+            raise StoreError(f"{where}: the events do not make a tree: {error}") from error
+
+
+def read_overrides(layout: RunLayout) -> Overrides:
+    """The verdicts of a run that a person has changed; none where nobody has.
+
+    Raises:
+        StoreError: a line cannot be read, or is gone; the message names it.
+    """
+    path = layout.plain(layout.overrides)
+    rows = enumerate(read_rows(path), 1)
+    return Overrides(override_from(row, f"{path}:{line.number}", number) for number, (line, row) in rows)
+
+
+def read_samples(layout: RunLayout, phase: str) -> Iterator[Sample]:
+    """The training samples that a phase has made.
+
+    Raises:
+        StoreError: a line cannot be read; the message names it.
+    """
+    path = layout.samples(phase)
+    for line, row in read_rows(path, whole=True):
+        yield sample_from(row, f"{path}:{line.number}")
 
 
 def read_checkpoints(layout: RunLayout) -> list[Checkpoint]:

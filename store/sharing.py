@@ -14,6 +14,7 @@ from store.files.folders import MARKER, model_files, new_folder
 from store.files.jsonl import read_rows
 from store.files.plain import open_plain
 from store.files.verification import CHECKPOINTS
+from store.run_files import read_overrides
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +32,7 @@ def take_over_phase(writer: RunWriter, source: RunLayout, journal: Journal, name
     """Do the phase ``name`` of a run by copying what another run has of it.
 
     Files of checkpoints are linked where the file system can do that: they are never written again. The phase
-    keeps the seconds that it took in the other run, and names that run.
+    keeps the seconds that it took in the other run, and names that run. The overrides of that run come along.
 
     Args:
         writer: writes the run that takes the phase over.
@@ -46,6 +47,7 @@ def take_over_phase(writer: RunWriter, source: RunLayout, journal: Journal, name
     phase = journal.phases.get(name)
     if phase is None or phase.status != "done" or phase.files is None:
         raise StoreError(f"run {source.run!r} has not done phase {name!r}, or an older version did it")
+    _copy_overrides(writer, source)
     writer.start_phase(name, phase.kind, phase.iteration)
     try:
         _copy_phase(writer, source, journal, phase)
@@ -53,6 +55,14 @@ def take_over_phase(writer: RunWriter, source: RunLayout, journal: Journal, name
         writer.fail_phase(name, str(error))
         raise
     writer.finish_phase(name, phase.summary, seconds=phase.seconds, source=source.run)
+
+
+def _copy_overrides(writer: RunWriter, source: RunLayout) -> None:
+    """Take the verdicts that a person has changed along: labels of the phase may follow from them."""
+    known = {(row.problem, row.question, row.answer): row.correct for row in writer.overrides.in_force()}
+    for row in read_overrides(source).in_force():
+        if known.get((row.problem, row.question, row.answer)) != row.correct:
+            writer.override(row.problem, row.question, row.answer, row.correct, row.reason)
 
 
 def _copy_phase(writer: RunWriter, source: RunLayout, journal: Journal, phase: Phase) -> None:

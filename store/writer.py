@@ -21,10 +21,10 @@ from store.encoding.rows import (
     encode_evaluation,
     encode_labels,
     encode_metric,
+    encode_override,
     encode_sample,
-    sample_from,
 )
-from store.encoding.searches import encode_search, search_failed, search_from
+from store.encoding.searches import encode_search, search_failed
 from store.errors import StoreError
 from store.files.atomic import make_folder, replace_file
 from store.files.config import write_config, write_environment
@@ -40,6 +40,8 @@ from store.files.written import Written
 from store.index.run_index import RunIndex
 from store.index.tables import number_of, source
 from store.label_files import failed_searches, labels_without
+from store.overrides import Overrides
+from store.run_files import read_overrides, read_samples, read_trees
 from store.sealing import content, new_offsets, places
 
 if TYPE_CHECKING:
@@ -71,6 +73,7 @@ class RunWriter:
         self._journal = Journal()
         self._verifier = Verifier(layout, self._journal)
         self._closed = False
+        self.overrides = Overrides()  # verdicts that a person has changed
 
     @classmethod
     def create_or_open(
@@ -110,6 +113,7 @@ class RunWriter:
         for line, row in read_rows(self.layout.phases):
             take_in(self._journal, row, f"{self.layout.phases}:{line.number}")
         journal.sync()
+        self.overrides = read_overrides(self.layout)
         for finding in self._verifier.at_start():
             note(finding)
         created = bool(self._journal.created)
@@ -142,10 +146,7 @@ class RunWriter:
             self.close()
 
     def close(self) -> None:
-        """Force everything to the disk, bring the index up to date and let others write the run.
-
-        Does nothing the second time.
-        """
+        """Force everything to the disk, bring the index up to date and let others write the run; once."""
         if self._closed:
             return
         self._closed = True
@@ -313,13 +314,8 @@ class RunWriter:
         return known
 
     def read_trees(self, phase: str) -> Iterator[SearchRecord]:
-        """The searches of a phase, in the order of the file.
-
-        Raises :class:`StoreError` for a line that cannot be read; the message names it.
-        """
-        path = self.layout.trees(phase)
-        for line, row in read_rows(path, whole=self.phase_status(phase) == "done"):
-            yield search_from(row, f"{path}:{line.number}")
+        """See :func:`store.run_files.read_trees`."""
+        return read_trees(self.layout, phase, self.overrides, whole=self.phase_status(phase) == "done")
 
     def seal_trees(self, phase: str) -> None:
         """Put the searches of a phase in the order of their numbers.
@@ -361,9 +357,15 @@ class RunWriter:
 
     def read_samples(self, phase: str) -> Iterator[Sample]:
         """What :meth:`write_samples` wrote."""
-        path = self.layout.samples(phase)
-        for line, row in read_rows(path, whole=True):
-            yield sample_from(row, f"{path}:{line.number}")
+        return read_samples(self.layout, phase)
+
+    def override(self, problem: str, question: str, answer: str, correct: bool | None, reason: str) -> None:
+        """Change a verdict, also on answers yet to come; see :meth:`store.overrides.Overrides.adding`."""
+        with self._mutex:
+            file = self._files.open(self.layout.overrides)  # cuts off a torn last line
+            changed = read_overrides(self.layout).adding(problem, question, answer, correct, reason)
+            file.append(encode_override(changed.log[-1]), durable=True)
+            self.overrides = changed
 
     def add_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Note a checkpoint of the phase that was started last."""

@@ -132,7 +132,9 @@ def read_page(reader: StoreReader, query: TreeQuery) -> TreePage:
 
 def read_tree(reader: StoreReader, run: str, tree: str) -> OpenedTree:
     """The search ``tree`` of ``run``, at its start, with its quality values."""
-    return OpenedTree(run, Player(reader.record(run, tree)), reader.labels(run, tree))
+    record = reader.record(run, tree)
+    changed = reader.overrides(run).on(record.header.problem, record.header.question)
+    return OpenedTree(run, Player(record, changed), reader.labels(run, tree))
 
 
 def digest(metrics: Sequence[Metric]) -> tuple[MetricDigest, ...]:

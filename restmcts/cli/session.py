@@ -16,6 +16,7 @@ from restmcts.loops.checks import check_loop, check_problems
 from restmcts.loops.registry import LOOPS
 from restmcts.loops.results import Evaluated
 from restmcts.loops.run import Run
+from restmcts.loops.stored.overridden import stale
 from restmcts.problems.registry import load_splits, problem_files
 from restmcts.problems.splits import Splits
 from restmcts.recipe import Recipe
@@ -67,6 +68,9 @@ def open_run(
     ):
         for path in files:
             writer.note_input(path)
+        said = stale(run, writer.phases(), writer.overrides)
+        if said is not None:
+            progress.note(said)
         yield Run(recipe, writer, problems, grader, progress, uses or {}, retry_failed, shared or {})
 
 

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from restmcts.errors import InputError
-from store.encoding.searches import search_from
+from store import run_files
 from store.events import SearchRecord
 from store.files.journal import read_journal
-from store.files.jsonl import read_rows
 from store.files.layout import RunLayout
 from store.tree import fold
 
@@ -91,12 +90,5 @@ def training_searches(root: Path, run: str, iteration: int | None) -> list[tuple
 
 
 def read_trees(root: Path, run: str, phase: str, *, whole: bool = True) -> Iterator[SearchRecord]:
-    """The searches of a phase; of one that is not done (``whole`` is False), those that are written so far.
-
-    Raises:
-        StoreError: a line cannot be read.
-    """
-    layout = RunLayout(root, run)
-    path = layout.plain(layout.trees(phase))
-    for line, row in read_rows(path, whole=whole):
-        yield search_from(row, f"{path}:{line.number}")
+    """The searches of a phase; see :func:`store.run_files.read_trees`."""
+    return run_files.read_trees(RunLayout(root, run), phase, whole=whole)

@@ -31,7 +31,7 @@ _BARE_BOX = re.compile(r"\\boxed[ ]+(-?[0-9][^\s{}$]*|[A-Z](?![\w])|\\[a-z]+\{[^
 _BETWEEN_BOXES = re.compile(
     r"[\s$,;]*(?:\\text\{\s*)?(?:and|or|,|&)?(?:\s*\})?[\s$,;~]*|\\\)[\s,;]*(?:and|or)?\s*\\\("
 )
-_TAG = re.compile(r"<answer>(.*?)</answer>", re.DOTALL | re.IGNORECASE)
+TAG = re.compile(r"<answer>(.*?)</answer>", re.DOTALL | re.IGNORECASE)
 _MARK = re.compile(
     r"(?P<hashes>^[ \t]*####|(?<=[\s.])####)[^\S\n]*"
     r"|(?P<final>\bfinal\s+)?\banswers?\b(?P<to>\s+(?:to|for)\s+[^\n.,:=]{1,80}?)?[*_]{0,2}"
@@ -40,13 +40,14 @@ _MARK = re.compile(
     r"|^[ \t]*(?:\#{1,6}[ \t]*|[*_]{2})(?:final\s+)?answer[ \t]*[*_]{0,2}[ \t]*(?=\n)",
     re.IGNORECASE | re.MULTILINE,
 )
-_HEDGED = re.compile(
+HEDGED = re.compile(
     r"\b(?:if|whether|when|until|unless|suppose|assum\w+|check|verify)\s+(?:that\s+)?(?:(?:the|our|my|your|this|an?)\s+)?"
     r"(?:(?:correct|right)\s+)?$"
     r"|(?:/|\b(?:first|second|third|fourth|fifth|each|every|another|next|previous|wrong|incorrect|intermediate"
     r"|initial)\s+)$",
     re.IGNORECASE,
 )
+"""What stands before an answer that is not stated: "if the answer is 3", "the first answer is"."""
 _CALCULATION = re.compile(r"<<[^<>\n]{0,200}>>")
 _CHAIN = re.compile(
     r"[^.\n]*?[0-9)}\]](?: [A-Za-z]{1,20}){0,3} ?(?:[-+*/\u00d7÷]|\\times|\\cdot|\\div)[^.\n=]*(?:=[^=\n]*?)*"
@@ -102,7 +103,7 @@ _MAX_WORDS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class _Statement:
+class Statement:
     """An answer as it is written, and where the statement ends in the text."""
 
     end: int
@@ -125,7 +126,7 @@ def find_answer(text: str, mode: AnswerMode = "any") -> str | None:
         text = without_empty_space(text)
     if mode == "last-line":
         return _last_number(text.rstrip().rpartition("\n")[2])
-    boxes, unclosed = _boxes(text) if "box" in text else ([], None)
+    boxes, unclosed = boxes_in(text) if "box" in text else ([], None)
     last = max((*boxes, *_tags(text), *_marks(text)), key=lambda found: found.end, default=None)
     if unclosed is not None and (last is None or last.end <= unclosed):
         return None
@@ -171,7 +172,7 @@ def is_complete(text: str) -> bool:
     return find_answer(text, "marked") is not None
 
 
-def _boxes(text: str) -> tuple[list[_Statement], int | None]:
+def boxes_in(text: str) -> tuple[list[Statement], int | None]:
     r"""The last ``\boxed{...}`` with a value, and where the last box that does not close begins.
 
     Of nested boxes the innermost counts. Boxes with only "and", "or" or commas between them are one list.
@@ -193,19 +194,19 @@ def _boxes(text: str) -> tuple[list[_Statement], int | None]:
         elif len(token) > 2:
             opened.append(match.end())
     unclosed = max((start for start in opened if start >= 0), default=None)
-    bare = _last(_BARE_BOX, text)
+    bare = last_match(_BARE_BOX, text)
     if bare is not None and (not closed or bare.start(1) > closed[-1][0]):
         answer = bare[1].rstrip(".,;:")
-        return [_Statement(bare.end(), answer)] if answer else [], unclosed
+        return [Statement(bare.end(), answer)] if answer else [], unclosed
     return [_listed(text, closed)] if closed else [], unclosed
 
 
-def _listed(text: str, closed: list[tuple[int, int]]) -> _Statement:
+def _listed(text: str, closed: list[tuple[int, int]]) -> Statement:
     first = len(closed) - 1
     while first and _BETWEEN_BOXES.fullmatch(_between(text, closed[first - 1], closed[first])):
         first -= 1
     answers = dict.fromkeys(text[start:end].strip() for start, end in closed[first:])
-    return _Statement(closed[-1][1], ", ".join(answers))
+    return Statement(closed[-1][1], ", ".join(answers))
 
 
 def _between(text: str, left: tuple[int, int], right: tuple[int, int]) -> str:
@@ -217,28 +218,34 @@ def _has_value(content: str) -> bool:
     return _NO_VALUE.fullmatch(content) is None
 
 
-def _tags(text: str) -> Iterator[_Statement]:
-    for tag in _TAG.finditer(text) if "<" in text else ():
+def last_tag(text: str) -> str | None:
+    """What stands in the last ``<answer>…</answer>``, as it is written; None where there is none."""
+    found = last_match(TAG, text[-MAX_TEXT:]) if "<" in text else None
+    return None if found is None else found[1].strip() or None
+
+
+def _tags(text: str) -> Iterator[Statement]:
+    for tag in TAG.finditer(text) if "<" in text else ():
         inside = tag[1].strip()
-        boxes, _ = _boxes(inside)
+        boxes, _ = boxes_in(inside)
         answer = boxes[0].answer if boxes else _stated(inside, final=True) or inside
         if _has_value(answer) and len(answer) < _LONGEST_PHRASE:
-            yield _Statement(tag.end(), answer)
+            yield Statement(tag.end(), answer)
 
 
-def _marks(text: str) -> Iterator[_Statement]:
+def _marks(text: str) -> Iterator[Statement]:
     """What follows each "answer is", "Answer:" or "####", where a value follows."""
     # Most steps hold no mark, and looking for these words is a fraction of the work.
     if "####" not in text and "answer" not in text.lower():
         return
     for match in _MARK.finditer(text):
         line = text.rfind("\n", 0, match.start()) + 1
-        if match["hashes"] is None and _HEDGED.search(text[max(line, match.start() - 80) : match.start()]):
+        if match["hashes"] is None and HEDGED.search(text[max(line, match.start() - 80) : match.start()]):
             continue
         phrase = _phrase(text, match.end())
         answer = _stated(phrase, final=match["final"] is not None)
         if answer is not None:
-            yield _Statement(match.end() + 1, answer)
+            yield Statement(match.end() + 1, answer)
 
 
 def _phrase(text: str, start: int) -> str:
@@ -291,7 +298,7 @@ def _formulas(phrase: str) -> str | None:
         content = next(group for group in math.groups() if group is not None).strip().rstrip(".,;")
         if not _has_value(content):
             return None
-        boxes, _ = _boxes(content)
+        boxes, _ = boxes_in(content)
         found.append(boxes[0].answer if boxes else content)
         phrase = phrase[math.end() :]
         more = _MORE_MATH.match(phrase)
@@ -337,11 +344,11 @@ def _short_text(phrase: str) -> str | None:
 
 def _last_number(text: str) -> str | None:
     """The last number; what stands in a box that is not closed is none."""
-    found = _last(_NUMBER, text)
+    found = last_match(_NUMBER, text)
     return None if found is None else found[0]
 
 
-def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
+def last_match(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
     found = None
     for match in pattern.finditer(text):
         found = match

@@ -7,24 +7,17 @@ limits on time and memory, because algebra can take forever on what a language m
 from __future__ import annotations
 
 import re
-import threading
-from collections import Counter, OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from fractions import Fraction
-from types import TracebackType
-from typing import Any, Self
 
+from restmcts.grading.exact_grader import same_number
 from restmcts.grading.finding import MathAnswers
+from restmcts.grading.limited import LimitedGrader
 from restmcts.grading.normalize import MAX_LENGTH, normalize_answer, parse_number
 from restmcts.grading.registry import GraderKind
 from restmcts.problems.problem import Problem
-from restmcts.processes import LimitedProcess
 
 MAX_ALGEBRA = 1000
 """Longer answers are not given to the algebra; no oracle answer is as long."""
-
-REMEMBERED = 10_000
 
 _POWER = r"\$?\s*(?:\\math(?:rm|bf)\s*\{)?\s*10\s*\^\s*\{?(-?[0-9]{1,3})\}?"
 _UNIT_POWER = re.compile(_POWER)
@@ -34,23 +27,7 @@ _CHOICE = re.compile(r"\(?([A-Za-z])\)?")
 _CHOSEN = re.compile(r"\(?([A-Za-z])[.:)].*|\(([A-Za-z])\).*", re.DOTALL)
 
 
-@dataclass(slots=True)
-class GraderStats:
-    """What a grader did.
-
-    ``graded``: answers graded; ``algebra``: those that went to the process; ``timeouts``: those that ran
-    out of time; ``errors``: those that the algebra gave up on; ``reasons``: how often each reason occurred.
-    Answers counted in ``timeouts`` and ``errors`` have no verdict.
-    """
-
-    graded: int = 0
-    algebra: int = 0
-    timeouts: int = 0
-    errors: int = 0
-    reasons: Counter[str] = field(default_factory=Counter)
-
-
-class MathGrader(MathAnswers):
+class MathGrader(LimitedGrader, MathAnswers):
     """Grades numbers and expressions; usable from any thread (one comparison runs at a time).
 
     Args:
@@ -60,24 +37,8 @@ class MathGrader(MathAnswers):
     """
 
     def __init__(self, *, seconds: float = 0.5, memory: int = 1024**3) -> None:
-        self.stats = GraderStats()
         failure = "answers cannot be graded: {reason}; check with pip install latex2sympy2-extended"
-        self._process = LimitedProcess("restmcts.grading.algebra_worker", seconds, memory, failure)
-        self._lock = threading.Lock()
-        self._known: OrderedDict[tuple[str, str, float | None], bool | None] = OrderedDict()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """End the process; a later call of :meth:`equal` starts a new one."""
-        with self._lock:
-            self._process.stop()
+        super().__init__("restmcts.grading.algebra_worker", failure, seconds, memory)
 
     def grade(self, problem: Problem, answers: Sequence[str]) -> list[bool | None]:
         """A verdict on each answer to a problem that has an oracle answer, within its tolerance.
@@ -110,36 +71,10 @@ class MathGrader(MathAnswers):
         with self._lock:
             self.stats.graded += 1
             verdict = _quick(left, right, tolerance)
-            return self._remembered(left, right, tolerance) if verdict is None else verdict
-
-    def _remembered(self, left: str, right: str, tolerance: float | None) -> bool | None:
-        """Traces of one problem often share an answer, and a time-out should be paid for once."""
-        key = (left, right, tolerance)
-        if key in self._known:
-            return self._known[key]
-        reply = self._compare(left, right, tolerance)
-        if reply.get("error") == "crash":
-            # A crash may be the doing of the system, and not of the answer.
-            reply = self._compare(left, right, tolerance)
-        if "error" in reply:
-            self._count(str(reply["error"]))
-        verdict: bool | None = reply.get("correct")
-        if reply.get("error") != "crash":
-            self._known[key] = verdict
-        if len(self._known) > REMEMBERED:
-            self._known.popitem(last=False)
-        return verdict
-
-    def _compare(self, left: str, right: str, tolerance: float | None) -> dict[str, Any]:
-        self.stats.algebra += 1
-        return self._process.ask({"answer": left, "oracle": right, "tolerance": tolerance})
-
-    def _count(self, reason: str) -> None:
-        self.stats.reasons[reason] += 1
-        if reason == "time-out":
-            self.stats.timeouts += 1
-        else:
-            self.stats.errors += 1
+            if verdict is not None:
+                return verdict
+            request = {"answer": left, "oracle": right, "tolerance": tolerance}
+            return self._remembered((left, right, tolerance), request)
 
 
 def _with_power(problem: Problem) -> list[str]:
@@ -162,7 +97,7 @@ def _quick(left: str, right: str, tolerance: float | None) -> bool | None:
         return False
     numbers = parse_number(left), parse_number(right)
     if numbers[0] is not None and numbers[1] is not None:
-        return _equal(numbers[0], numbers[1], tolerance)
+        return same_number(numbers[0], numbers[1], tolerance)
     choice = _CHOICE.fullmatch(right)
     if choice is not None:
         chosen = _CHOICE.fullmatch(left) or _CHOSEN.fullmatch(left)
@@ -170,12 +105,6 @@ def _quick(left: str, right: str, tolerance: float | None) -> bool | None:
             return str(chosen[1] or chosen[chosen.lastindex or 1]).lower() == choice[1].lower()
     # To the algebra a word is a product of variables, and 'neve' would equal 'even'.
     return False if _WORD.fullmatch(left) and _WORD.fullmatch(right) else None
-
-
-def _equal(left: Fraction, right: Fraction, tolerance: float | None) -> bool:
-    if tolerance is None:
-        return left == right
-    return abs(left - right) <= Fraction(str(tolerance)) * max(abs(left), abs(right))
 
 
 MATH = GraderKind(MathGrader, "numbers and expressions, by value (sympy)")

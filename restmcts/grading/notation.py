@@ -13,7 +13,7 @@ _SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _RAISED = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ]+")
 _LOWERED = re.compile("[₀₁₂₃₄₅₆₇₈₉]+")
 
-_FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
+FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 _GREEK = "αβγδεζηθικλνξρστφχψωΓΔΘΛΞΠΣΦΨ"
 
 
@@ -24,7 +24,7 @@ def _command(letter: str) -> str:
 
 
 _CHARACTERS = {
-    **_FULL_WIDTH,
+    **FULL_WIDTH,
     **{ord(letter): _command(letter) for letter in _GREEK},
     **dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212\ufe63"), "-"),
     **dict.fromkeys(map(ord, "\u00a0\u2002\u2003\u2007\u2009\u200a\u202f\u205f\u3000"), r"\,"),

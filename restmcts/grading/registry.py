@@ -43,5 +43,13 @@ class GraderKind:
 
 
 GRADERS: Registry[GraderKind] = Registry(
-    "grader", "restmcts.graders", GraderKind, {"math": "restmcts.grading.math_grader:MATH"}
+    "grader",
+    "restmcts.graders",
+    GraderKind,
+    {
+        "math": "restmcts.grading.math_grader:MATH",
+        "choice": "restmcts.grading.choice_grader:CHOICE",
+        "reasoning-gym": "restmcts.grading.gym_grader:GYM",
+        "exact": "restmcts.grading.exact_grader:EXACT",
+    },
 )

@@ -24,6 +24,7 @@ class GymProblems(DataSetSettings):
     """A task of reasoning-gym; all generated problems are different."""
 
     data_set: str = "reasoning-gym"
+    grader: str = "reasoning-gym"
     task: str = Field(description="the name of the task, for example `chain_sum`")
     settings: dict[str, Any] = Field(
         default_factory=dict,
@@ -56,7 +57,7 @@ def generate_gym(wanted: GymProblems, seed: int) -> Splits:
             f" {total * ATTEMPTS}, {total} are wanted: ask for fewer, or change problems.settings"
         )
     problems_of = {
-        name: [_problem(item, f"{name}-{number}") for number, item in enumerate(items)]
+        name: [_problem(item, wanted.task, f"{name}-{number}") for number, item in enumerate(items)]
         for name, items in sets.items()
     }
     return Splits(**problems_of, demonstrations=[])
@@ -95,10 +96,23 @@ def _different(items: Iterator[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]
             yield item
 
 
-def _problem(item: Mapping[str, Any], name: str) -> Problem:
+def _problem(item: Mapping[str, Any], task: str, name: str) -> Problem:
     if not isinstance(item["answer"], str):
         raise InputError("problems.task: this task has no oracle answers: take another one")
-    return Problem(name, item["question"], item["answer"])
+    # What the scorer of the task reads, see :mod:`restmcts.grading.gym_grader`.
+    fields = {"task": task, "metadata": _plain(item["metadata"])}
+    return Problem(name, item["question"], item["answer"], fields=fields)
+
+
+def _plain(value: Any) -> Any:
+    """The same without the scalars of numpy, which some tasks have in their metadata; tuples stay tuples."""
+    if isinstance(value, dict):
+        return {_plain(key): _plain(member) for key, member in value.items()}
+    if isinstance(value, list | tuple | set):
+        return type(value)(map(_plain, value))
+    if isinstance(value, str):
+        return str(value)
+    return value.item() if hasattr(value, "item") else value
 
 
 REASONING_GYM = DataSet(GymProblems, generate_gym, "a task of reasoning-gym, generated")

@@ -9,6 +9,7 @@ from store.encoding.fields import (
     FLAG,
     INSIDE,
     NUMBER,
+    OPTIONAL_FLAG,
     OPTIONAL_NUMBER,
     OPTIONAL_NUMBERS,
     OPTIONAL_TEXT,
@@ -27,6 +28,7 @@ from store.encoding.lines import with_checksum
 from store.encoding.searches import STEPS, read_object
 from store.errors import StoreError
 from store.events import FORMAT
+from store.overrides import Override
 from store.records import (
     Checkpoint,
     Evaluation,
@@ -112,6 +114,17 @@ _EVALUATION = Forms(
     rule=OPTIONAL_TEXT,
 )
 
+_OVERRIDE = Forms(
+    Override,
+    number=WHOLE,
+    time=TEXT,
+    problem=TEXT,
+    question=TEXT,
+    answer=TEXT,
+    correct=OPTIONAL_FLAG,
+    reason=TEXT,
+)
+
 
 def encode_sample(sample: Sample) -> bytes:
     """A training sample as one line of JSON. Raises :class:`StoreError` like :func:`encode_search`."""
@@ -188,6 +201,22 @@ def encode_evaluation(evaluation: Evaluation) -> bytes:
 def evaluation_from(row: Any, where: str, run: str) -> Evaluation:
     """The evaluation in the JSON object of a line, or :class:`StoreError`."""
     return read_object(row, where, "evaluation", lambda row: _EVALUATION.read(row, run=run))
+
+
+def encode_override(override: Override) -> bytes:
+    """A verdict of a person as one line of JSON, or :class:`StoreError`."""
+    return _line("override", {}, _OVERRIDE, override)
+
+
+def override_from(row: Any, where: str, number: int) -> Override:
+    """The override with this number in the JSON object of a line, or :class:`StoreError`."""
+    found = read_object(row, where, "override of a verdict", _OVERRIDE.read)
+    if found.number != number:
+        raise StoreError(
+            f"{where}: it has number {found.number} at place {number}: lines are gone or doubled; restore the"
+            " file from a copy"
+        )
+    return found
 
 
 def _line(what: str, more: dict[str, Any], forms: Forms[T], value: T) -> bytes:

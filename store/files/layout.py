@@ -137,6 +137,10 @@ class RunLayout:
         return self.folder / "evaluations.jsonl"
 
     @property
+    def overrides(self) -> Path:
+        return self.folder / "overrides.jsonl"
+
+    @property
     def written_once(self) -> tuple[Path, ...]:
         """The files that are written when the run is created."""
         return self.config, self.environment

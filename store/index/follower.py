@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 from store.encoding.fields import dump
 from store.errors import StoreError
 from store.files.journal import Journal, take_in
-from store.files.jsonl import parse_lines
+from store.files.jsonl import parse_lines, read_at
 from store.files.layout import RunLayout
-from store.files.plain import read_plain
+from store.files.plain import is_plain, read_plain
 from store.index.schema import TABLES
-from store.index.tables import Batch, Source, purge, source, sources, take_line
+from store.index.tables import Batch, Source, purge, read_override, source, sources, take_again, take_line
+from store.overrides import Override, Overrides
 
 if TYPE_CHECKING:
     import os
@@ -63,6 +64,7 @@ class Follower:
     def __init__(self, connection: sqlite3.Connection, root: Path) -> None:
         self.connection = connection
         self._root = root
+        self._overrides = Overrides()
 
     def sync(self, run: str) -> list[str]:
         """Take in what the files of ``run`` have that the tables have not.
@@ -73,10 +75,11 @@ class Follower:
         findings: list[str] = []
         layout = RunLayout(self._root, run)
         found = list(sources(layout))
+        findings += self._sync_overrides(layout)
         for each in found:
             if each.kind == "phases":
                 findings += self._sync_journal(each, layout)
-            else:
+            elif each.kind != "overrides":
                 findings += self._sync_file(each)
         self._drop_vanished(layout, {each.relative for each in found})
         return findings
@@ -125,7 +128,7 @@ class Follower:
         if state is None or not state.is_prefix_of(stat):
             purge(self.connection, each)
             state = _State(0, 0, stat.st_ino, stat.st_mtime_ns)
-        batch = Batch(self.connection, self._iterations(each.run))
+        batch = Batch(self.connection, self._iterations(each.run), self._overrides)
         end, lines, done = state.bytes, state.lines, True
         for line, row in parse_lines(each.path, end, lines):
             try:
@@ -139,6 +142,56 @@ class Follower:
         batch.flush()
         self._mark(each, _State(end, lines, stat.st_ino, stat.st_mtime_ns))
         return done
+
+    def _sync_overrides(self, layout: RunLayout) -> list[str]:
+        """Take in which verdicts a person has changed, and give the trees of these problems anew."""
+        each = source(layout, layout.overrides.name)
+        state = self._state(each)
+        if not is_plain(each.path):
+            self._overrides = Overrides()
+            if state is not None:
+                self._forget_trees(layout.run)
+            return []
+        findings: list[str] = []
+        log: list[Override] = []
+        end = number = 0
+        for line, row in parse_lines(each.path):
+            end, number = line.end, line.number
+            try:
+                log.append(read_override(each, line, row, len(log) + 1))
+            except StoreError as error:
+                findings.append(str(error))
+        self._overrides = Overrides(log)
+        if self._is_current(each):
+            return []
+        stat = each.path.stat()
+        if state is not None and not state.is_prefix_of(stat):
+            self._forget_trees(layout.run)
+        with self._transaction():
+            known = 0 if state is None else state.lines
+            self._give_anew(layout, {override.problem for override in log[known:]})
+            self._mark(each, _State(end, number, stat.st_ino, stat.st_mtime_ns))
+        return findings
+
+    def _forget_trees(self, run: str) -> None:
+        """Let the next files of trees be read from their starts."""
+        with self._transaction():
+            self.connection.execute("DELETE FROM files WHERE run = ? AND path GLOB 'trees/*'", (run,))
+
+    def _give_anew(self, layout: RunLayout, problems: set[str]) -> None:
+        """Write the rows of the trees of some problems again, with the verdicts that are in force now."""
+        batch = Batch(self.connection, self._iterations(layout.run), self._overrides)
+        sql = "SELECT phase, number, offset, length FROM trees WHERE run = ? AND problem = ?"
+        for problem in problems:
+            for phase, number, offset, length in self._all(sql, layout.run, problem):
+                each = source(layout, f"trees/{phase}.jsonl")
+                data = read_at(each.path, offset, length)
+                if data is None or not take_again(batch, each, data, number, (offset, length)):
+                    # Not where it was: the file is another one, and is read as a whole.
+                    self.connection.execute(
+                        "DELETE FROM files WHERE run = ? AND path = ?", (each.run, each.relative)
+                    )
+        batch.flush()
 
     def _sync_journal(self, each: Source, layout: RunLayout) -> list[str]:
         """The journal is short and its last lines count, so it is read as a whole."""

@@ -17,6 +17,7 @@ from store.files.jsonl import find_line, read_at
 from store.files.layout import RUNS, RunLayout, check_index, index_path, run_names
 from store.files.lock import is_locked
 from store.index.schema import explained, kind_of
+from store.overrides import Overrides, overlay
 from store.records import (
     Checkpoint,
     Evaluation,
@@ -25,6 +26,7 @@ from store.records import (
     RunSummary,
     TreeSummary,
 )
+from store.run_files import read_overrides
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -202,7 +204,7 @@ class StoreReader:
         return [row[0] for row in self._rows(sql, (run,))]
 
     def record(self, run: str, tree: str) -> SearchRecord:
-        """The whole search ``tree`` (``<phase>/<number>``).
+        """The whole search ``tree`` (``<phase>/<number>``), with the verdicts that a person has changed.
 
         Raises:
             InputError: there is no such search.
@@ -218,11 +220,15 @@ class StoreReader:
             line = read_at(path, row["offset"], row["length"])
             record = None if line is None else _decoded(line)
             if record is not None and record.header.id == tree:
-                return record
+                return overlay(record, read_overrides(layout))
         found = find_line(path, lambda row: search_id(row) == tree)
         if found is None:
             raise InputError(f"no tree {tree!r} in run {run!r}")
-        return decode_search(found.data, f"{path}:{found.number}")
+        return overlay(decode_search(found.data, f"{path}:{found.number}"), read_overrides(layout))
+
+    def overrides(self, run: str) -> Overrides:
+        """The verdicts of a run that a person has changed. Raises :class:`StoreError` like :meth:`record`."""
+        return read_overrides(RunLayout(self._root, run))
 
     def labels(self, run: str, tree: str) -> dict[str, tuple[float | None, ...]]:
         """The quality values of a tree's nodes, by rule: item i is for node i, None has no label.

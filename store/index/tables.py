@@ -8,10 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from store.encoding.fields import dump
-from store.encoding.rows import checkpoint_from, evaluation_from, labels_from, metric_from, sample_from
-from store.encoding.searches import search_from
+from store.encoding.rows import (
+    checkpoint_from,
+    evaluation_from,
+    labels_from,
+    metric_from,
+    override_from,
+    sample_from,
+)
+from store.encoding.searches import decode_search, search_from
 from store.errors import StoreError
 from store.files.plain import is_plain, is_plain_folder, plain_files
+from store.overrides import Override, Overrides, overlay
 from store.records import PolicySample, PreferenceSample, Sample
 from store.tree import Tree, fold
 
@@ -19,7 +27,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterator
 
-    from store.events import Header, Result, Step
+    from store.events import Header, Result, SearchRecord, Step
     from store.files.jsonl import Line
     from store.files.layout import RunLayout
 
@@ -44,6 +52,7 @@ class Batch:
 
     connection: sqlite3.Connection
     iterations: dict[str, int | None] = field(default_factory=dict)
+    overrides: Overrides = field(default_factory=Overrides)
     rows: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
     size: int = 0
     trees: set[str] = field(default_factory=set)
@@ -76,6 +85,8 @@ def sources(layout: RunLayout) -> Iterator[Source]:
         return
     if is_plain(layout.phases):
         yield Source(run, "phases", layout.phases, "phases.jsonl")
+    if is_plain(layout.overrides):
+        yield Source(run, "overrides", layout.overrides, layout.overrides.name)
     for path in plain_files(folder / "trees", "*.jsonl"):
         yield Source(run, "trees", path, f"trees/{path.name}", path.stem)
     for path in plain_files(folder / "labels", "*.jsonl"):
@@ -109,6 +120,31 @@ def take_line(batch: Batch, source: Source, line: Line, row: Any) -> None:
     _TAKE[source.kind](batch, source, line, row)
 
 
+def take_again(batch: Batch, source: Source, data: bytes, number: int, place: tuple[int, int]) -> bool:
+    """Add the rows of a search once more, if ``data`` is its line.
+
+    Args:
+        number: that of the tree.
+        place: where the line begins, and its length.
+    """
+    try:
+        record = decode_search(data)
+        if record.header.id == f"{source.phase}/{number}":
+            add_tree(batch, source, record, number, place, str(source.path))
+            return True
+    except StoreError:
+        return False  # in the middle of another line
+    return False
+
+
+def read_override(source: Source, line: Line, row: Any, number: int) -> Override:
+    """The override in a line that was parsed, or :class:`StoreError`."""
+    where = f"{source.path}:{line.number}"
+    if isinstance(row, ValueError):
+        raise StoreError(f"{where}: {row}")
+    return override_from(row, where, number)
+
+
 def purge(connection: sqlite3.Connection, source: Source) -> None:
     """Delete every row that came from a file."""
     for table, condition in _PURGE[source.kind]:
@@ -130,14 +166,31 @@ def _take_tree(batch: Batch, source: Source, line: Line, row: Any) -> None:
     number = tree_number(header, source.phase, where)
     if not batch.is_new(source.run, header.phase, number):
         raise StoreError(f"{where}: tree {header.id!r} is there twice; the first counts, delete this line")
+    add_tree(batch, source, record, number, (line.offset, len(line.data)), where)
+
+
+def add_tree(
+    batch: Batch, source: Source, record: SearchRecord, number: int, place: tuple[int, int], where: str
+) -> None:
+    """Add the rows of a search to ``batch``, with the verdicts that a person has changed.
+
+    Args:
+        place: where the line of the search begins, and its length.
+        where: how an error names the line.
+
+    Raises:
+        StoreError: its events do not make a tree.
+    """
+    header = record.header
     try:
+        record = overlay(record, batch.overrides)
         tree = fold(record.events)
     except ValueError as error:
         raise StoreError(f"{where}: the events do not make a tree: {error}") from error
     problem = (source.run, header.phase, header.problem, header.question, header.oracle)
     batch.add("problems", problem)
     iteration = batch.iterations.get(header.phase)
-    batch.add("trees", _tree_row(source, line, header, record.result, number, iteration))
+    batch.add("trees", _tree_row(source, place, header, record.result, number, iteration))
     batch.add("nodes", *_node_rows(source.run, header.id, tree))
 
 
@@ -158,13 +211,12 @@ def number_of(tree: str, phase: str, where: str) -> int:
 
 
 def _tree_row(
-    source: Source, line: Line, header: Header, result: Result, number: int, iteration: int | None
+    source: Source, place: tuple[int, int], header: Header, result: Result, number: int, iteration: int | None
 ) -> Row:
     cost = result.cost
     asked = (header.method, header.answer_by, header.budget, header.policy, header.value, header.seed)
     ended = (result.answer, result.correct, result.reason, result.nodes, result.finished)
     spent = (cost.policy, cost.critic, cost.prompt, cost.value, cost.calls, result.seconds)
-    place = (line.offset, len(line.data))
     named = (source.run, header.phase, number, header.id, iteration, header.problem)
     return (*named, *asked, *ended, *spent, *place)
 
@@ -249,6 +301,7 @@ _TAKE: dict[str, Callable[[Batch, Source, Line, Any], None]] = {
 
 _PURGE: dict[str, tuple[tuple[str, str], ...]] = {
     "phases": (("runs", "TRUE"), ("phases", "TRUE")),
+    "overrides": (),
     "trees": (
         ("trees", "phase = :phase"),
         ("problems", "phase = :phase"),

@@ -21,6 +21,8 @@ COMMANDS = [
     ("eval",),
     ("label",),
     ("grade",),
+    ("grade", "audit"),
+    ("grade", "override"),
     ("methods",),
     ("train",),
     ("train", "policy"),

@@ -197,7 +197,7 @@ def test_grading_numbers_is_symmetric(left: object, right: object, tolerance: fl
         verdicts = [grader.equal(str(left), str(right), tolerance=tolerance)]
         verdicts.append(grader.equal(str(right), str(left), tolerance=tolerance))
     assert verdicts in ([True, True], [False, False])
-    assert grader.stats.algebra == 0
+    assert grader.stats.asked == 0
 
 
 HOSTILE = [
@@ -248,7 +248,7 @@ def test_long_answers_never_reach_the_algebra() -> None:
         assert not grader.equal(long + "1", long + "2")
         assert not grader.equal(long + "1", long + "1")
         assert grader.equal("1" * 500, "1" * 500)
-        assert grader.stats.algebra == 0
+        assert grader.stats.asked == 0
 
 
 def test_the_process_starts_only_when_it_is_needed_and_is_gone_afterwards() -> None:

@@ -89,7 +89,7 @@ def test_a_recipe_takes_data_set_and_grader_of_another_distribution(tmp_path: Pa
         ('data_set = "letters"\ncount = 0', "data set 'letters': count: "),
         (
             'data_set = "letters"\ngrader = "no"',
-            "unknown grader 'no': choose from math, choices, wrong-kind",
+            "unknown grader 'no': choose from math, choice, reasoning-gym, exact, choices, wrong-kind",
         ),
         ('data_set = "broken"', "data set 'broken' of letters 1.2 cannot be loaded: "),
     ],

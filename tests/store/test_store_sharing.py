@@ -10,8 +10,10 @@ from store.check import check
 from store.errors import StoreError
 from store.files.journal import Journal, read_journal
 from store.files.layout import RunLayout
+from store.overrides import digest
+from store.run_files import read_overrides, read_trees
 from store.sharing import take_over_phase
-from tests.store.build import open_run
+from tests.store.build import open_run, record
 from tests.support import small_runs
 from tests.support.stores import contents
 
@@ -120,3 +122,18 @@ def test_a_link_in_the_other_run_is_not_followed(done: RunLayout, tmp_path: Path
     file.symlink_to(secret)
     with pytest.raises(StoreError, match="symbolic link"):
         take_over(done, "0.search")
+
+
+def test_verdicts_that_a_person_has_changed_come_along_once(done: RunLayout) -> None:
+    question = digest(record(0, "0.search").header.question)
+    with open_run(done.root, done.run) as writer:
+        writer.override("problem-0", question, "5", False, "because")
+        writer.override("problem-1", question, "5", False, "because")
+        writer.override("problem-1", question, "5", None, "a mistake")
+    take_over(done, "0.search", "1.search")
+    second = RunLayout(done.root, "second")
+    assert [row.problem for row in read_overrides(second).log] == ["problem-0"]
+    found = [search.result.correct for search in read_trees(second, "0.search")]
+    assert found == [search.result.correct for search in read_trees(done, "0.search")]
+    assert False in found
+    assert check(done.root) == []

@@ -20,6 +20,7 @@ from store.events import (
     Valued,
     Verified,
 )
+from store.overrides import Overrides, digest
 from store.selection import upper_confidence
 from tests.tui.made_searches import custom, mcts
 from tui.replay.detail import compared, describe_node
@@ -231,3 +232,20 @@ def test_a_tree_that_no_search_made_is_described_all_the_same() -> None:
         for node in range(3):
             assert "-2" in text(describe_node(player, node, {})) or node == 0
         assert text(describe_node(player, 0, {}))
+
+
+def test_an_overridden_verdict_comes_with_its_reason() -> None:
+    events = (Expanded(0, (Step("the answer is 5"),), (1,)), Critiqued(1, True, "5"), Verified((1,), (True,)))
+    record = custom(1, *events)
+    question = record.header.question
+    changed = Overrides().adding(
+        record.header.problem, digest(question), "5", True, "the oracle\x1b[31m is wrong"
+    )
+    player = Player(record, changed.on(record.header.problem, question))
+    player.jump(2)
+    assert "override" not in text(describe_node(player, 1, {})), "nothing is verified yet"
+    player.jump(3)
+    shown = text(describe_node(player, 1, {}))
+    assert "finished, correct" in shown
+    assert "override the oracle" in shown and "\x1b" not in shown
+    assert "override" not in text(describe_node(player, 0, {}))

@@ -54,7 +54,13 @@ def describe_node(player: Player, node: int, labels: Labels, *, whole: bool = Fa
     ``whole`` shows the partial solution from its first step instead of the last step alone.
     """
     chosen = player.tree.nodes[node]
-    facts = [_title(chosen), *_facts(chosen), *_widening(player, chosen), *_label_lines(node, labels)]
+    facts = [
+        _title(chosen),
+        *_facts(chosen),
+        *_overridden(player, chosen),
+        *_widening(player, chosen),
+        *_label_lines(node, labels),
+    ]
     body = _solution(player, node) if whole else _body(player, chosen)
     return [*facts, *_rollout(player, node), *body, *_siblings(player, node)]
 
@@ -91,6 +97,15 @@ def _state(node: Node) -> Line:
     if node.correct is None:
         return _fact("state", "finished", ", not verified")
     return _fact("state", "finished, correct", style="good") if node.correct else _wrong()
+
+
+def _overridden(player: Player, node: Node) -> list[Line]:
+    """That a person has given the verdict, and why."""
+    override = player.overrides.get(node.answer or "")
+    if override is None or not node.finished or node.correct is None:
+        return []
+    reason = safe_text(override.reason, one_line=True, limit=2000)
+    return [line((f"{'override':<{_NAME}}{reason}", "mark"))]
 
 
 def _wrong() -> Line:

@@ -25,7 +25,9 @@ from store.events import (
 from store.tree import Node, Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+
+    from store.overrides import Override
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,9 @@ class Player:
         StoreError: an event does not fit the tree, or the constants of the answer rules are damaged.
     """
 
-    def __init__(self, record: SearchRecord) -> None:
+    def __init__(self, record: SearchRecord, overrides: Mapping[str, Override] | None = None) -> None:
         self.record = record
+        self.overrides = overrides or {}
         self.events = record.events
         self.position = 0
         self.tree = Tree()

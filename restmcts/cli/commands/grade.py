@@ -1,74 +1,30 @@
-"""`restmcts grade`: what answers are found in solutions, and how they are graded, without a model."""
+"""`restmcts grade`: files of problems, audits of stored verdicts, and overrides of them."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
-from restmcts.cli.options import AsJson, Limit
-
-if TYPE_CHECKING:
-    from restmcts.grading.inspection import Graded
-
-_VERDICTS = {True: "right", False: "wrong", None: "no verdict"}
+from restmcts.cli.commands import grade_audit, grade_file, grade_override
 
 
-def grade(
-    file: Annotated[
-        Path,
-        typer.Argument(
-            help=(
-                "JSON Lines with 'problem' and 'answer', and with a 'solution', a 'response' or a list of"
-                " 'responses'."
-            )
-        ),
-    ],
-    grader: Annotated[str, typer.Option("--grader", help="Name of the grader.")] = "math",
-    limit: Limit = None,
-    everything: Annotated[
-        bool, typer.Option("--all", help="Show every row [default: those that are not right].")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Show what is found in the solutions of a file and how it is graded, before anything is searched.
+class _FileFirst(TyperGroup):
+    """`restmcts grade FILE` is `restmcts grade file FILE`."""
 
-    Each oracle answer is graded as an answer too: one that does not equal itself can never be reached. Early
-    stops are prefixes of a solution, cut at its lines, that count as finished with another answer than the
-    whole solution has.
-    """
-    from restmcts.cli.console import print_json, print_table
-    from restmcts.cli.text import say
-    from restmcts.grading.inspection import inspect_file
-    from restmcts.grading.registry import GRADERS
-
-    with GRADERS.get(grader, "--grader").open() as opened:
-        rows = list(inspect_file(file, opened, limit=limit))
-    counts = _counts(rows)
-    if as_json:
-        print_json({**counts, "graded": [asdict(row) for row in rows]})
-        return
-    shown = rows if everything else [row for row in rows if row.verdict is not True or row.early_stops]
-    print_table(
-        f"{file}: {len(shown)} of {len(rows)} rows",
-        ("problem", "of", "found", "oracle answer", "verdict", "early stops"),
-        [
-            (row.problem, row.of, row.found or "–", row.oracle, _VERDICTS[row.verdict], row.early_stops)
-            for row in shown
-        ],
-    )
-    say(", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items()))
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] != "--help":
+            args = ["file", *args]
+        return super().parse_args(ctx, args)
 
 
-def _counts(rows: list[Graded]) -> dict[str, Any]:
-    return {
-        "rows": len(rows),
-        "right": sum(row.verdict is True for row in rows),
-        "wrong": sum(row.verdict is False for row in rows),
-        "without_a_verdict": sum(row.verdict is None for row in rows),
-        "without_an_answer": sum(row.found is None for row in rows),
-        "prefixes": sum(row.prefixes for row in rows),
-        "early_stops": sum(row.early_stops for row in rows),
-    }
+app = typer.Typer(
+    cls=_FileFirst,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Look at how answers are graded: `restmcts grade FILE`, or the verdicts of a run.",
+)
+app.command("file")(grade_file.grade)
+app.command("audit")(grade_audit.audit)
+app.command("override")(grade_override.override)

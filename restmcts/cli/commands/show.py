@@ -13,6 +13,7 @@ from restmcts.cli.options import ROOT, AsJson, Root
 
 if TYPE_CHECKING:
     from restmcts.cli.shown import Named
+    from store.files.layout import RunLayout
     from store.index.reader import StoreReader
     from store.records import PhaseSummary, RunSummary
 
@@ -84,6 +85,7 @@ def show(
     """
     from restmcts.cli.shown import named
     from restmcts.errors import InputError
+    from store.files.layout import RunLayout
     from store.index.reader import StoreReader
 
     found = named(root, what)
@@ -96,7 +98,7 @@ def show(
         if found.kind == "tree":
             _show_tree(reader, found.run, found.name, as_json)
         else:
-            _show_run(reader, found.run, as_json)
+            _show_run(reader, RunLayout(root, found.run), as_json)
 
 
 def _show_lineage(root: Path, what: Named, trees: bool, as_json: bool) -> None:
@@ -114,15 +116,17 @@ def _show_lineage(root: Path, what: Named, trees: bool, as_json: bool) -> None:
         say(visible(line, 100_000))
 
 
-def _show_run(reader: StoreReader, run: str, as_json: bool) -> None:
+def _show_run(reader: StoreReader, layout: RunLayout, as_json: bool) -> None:
     from restmcts.cli.console import print_json, print_table, summarized
     from restmcts.cli.tables import print_evaluations
     from restmcts.cli.value_figures import print_value_figures
+    from restmcts.loops.stored.overridden import corrected
 
+    run = layout.run
     summary = reader.run(run)
     phases = reader.phases(run)
     checkpoints = reader.checkpoints(run)
-    evaluations = reader.evaluations(run)
+    evaluations = corrected(layout, reader.evaluations(run))
     figures = _figures(reader, run, phases)
     if as_json:
         print_json(
@@ -206,6 +210,7 @@ def _show_tree(reader: StoreReader, run: str, tree_id: str, as_json: bool) -> No
         print_encoded(encode_search(record))
         return
     labels = reader.labels(run, tree_id)
+    changed = reader.overrides(run).on(record.header.problem, record.header.question)
     console = Console(highlight=False)
     header, result = record.header, record.result
     for name, text in (
@@ -215,5 +220,8 @@ def _show_tree(reader: StoreReader, run: str, tree_id: str, as_json: bool) -> No
         ("ended", f"{result.reason} after {result.cost.policy} policy and {result.cost.value} value tokens"),
     ):
         console.print(f"{name:<8} {visible(text, 2000)}", markup=False, soft_wrap=True)
+    for answer, override in changed.items():
+        text = f"{answer} is {VERDICTS[override.correct]}: {override.reason}"
+        console.print(f"override {visible(text, 2000)}", markup=False, soft_wrap=True)
     for line in tree_lines(fold(record.events), labels):
         console.print(line, soft_wrap=True)

@@ -16,7 +16,6 @@ from restmcts.evaluation.means import Problem
 from restmcts.evaluation.outcomes import Reading, RowOutcomes
 from restmcts.evaluation.outcomes import outcomes as read_outcomes
 from restmcts.evaluation.usage import ORDERS
-from restmcts.export.trees import read_trees
 from restmcts.loops.run import START
 from restmcts.loops.stored.reading import asked, reading_of
 from restmcts.recipe import parsed
@@ -27,8 +26,9 @@ from store.errors import StoreError
 from store.events import SearchRecord
 from store.files.journal import Journal, Phase, read_journal
 from store.files.layout import RunLayout
+from store.overrides import Overrides, overlay
 from store.records import Checkpoint, Evaluation
-from store.run_files import read_checkpoints, read_evaluations, read_metrics
+from store.run_files import read_checkpoints, read_evaluations, read_metrics, read_overrides, read_trees
 
 DATA_FIGURES = "data."
 """How the names of metrics begin that describe the trees of an iteration."""
@@ -41,6 +41,9 @@ AUC_AT = "auc.depth_"
 
 Answers = dict[Problem, float]
 """The outcome of each problem: 1 for right, 0 for wrong, or the share of orders in which it is right."""
+
+Cell = tuple[str, str, float | None]
+"""A choice of a method, an answer rule and a budget."""
 
 
 def read_run(root: Path, run: str, name: str) -> RunFigures:
@@ -92,11 +95,12 @@ def _measured(layout: RunLayout, journal: Journal, notes: list[str]) -> dict[Poi
         if phase not in journal.phases or journal.phases[phase].status != "done":
             notes.append(f"phase {phase} is not done; left out")
             continue
-        for row, answers in zip(rows, outcomes(layout, phase, rows, notes), strict=True):
+        for row, answers in zip(
+            rows, outcomes(layout, phase, rows, notes, journal.phases[phase].started), strict=True
+        ):
             point = Point(phase.startswith("final."), row.iteration or 0, row.method, row.traces)
-            found[point] = Measurement(
-                row.correct, row.problems, row.policy_tokens, row.value_tokens, answers
-            )
+            counts = (row.correct, row.problems) if answers is None else (sum(answers.values()), len(answers))
+            found[point] = Measurement(*counts, row.policy_tokens, row.value_tokens, answers)
     return found
 
 
@@ -106,15 +110,11 @@ def of_the_loop(phase: str) -> bool:
 
 
 def outcomes(
-    layout: RunLayout, phase: str, rows: Sequence[Evaluation], notes: list[str]
+    layout: RunLayout, phase: str, rows: Sequence[Evaluation], notes: list[str], started: str
 ) -> Sequence[Answers | None]:
     """The outcomes behind each row, as far as the stored trees give them; ``notes`` gets what they do not."""
-    records = partial(read_trees, layout.root, layout.run, phase)
     try:
-        if all(row.searches is not None for row in rows):
-            found = outcomes_of_rows(records(), rows, _orders(layout))
-        else:
-            found = verdicts(records(), rows)
+        found = stored_outcomes(layout, phase, started, rows)
     except StoreError as error:
         notes.append(f"the answers of {phase} cannot be read ({error}); its rows are compared unpaired")
         return [None] * len(rows)
@@ -132,11 +132,20 @@ def _orders(layout: RunLayout) -> int:
 
 
 def outcomes_of_rows(
-    records: Iterable[SearchRecord], rows: Sequence[Evaluation], orders: int
+    records: Iterable[SearchRecord],
+    rows: Sequence[Evaluation],
+    orders: int,
+    now: Iterable[SearchRecord] | None = None,
 ) -> list[Answers | None]:
     """The outcome of each problem behind each row, from the searches that the row names.
 
     None: there are no such searches, or what they give is not what the row says.
+
+    Args:
+        records: the trees with the verdicts that the rows were counted from.
+        rows: the rows of one phase.
+        orders: orders of exchangeable traces that are averaged.
+        now: the trees with the verdicts of now; None: the same.
     """
     wanted: dict[str, tuple[dict[str, None], dict[int | None, None]]] = {}
     for row in rows:
@@ -149,10 +158,11 @@ def outcomes_of_rows(
         return reading_of(record.header, known, list(budgets), orders=orders)
 
     found = read_outcomes(records, reading)
-    cells = [found.get((row.searches or "", row.rule or "", row.budget)) for row in rows]
+    changed = found if now is None else read_outcomes(now, reading)
+    keys = [(row.searches or "", row.rule or "", row.budget) for row in rows]
     return [
-        cell.shares if cell is not None and _agree(cell, row) else None
-        for cell, row in zip(cells, rows, strict=True)
+        changed[key].shares if key in found and _agree(found[key], row) else None
+        for key, row in zip(keys, rows, strict=True)
     ]
 
 
@@ -161,23 +171,57 @@ def _agree(cell: RowOutcomes, row: Evaluation) -> bool:
     return same and isclose(fmean(cell.shares.values() or [0.0]), row.accuracy, abs_tol=1e-9)
 
 
-def verdicts(records: Iterable[SearchRecord], rows: Sequence[Evaluation]) -> list[Answers | None]:
+def stored_outcomes(
+    layout: RunLayout, phase: str, started: str, rows: Sequence[Evaluation]
+) -> list[Answers | None]:
+    """The outcomes behind the rows of a stored phase, with those that a person has changed since.
+
+    Args:
+        started: when the phase was started last: its rows have the verdicts of that time.
+
+    Raises:
+        StoreError: a file cannot be read.
+    """
+    changed = read_overrides(layout)
+    known = changed.before(started)
+    stored = partial(read_trees, layout, phase, Overrides())
+    if all(row.searches is not None for row in rows):
+        before = (overlay(record, known) for record in stored())
+        now = None if known.log == changed.log else (overlay(record, changed) for record in stored())
+        return outcomes_of_rows(before, rows, _orders(layout), now)
+    return verdicts(((overlay(record, known), overlay(record, changed)) for record in stored()), rows)
+
+
+def verdicts(
+    records: Iterable[tuple[SearchRecord, SearchRecord]], rows: Sequence[Evaluation]
+) -> list[Answers | None]:
     """The same for rows of earlier versions, which do not say where they come from.
 
     A row belongs to the first choice of a method, in the order of the trees, that has an answer rule of its
     name and gives its figures. None: no choice does.
+
+    Args:
+        records: each tree twice: with the verdicts that the rows were counted from, and with those of now.
+        rows: the rows of one phase.
     """
-    cells: dict[tuple[str, str, float | None], dict[Problem, bool | None]] = {}
+    cells: dict[Cell, dict[Problem, bool | None]] = {}
+    now: dict[Cell, dict[Problem, bool | None]] = {}
     names: dict[str, dict[str, list[int | None]]] = {}
-    for record in records:
+    for record, changed in records:
         header = record.header
         wanted = names.setdefault(header.method, _wanted(header.method, header.answer_by, rows))
         choice = f"{header.method} {sorted(header.settings.items(), key=repr)}"
         for rule, budgets in wanted.items():
-            for answer in answers_at(record, budgets, [rule])[rule]:
-                cell = cells.setdefault((choice, rule, answer.budget), {})
-                cell[header.problem, header.question] = answer.correct
-    return _matched(cells, names, rows)
+            for tree, into in ((record, cells), (changed, now)):
+                for answer in answers_at(tree, budgets, [rule])[rule]:
+                    cell = into.setdefault((choice, rule, answer.budget), {})
+                    cell[header.problem, header.question] = answer.correct
+    reached = {key: _reached(cell) for key, cell in now.items()}
+    return [None if key is None else reached[key] for key in _matched(cells, rows)]
+
+
+def _reached(cell: Mapping[Problem, bool | None]) -> Answers:
+    return {problem: float(right) for problem, right in cell.items() if right is not None}
 
 
 def _wanted(method: str, own_rule: str, rows: Sequence[Evaluation]) -> dict[str, list[int | None]]:
@@ -199,23 +243,20 @@ def _fits(method: str, rule: str, name: str) -> bool:
 
 
 def _matched(
-    cells: Mapping[tuple[str, str, float | None], Mapping[Problem, bool | None]],
-    names: Mapping[str, Mapping[str, list[int | None]]],
-    rows: Sequence[Evaluation],
-) -> list[Answers | None]:
-    left = {
-        key: {problem: float(right) for problem, right in cell.items() if right is not None}
-        for key, cell in cells.items()
-    }
+    cells: Mapping[Cell, Mapping[Problem, bool | None]], rows: Sequence[Evaluation]
+) -> list[Cell | None]:
+    left = {key: _reached(cell) for key, cell in cells.items()}
     alone = len(rows) == 1 and len(left) == 1
-    matched: list[Answers | None] = []
+    matched: list[Cell | None] = []
     for row in rows:
         key = next((key for key, cell in left.items() if _gives(key, cell, row, alone)), None)
-        matched.append(None if key is None else left.pop(key))
+        matched.append(key)
+        if key is not None:
+            del left[key]
     return matched
 
 
-def _gives(key: tuple[str, str, float | None], cell: Answers, row: Evaluation, alone: bool) -> bool:
+def _gives(key: Cell, cell: Answers, row: Evaluation, alone: bool) -> bool:
     choice, rule, budget = key
     named = alone or _fits(choice.partition(" ")[0], rule, row.method)
     return named and budget == row.budget and (len(cell), sum(cell.values())) == (row.problems, row.correct)

@@ -53,7 +53,7 @@ def read_method_rows(
         key = _made(phase), rows[0].iteration or 0
         place = seed[0], seed[1] + 1000 * seen[key]
         seen[key] += 1
-        answers = outcomes(layout, phase, rows, notes)
+        answers = outcomes(layout, phase, rows, notes, journal.phases[phase].started)
         for row, each in zip(rows, answers, strict=True):
             point = Budget(*key, row.traces, row.budget, arm)
             measured = Measurement(row.correct, row.problems, row.policy_tokens, row.value_tokens, each)

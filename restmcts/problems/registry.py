@@ -16,6 +16,7 @@ from restmcts.registry import Registry
 from restmcts.settings import Settings, checked
 
 if TYPE_CHECKING:
+    from restmcts.problems.published import Published
     from restmcts.training.report import OnProgress, TrainingReport
     from restmcts.training.settings import Device
 
@@ -96,6 +97,7 @@ class DataSet:
             (0 to 1). Returns why the run should stop, as the end of a line, or None.
         check_value: gets the settings and the AUC (0 to 1) by which a new value model ranks right above wrong
             steps of held-out trees. Returns why the run should stop, as the end of a line, or None.
+        published: what is known about a set that others have published; None for all other sets.
     """
 
     settings: type[DataSetSettings]
@@ -106,6 +108,7 @@ class DataSet:
     right_step: Callable[[Problem, str], bool | None] = _right_step_is_unknown
     check_policy: Callable[[Any, float], str | None] = _any_policy
     check_value: Callable[[Any, float], str | None] = _any_value
+    published: Published | None = None
 
 
 DATA_SETS: Registry[DataSet] = Registry(
@@ -114,6 +117,10 @@ DATA_SETS: Registry[DataSet] = Registry(
     DataSet,
     {
         "jsonl": "restmcts.problems.jsonl:JSONL",
+        "gsm8k": "restmcts.problems.sets.gsm8k:GSM8K",
+        "math": "restmcts.problems.sets.math:MATH",
+        "math-500": "restmcts.problems.sets.math_500:MATH_500",
+        "scibench": "restmcts.problems.sets.scibench:SCIBENCH",
         "reasoning-gym": "restmcts.problems.gym:REASONING_GYM",
         "tiny": "restmcts.demo.data_set:TINY",
     },
@@ -131,6 +138,21 @@ def data_set_settings(values: Mapping[str, Any]) -> DataSetSettings:
         raise InputError(f"data_set: {name!r} is no name: choose from {', '.join(DATA_SETS)}")
     settings = DATA_SETS.get(name).settings
     return checked(settings, {**values, "data_set": name}, f"data set {name!r}")
+
+
+def test_values(name: str, limit: int | None) -> dict[str, Any]:
+    """The table ``[problems]`` for the test problems of a data set alone, at most the first ``limit``.
+
+    Raises:
+        InputError: there is no such data set.
+    """
+    known = DATA_SETS.get(name, "--data").settings.model_fields
+    values: dict[str, Any] = {"data_set": name}
+    if DATA_SETS[name].published is not None:
+        values |= {"train_limit": 0, "validation_limit": 0}
+    if limit is not None and "test_limit" in known:
+        values["test_limit"] = limit
+    return values
 
 
 def problem_files(settings: DataSetSettings) -> list[Path]:

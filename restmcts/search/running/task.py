@@ -73,6 +73,8 @@ class SearchTask:
         sampling = asdict(engines.sampling) | {"drop_repeats": engines.drop_repeats}
         if self.temperature is not None:
             sampling["temperature"] = self.temperature
+        if self.problem.examples:
+            sampling["examples"] = [list(example) for example in self.problem.examples]
         return Header(
             id=self.id,
             phase=self.phase,

@@ -232,13 +232,15 @@ def _examples(
         [row for row in _problems(published, settings, split) if row.solution], splits.test
     )
     pool = [(same_question(row), row) for row in rows]
+    keys = {key for key, _ in pool}
 
     def find(problem: Problem) -> tuple[Example, ...]:
         subject = problem.fields.get("subject") if published.by_subject else None
         own = same_question(problem)
         fit = (row for key, row in pool if key != own and subject in (None, row.fields.get("subject")))
         shown = tuple((row.text, row.solution or "") for row in islice(fit, settings.shots))
-        if len(shown) < settings.shots:
+        # An example that is a problem itself is asked with one example less where there are no more.
+        if len(shown) < settings.shots - (own in keys):
             of = "" if subject is None else f" of the subject {subject}"
             raise InputError(
                 f"problems.shots: the data set {published.name!r} has {len(shown)} solved examples{of}, and"

@@ -239,11 +239,12 @@ def _examples(
         own = same_question(problem)
         fit = (row for key, row in pool if key != own and subject in (None, row.fields.get("subject")))
         shown = tuple((row.text, row.solution or "") for row in islice(fit, settings.shots))
-        # An example that is a problem itself is asked with one example less where there are no more.
-        if len(shown) < settings.shots - (own in keys):
+        # A problem that is an example too is asked with one less where there are no more.
+        found = len(shown) + (own in keys)
+        if found < settings.shots:
             of = "" if subject is None else f" of the subject {subject}"
             raise InputError(
-                f"problems.shots: the data set {published.name!r} has {len(shown)} solved examples{of}, and"
+                f"problems.shots: the data set {published.name!r} has {found} solved examples{of}, and"
                 f" {settings.shots} are wanted"
             )
         return shown

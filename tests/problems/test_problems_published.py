@@ -166,7 +166,7 @@ def test_the_prompt_of_a_recipe_is_around_problems_and_examples(data: Path) -> N
     assert problem.text == "Q: Ann has 3 apples and buys 5 more. How many has she?\nBe brief."
     assert problem.fields["question"] == "Ann has 3 apples and buys 5 more. How many has she?"
     assert problem.examples[0][0].startswith("Q: There are 15 trees")
-    with pytest.raises(InputError, match="must contain {problem}"):
+    with pytest.raises(InputError, match=r"must contain \{problem\}"):
         load("gsm8k", prompt="Solve!")
 
 
@@ -226,7 +226,7 @@ def test_a_broken_parquet_file_is_named(data: Path) -> None:
 
 def test_the_same_id_twice_is_refused(data: Path) -> None:
     lines(data / "math-500/test.jsonl", [math_500(1), math_500(1)])
-    with pytest.raises(InputError, match="the id 'test/intermediate_algebra/1.json' is there twice"):
+    with pytest.raises(InputError, match=r"the id 'test/intermediate_algebra/1\.json' is there twice"):
         load("math-500", train_limit=0)
 
 
@@ -245,7 +245,7 @@ def test_what_is_not_here_is_said_in_one_line(data: Path, name: str) -> None:
 
 def test_a_data_folder_that_is_none_is_named(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RESTMCTS_DATA", str(data / "nothing"))
-    with pytest.raises(InputError, match="RESTMCTS_DATA: .*nothing is no folder"):
+    with pytest.raises(InputError, match=r"RESTMCTS_DATA: .*nothing is no folder"):
         load("gsm8k")
 
 

@@ -256,4 +256,4 @@ def concluded(solution: str | None, answer: str) -> str | None:
     """A published solution that says its answer at the end, in the form that is asked for."""
     if solution is None or "\\boxed" in solution:
         return solution
-    return f"{solution}\nThe answer is \\boxed{{{answer}}}."
+    return f"{solution}\nThe answer is \\boxed{{{answer}}}.".strip()

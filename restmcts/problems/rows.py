@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from restmcts.errors import InputError
-from restmcts.problems.files import parse_object, read_items, stem
+from restmcts.problems.files import parse_object, read_items
 
 SHOWN_FIELDS = 12
 """So many names of fields a message lists."""
@@ -19,12 +19,12 @@ SHOWN_FIELDS = 12
 class Row:
     """One row of a file.
 
-    ``place`` is how messages name it, ``file`` the name of its file without endings, ``number`` its number
-    there, from 1. ``values`` has its fields; a number with a point is text, as it is written.
+    ``place`` is how messages name it, ``file`` its file, ``number`` its number there, from 1. ``values``
+    has its fields; a number with a point is text, as it is written.
     """
 
     place: str
-    file: str
+    file: Path
     number: int
     values: Mapping[str, Any]
 
@@ -64,7 +64,7 @@ def read_rows(path: Path) -> Iterator[Row]:
         return
     for item in read_items(path, column=None):
         values = parse_object(item.text, item.place, as_written=True)
-        yield Row(item.place, stem(path), item.number, values)
+        yield Row(item.place, path, item.number, values)
 
 
 def _parquet(path: Path) -> Iterator[Row]:
@@ -79,7 +79,7 @@ def _parquet(path: Path) -> Iterator[Row]:
                 for values in batch.to_pylist():
                     number += 1
                     plain = {name: _plain(value) for name, value in values.items()}
-                    yield Row(f"{path}: row {number}", stem(path), number, plain)
+                    yield Row(f"{path}: row {number}", path, number, plain)
     except (OSError, pyarrow.ArrowException) as error:
         raise InputError(f"{path} cannot be read as Parquet: {error}") from error
 

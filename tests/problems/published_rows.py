@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -85,3 +86,47 @@ def scibench(number: int, source: str, **more: str) -> dict[str, str]:
         "comment": " ",
         **more,
     }
+
+
+def gpqa(number: int) -> dict[str, str]:
+    """A row of GPQA."""
+    return {
+        "Question": f"Which particle, {number}?\nOne of these.",
+        "Correct Answer": "the right one\n",
+        "Incorrect Answer 1": "wrong one",
+        "Incorrect Answer 2": "wrong, two",
+        "Incorrect Answer 3": 'wrong "three"',
+        "Explanation": "By symmetry.",
+        "Record ID": f"rec{number:03d}",
+        "High-level domain": "Physics",
+    }
+
+
+def c_eval(number: int, **more: object) -> dict[str, object]:
+    """A row of C-Eval."""
+    options = {letter: f"选项{letter}" for letter in "ABCD"}
+    return {"id": number, "question": f"第{number}题____", **options, "answer": "B", **more}
+
+
+def scieval(number: int, **more: object) -> dict[str, object]:
+    """A row of SciEval."""
+    return {
+        "question": f"Which acid, {number}?\n\nA. HCl\nB. H2O. It is\nwater\nC. NaCl\nD. A. or C.\n\nAnswer:",
+        "answer": ["C"],
+        "category": "chemistry",
+        "topic": None,
+        "ability": "Base Knowledge",
+        "type": "multiple-choice",
+        "id": f"{number:032x}",
+        **more,
+    }
+
+
+def table(path: Path, rows: Rows) -> Path:
+    """A CSV file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return path

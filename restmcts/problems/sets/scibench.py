@@ -13,6 +13,7 @@ from typing import Literal, get_args
 
 from pydantic import Field
 
+from restmcts.problems.files import stem
 from restmcts.problems.hub import Source
 from restmcts.problems.problem import Problem
 from restmcts.problems.published import Published, PublishedProblems, SplitName, concluded
@@ -45,7 +46,7 @@ def _source(books: list[str], ending: str, split: str) -> Source:
 
 
 def read(row: Row, settings: SciBench, split: SplitName) -> Problem | None:
-    book = row.maybe("source", "subject") or row.file.removesuffix("_sol")
+    book = row.maybe("source", "subject") or stem(row.file).removesuffix("_sol")
     if settings.subject not in (None, book):
         return None
     answer, unit = row.text("answer_number", "answer"), row.maybe("unit")

@@ -30,7 +30,7 @@ class Source:
     """Where the rows of a split are published.
 
     Attributes:
-        repository: the name of a data set on the Hugging Face hub.
+        repository: the name of a data set on the Hugging Face hub; "" for files with whole paths.
         files: its files with these rows, in order.
         revision: the commit, branch or tag that they are taken from.
         copies: other forms of the same rows in the data folder. Each is a group of patterns of paths there;
@@ -82,6 +82,8 @@ def fetched_files(name: str, source: Source) -> list[Path]:
     found = local_files(name, source)
     if found:
         return found
+    if not source.repository:
+        raise InputError(f"{source.files[0]} does not exist: check the path of the data set")
     if is_offline():
         raise InputError(_missing(name, source, "HF_HUB_OFFLINE is set"))
     folder = data_folder() / (source.folder or name)

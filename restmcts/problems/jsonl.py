@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -136,6 +137,29 @@ def load_problems(path: Path, *, limit: int | None = None, require_answers: bool
             f"{path} holds no problem: write one JSON object a line, with 'problem' and 'answer'"
         )
     return problems
+
+
+def read_lines(path: Path, require_answers: bool = True) -> Iterator[tuple[str, Problem | InputError]]:
+    """Every line of a file as :func:`load_problems` reads it: its place, and its problem or what is wrong.
+
+    Where the file itself cannot be read on, that is the last of them.
+    """
+    items = read_items(path)
+    while True:
+        try:
+            item = next(items, None)
+        except InputError as error:
+            yield str(path), error
+            return
+        if item is None:
+            return
+        try:
+            yield (
+                item.place,
+                _problem(item.text, item.place, f"{stem(path)}-{item.number:05d}", require_answers),
+            )
+        except InputError as error:
+            yield item.place, error
 
 
 def _problem(line: str, place: str, name: str, require_answers: bool) -> Problem:

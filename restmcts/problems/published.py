@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -106,9 +106,14 @@ class Published:
         )
 
 
-def wanted_splits(published: Published, settings: PublishedProblems) -> dict[SplitName, Source]:
-    """The splits that the settings ask for, with their sources."""
-    sources = dict(published.sources(settings))
+EVERY_SPLIT: Final = frozenset(get_args(SplitName))
+
+
+def wanted_splits(
+    published: Published, settings: PublishedProblems, uses: Collection[str] = EVERY_SPLIT
+) -> dict[SplitName, Source]:
+    """Those of the splits ``uses`` that the settings ask for, with their sources."""
+    sources = {split: source for split, source in published.sources(settings).items() if split in uses}
     if settings.train_limit == 0:
         sources.pop("train", None)
     if settings.validation_limit == 0:
@@ -116,23 +121,27 @@ def wanted_splits(published: Published, settings: PublishedProblems) -> dict[Spl
     return sources
 
 
-def files_here(published: Published, settings: PublishedProblems) -> list[Path]:
-    """The files on this machine that the problems come from."""
-    sources = wanted_splits(published, settings).values()
+def files_here(
+    published: Published, settings: PublishedProblems, uses: Collection[str] = EVERY_SPLIT
+) -> list[Path]:
+    """The files on this machine that the problems of the splits ``uses`` come from."""
+    sources = wanted_splits(published, settings, uses).values()
     return [path for source in sources for path in local_files(published.name, source)]
 
 
-def load_published(published: Published, settings: PublishedProblems, seed: int) -> Splits:
-    """The problems of a data set with a name; the seed changes nothing.
+def load_published(
+    published: Published, settings: PublishedProblems, seed: int, uses: Collection[str] = EVERY_SPLIT
+) -> Splits:
+    """The problems of a data set with a name, of the splits ``uses``; the seed changes nothing.
 
     Raises:
         InputError: rows are not here and cannot be fetched, or cannot be used; there are too few examples;
             or problems overlap that may not.
     """
-    sources = wanted_splits(published, settings)
+    sources = wanted_splits(published, settings, uses)
     rows = {split: _problems(published, settings, split) for split in sources if split != "examples"}
-    test = rows["test"]
-    if not test:
+    test = rows.get("test", [])
+    if not test and "test" in uses:
         raise InputError(f"data set {published.name!r}: these settings leave no test problem: change them")
     validation, train = rows.get("validation"), rows.get("train", [])
     if validation is None:

@@ -39,6 +39,14 @@ class DataSetSettings(Settings):
         ),
     )
 
+    def path_keys(self) -> list[tuple[str, ...]]:
+        """The keys that name files, with those of tables in this one."""
+        return [(key,) for key in self.paths]
+
+    def unknown_repositories(self) -> list[str]:
+        """Repositories of the hub that are named by the settings alone and would be fetched from."""
+        return []
+
 
 class PolicyMaker(Protocol):
     """Trains the base policy of a data set, for recipes that name none in ``models.policy``."""
@@ -126,6 +134,8 @@ DATA_SETS: Registry[DataSet] = Registry(
         "aime": "restmcts.problems.sets.aime:AIME",
         "c-eval-hard": "restmcts.problems.sets.c_eval:C_EVAL_HARD",
         "scieval": "restmcts.problems.sets.scieval:SCIEVAL",
+        "combined": "restmcts.problems.combined:COMBINED",
+        "table": "restmcts.problems.table:TABLE",
         "reasoning-gym": "restmcts.problems.gym:REASONING_GYM",
         "tiny": "restmcts.demo.data_set:TINY",
     },

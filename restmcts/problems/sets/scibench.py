@@ -65,7 +65,7 @@ def read(row: Row, settings: SciBench, split: SplitName) -> Problem | None:
 SCIBENCH = Published(
     "scibench",
     "college problems of ten textbooks, numbers within 5 %",
-    {"train": 102, "test": 580},
+    {"train": 112, "test": 580},
     sources,
     read,
     by_subject=True,

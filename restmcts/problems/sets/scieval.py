@@ -64,7 +64,7 @@ def _letter(row: Row) -> str:
 SCIEVAL = Published(
     "scieval",
     "questions of three sciences, one right option",
-    {"test": 1187, "examples": 15},
+    {"test": 1187},
     sources,
     read,
     by_subject=True,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from pydantic import Field, model_validator
 
@@ -96,7 +96,7 @@ def sources(settings: TableProblems) -> dict[SplitName, Source]:
 
 def _source(settings: TableProblems, name: str) -> Source:
     if settings.repository is None:
-        return Source("", (name,))
+        return Source("", (str(Path(name).absolute()),))
     folder = settings.repository.replace("/", "--")
     if "." in name:
         return Source(settings.repository, (name,), settings.revision or "main", folder=folder)

@@ -216,11 +216,13 @@ def _with_examples(published: Published, settings: PublishedProblems, splits: Sp
     if settings.shots == 0:
         return splits
     find = _examples(published, settings, splits)
-    shown = {
-        name: [replace(problem, examples=find(problem)) for problem in getattr(splits, name)]
-        for name in ("train", "validation", "test")
-    }
-    return replace(splits, **shown)
+
+    def shown(problems: Sequence[Problem]) -> list[Problem]:
+        return [replace(problem, examples=find(problem)) for problem in problems]
+
+    return replace(
+        splits, train=shown(splits.train), validation=shown(splits.validation), test=shown(splits.test)
+    )
 
 
 def _examples(

@@ -124,7 +124,15 @@ def test_check_is_silent_about_a_good_file(tmp_path: Path) -> None:
 def test_a_search_of_a_data_set_stores_what_was_asked(
     command: Callable[..., Done], policy: Path, tmp_path: Path
 ) -> None:
-    words = ("search", "--data", "gsm8k", "--policy", policy, "--method", "self-consistency")
+    words: tuple[object, ...] = (
+        "search",
+        "--data",
+        "gsm8k",
+        "--policy",
+        policy,
+        "--method",
+        "self-consistency",
+    )
     words += (
         "--root",
         str(tmp_path / "store"),

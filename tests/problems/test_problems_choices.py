@@ -121,7 +121,7 @@ def test_scieval_keeps_the_rows_with_one_right_option(data: Path) -> None:
 def test_theoremqa_leaves_pictures_out_and_takes_four_percent(data: Path, form: str) -> None:
     picture = {"bytes": b"\x89PNG", "path": "a.png"} if form == "hub" else "images/a.png"
     none = None if form == "hub" else "None"
-    rows = [
+    rows: list[dict[str, object]] = [
         {"Question": "How much?", "Answer": "3.464", "Answer_type": "float", "Picture": none},
         {"Question": "What is shown?", "Answer": "3", "Answer_type": "integer", "Picture": picture},
         {"Question": "Is it so?", "Answer": "True", "Answer_type": "bool", "Picture": none},

@@ -164,7 +164,7 @@ def test_nothing_is_in_two_splits_and_nothing_else_is_lost(
         [Problem(f"{name}{number}", text) for number, text in enumerate(texts)]
         for name, texts in (("t", train), ("v", validation), ("m", test))
     ]
-    found = apart(Splits(*parts, demonstrations=[]), "drop")
+    found = apart(Splits(parts[0], parts[1], parts[2], []), "drop")
     keys = [
         {same_question(problem) for problem in part} for part in (found.train, found.validation, found.test)
     ]

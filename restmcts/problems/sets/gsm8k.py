@@ -29,7 +29,7 @@ class Gsm8k(PublishedProblems):
 
 
 def sources(settings: Any) -> dict[SplitName, Source]:
-    return {split: _source(split) for split in ("train", "test")}  # type: ignore[misc]
+    return {"train": _source("train"), "test": _source("test")}
 
 
 def _source(split: str) -> Source:

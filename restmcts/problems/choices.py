@@ -10,6 +10,7 @@ from string import ascii_uppercase
 from typing import Any
 
 from restmcts.problems.published import PublishedProblems
+from restmcts.problems.splits import QUESTION
 from restmcts.seeds import derive_seed
 
 CHOICE_PROMPT = "{problem}\n\nThe answer is the letter of the right option."
@@ -32,7 +33,7 @@ def with_options(question: str, options: Sequence[str]) -> str:
 
 def fields(question: str, options: Sequence[str], **others: Any) -> dict[str, Any]:
     """What a problem with options keeps beside its text."""
-    return {"question": question, "options": list(options), **others}
+    return {QUESTION: question, "options": list(options), **others}
 
 
 def shuffled(right: str, wrong: Sequence[str], name: str) -> tuple[list[str], str]:

@@ -63,7 +63,7 @@ def plain_text(text: str) -> str:
     return " ".join(normalize("NFKC", text).casefold().split())
 
 
-QUESTION = "question"
+QUESTION = "published_question"
 """The field of a problem that has the published question, where the text of the problem is another one."""
 
 _LATEX_SPACING = re.compile(r"\\(?:[,;:!~ ]|(?:left|right|displaystyle|q?quad)(?![a-z]))|[$~]")

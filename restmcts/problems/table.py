@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from pydantic import Field, model_validator
 
 from restmcts.errors import InputError
+from restmcts.problems.choices import fields as choice_fields
 from restmcts.problems.choices import with_options
 from restmcts.problems.hub import Source, local_files
 from restmcts.problems.jsonl import final_answer
@@ -117,7 +118,7 @@ def read(row: Row, settings: TableProblems, split: SplitName) -> Problem:
         answer=answer,
         solution=(row.maybe(names.solution) if names.solution else None) or worked,
         tolerance=settings.tolerance if tolerance is None else tolerance,
-        fields={"question": question, "options": options} if options else {},
+        fields=choice_fields(question, options) if options else {},
     )
 
 

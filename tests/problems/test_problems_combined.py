@@ -114,7 +114,7 @@ def test_a_table_with_options_shows_letters(data: Path) -> None:
     fields = {"problem": "q", "answer": "a", "options": ["x", "y"]}
     (problem,) = load("table", test=str(path), fields=fields).test
     assert problem.text == "Which?\n\n(A) one\n(B) two"
-    assert problem.fields == {"question": "Which?", "options": ["one", "two"]}
+    assert problem.fields == {"published_question": "Which?", "options": ["one", "two"]}
 
 
 @pytest.mark.parametrize(

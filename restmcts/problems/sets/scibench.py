@@ -18,6 +18,7 @@ from restmcts.problems.hub import Source
 from restmcts.problems.problem import Problem
 from restmcts.problems.published import Published, PublishedProblems, SplitName, concluded
 from restmcts.problems.rows import Row
+from restmcts.problems.splits import QUESTION
 
 TOLERANCE = 0.05
 
@@ -58,7 +59,7 @@ def read(row: Row, settings: SciBench, split: SplitName) -> Problem | None:
         answer=answer,
         solution=concluded(solution, answer),
         tolerance=TOLERANCE,
-        fields={"subject": book, "question": question} | ({"unit": unit} if unit else {}),
+        fields={"subject": book, QUESTION: question} | ({"unit": unit} if unit else {}),
     )
 
 

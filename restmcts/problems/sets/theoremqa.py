@@ -12,6 +12,7 @@ from restmcts.problems.hub import Source
 from restmcts.problems.problem import Problem
 from restmcts.problems.published import Published, PublishedProblems, SplitName
 from restmcts.problems.rows import Row
+from restmcts.problems.splits import QUESTION
 
 REVISION = "a340b1782960a712843aae3ed25f1e013cc008a5"
 
@@ -47,7 +48,7 @@ def read(row: Row, settings: TheoremQa, split: SplitName) -> Problem | None:
         text=f"{question}\n\n{HINTS[kind]}" if kind in HINTS else question,
         answer=str(answer) if isinstance(answer, bool | list) else row.text("Answer", "answer"),
         tolerance=TOLERANCE if kind in ("float", "list of float") else None,
-        fields={"question": question, "answer_type": kind},
+        fields={QUESTION: question, "answer_type": kind},
     )
 
 

@@ -34,6 +34,8 @@ INSTRUCTION: Final = (
 EXAMPLE: Final = "Problem:\n"
 """How a solved example begins, and the problem behind the examples."""
 
+_BEGINS: Final = EXAMPLE.strip()
+
 FORMAT_FILE: Final = "restmcts.json"
 """The file in a model folder that says how its prompts look."""
 
@@ -114,14 +116,12 @@ def with_examples(problem: str, examples: Sequence[tuple[str, str]]) -> str:
 
 
 def before_next_example(steps: Sequence[Step]) -> tuple[Step, ...]:
-    """The steps of a solution up to where the policy begins a problem of its own, as after solved examples.
+    """The steps of a solution up to where the policy begins a further problem, as after solved examples.
 
-    All of them are kept where the first one does so.
+    The first step is kept whatever it says.
     """
-    end = next(
-        (place for place, step in enumerate(steps) if step.text.lstrip().startswith(EXAMPLE.strip())), 0
-    )
-    return tuple(steps[:end]) if end else tuple(steps)
+    begins = (place for place, step in enumerate(steps) if place and step.text.lstrip().startswith(_BEGINS))
+    return tuple(steps[: next(begins, None)])
 
 
 def advised(problem: str, advice: str | None) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 
 from restmcts.errors import InputError
-from restmcts.problems.published import PublishedProblems, apart, files_here, load_published
+from restmcts.problems.published import PublishedProblems, absent, apart, files_here, load_published
 from restmcts.problems.registry import DATA_SETS, DataSet, DataSetSettings, data_set_settings
 from restmcts.problems.splits import Splits
 
@@ -121,9 +121,20 @@ def files_of_parts(settings: CombinedProblems) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
+def absent_of_parts(settings: CombinedProblems) -> list[str]:
+    """The repositories that would be fetched from."""
+    found: list[str] = []
+    for name, part in settings.parts().items():
+        data_set = DATA_SETS[part.data_set]
+        if data_set.published is not None and isinstance(part, PublishedProblems):
+            found += absent(data_set.published, part, USES[name])
+    return found
+
+
 COMBINED = DataSet(
     CombinedProblems,
     load_combined,
     "training problems of one set, test problems of another",
     files=files_of_parts,
+    absent=absent_of_parts,
 )

@@ -102,6 +102,7 @@ class Published:
             partial(load_published, self),
             self.summary,
             files=partial(files_here, self),
+            absent=partial(absent, self),
             published=self,
         )
 
@@ -127,6 +128,14 @@ def files_here(
     """The files on this machine that the problems of the splits ``uses`` come from."""
     sources = wanted_splits(published, settings, uses).values()
     return [path for source in sources for path in local_files(published.name, source)]
+
+
+def absent(
+    published: Published, settings: PublishedProblems, uses: Collection[str] = EVERY_SPLIT
+) -> list[str]:
+    """The repositories that would be fetched from for the splits ``uses``."""
+    sources = wanted_splits(published, settings, uses).values()
+    return [source.repository for source in sources if not local_files(published.name, source)]
 
 
 def load_published(

@@ -74,6 +74,10 @@ def _no_files(settings: Any) -> Sequence[Path]:
     return ()
 
 
+def _nothing_absent(settings: Any) -> Sequence[str]:
+    return ()
+
+
 def _right_step_is_unknown(problem: Problem, text: str) -> bool | None:
     return None
 
@@ -97,6 +101,7 @@ class DataSet:
         summary: what the data set is, in a line.
         files: gives the files of the user that ``load`` reads, from the settings. A run notes what they
             hold, and does not go on with others.
+        absent: gives the repositories that ``load`` would fetch from the hub, from the settings.
         make_policy: trains a base policy, see :class:`PolicyMaker`; None: ``models.policy`` is required.
         right_step: says of a problem and a partial solution, as text, whether all its steps are right; None
             where nobody knows. The loop judges value models by it. Where it is None, a partial solution
@@ -112,6 +117,7 @@ class DataSet:
     load: Callable[[Any, int], Splits]
     summary: str
     files: Callable[[Any], Sequence[Path]] = _no_files
+    absent: Callable[[Any], Sequence[str]] = _nothing_absent
     make_policy: PolicyMaker | None = None
     right_step: Callable[[Problem, str], bool | None] = _right_step_is_unknown
     check_policy: Callable[[Any, float], str | None] = _any_policy

@@ -187,5 +187,7 @@ def test_a_loop_trains_on_one_set_and_measures_on_another(
     plan = command("iterate", recipe, "--root", tmp_path / "store", "--dry-run", "--json", code=None)
     assert "3 to test" in plan.output
     recipe.write_text(recipe.read_text("utf-8").replace("combined", "math-500").split("train =")[0], "utf-8")
+    planned = command("iterate", recipe, "--root", tmp_path / "store", "--dry-run", code=None)
+    assert "EleutherAI/hendrycks_math: not here, fetched from the hub when the run starts" in planned.output
     done = command("iterate", recipe, "--root", tmp_path / "store", code=2)
     assert "hf download EleutherAI/hendrycks_math" in done.errors

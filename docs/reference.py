@@ -29,6 +29,7 @@ from restmcts.engines.registry import ENGINES
 from restmcts.grading.registry import GRADERS
 from restmcts.labels import LABEL_RULES
 from restmcts.loops.registry import LOOPS
+from restmcts.problems.published import PublishedProblems
 from restmcts.problems.registry import DATA_SETS, DataSetSettings
 from restmcts.recipe import Recipe
 from restmcts.registry import Registry
@@ -62,13 +63,55 @@ def _tables(model: type[BaseModel], prefix: str) -> Iterator[str]:
 
 
 def data_sets() -> str:
-    """What each data set is, and the keys that it has."""
-    parts = [keys_table(DataSetSettings, "problems.")]
+    """What each data set is, and the keys that it has; first those whose problems others have published."""
+    published = {name: found.published for name in DATA_SETS if (found := DATA_SETS[name]).published}
+    parts = [keys_table(DataSetSettings, "problems."), "### Published data sets"]
+    rows = [
+        [f"`{name}`", escape(DATA_SETS[name].summary), _sizes(found.sizes), f"`{_grader(name)}`", _hub(name)]
+        for name, found in published.items()
+        if found.sizes
+    ]
+    parts.append(table(["data set", "what it is", "rows", "grader", "repository"], rows))
+    parts.append(keys_table(PublishedProblems, "problems.", own_keys(PublishedProblems, DataSetSettings)))
     for name in DATA_SETS:
         settings = DATA_SETS[name].settings
-        rows = keys_table(settings, "problems.", own_keys(settings, DataSetSettings))
-        parts.append(f"### `{name}`\n\n{escape(_sentence(DATA_SETS[name].summary))}\n\n{rows}")
+        base = PublishedProblems if name in published else DataSetSettings
+        keys = keys_table(settings, "problems.", own_keys(settings, base))
+        keys = "\n\n".join([keys, *_tables_of_set(settings)]).strip()
+        if keys:
+            parts.append(f"### `{name}`\n\n{escape(_sentence(DATA_SETS[name].summary))}\n\n{keys}")
     return "\n\n".join(parts)
+
+
+def _tables_of_set(settings: type[DataSetSettings]) -> Iterator[str]:
+    """The tables in the settings of a data set, except trainings, which have a section of their own."""
+    tables = {key: field for key, field in settings.model_fields.items() if is_table(field)}
+    sets = [
+        [f"`problems.{key}`", "name or table", escape(field.description or "")]
+        for key, field in tables.items()
+        if issubclass(nested(field.annotation) or BaseModel, DataSetSettings)
+    ]
+    if sets:
+        yield table(["key", "type", "meaning"], sets)
+    for key, field in tables.items():
+        inner = nested(field.annotation)
+        if inner is not None and not issubclass(inner, DataSetSettings | TrainingSettings):
+            yield keys_table(inner, f"problems.{key}.")
+
+
+def _sizes(sizes: Mapping[str, int]) -> str:
+    return ", ".join(f"{split} {count:,}" for split, count in sizes.items())
+
+
+def _grader(name: str) -> str:
+    return str(DATA_SETS[name].settings.model_fields["grader"].default)
+
+
+def _hub(name: str) -> str:
+    published = DATA_SETS[name].published
+    assert published is not None
+    sources = published.sources(DATA_SETS[name].settings()).values()
+    return ", ".join(sorted({f"`{source.repository}`" for source in sources}))
 
 
 def _sentence(text: str) -> str:

@@ -31,6 +31,11 @@ INSTRUCTION: Final = (
 )
 """The instruction of a chat prompt, unless a format says otherwise."""
 
+EXAMPLE: Final = "Problem:\n"
+"""How a solved example begins, and the problem behind the examples."""
+
+_BEGINS: Final = EXAMPLE.strip()
+
 FORMAT_FILE: Final = "restmcts.json"
 """The file in a model folder that says how its prompts look."""
 
@@ -96,6 +101,27 @@ def fill_template(template: str, problem: str, instruction: str) -> str:
     parts = {"{problem}": problem, "{instruction}": instruction}
     # One pass, so that braces inside a problem are never taken for a placeholder.
     return re.sub(r"\{problem\}|\{instruction\}", lambda found: parts[found.group()], template)
+
+
+def with_examples(problem: str, examples: Sequence[tuple[str, str]]) -> str:
+    """The problem behind solved examples, in one form; the problem alone without any.
+
+    Args:
+        examples: problems with their solutions, one step a line.
+    """
+    if not examples:
+        return problem
+    solved = (f"{EXAMPLE}{text}\n\nSolution:\n{solution.strip()}" for text, solution in examples)
+    return "\n\n".join([*solved, f"{EXAMPLE}{problem}\n\nSolution:"])
+
+
+def before_next_example(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """The steps of a solution up to where the policy begins a further problem, as after solved examples.
+
+    The first step is kept whatever it says.
+    """
+    begins = (place for place, step in enumerate(steps) if place and step.text.lstrip().startswith(_BEGINS))
+    return tuple(steps[: next(begins, None)])
 
 
 def advised(problem: str, advice: str | None) -> str:

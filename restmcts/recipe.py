@@ -322,11 +322,8 @@ def override_values(
         load_plugin(file)
     recipe = checked(Recipe, values, where)
     for key in _path_keys(recipe):
-        table = values.get(key[0], {})
-        if isinstance(table.get(key[1]), str):
-            is_typed = any(path == list(key[: len(path)]) for path in typed)
-            name = located(table[key[1]], None if is_typed else folder)
-            values[key[0]] = {**table, key[1]: name}
+        is_typed = any(path == list(key[: len(path)]) for path in typed)
+        values = _with_path(values, key, None if is_typed else folder)
     return checked(Recipe, values, where)
 
 
@@ -342,15 +339,23 @@ def plugin_files(values: Mapping[str, Any], folder: Path | None = None) -> list[
     return [Path(located(name, folder)) for name in names]
 
 
-def _path_keys(recipe: Recipe) -> Iterator[tuple[str, str]]:
+def _with_path(table: dict[str, Any], key: tuple[str, ...], folder: Path | None) -> dict[str, Any]:
+    """The table with the absolute form of the path that stands at ``key``, if there is one."""
+    value = table.get(key[0])
+    if len(key) == 1:
+        return {**table, key[0]: located(value, folder)} if isinstance(value, str) else table
+    return {**table, key[0]: _with_path(value, key[1:], folder)} if isinstance(value, dict) else table
+
+
+def _path_keys(recipe: Recipe) -> Iterator[tuple[str, ...]]:
     """The keys of a recipe that name files and folders of this machine."""
     models = recipe.models
     if ENGINES[models.engine].local:
         yield "models", "policy"
     if ENGINES[models.valued_by].local:
         yield "models", "value"
-    for key in recipe.problems.paths:
-        yield "problems", key
+    for key in recipe.problems.path_keys():
+        yield "problems", *key
 
 
 def nested_overrides(overrides: Sequence[str]) -> dict[str, Any]:

@@ -118,7 +118,7 @@ def nested(annotation: Any) -> type[BaseModel] | None:
     """The settings that a key holds: alone, in a list, or where it may be none."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    if get_origin(annotation) in (list, Union, UnionType):
+    if get_origin(annotation) in (list, Union, UnionType, Annotated):
         return next((found for part in get_args(annotation) if (found := nested(part))), None)
     return None
 

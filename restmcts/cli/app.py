@@ -14,6 +14,7 @@ from typer.exceptions import Abort, TyperException
 from restmcts import __version__
 from restmcts.cli.commands import (
     compare,
+    data,
     doctor,
     evaluate,
     export,
@@ -77,6 +78,7 @@ app.command("search")(search.search)
 app.command("eval")(evaluate.evaluate)
 app.command("label")(label.label)
 app.add_typer(grade.app, name="grade")
+app.add_typer(data.app, name="data")
 app.command("methods")(methods.methods)
 app.add_typer(train.app, name="train")
 app.command("runs")(show.runs)

@@ -38,6 +38,13 @@ Limit = Annotated[
     ),
 ]
 
+Data = Annotated[
+    str | None,
+    typer.Option(
+        "--data", help="Name of a data set, instead of a file: its test problems (restmcts data list)."
+    ),
+]
+
 RetryFailed = Annotated[
     bool,
     typer.Option(

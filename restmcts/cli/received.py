@@ -85,6 +85,11 @@ def check_files(root: Path, run: str, recipe: Recipe) -> None:
         InputError: a file is outside of the store, and the run does not know what is in it.
     """
     layout = RunLayout(root, run)
+    for repository in recipe.problems.unknown_repositories():
+        raise InputError(
+            f"run {run!r} takes its problems from the repository {repository} of the hub, because its stored"
+            " recipe says so; if it is the right one, name the problems yourself by --data or --problems"
+        )
     known: set[Fingerprint] | None = None
     for path in DATA_SETS[recipe.problems.data_set].files(recipe.problems):
         if _is_inside(layout, path):

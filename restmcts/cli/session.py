@@ -66,6 +66,8 @@ def open_run(
         RunWriter.create_or_open(root, run, config=text, environment=about, note=progress.note) as writer,
         GRADERS[recipe.problems.grader].open() as grader,
     ):
+        for line in problems.notes:
+            progress.note(line)
         for path in files:
             writer.note_input(path)
         said = stale(run, writer.phases(), writer.overrides)

@@ -1,5 +1,5 @@
 """The built-in task: problems, tokenizer, settings and base policy."""
 
-from restmcts.engines.offline import stay_offline
+from restmcts.offline import stay_offline
 
 stay_offline()

@@ -28,7 +28,8 @@ def load(settings: TinySettings, seed: int) -> Splits:
         "validation": settings.validation,
         "test": settings.test,
     }
-    return Splits(**generate_tiny(counts, seed, settings.task()))
+    made = generate_tiny(counts, seed, settings.task())
+    return Splits(made["train"], made["validation"], made["test"], made["demonstrations"])
 
 
 def make_policy(

@@ -44,12 +44,18 @@ def inspect_file(path: Path, grader: Grader, *, limit: int | None = None) -> Ite
         InputError: the file cannot be read, or a response is no text.
     """
     for problem in load_problems(path, limit=limit):
-        assert problem.answer is not None
-        yield _graded(problem, "oracle", problem.answer, grader)
-        if problem.solution is not None:
-            yield _inspected(problem, "solution", problem.solution, grader)
+        yield from inspect(problem, grader)
         for text in _responses(problem, path):
             yield _inspected(problem, "response", text, grader)
+
+
+def inspect(problem: Problem, grader: Grader) -> Iterator[Graded]:
+    """The oracle answer of a problem as an answer to it, and the worked solution, if it has them."""
+    if problem.answer is None:
+        return
+    yield _graded(problem, "oracle", problem.answer, grader)
+    if problem.solution is not None:
+        yield _inspected(problem, "solution", problem.solution, grader)
 
 
 def _responses(problem: Problem, path: Path) -> list[str]:

@@ -39,7 +39,10 @@ def check_problems(problems: Splits) -> None:
         InputError: there are none.
     """
     if not problems.train:
-        raise InputError("problems.train is missing: the loop needs a JSON Lines file of training problems")
+        raise InputError(
+            "problems.train is missing: the loop needs training problems, from a file or a data set"
+            ' that has some (data_set = "combined" takes them from another set)'
+        )
 
 
 def check_apart_from_measured(splits: Splits, phase: str, prompts: Iterable[str]) -> None:

@@ -127,7 +127,7 @@ def _name(run: Run, compared: str) -> str:
     digest = blake2b(compared.encode(), digest_size=8)
     found = name = ""
     for problem in run.problems.test:
-        digest.update(repr(problem).encode())
+        digest.update(repr((problem, problem.examples) if problem.examples else problem).encode())
         name = f"eval-{digest.hexdigest()}"
         found = name if name in known else found
     return found or name

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from restmcts.errors import InputError
 
@@ -31,6 +31,9 @@ _OTHERS = {
 
 _GZIP = b"\x1f\x8b"
 
+MOST_DIGITS = 1000
+"""A longer whole number is refused unless it is in quotes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -41,11 +44,14 @@ class Item:
     text: str
 
 
-def read_items(path: Path) -> Iterator[Item]:
+def read_items(path: Path, column: str | None = "problem") -> Iterator[Item]:
     """The objects of ``path``, in order; their JSON is not checked. Blank lines are skipped.
 
     A name that ends in ``.csv`` or ``.tsv`` stands for a table, whose first row names its columns; empty
     cells are left out. Any other file holds JSON: an object a line, an array, or objects over several lines.
+
+    Args:
+        column: a column that a table must have; None: any columns will do.
 
     Raises:
         InputError: the file cannot be read, or holds something else.
@@ -59,7 +65,7 @@ def read_items(path: Path) -> Iterator[Item]:
                 if start.startswith(beginning):
                     raise InputError(f"{path} is {what}")
             file: io.BufferedIOBase = gzip.GzipFile(fileobj=raw) if start.startswith(_GZIP) else raw
-            yield from _table(path, file) if _is_table(path) else _json(path, file)
+            yield from _table(path, file, column) if _is_table(path) else _json(path, file)
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist: check the path of the data set") from error
     except (OSError, EOFError, zlib.error) as error:
@@ -141,7 +147,7 @@ def _skip(text: str, position: int) -> int:
     return position
 
 
-def _table(path: Path, file: io.BufferedIOBase) -> Iterator[Item]:
+def _table(path: Path, file: io.BufferedIOBase, column: str | None) -> Iterator[Item]:
     """The rows of a table as objects; cells of a column ``tolerance`` are numbers, all others text."""
     csv.field_size_limit(2**31 - 1)
     lines = io.TextIOWrapper(cast(IO[bytes], file), "utf-8-sig", newline="")
@@ -151,8 +157,8 @@ def _table(path: Path, file: io.BufferedIOBase) -> Iterator[Item]:
         delimiter = max(",;\t", key=head.count)
         reader = csv.reader(chain([head], lines), delimiter=delimiter, strict=True)
         columns = [name.strip() for name in next(reader, [])]
-        if "problem" not in columns:
-            raise InputError(f"{path}: no column 'problem': the first row has to name the columns")
+        if column is not None and column not in columns:
+            raise InputError(f"{path}: no column {column!r}: the first row has to name the columns")
         for number, cells in enumerate(reader, 1):
             place = f"{path}: row {number}"
             if len(cells) > len(columns):
@@ -171,3 +177,53 @@ def _as_json(row: dict[str, str]) -> str:
     with suppress(KeyError, ValueError):
         values["tolerance"] = float(row["tolerance"])
     return json.dumps(values)
+
+
+def parse_object(text: str, place: str, *, as_written: bool = False) -> dict[str, Any]:
+    """The object that the JSON ``text`` holds.
+
+    Args:
+        place: how messages name where it stands.
+        as_written: numbers with a point or an exponent become text, so that 50.70 does not become 50.7.
+
+    Raises:
+        InputError: it is no object, or one that cannot be stored: see the message.
+    """
+    try:
+        row = json.loads(
+            text,
+            parse_constant=_refuse_constant,
+            parse_int=_whole,
+            parse_float=str if as_written else float,
+            object_pairs_hook=_with_single_keys,
+        )
+        if "\\ud" in text.lower():
+            json.dumps(row, ensure_ascii=False).encode("utf-8")
+    except json.JSONDecodeError as error:
+        raise InputError(f"{place}: broken JSON at column {error.colno}: {error.msg}") from error
+    except UnicodeEncodeError as error:
+        raise InputError(f"{place}: half of a character pair (\\ud800 to \\udfff) stands alone") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{place}: this JSON cannot be read: {error}") from error
+    if not isinstance(row, dict):
+        raise InputError(f"{place}: this is no JSON object: write one object a line, like {{...}}")
+    return row
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > MOST_DIGITS:
+        raise ValueError(f"a number of {len(digits):,} digits: put it in quotes")
+    return int(digits)
+
+
+def _with_single_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    row: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in row:
+            raise ValueError(f"the key {key!r} is there twice: leave one of them out")
+        row[key] = value
+    return row

@@ -56,11 +56,11 @@ def generate_gym(wanted: GymProblems, seed: int) -> Splits:
             f"problems: {wanted.task!r} with these settings gave {found} different problems in"
             f" {total * ATTEMPTS}, {total} are wanted: ask for fewer, or change problems.settings"
         )
-    problems_of = {
+    named = {
         name: [_problem(item, wanted.task, f"{name}-{number}") for number, item in enumerate(items)]
         for name, items in sets.items()
     }
-    return Splits(**problems_of, demonstrations=[])
+    return Splits(named["train"], named["validation"], named["test"], demonstrations=[])
 
 
 def _items(wanted: GymProblems, size: int, seed: int) -> Iterator[Mapping[str, Any]]:

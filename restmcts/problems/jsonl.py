@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import Field, model_validator
 
 from restmcts.errors import InputError
-from restmcts.problems.files import read_items, stem
+from restmcts.problems.files import parse_object, read_items, stem
 from restmcts.problems.problem import Problem
 from restmcts.problems.registry import DataSet, DataSetSettings
 from restmcts.problems.splits import HELD_OUT_ONE_IN, Splits, held_out
@@ -19,9 +20,6 @@ LONGEST_ANSWER = 500
 """Characters of an oracle answer; longer ones are worked solutions, which no answer would equal."""
 
 KNOWN = ("id", "problem", "answer", "solution", "tolerance")
-
-MOST_DIGITS = 1000
-"""A longer whole number is refused unless it is in quotes."""
 
 
 class JsonlProblems(DataSetSettings):
@@ -141,11 +139,32 @@ def load_problems(path: Path, *, limit: int | None = None, require_answers: bool
     return problems
 
 
+def read_lines(path: Path, require_answers: bool = True) -> Iterator[tuple[str, Problem | InputError]]:
+    """Every line of a file as :func:`load_problems` reads it: its place, and its problem or what is wrong.
+
+    Where the file itself cannot be read on, that is the last of them.
+    """
+    items = read_items(path)
+    while True:
+        try:
+            item = next(items, None)
+        except InputError as error:
+            yield str(path), error
+            return
+        if item is None:
+            return
+        try:
+            yield (
+                item.place,
+                _problem(item.text, item.place, f"{stem(path)}-{item.number:05d}", require_answers),
+            )
+        except InputError as error:
+            yield item.place, error
+
+
 def _problem(line: str, place: str, name: str, require_answers: bool) -> Problem:
-    row = _parse(line, place)
-    if not isinstance(row, dict):
-        raise InputError(f"{place}: this is no JSON object: write one object a line, like {{...}}")
-    solution, answer = _final_answer(_answer(row, line, place, require_answers), place)
+    row = parse_object(line, place)
+    solution, answer = final_answer(_answer(row, line, place, require_answers), place)
     return Problem(
         id=_id(row, place, name),
         text=_required(row, place),
@@ -154,41 +173,6 @@ def _problem(line: str, place: str, name: str, require_answers: bool) -> Problem
         tolerance=_tolerance(row, place),
         fields={key: value for key, value in row.items() if key not in KNOWN},
     )
-
-
-def _parse(line: str, place: str) -> Any:
-    try:
-        row = json.loads(
-            line, parse_constant=_refuse_constant, parse_int=_whole, object_pairs_hook=_with_single_keys
-        )
-        if "\\ud" in line.lower():
-            json.dumps(row, ensure_ascii=False).encode("utf-8")
-    except json.JSONDecodeError as error:
-        raise InputError(f"{place}: broken JSON at column {error.colno}: {error.msg}") from error
-    except UnicodeEncodeError as error:
-        raise InputError(f"{place}: half of a character pair (\\ud800 to \\udfff) stands alone") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{place}: this JSON cannot be read: {error}") from error
-    return row
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")
-
-
-def _whole(digits: str) -> int:
-    if len(digits) > MOST_DIGITS:
-        raise ValueError(f"a number of {len(digits):,} digits: put it in quotes")
-    return int(digits)
-
-
-def _with_single_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    row: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in row:
-            raise ValueError(f"the key {key!r} is there twice: leave one of them out")
-        row[key] = value
-    return row
 
 
 def _id(row: dict[str, Any], place: str, name: str) -> str:
@@ -228,8 +212,12 @@ def _answer(row: dict[str, Any], line: str, place: str, required: bool) -> str |
     return None
 
 
-def _final_answer(answer: str | None, place: str) -> tuple[str | None, str | None]:
-    """A worked solution with the final answer behind ``####``, as GSM8K is published, in its two parts."""
+def final_answer(answer: str | None, place: str) -> tuple[str | None, str | None]:
+    """A worked solution with the final answer behind ``####``, as GSM8K is published, in its two parts.
+
+    Raises:
+        InputError: there is no final answer, or it is too long to be one.
+    """
     if answer is None:
         return None, None
     solution, mark, final = answer.rpartition("####")

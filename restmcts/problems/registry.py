@@ -16,6 +16,7 @@ from restmcts.registry import Registry
 from restmcts.settings import Settings, checked
 
 if TYPE_CHECKING:
+    from restmcts.problems.published import Published
     from restmcts.training.report import OnProgress, TrainingReport
     from restmcts.training.settings import Device
 
@@ -37,6 +38,14 @@ class DataSetSettings(Settings):
             " answer, see [Graders](#graders)"
         ),
     )
+
+    def path_keys(self) -> list[tuple[str, ...]]:
+        """The keys that name files, with those of tables in this one."""
+        return [(key,) for key in self.paths]
+
+    def unknown_repositories(self) -> list[str]:
+        """Repositories of the hub that are named by the settings alone and would be fetched from."""
+        return []
 
 
 class PolicyMaker(Protocol):
@@ -65,6 +74,10 @@ def _no_files(settings: Any) -> Sequence[Path]:
     return ()
 
 
+def _nothing_absent(settings: Any) -> Sequence[str]:
+    return ()
+
+
 def _right_step_is_unknown(problem: Problem, text: str) -> bool | None:
     return None
 
@@ -88,6 +101,7 @@ class DataSet:
         summary: what the data set is, in a line.
         files: gives the files of the user that ``load`` reads, from the settings. A run notes what they
             hold, and does not go on with others.
+        absent: gives the repositories that ``load`` would fetch from the hub, from the settings.
         make_policy: trains a base policy, see :class:`PolicyMaker`; None: ``models.policy`` is required.
         right_step: says of a problem and a partial solution, as text, whether all its steps are right; None
             where nobody knows. The loop judges value models by it. Where it is None, a partial solution
@@ -96,16 +110,19 @@ class DataSet:
             (0 to 1). Returns why the run should stop, as the end of a line, or None.
         check_value: gets the settings and the AUC (0 to 1) by which a new value model ranks right above wrong
             steps of held-out trees. Returns why the run should stop, as the end of a line, or None.
+        published: what is known about a set that others have published; None for all other sets.
     """
 
     settings: type[DataSetSettings]
     load: Callable[[Any, int], Splits]
     summary: str
     files: Callable[[Any], Sequence[Path]] = _no_files
+    absent: Callable[[Any], Sequence[str]] = _nothing_absent
     make_policy: PolicyMaker | None = None
     right_step: Callable[[Problem, str], bool | None] = _right_step_is_unknown
     check_policy: Callable[[Any, float], str | None] = _any_policy
     check_value: Callable[[Any, float], str | None] = _any_value
+    published: Published | None = None
 
 
 DATA_SETS: Registry[DataSet] = Registry(
@@ -114,6 +131,17 @@ DATA_SETS: Registry[DataSet] = Registry(
     DataSet,
     {
         "jsonl": "restmcts.problems.jsonl:JSONL",
+        "gsm8k": "restmcts.problems.sets.gsm8k:GSM8K",
+        "math": "restmcts.problems.sets.math:MATH",
+        "math-500": "restmcts.problems.sets.math_500:MATH_500",
+        "scibench": "restmcts.problems.sets.scibench:SCIBENCH",
+        "gpqa-diamond": "restmcts.problems.sets.gpqa:GPQA_DIAMOND",
+        "theoremqa": "restmcts.problems.sets.theoremqa:THEOREMQA",
+        "aime": "restmcts.problems.sets.aime:AIME",
+        "c-eval-hard": "restmcts.problems.sets.c_eval:C_EVAL_HARD",
+        "scieval": "restmcts.problems.sets.scieval:SCIEVAL",
+        "combined": "restmcts.problems.combined:COMBINED",
+        "table": "restmcts.problems.table:TABLE",
         "reasoning-gym": "restmcts.problems.gym:REASONING_GYM",
         "tiny": "restmcts.demo.data_set:TINY",
     },
@@ -131,6 +159,21 @@ def data_set_settings(values: Mapping[str, Any]) -> DataSetSettings:
         raise InputError(f"data_set: {name!r} is no name: choose from {', '.join(DATA_SETS)}")
     settings = DATA_SETS.get(name).settings
     return checked(settings, {**values, "data_set": name}, f"data set {name!r}")
+
+
+def test_values(name: str, limit: int | None) -> dict[str, Any]:
+    """The table ``[problems]`` for the test problems of a data set alone, at most the first ``limit``.
+
+    Raises:
+        InputError: there is no such data set.
+    """
+    known = DATA_SETS.get(name, "--data").settings.model_fields
+    values: dict[str, Any] = {"data_set": name}
+    if DATA_SETS[name].published is not None:
+        values |= {"train_limit": 0, "validation_limit": 0}
+    if limit is not None and "test_limit" in known:
+        values["test_limit"] = limit
+    return values
 
 
 def problem_files(settings: DataSetSettings) -> list[Path]:

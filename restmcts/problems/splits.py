@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 from unicodedata import normalize
@@ -18,13 +20,15 @@ HELD_OUT_ONE_IN = 10
 class Splits:
     """Problems by use; no problem is in two of ``train``, ``validation`` and ``test``.
 
-    ``demonstrations`` have worked solutions that the policy may learn from.
+    ``demonstrations`` have worked solutions that the policy may learn from. ``notes`` say what the user
+    should know about how the splits came to be.
     """
 
     train: list[Problem]
     validation: list[Problem]
     test: list[Problem]
     demonstrations: list[Problem]
+    notes: tuple[str, ...] = ()
 
 
 def held_out(problem: str, use: Literal["held-out", "validation"] = "held-out") -> bool:
@@ -57,3 +61,26 @@ def check_apart(splits: Splits) -> None:
 def plain_text(text: str) -> str:
     """A text without what does not make it another one: spaces, case, and the form of its characters."""
     return " ".join(normalize("NFKC", text).casefold().split())
+
+
+QUESTION = "published_question"
+"""The field of a problem that has the published question, where the text of the problem is another one."""
+
+_LATEX_SPACING = re.compile(r"\\(?:[,;:!~ ]|(?:left|right|displaystyle|q?quad)(?![a-z]))|[$~]")
+_LATEX_FRACTION = re.compile(r"\\[dt]frac")
+
+
+def same_question(problem: Problem) -> str:
+    """What two copies of one published question have in common, whoever has typed it.
+
+    Beyond :func:`plain_text`, spaces of all kinds are gone, also those of LaTeX; dollar signs and sizes of
+    brackets and fractions do not count.
+    """
+    text = plain_text(str(problem.fields.get(QUESTION, problem.text)))
+    return "".join(_LATEX_FRACTION.sub(r"\\frac", _LATEX_SPACING.sub("", text)).split())
+
+
+def without_overlap(problems: Sequence[Problem], measured: Iterable[Problem]) -> list[Problem]:
+    """The ``problems`` whose question is not among those of the ``measured`` ones."""
+    questions = {same_question(problem) for problem in measured}
+    return [problem for problem in problems if same_question(problem) not in questions]

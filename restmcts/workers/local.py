@@ -18,6 +18,7 @@ from restmcts.evaluation.answer_file import read_answer_file
 from restmcts.evaluation.flops import ModelSize, model_size, token_costs
 from restmcts.grading.registry import Grader
 from restmcts.problems.problem import Problem
+from restmcts.prompts import with_examples
 from restmcts.search.running.driver import failed_search, run_searches, verified
 from restmcts.search.running.task import Engines, SearchTask
 from store.events import SearchRecord
@@ -58,12 +59,15 @@ class LocalWorkers:
             InputError: a value model refuses a problem.
         """
         found: dict[str, str] = {}
-        models: list[tuple[str, Policy | ValueModel]] = [("policy", self._engines.policy)]
+        asked = {problem.id: with_examples(problem.text, problem.examples) for problem in problems}
+        models: list[tuple[str, Policy | ValueModel, dict[str, str]]] = [
+            ("policy", self._engines.policy, asked)
+        ]
         if self._engines.value is not None:
-            models.append(("value model", self._engines.value))
-        for kind, model in models:
+            models.append(("value model", self._engines.value, {}))
+        for kind, model, prompts in models:
             for problem in problems:
-                length = len(model.prompt(problem.text))
+                length = len(model.prompt(prompts.get(problem.id, problem.text)))
                 if length >= model.context:
                     text = (
                         f"problem {problem.id!r} is {length} tokens long, but the {kind} {model.name!r} reads"

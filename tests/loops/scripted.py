@@ -119,7 +119,7 @@ def splits(train: int = 12) -> Splits:
         for name, count in names.items()
     }
     solved = [Problem(f"shown-{number}", f"shown {number}", "1", "a\nthe answer is 1") for number in range(6)]
-    return Splits(**made, demonstrations=solved)
+    return Splits(made["train"], made["validation"], made["test"], solved)
 
 
 def recipe(**values: Any) -> Recipe:

@@ -249,3 +249,14 @@ def test_an_overridden_verdict_comes_with_its_reason() -> None:
     assert "finished, correct" in shown
     assert "override the oracle" in shown and "\x1b" not in shown
     assert "override" not in text(describe_node(player, 0, {}))
+
+
+def test_solved_examples_stand_before_the_problem() -> None:
+    settings = {"examples": [["What is \x1b[31m1+1?", "It is 2."], ["And 2+2?", "4"]]}
+    shown = text(describe_node(at(3, *ROLLOUT, settings=settings), 0, {}))
+    assert shown.index("solved example 1") < shown.index("It is 2.") < shown.index("And 2+2?")
+    assert shown.index("And 2+2?") < shown.index("\nproblem\n")
+    assert "\x1b" not in shown
+    assert "examples:" not in shown
+    assert "solved example" not in text(describe_node(at(3, *ROLLOUT, settings={}), 0, {}))
+    assert "solved example" not in text(describe_node(at(3, *ROLLOUT, settings={"examples": 3}), 0, {}))

@@ -215,10 +215,19 @@ def _body(player: Player, node: Node) -> list[Line]:
     if node.step is not None:
         return [line(), line(("step", "title")), *_step(node.step)]
     header = player.record.header
-    lines = [line(), line(("problem", "title")), *_text(header.question)]
+    lines = [*_examples(header.settings), line(), line(("problem", "title")), *_text(header.question)]
     if header.oracle is not None:
         lines += [line(), line(("oracle answer", "title")), *_text(header.oracle)]
     return lines + _settings(player)
+
+
+def _examples(settings: Mapping[str, object]) -> list[Line]:
+    """The solved examples that the policy was shown before the problem."""
+    shown = settings.get("examples")
+    lines: list[Line] = []
+    for number, example in enumerate(shown if isinstance(shown, list) else [], 1):
+        lines += [line(), line((f"solved example {number}", "title")), *_text("\n".join(map(str, example)))]
+    return lines
 
 
 def _text(text: str) -> list[Line]:
@@ -234,6 +243,7 @@ def _settings(player: Player) -> list[Line]:
     header = player.record.header
     facts: dict[str, object] = {"seed": header.seed, "budget": header.budget, "policy": header.policy}
     facts |= {"value": header.value, **header.settings}
+    facts.pop("examples", None)
     rows = [line(f"{label(name, 30)}: {label(str(value), 200)}") for name, value in facts.items()]
     return [line(), line(("search", "title")), *rows]
 

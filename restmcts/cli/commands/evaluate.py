@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from restmcts.cli.options import ROOT, AsJson, Limit, Override, RetryFailed, Root
+from restmcts.cli.options import ROOT, AsJson, Data, Limit, Override, RetryFailed, Root
 
 if TYPE_CHECKING:
     from restmcts.recipe import Recipe
@@ -26,6 +26,7 @@ def evaluate(
     problems: Annotated[
         Path | None, typer.Option("--problems", help="File of problems: JSON Lines or CSV.")
     ] = None,
+    data: Data = None,
     iteration: Annotated[
         int | None, typer.Option("--iteration", min=0, help="Models of this iteration [default: the last].")
     ] = None,
@@ -67,21 +68,21 @@ def evaluate(
 ) -> None:
     """Compare search methods on held-out problems: accuracy with 95 % intervals, and the tokens used.
 
-    The models and the test problems are those of a run, or of --policy and --problems. Methods run without
-    early stop and without a limit of rounds, so that each may use its whole budget. A search that would take
-    more than a --limit-… option allows ends before. Intervals are Wilson intervals, or bootstraps over
-    problems where the traces of a problem are read in many orders. A row `oracle (METHOD)` says how often any
-    solution in a tree is right: no way to choose can be right more often. The result is a phase of the run;
-    the same comparison is not made twice, and goes on with further problems if --limit is larger than before.
-    The exit code is 3 if searches failed.
+    The models and the test problems are those of a run, or of --policy and --problems or --data. Methods run
+    without early stop and without a limit of rounds, so that each may use its whole budget. A search that
+    would take more than a --limit-… option allows ends before. Intervals are Wilson intervals, or bootstraps
+    over problems where the traces of a problem are read in many orders. A row `oracle (METHOD)` says how often
+    any solution in a tree is right: no way to choose can be right more often. The result is a phase of the
+    run; the same comparison is not made twice, and goes on with further problems if --limit is larger than
+    before. The exit code is 3 if searches failed.
 
     A stored run may come from somebody else. So its problems are sent to a server only if --base-url repeats
     the address, and a file outside of the store is read only if the run has noted its content, or if
-    --problems names it.
+    --problems or --data names it.
 
     Settings of a method are overridden by -o METHOD.KEY=VALUE, for example -o mcts.rounds=20; with --policy
-    also those of a recipe, for example -o models.engine=openai. -o plugins=FILE runs a Python file, whose
-    methods can then be named.
+    also those of a recipe, for example -o models.engine=openai, and with --data those of the data set, for
+    example -o problems.shots=4. -o plugins=FILE runs a Python file, whose methods can then be named.
     """
     from restmcts.cli.console import print_json
     from restmcts.cli.endings import end
@@ -99,11 +100,13 @@ def evaluate(
 
     if (run is None) == (policy is None):
         raise InputError("name either a run or a --policy folder to evaluate")
+    if problems is not None and data is not None:
+        raise InputError("name the problems either by --problems FILE or by --data NAME")
     of_recipe, of_methods = _split(override or [])
-    name, recipe, config = _recipe(root, run, policy, value, problems, of_recipe)
+    name, recipe, config = _recipe(root, run, policy, value, problems, data, of_recipe)
     if run is not None:
         check_server(run, recipe, Word(base_url, api_key_variable))
-        if problems is None:
+        if problems is None and data is None:
             check_files(root, run, recipe)
     methods = _methods(method or [], of_methods)
     budgets = sorted(set(budget or [600]))
@@ -132,25 +135,28 @@ def _recipe(
     policy: Path | None,
     value: Path | None,
     problems: Path | None,
+    data: str | None,
     overrides: list[str],
 ) -> tuple[str, Recipe, str | None]:
     """The name of the run to write into, its recipe, and the text of its configuration if it exists."""
     from restmcts.errors import InputError
+    from restmcts.problems.registry import test_values
     from restmcts.recipe import nested_overrides, override_values, parse_override, plugin_files
     from restmcts.stored_recipes import stored_recipe
 
     if run is not None:
-        changed = [text for text in overrides if parse_override(text)[0] != ["plugins"]]
-        if changed:
-            raise InputError(f"-o {changed[0]!r}: run {run!r} keeps its recipe; only methods can be changed")
+        changed = ["plugins"] if data is None else ["plugins", "problems"]
+        kept = [text for text in overrides if parse_override(text)[0][0] not in changed]
+        if kept:
+            raise InputError(f"-o {kept[0]!r}: run {run!r} keeps its recipe; only methods can be changed")
         recipe, text = stored_recipe(root, run, plugin_files(nested_overrides(overrides)))
-        return run, recipe, text
-    if problems is None:
-        raise InputError("give the problems to evaluate on with --problems")
+        return run, recipe if data is None else _with_data(recipe, data, overrides), text
+    if problems is None and data is None:
+        raise InputError("give the problems to evaluate on with --problems or --data")
     tables: dict[str, Any] = {
         "recipe": "eval",
         "models": {"policy": str(policy)} | ({"value": str(value)} if value else {}),
-        "problems": {"test": str(problems)},
+        "problems": {"test": str(problems)} if data is None else test_values(data, None),
     }
     # A name on a server may hold anything; a run's name may not.
     name = re.sub(r"[^A-Za-z0-9._-]", "-", Path(str(policy)).name)[:90]
@@ -159,6 +165,15 @@ def _recipe(
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _with_data(recipe: Recipe, data: str, overrides: list[str]) -> Recipe:
+    """The recipe of a run with the problems and the grader of another data set."""
+    from restmcts.problems.registry import data_set_settings, test_values
+    from restmcts.recipe import nested_overrides
+
+    values = test_values(data, None) | nested_overrides(overrides).get("problems", {})
+    return recipe.model_copy(update={"problems": data_set_settings(values)})
 
 
 def _split(overrides: list[str]) -> tuple[list[str], list[str]]:

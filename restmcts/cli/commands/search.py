@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from restmcts.cli.options import MOST_SEED, ROOT, AsJson, Limit, Override, RetryFailed, Root
+from restmcts.cli.options import MOST_SEED, ROOT, AsJson, Data, Limit, Override, RetryFailed, Root
 
 if TYPE_CHECKING:
     from restmcts.loops.results import Searched
@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 
 
 def search(
-    problems: Annotated[Path, typer.Option("--problems", help="File of problems: JSON Lines or CSV.")],
     policy: Annotated[Path, typer.Option("--policy", help="Folder of the policy, or its name on a server.")],
+    problems: Annotated[
+        Path | None, typer.Option("--problems", help="File of problems: JSON Lines or CSV.")
+    ] = None,
+    data: Data = None,
     method: Annotated[str, typer.Option("--method", help="Search method.")] = "mcts",
     value: Annotated[
         Path | None, typer.Option("--value", help="Folder of the value model, or a name on a server.")
@@ -37,7 +40,7 @@ def search(
     override: Override = None,
     as_json: AsJson = False,
 ) -> None:
-    """Search every problem of a file once and store the trees.
+    """Search every problem of a file or of a data set once and store the trees.
 
     A run that was interrupted continues when the same command is started again, and with a larger --limit it
     goes on with further problems. The exit code is 3 if searches failed. Answers may be missing in
@@ -45,9 +48,9 @@ def search(
     value model is bootstrapped from the problems of --train, which must be other problems, with answers.
 
     -o generation.settings.KEY=VALUE changes a setting of the method, and every other key of a recipe can be
-    set too, for example -o models.dtype=bfloat16. A policy on a server: -o models.engine=openai
-    -o models.openai.base_url=http://127.0.0.1:8000/v1; without --value it is asked for values itself.
-    A method from a Python file: --method NAME -o plugins=FILE.
+    set too, for example -o models.dtype=bfloat16 or, with --data, -o problems.shots=4. A policy on a server:
+    -o models.engine=openai -o models.openai.base_url=http://127.0.0.1:8000/v1; without --value it is asked
+    for values itself. A method from a Python file: --method NAME -o plugins=FILE.
     """
     from restmcts.cli.console import print_json
     from restmcts.cli.endings import end
@@ -61,13 +64,11 @@ def search(
         "recipe": "search",
         "seed": seed,
         "models": {"policy": str(policy)} | ({"value": str(value)} if value else {}),
-        "problems": {"test": str(problems)} | ({"train": str(train)} if train else {}),
+        "problems": _table(problems, data, train, limit),
         "generation": {"method": method, "settings": {}} | ({"budget": budget} if budget else {}),
     }
-    if limit is not None:
-        tables["problems"]["test_limit"] = limit
     recipe = override_values(tables, override or [], "search", load_plugins=True)
-    sets = _splits(recipe)
+    sets = _splits(recipe, limit)
     check_value(recipe, sets)
     name = run or f"search-{method}"
     files = [*problem_files(recipe.problems), *map(Path, recipe.plugins)]
@@ -84,15 +85,34 @@ def search(
     end(searched.failed)
 
 
-def _splits(recipe: Recipe) -> Splits:
-    """The problems to search, which need no answers, and those to bootstrap a value model from."""
+def _table(problems: Path | None, data: str | None, train: Path | None, limit: int | None) -> dict[str, Any]:
+    """The table ``[problems]`` of the recipe."""
     from restmcts.errors import InputError
+    from restmcts.problems.registry import test_values
+
+    if (problems is None) == (data is None):
+        raise InputError("name the problems either by --problems FILE or by --data NAME")
+    if data is None:
+        table = {"test": str(problems)} | ({"train": str(train)} if train else {})
+        return table | ({} if limit is None else {"test_limit": limit})
+    values = test_values(data, limit)
+    if train is None:
+        return values
+    return {"data_set": "combined", "train": {"train": str(train)}, "test": values}
+
+
+def _splits(recipe: Recipe, limit: int | None) -> Splits:
+    """The problems to search, which need no answers in a file, and those to bootstrap a value model from."""
+    from dataclasses import replace
+
     from restmcts.problems.jsonl import JsonlProblems, load_problems
+    from restmcts.problems.registry import load_splits
     from restmcts.problems.splits import Splits, check_apart
 
     files = recipe.problems
     if not isinstance(files, JsonlProblems) or files.test is None:
-        raise InputError("problems.data_set: `restmcts search` reads JSON Lines files: leave this key out")
+        splits = load_splits(files, recipe.seed)
+        return replace(splits, test=splits.test[:limit])
     wanted = load_problems(Path(files.test), limit=files.test_limit, require_answers=False)
     others = load_problems(Path(files.train), limit=files.train_limit) if files.train else []
     splits = Splits(others, [], wanted, [problem for problem in others if problem.solution])

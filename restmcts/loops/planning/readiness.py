@@ -87,6 +87,9 @@ def _problems(recipe: Recipe) -> tuple[Counts, list[Finding]]:
     if missing:
         todo = "write it as JSON Lines with 'problem' and 'answer' (docs/guide.md, Your own problems)"
         return limits, [Finding("problems", f"{path}: missing", False, todo) for path in missing]
+    if absent := [name for name in DATA_SETS[settings.data_set].absent(settings) if name]:
+        text = f"{', '.join(dict.fromkeys(absent))}: not here, fetched from the hub when the run starts"
+        return limits, [Finding("problems", text, None)]
     try:
         splits = load_splits(settings, recipe.seed)
         check_problems(splits)

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import dropwhile
+from math import isclose
 
 from restmcts.errors import InputError
-from restmcts.evaluation.statistics import wilson
+from restmcts.evaluation.means import Problem, mean_of
 from restmcts.grading.normalize import normalize_answer
 from restmcts.loops.stored.measured import stored_outcomes
 from store.encoding.searches import search_from
@@ -124,18 +125,18 @@ def corrected(layout: RunLayout, rows: Sequence[Evaluation]) -> list[Evaluation]
         answers = stored_outcomes(layout, name, phases[name].started, of_phase)
         for place, row, known in zip(places, of_phase, answers, strict=True):
             if known:
-                found[place] = _counted(row, list(known.values()))
+                found[place] = _counted(row, known)
     return found
 
 
-def _counted(row: Evaluation, verdicts: Sequence[bool]) -> Evaluation:
-    if (sum(verdicts), len(verdicts)) == (row.correct, row.problems):
+def _counted(row: Evaluation, outcomes: Mapping[Problem, float]) -> Evaluation:
+    share = mean_of([outcomes])
+    if len(outcomes) == row.problems and isclose(share.value, row.accuracy, abs_tol=1e-9):
         return row
-    share = wilson(sum(verdicts), len(verdicts))
     return replace(
         row,
-        problems=len(verdicts),
-        correct=sum(verdicts),
+        problems=len(outcomes),
+        correct=round(sum(outcomes.values())),
         accuracy=share.value,
         low=share.low,
         high=share.high,

@@ -24,6 +24,7 @@ from restmcts.engines.base import (
     check_values,
 )
 from restmcts.errors import EngineError
+from restmcts.prompts import before_next_example, with_examples
 from restmcts.search.branch import Branch
 from restmcts.search.moves import Moves, Outcome
 from restmcts.search.recorder import Recorder
@@ -66,7 +67,7 @@ class Session:
         self.recorder = Recorder()
         self.ledger = Ledger(task.budget)
         self.caps = Caps(task.limits, engines)
-        self.policy = Reader(engines.policy, task.problem.text)
+        self.policy = Reader(engines.policy, with_examples(task.problem.text, task.problem.examples))
         self.grader = engines.value if isinstance(engines.value, PromptedValue) else None
         self.sampling = engines.sampling
         if task.temperature is not None:
@@ -248,7 +249,8 @@ class Session:
         samples = await self.sample(request, self.ledger, iter(self.next_seed, None))
         self.cut = self.cut or any(sample.cut for sample in samples)
         whole = [sample for sample in samples if not sample.cut]
-        return [Trace(sample.steps, Cost(policy=sample.generated)) for sample in whole]
+        ended = before_next_example if self.task.problem.examples else tuple
+        return [Trace(ended(sample.steps), Cost(policy=sample.generated)) for sample in whole]
 
     async def sample(self, request: Propose | Complete, ledger: Ledger, seeds: Iterator[int]) -> list[Sample]:
         """Draw continuations; those that the budget of ``ledger`` cut short are paid for and marked.

@@ -106,6 +106,8 @@ class SearchTask:
         settings = self.settings.model_dump(mode="json")
         if settings["constants"] is None:
             del settings["constants"]
+        if self.problem.examples:
+            sampling["examples"] = [list(example) for example in self.problem.examples]
         return Header(
             id=self.id,
             phase=self.phase,

@@ -1,5 +1,5 @@
 """Small models that can be made usable without a model hub."""
 
-from restmcts.engines.offline import stay_offline
+from restmcts.offline import stay_offline
 
 stay_offline()

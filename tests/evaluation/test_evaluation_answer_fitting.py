@@ -192,7 +192,7 @@ def test_fitted_constants_are_read_back(tmp_path: Path) -> None:
     [
         (lambda text: text[:50], "not JSON"),
         (lambda text: text.replace(b"0.9", b"0.8"), "not what was written"),
-        (lambda text: text.replace(b'"format": 1', b'"format": 2'), "has format 2"),
+        (lambda text: text.replace(b'"format": 1', b'"format": 2'), "is not of format 1"),
         (lambda text: b"[]", "is damaged"),
         (lambda text: b"{}", "is damaged"),
         (lambda text: b" " * (2**20 + 1), "too long"),

@@ -339,7 +339,8 @@ def rising(x: Sequence[float], y: Sequence[bool], weights: Sequence[float] | Non
     from sklearn.isotonic import IsotonicRegression
 
     grid = np.linspace(0, 1, _GRID)
-    place = np.concatenate([np.asarray(x, float), grid])
+    # Between points that are nearly equal, scikit-learn divides by nearly nothing.
+    place = np.concatenate([np.asarray(x, float), grid]).round(6)
     seen = np.concatenate([np.asarray(y, float), grid])
     cases = np.concatenate(
         [

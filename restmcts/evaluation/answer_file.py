@@ -17,6 +17,7 @@ ANSWERS = "answers.json"
 """The name of the file in the folder of the value model."""
 
 FORMAT = 1
+AGAIN = "fit the constants again (restmcts train answers), or remove the file"
 _LONGEST = 2**20
 
 
@@ -51,21 +52,21 @@ def read_answer_file(folder: Path, aggregation: Aggregation) -> AnswerConstants 
         if not path.is_file():
             return None
         if path.stat().st_size > _LONGEST:
-            raise InputError(f"{path}: too long for such a file; fit the constants again")
+            raise InputError(f"{path}: too long for such a file; {AGAIN}")
         row: Any = orjson.loads(path.read_bytes())
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
     except ValueError as error:
-        raise InputError(f"{path}: not JSON: {error}; fit the constants again") from None
+        raise InputError(f"{path}: not JSON: {error}; {AGAIN}") from None
     try:
         if row["format"] != FORMAT:
-            raise InputError(f"{path}: has format {row['format']}, this version reads {FORMAT}")
+            raise InputError(f"{path}: is not of format {FORMAT}, which this version reads; {AGAIN}")
         used = {"aggregation": row["aggregation"], "constants": row["constants"]}
         if _digest(used) != row["sha256"]:
-            raise InputError(f"{path}: is not what was written; fit the constants again")
+            raise InputError(f"{path}: is not what was written; {AGAIN}")
         return from_row(row["constants"]) if row["aggregation"] == aggregation else None
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: is damaged ({error!r}); fit the constants again") from None
+        raise InputError(f"{path}: is damaged ({type(error).__name__}); {AGAIN}") from None
 
 
 def _digest(used: dict[str, Any]) -> str:

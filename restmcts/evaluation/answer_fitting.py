@@ -339,7 +339,7 @@ def rising(x: Sequence[float], y: Sequence[bool], weights: Sequence[float] | Non
     from sklearn.isotonic import IsotonicRegression
 
     grid = np.linspace(0, 1, _GRID)
-    # The regression divides by the distance of neighbours, which must not be rounding.
+    # Between points that are nearly equal, scikit-learn divides by nearly nothing.
     place = np.concatenate([np.asarray(x, float), grid]).round(6)
     seen = np.concatenate([np.asarray(y, float), grid])
     cases = np.concatenate(

@@ -45,6 +45,27 @@ def evaluate(
         typer.Option("--api-key-variable", help="Likewise the variable of its key, if it has another one."),
     ] = None,
     limit: Limit = None,
+    from_trees: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--from",
+            metavar="RUN[/PHASE]",
+            help="Answer stored trees anew, without a model: those of a run's evaluations, or of a phase.",
+        ),
+    ] = None,
+    answer: Annotated[
+        list[str] | None,
+        typer.Option("--answer", help="With --from: an answer rule; repeat for more [default: all]."),
+    ] = None,
+    grader: Annotated[
+        str | None, typer.Option("--grader", help="With --from: find and grade the answers by this grader.")
+    ] = None,
+    labels: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--labels", help="With --from: a label rule to compare with the run's; repeat for more."
+        ),
+    ] = None,
     retry_failed: RetryFailed = False,
     root: Root = ROOT,
     override: Override = None,
@@ -63,7 +84,15 @@ def evaluate(
 
     Settings of a method are overridden by -o METHOD.KEY=VALUE, for example -o mcts.rounds=20; with --policy
     also those of a recipe, for example -o models.engine=openai.
+
+    With --from nothing is searched: stored trees are answered by other rules, cut at other budgets (at most
+    the one that they were searched with), graded by another --grader, or answered with other constants,
+    -o constants.KEY=VALUE. The rows become a phase from-… of the run, if it can be written.
     """
+    if from_trees:
+        named = (run, policy, value, iteration, method, base_url, api_key_variable, limit)
+        _from_trees(from_trees, named, answer, budget, grader, labels, problems, root, override, as_json)
+        return
     from restmcts.cli.console import print_json
     from restmcts.cli.endings import end
     from restmcts.cli.received import Word, check_files, check_server
@@ -75,6 +104,8 @@ def evaluate(
     from restmcts.problems.registry import problem_files
     from store.run_files import read_evaluations
 
+    if answer or grader or labels:
+        raise InputError("--answer, --grader and --labels look at stored trees: name them with --from")
     if (run is None) == (policy is None):
         raise InputError("name either a run or a --policy folder to evaluate")
     of_recipe, of_methods = _split(override or [])
@@ -99,6 +130,44 @@ def evaluate(
     else:
         print_evaluations(f"{name}, {evaluated.phase}", rows)
     end(evaluated.failed)
+
+
+def _from_trees(
+    names: list[str],
+    others: tuple[object, ...],
+    answers: list[str] | None,
+    budgets: list[int] | None,
+    grader: str | None,
+    labels: list[str] | None,
+    problems: Path | None,
+    root: Path,
+    overrides: list[str] | None,
+    as_json: bool,
+) -> None:
+    from restmcts.cli.anew import show_anew
+    from restmcts.errors import InputError
+    from restmcts.labels import LABEL_RULES
+    from restmcts.loops.stored.anew import Anew
+    from restmcts.recipe import nested_overrides
+    from store.answers import RULES
+
+    if any(other is not None for other in others):
+        raise InputError(
+            "--from searches nothing: leave out the run, models, methods, --iteration and --limit"
+        )
+    tables = nested_overrides(overrides or [])
+    constants = tables.pop("constants", {})
+    if tables or not isinstance(constants, dict):
+        raise InputError(
+            f"--from: -o {next(iter(tables), 'constants')}: only constants.KEY=VALUE can be changed"
+        )
+    for rule in answers or []:
+        if rule not in RULES:
+            raise InputError(f"--answer {rule!r}: unknown answer rule: choose from {', '.join(RULES)}")
+    for rule in labels or []:
+        LABEL_RULES.get(rule, "--labels")
+    wanted = Anew(list(dict.fromkeys(answers or [])), budgets or [], constants, grader)
+    show_anew(root, names, wanted, labels or [], problems, as_json)
 
 
 def _recipe(

@@ -173,7 +173,7 @@ def _cuts(
 ) -> list[int | None]:
     if header.budget is None:
         one_trace = header.method in METHODS and METHODS[header.method].one_trace
-        return [None] if one_trace else [*(asked or [None])]
+        return [None] if one_trace or not asked else [*asked]
     if asked and asked[-1] > header.budget:
         raise InputError(
             f"--budget {asked[-1]}: {header.method} was searched with {header.budget} tokens a problem in"

@@ -12,6 +12,7 @@ from restmcts.evaluation.budgets import AnswerAt, answers_at
 from restmcts.evaluation.statistics import wilson
 from restmcts.loops.results import Evaluated
 from restmcts.loops.run import Run
+from restmcts.loops.work.reuse import take_over_searches
 from restmcts.loops.work.searching import run_tasks, search_tasks
 from restmcts.problems.problem import Problem
 from restmcts.search.choice import EvaluatedMethod
@@ -45,7 +46,8 @@ def evaluate(
         budgets: generated tokens a problem, each with the number of mean traces that they are worth, if
             known. A method that takes one greedy trace has no budget.
         label: what the rows are called instead of the method.
-        extendable: number the searches problem by problem, so that further problems may follow later.
+        extendable: number the searches problem by problem, so that further problems may follow later; take
+            over what other evaluations have searched already.
 
     Returns:
         What was searched, with a row for each method, answer rule and budget.
@@ -70,12 +72,15 @@ def evaluate(
             budget=None if one_trace else max(budgets),
             first_number=first,
             stride=stride,
+            seeds_of="eval" if extendable else phase,
         )
         cuts: list[int | None] = [None] if one_trace else [*sorted(budgets)]
         free = {rule for rule in names if not _asks_for_values(choice.method, settings, rule)}
         read |= dict.fromkeys((task.number for task in new), Read(first, names, cuts, free))
         tasks += new
     with run.workers(models) as workers:
+        if extendable:
+            take_over_searches(run, phase, tasks, workers)
         searched = run_tasks(run, phase, tasks, workers)
     traces: dict[int | None, float | None] = {None: 1.0}
     traces.update(budgets.items())

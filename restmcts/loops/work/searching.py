@@ -49,10 +49,13 @@ def search_tasks(
     first_number: int = 0,
     stride: int = 1,
     temperature: float | None = None,
+    seeds_of: str | None = None,
 ) -> list[SearchTask]:
     """One search a problem; its seed depends on the recipe's seed, the method and the problem alone.
 
     Args:
+        seeds_of: what seeds are made from besides; None: the name of the phase. Phases with the same one
+            search alike.
         first_number: the number of the first search.
         stride: how far the numbers of searches that follow each other are apart.
         temperature: the sampling temperature; None: the recipe's.
@@ -62,7 +65,7 @@ def search_tasks(
             problem=problem,
             method=method,
             settings=settings,
-            seed=run.seed(phase, method, problem.id),
+            seed=run.seed(seeds_of or phase, method, problem.id),
             budget=budget,
             phase=phase,
             number=first_number + stride * place,

@@ -253,7 +253,9 @@ def _ranks(readings: Sequence[Reading], choices: Sequence[EvaluatedMethod]) -> d
     for reading, names in zip(readings, row_names(own), strict=True):
         (name,) = names.values()
         found[f"{name}, by value"] = ranking((group, value, right) for group, value, _, right in reading.ends)
-        found[f"{name}, by likelihood"] = ranking((group, like, right) for group, _, like, right in reading.ends)
+        found[f"{name}, by likelihood"] = ranking(
+            (group, like, right) for group, _, like, right in reading.ends
+        )
     return {name: figures for name, figures in found.items() if figures}
 
 

@@ -76,7 +76,11 @@ def kind_of(header: Header) -> str:
 
     The rules by which its tree was to be read do not count, and neither do the constants of these rules.
     """
-    settings = {key: value for key, value in header.settings.items() if key not in ("read_by", CONSTANTS)}
+    settings = {
+        key: value
+        for key, value in header.settings.items()
+        if key not in ("read_by", CONSTANTS) and value is not None
+    }
     return repr((header.method, sorted(settings.items()), header.policy, header.value, header.budget))
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
+from restmcts.evaluation.confidence import VOTES, has_confidence
 from restmcts.settings import Settings
 from store.answers import RULES
 
@@ -46,6 +47,26 @@ class Method(Settings):
             " authors' code"
         ),
     )
+
+    confidence_gate: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description=(
+            "end the search when it is as sure of its answer as this, for the answer rules"
+            f" {' and '.join(f'`{rule}`' for rule in VOTES)}; none: never. `restmcts eval --budget-shared`"
+            " chooses it on validation problems"
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _is_sure_of_something(self) -> Self:
+        if self.confidence_gate is not None and not has_confidence(self.answer_by):
+            raise ValueError(
+                f"confidence_gate: {self.answer_by!r} does not say how sure it is; answer_by can be"
+                f" {' or '.join(VOTES)}"
+            )
+        return self
 
     @property
     def endless(self) -> bool:

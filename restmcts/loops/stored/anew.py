@@ -22,7 +22,7 @@ from restmcts.evaluation.statistics import wilson
 from restmcts.evaluation.verification import ranking
 from restmcts.grading.registry import GRADERS, Grader
 from restmcts.loops.results import Evaluated, to_summary
-from restmcts.loops.work.evaluating import reached_verdicts, row_names
+from restmcts.loops.work.evaluating import row_names
 from restmcts.problems.problem import Problem
 from restmcts.search.choice import EvaluatedMethod
 from restmcts.search.registry import METHODS, needs_value
@@ -222,7 +222,7 @@ def _row(
     traces: Mapping[int, float | None],
 ) -> Evaluation:
     answers = reading.answers[rule, budget]
-    verdicts = reached_verdicts(answers)
+    verdicts = [answer.correct for answer in answers if answer.correct is not None]
     share = wilson(sum(verdicts), len(verdicts))
     return Evaluation(
         run="",

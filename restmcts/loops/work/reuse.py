@@ -40,7 +40,8 @@ def take_over_searches(run: Run, phase: str, tasks: Sequence[SearchTask], worker
 def _searched(header: Header) -> str:
     """What was searched, as text, apart from the value model."""
     problem = header.problem, header.question, header.oracle
-    return repr((problem, header.method, sorted(header.settings.items()), header.budget, header.policy))
+    settings = sorted((key, value) for key, value in header.settings.items() if value is not None)
+    return repr((problem, header.method, settings, header.budget, header.policy))
 
 
 def _as_good(record: SearchRecord, task: SearchTask, workers: LocalWorkers) -> bool:

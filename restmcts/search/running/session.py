@@ -44,6 +44,7 @@ from restmcts.search.running.ledger import BudgetSpentError, Ledger
 from restmcts.search.running.prefixes import Reader, prefix_steps
 from restmcts.search.running.revaluing import paid_before, value_again
 from restmcts.search.running.task import Engines, SearchTask
+from restmcts.search.sure import until_sure
 from restmcts.seeds import derive_seed
 from store.answers import RULES
 from store.events import FREE, Cost, Result, SearchRecord, Step, Stopped
@@ -77,6 +78,8 @@ class Session:
         """Answer the method's requests until it returns or the budget is spent."""
         if self.task.stored is None:
             moves = METHODS[self.task.method].run(self.recorder, self.task.settings, Random(self.seed))
+            if self.task.settings.confidence_gate is not None:
+                moves = until_sure(self.recorder, self.task.settings, moves)
         else:
             self.ledger.spent = paid_before(self.task)
             moves = value_again(self.recorder, self.task)

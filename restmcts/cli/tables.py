@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from restmcts.cli.console import print_table
 from restmcts.cli.text import visible
@@ -20,6 +21,19 @@ COLUMNS = (
     "value tokens",
 )
 
+SHARED = (
+    "method",
+    "mean budget",
+    "accuracy",
+    "with fixed budgets",
+    "points gained (95 %)",
+    "problems",
+    "tokens",
+    "fixed tokens",
+    "threshold",
+    "cap",
+)
+
 
 def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """A table as Markdown; nothing in a cell is read as Markdown or HTML."""
@@ -35,6 +49,28 @@ def _plain(cell: object) -> str:
 def print_evaluations(title: str, rows: Sequence[Evaluation]) -> None:
     """Accuracy by iteration, method and budget, with intervals and the tokens used a problem."""
     print_table(title, COLUMNS, [_cells(row) for row in rows])
+
+
+def print_shared(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """One budget for a set of problems beside the same budget for every problem, in points of accuracy."""
+    print_table(title, SHARED, [_shared_cells(row) for row in rows])
+
+
+def _shared_cells(row: Mapping[str, Any]) -> list[object]:
+    gain, low, high = (row.get(f"against_fixed.{name}") for name in ("difference", "low", "high"))
+    known = gain is not None and low is not None and high is not None
+    return [
+        row["method"],
+        row["budget"],
+        f"{row['accuracy']:.1%}",
+        f"{row['fixed_accuracy']:.1%}",
+        f"{100 * gain:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})" if known else "",
+        row["problems"],
+        f"{row['policy_tokens']:.1f}",
+        f"{row['fixed_policy_tokens']:.1f}",
+        f"{row['threshold']:.3g}",
+        row["cap"],
+    ]
 
 
 def _cells(row: Evaluation) -> list[object]:

@@ -7,6 +7,7 @@ is exact for methods whose course does not depend on how much of their budget is
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -15,8 +16,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from restmcts.evaluation.confidence import confidence
-from store.answers import RULES
+from restmcts.evaluation.confidence import sure_answer
 from store.events import SearchRecord, Stopped
 from store.tree import Tree, fold
 
@@ -26,7 +26,7 @@ KEPT: Final = 0.5
 CAPS: Final = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
 """What a problem may take at most, as multiples of the mean, to choose from."""
 
-THRESHOLDS: Final = 20
+THRESHOLDS: Final = 200
 """How many confidences there are to choose from, spread evenly over those that searches have."""
 
 ORDERS: Final = 5
@@ -77,15 +77,15 @@ class Gate:
 
 def course(record: SearchRecord, rule: str) -> Course:
     """The course of a verified search that is answered by ``rule``, which has a confidence."""
-    verdicts = {node.answer: node.correct for node in fold(record.events).finished()}
+    ends = fold(record.events).finished()
+    verdicts = {node.answer: node.correct for node in ends if node.answer is not None}
     constants: Mapping[str, Any] = record.header.settings.get("constants") or {}
     tree = Tree()
     moments = [Moment(0, 0.0, False)]
 
     def look() -> None:
-        found = RULES[rule].run(tree)
-        correct = False if found is None else verdicts.get(found[0], False)
-        sure = confidence(tree, rule, constants)
+        answer, sure = sure_answer(tree, rule, constants)
+        correct = verdicts.get(answer or "", False)
         if (sure, correct) != (moments[-1].confidence, moments[-1].correct):
             moments.append(Moment(tree.cost.generated, sure, correct))
 
@@ -128,10 +128,11 @@ def spend(courses: Sequence[Course], gate: Gate, total: int) -> list[Moment]:
 
 
 def choose_gate(courses: Sequence[Course], mean: int, *, seed: int = 0) -> Gate:
-    """The threshold and the cap with which most of the problems are right at ``mean`` tokens a problem.
+    """The threshold and the cap with which most problems are right at ``mean`` tokens a problem.
 
-    All pairs of a grid are tried, each with several orders of the problems; of equally good pairs the one
-    that takes the fewest tokens is chosen. The budget that is the same for every problem is one of them.
+    For each cap the threshold follows: it is the one with which searches take the mean. Of the caps, the one
+    with which most problems are right is chosen, on average over several orders of the problems; of equal
+    ones the smallest. The budget that is the same for every problem is among them.
 
     Args:
         courses: searches of other problems than those that the gate is for, with at least the tokens of the
@@ -147,22 +148,32 @@ def choose_gate(courses: Sequence[Course], mean: int, *, seed: int = 0) -> Gate:
     random = Random(seed)
     orders = [random.sample(courses, len(courses)) for _ in range(ORDERS)]
     caps = sorted({max(1, round(mean * factor)) for factor in CAPS})
-    gates = [Gate(threshold, cap) for cap in caps for threshold in _thresholds(courses)]
+    thresholds = _thresholds(courses)
+    gates = [Gate(_threshold(courses, thresholds, cap, mean), cap) for cap in caps]
 
-    def worth(gate: Gate) -> tuple[float, float]:
-        ends = [moment for order in orders for moment in spend(order, gate, mean * len(courses))]
-        return accuracy_of(ends), -fmean(moment.tokens for moment in ends)
+    def right(gate: Gate) -> float:
+        return accuracy_of([end for order in orders for end in spend(order, gate, mean * len(courses))])
 
-    return max(gates, key=worth)
+    return max(gates, key=right)
+
+
+def _threshold(courses: Sequence[Course], thresholds: Sequence[float], cap: int, mean: int) -> float:
+    """The threshold with which searches up to a cap take the mean, or come as close as they can."""
+
+    def taken(threshold: float) -> float:
+        return fmean(each.stop(threshold, cap).tokens for each in courses)
+
+    # The larger the threshold, the more is taken: the first that takes the mean, or the one before it.
+    place = min(bisect_left(thresholds, mean, key=taken), len(thresholds) - 1)
+    near = thresholds[max(0, place - 1) : place + 1]
+    return min(near, key=lambda threshold: abs(taken(threshold) - mean))
 
 
 def _thresholds(courses: Sequence[Course]) -> list[float]:
-    """Confidences to choose from, the largest first; 1 is never reached by a vote."""
+    """Confidences to choose from, the smallest first; 1 is never reached by a vote."""
     seen = [moment.confidence for each in courses for moment in each.moments[1:]]
-    if not seen:
-        return [1.0]
-    spread = np.quantile(seen, np.linspace(0, 1, THRESHOLDS))
-    return [1.0, *sorted({round(float(value), 4) for value in spread if value > 0}, reverse=True)]
+    spread = np.quantile(seen, np.linspace(0, 1, THRESHOLDS)) if seen else []
+    return [*sorted({round(float(value), 4) for value in spread if 0 < round(value, 4) < 1}), 1.0]
 
 
 def accuracy_of(ends: Sequence[Moment]) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -45,6 +46,17 @@ def evaluate(
         typer.Option("--api-key-variable", help="Likewise the variable of its key, if it has another one."),
     ] = None,
     limit: Limit = None,
+    budget_shared: Annotated[
+        bool,
+        typer.Option(
+            "--budget-shared",
+            help="Budgets are means: stop problems where the answer is sure, and spend the rest on others.",
+        ),
+    ] = False,
+    validation: Annotated[
+        Path | None,
+        typer.Option("--validation", help="With --budget-shared: validation problems [default: the run's]."),
+    ] = None,
     from_trees: Annotated[
         list[str] | None,
         typer.Option(
@@ -82,6 +94,10 @@ def evaluate(
     the address, and a file outside of the store is read only if the run has noted its content, or if
     --problems names it.
 
+    With --budget-shared a problem is stopped when its answer is sure enough, and at a cap otherwise, both
+    chosen on validation problems. All problems together take --budget tokens a problem, never more, beside
+    the same budget for every problem. It takes methods whose answers are votes.
+
     Settings of a method are overridden by -o METHOD.KEY=VALUE, for example -o mcts.rounds=20; with --policy
     also those of a recipe, for example -o models.engine=openai.
 
@@ -97,10 +113,11 @@ def evaluate(
     from restmcts.cli.endings import end
     from restmcts.cli.received import Word, check_files, check_server
     from restmcts.cli.session import open_run
-    from restmcts.cli.tables import print_evaluations
+    from restmcts.cli.tables import print_evaluations, print_shared
     from restmcts.errors import InputError
-    from restmcts.loops.commands import Comparison, compare_methods
+    from restmcts.loops.commands import Comparison, compare_methods, share_budget
     from restmcts.loops.results import to_summary
+    from restmcts.problems.jsonl import load_problems
     from restmcts.problems.registry import problem_files
     from store.run_files import read_evaluations
 
@@ -117,19 +134,29 @@ def evaluate(
     methods = _methods(method or [], of_methods)
     budgets = sorted(set(budget or [600]))
     sets = _problems(recipe, problems, limit)
+    if validation is not None:
+        sets = replace(sets, validation=load_problems(validation.expanduser()))
     files = problem_files(recipe.problems) if problems is None else []
     with open_run(root, name, recipe, sets, config=config, files=files, retry_failed=retry_failed) as opened:
         # Comparing the models of a run that has come to its end does not reopen it.
         done = run is None or opened.writer.is_finished
-        evaluated = compare_methods(opened, Comparison(methods, budgets, iteration))
+        wanted = Comparison(methods, budgets, iteration)
+        shared = None
+        if budget_shared:
+            evaluated, shared = share_budget(opened, wanted)
+        else:
+            evaluated = compare_methods(opened, wanted)
         if done:
             opened.writer.finish_run()
         rows = [row for row in read_evaluations(opened.writer.layout) if row.phase == evaluated.phase]
     if as_json:
-        print_json({"run": name, "phase": evaluated.phase, **to_summary(evaluated)})
+        more = {} if shared is None else {"shared": {"phase": shared.phase, **to_summary(shared)}}
+        print_json({"run": name, "phase": evaluated.phase, **to_summary(evaluated), **more})
     else:
         print_evaluations(f"{name}, {evaluated.phase}", rows)
-    end(evaluated.failed)
+        if shared is not None:
+            print_shared(f"{name}, {shared.phase}: one budget for all problems", shared.rows)
+    end(evaluated.failed + (0 if shared is None else shared.failed))
 
 
 def _from_trees(
@@ -234,8 +261,6 @@ def _methods(names: list[str], overrides: list[str]) -> list[EvaluatedMethod]:
 
 
 def _problems(recipe: Recipe, problems: Path | None, limit: int | None) -> Any:
-    from dataclasses import replace
-
     from restmcts.problems.jsonl import load_problems
     from restmcts.problems.registry import load_splits
     from restmcts.problems.splits import Splits

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from random import Random
 
@@ -108,14 +108,28 @@ def note_data(run: Run, phase: str, iteration: int) -> None:
         run.writer.add_metric(Metric("", phase, iteration, name, figure))
 
 
+Parts = Callable[[Sequence[SearchTask], Callable[[SearchTask], int]], Iterable[Sequence[SearchTask]]]
+"""Splits searches into parts, each of which ends before the next one begins.
+
+It gets the searches and a function that says what a search that has ended took (:func:`charge`). A search may
+come with another budget than it was given.
+"""
+
+
 def run_tasks(
-    run: Run, phase: str, tasks: Sequence[SearchTask], workers: LocalWorkers, tokens: int | None = None
+    run: Run,
+    phase: str,
+    tasks: Sequence[SearchTask],
+    workers: LocalWorkers,
+    tokens: int | None = None,
+    parts: Parts | None = None,
 ) -> Searched:
     """Run the searches that are not finished yet, grade and store each, and seal the file.
 
     Args:
         tokens: what the searches may generate together; as many of the first ones are run as it pays for
             (:func:`restmcts.loops.work.waves.waves`), each of which has a budget. None: all are run.
+        parts: splits the searches, instead of ``tokens``.
 
     Raises:
         PhaseError: every search failed, or ``GIVE_UP_AFTER`` one after the other did; when the phase is
@@ -134,9 +148,13 @@ def run_tasks(
             run.writer.add_tree(workers.failed(task, too_long[task.problem.id]))
     possible = [task for task in tasks if task.problem.id not in too_long]
     tally = Tally(len(run.writer.finished_trees(phase)), workers, by_tokens=tokens is not None)
-    if tokens is not None:
+    if tokens is not None or parts is not None:
         tally.take({record.header.id: charge(record) for record in run.writer.read_trees(phase)})
-    wanted = waves(possible, most_tokens(possible), tokens, lambda task: tally.taken[task.id])
+
+    def taken(task: SearchTask) -> int:
+        return tally.taken[task.id]
+
+    wanted = parts(possible, taken) if parts else waves(possible, most_tokens(possible), tokens, taken)
     waiting = ([task for task in wave if task.id not in finished] for wave in wanted)
     try:
         asyncio.run(_search(run, waiting, workers, tally))

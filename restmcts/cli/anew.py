@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,13 +18,21 @@ AGREEMENT = ("rule", "steps", "shared", "within 0.1", "mean difference", "correl
 
 
 def show_anew(
-    root: Path, names: Sequence[str], wanted: Anew, labels: Sequence[str], file: Path | None, as_json: bool
+    root: Path,
+    names: Sequence[str],
+    wanted: Anew,
+    labels: Sequence[str],
+    file: Path | None,
+    as_json: bool,
+    *,
+    shared: bool = False,
 ) -> None:
     """Print what the trees of runs or phases say anew, and store it where a run can be written.
 
     Args:
         names: ``RUN`` or ``RUN/PHASE``.
         labels: label rules to compare with that of the run.
+        shared: show what one budget for all problems would have come to, instead.
         file: the problems, where a grader needs more of them than the trees say; None: those of the run.
 
     Raises:
@@ -34,6 +42,9 @@ def show_anew(
     from restmcts.loops.stored.anew import from_trees, sources
 
     chosen = {str(source): source for name in names for source in sources(root, name)}
+    if shared:
+        _show_shared(chosen, wanted, as_json)
+        return
     found = []
     for source in chosen.values():
         known = _problems(root, source, file) if wanted.grader else {}
@@ -44,6 +55,22 @@ def show_anew(
         return
     for (anew, agreement), kept in zip(found, stored, strict=True):
         _print(anew, agreement, kept)
+
+
+def _show_shared(chosen: Mapping[str, Source], wanted: Anew, as_json: bool) -> None:
+    from restmcts.cli.console import print_json
+    from restmcts.cli.tables import print_shared
+    from restmcts.loops.stored.shared_anew import shared_anew
+
+    means = sorted(set(wanted.budgets))
+    if not means:
+        raise InputError("--budget-shared: give the mean tokens a problem with --budget")
+    found = {name: shared_anew(source, means, wanted.answers) for name, source in chosen.items()}
+    if as_json:
+        print_json([{"from": name, "rows": rows} for name, rows in found.items()])
+        return
+    for name, rows in found.items():
+        print_shared(f"{name}: one budget for all problems, thresholds chosen on the other half", rows)
 
 
 def _problems(root: Path, source: Source, file: Path | None) -> Known:

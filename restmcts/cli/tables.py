@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import nan
 from typing import Any
 
 from restmcts.cli.console import print_table
@@ -57,19 +58,18 @@ def print_shared(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _shared_cells(row: Mapping[str, Any]) -> list[object]:
-    gain, low, high = (row.get(f"against_fixed.{name}") for name in ("difference", "low", "high"))
-    known = gain is not None and low is not None and high is not None
+    gain, low, high = (row.get(f"against_fixed.{name}", nan) for name in ("difference", "low", "high"))
     return [
         row["method"],
         row["budget"],
         f"{row['accuracy']:.1%}",
         f"{row['fixed_accuracy']:.1%}",
-        f"{100 * gain:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})" if known else "",
+        f"{100 * gain:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})",
         row["problems"],
         f"{row['policy_tokens']:.1f}",
         f"{row['fixed_policy_tokens']:.1f}",
-        f"{row['threshold']:.3g}",
-        row["cap"],
+        ", ".join(f"{threshold:.3g}" for threshold in row["thresholds"]),
+        ", ".join(map(str, row["caps"])),
     ]
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from random import Random
 from statistics import fmean
 from typing import Any, Final
@@ -17,6 +18,7 @@ from typing import Any, Final
 import numpy as np
 
 from restmcts.evaluation.confidence import sure_answer
+from restmcts.evaluation.verification import accuracy, against
 from store.events import SearchRecord, Stopped
 from store.tree import Tree, fold
 
@@ -31,6 +33,10 @@ THRESHOLDS: Final = 200
 
 ORDERS: Final = 5
 """Orders of the problems that the outcome of a choice is averaged over."""
+
+
+Ends = dict[tuple[str, str], tuple[bool | None, int]]
+"""Where searches end: the verdict and the tokens, by the name and the text of the problem."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +133,7 @@ def spend(courses: Sequence[Course], gate: Gate, total: int) -> list[Moment]:
     return ends
 
 
-def choose_gate(courses: Sequence[Course], mean: int, *, seed: int = 0) -> Gate:
+def choose_gate(courses: Sequence[Course], mean: int, *, most: int | None = None, seed: int = 0) -> Gate:
     """The threshold and the cap with which most problems are right at ``mean`` tokens a problem.
 
     For each cap the threshold follows: it is the one with which searches take the mean. Of the caps, the one
@@ -138,6 +144,7 @@ def choose_gate(courses: Sequence[Course], mean: int, *, seed: int = 0) -> Gate:
         courses: searches of other problems than those that the gate is for, with at least the tokens of the
             largest cap (:data:`CAPS`) wherever they did not end by themselves.
         mean: generated tokens a problem, at least 1.
+        most: the largest cap; None: that of the largest multiple of the mean.
         seed: of the orders.
 
     Raises:
@@ -147,7 +154,8 @@ def choose_gate(courses: Sequence[Course], mean: int, *, seed: int = 0) -> Gate:
         raise ValueError("a threshold is chosen on at least one problem")
     random = Random(seed)
     orders = [random.sample(courses, len(courses)) for _ in range(ORDERS)]
-    caps = sorted({max(1, round(mean * factor)) for factor in CAPS})
+    multiples = {max(1, round(mean * factor)) for factor in CAPS}
+    caps = sorted(cap if most is None else min(cap, most) for cap in multiples)
     thresholds = _thresholds(courses)
     gates = [Gate(_threshold(courses, thresholds, cap, mean), cap) for cap in caps]
 
@@ -160,23 +168,74 @@ def choose_gate(courses: Sequence[Course], mean: int, *, seed: int = 0) -> Gate:
 def _threshold(courses: Sequence[Course], thresholds: Sequence[float], cap: int, mean: int) -> float:
     """The threshold with which searches up to a cap take the mean, or come as close as they can."""
 
-    def taken(threshold: float) -> float:
-        return fmean(each.stop(threshold, cap).tokens for each in courses)
+    def taken(threshold: float) -> int:
+        return sum(each.stop(threshold, cap).tokens for each in courses)
 
     # The larger the threshold, the more is taken: the first that takes the mean, or the one before it.
-    place = min(bisect_left(thresholds, mean, key=taken), len(thresholds) - 1)
+    wanted = mean * len(courses)
+    place = min(bisect_left(thresholds, wanted, key=taken), len(thresholds) - 1)
     near = thresholds[max(0, place - 1) : place + 1]
-    return min(near, key=lambda threshold: abs(taken(threshold) - mean))
+    return min(near, key=lambda threshold: abs(taken(threshold) - wanted))
 
 
 def _thresholds(courses: Sequence[Course]) -> list[float]:
     """Confidences to choose from, the smallest first; 1 is never reached by a vote."""
     seen = [moment.confidence for each in courses for moment in each.moments[1:]]
-    spread = np.quantile(seen, np.linspace(0, 1, THRESHOLDS)) if seen else []
-    return [*sorted({round(float(value), 4) for value in spread if 0 < round(value, 4) < 1}), 1.0]
+    spread = [round(float(value), 4) for value in np.quantile(seen or [1.0], np.linspace(0, 1, THRESHOLDS))]
+    return [*sorted({value for value in spread if 0 < value < 1}), 1.0]
 
 
 def accuracy_of(ends: Sequence[Moment]) -> float:
     """The share of right answers among those with a verdict; 0 without any."""
     verdicts = [moment.correct for moment in ends if moment.correct is not None]
     return fmean(verdicts) if verdicts else 0.0
+
+
+def beside_fixed(name: str, mean: int, gates: Sequence[Gate], shared: Ends, fixed: Ends) -> dict[str, Any]:
+    """A shared budget beside the same budget for every problem, as the row of a table.
+
+    Returns:
+        The figures of the shared budget, those that begin with ``fixed_``, and as ``against_fixed.…`` how
+        much more often it is right on the same problems (``against`` in :mod:`.verification`).
+    """
+    ours, theirs = ({repr(key): verdict for key, (verdict, _) in ends.items()} for ends in (shared, fixed))
+    found = accuracy(ours)
+    return {
+        "method": name,
+        "budget": mean,
+        "thresholds": [gate.threshold for gate in gates],
+        "caps": [gate.cap for gate in gates],
+        "accuracy": found.value,
+        "low": found.low,
+        "high": found.high,
+        "problems": sum(verdict is not None for verdict in ours.values()),
+        "policy_tokens": fmean(tokens for _, tokens in shared.values()),
+        "fixed_accuracy": accuracy(theirs).value,
+        "fixed_policy_tokens": fmean(tokens for _, tokens in fixed.values()),
+        **{f"against_fixed.{key}": value for key, value in against(ours, theirs).items()},
+    }
+
+
+def shared_in_halves(
+    name: str, mean: int, courses: Mapping[tuple[str, str], Course], *, most: int | None = None, seed: int = 0
+) -> dict[str, Any]:
+    """What a shared budget would have come to, from stored searches alone, as :func:`beside_fixed`.
+
+    Each half of the problems is judged with the gate that is chosen on the other half. No token is saved.
+
+    Args:
+        courses: a search for each problem, by name and text.
+        most: the tokens that the searches were stopped at, if any.
+    """
+    problems = Random(seed).sample(sorted(courses), len(courses))
+    halves = problems[::2], problems[1::2]
+    gates = []
+    shared: Ends = {}
+    for here, there in (halves, halves[::-1]):
+        gates.append(choose_gate([courses[key] for key in there], mean, most=most, seed=seed))
+        ends = spend([courses[key] for key in here], gates[-1], mean * len(here))
+        shared |= {key: (end.correct, end.tokens) for key, end in zip(here, ends, strict=True)}
+    uncut = {key: each.stop(inf, mean) for key, each in courses.items()}
+    return beside_fixed(
+        name, mean, gates, shared, {key: (end.correct, end.tokens) for key, end in uncut.items()}
+    )

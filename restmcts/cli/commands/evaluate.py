@@ -103,11 +103,24 @@ def evaluate(
 
     With --from nothing is searched: stored trees are answered by other rules, cut at other budgets (at most
     the one that they were searched with), graded by another --grader, or answered with other constants,
-    -o constants.KEY=VALUE. The rows become a phase from-… of the run, if it can be written.
+    -o constants.KEY=VALUE. The rows become a phase from-… of the run, if it can be written. With
+    --budget-shared the thresholds for one half of the problems are chosen on the other half.
     """
     if from_trees:
         named = (run, policy, value, iteration, method, base_url, api_key_variable, limit)
-        _from_trees(from_trees, named, answer, budget, grader, labels, problems, root, override, as_json)
+        _from_trees(
+            from_trees,
+            named,
+            answer,
+            budget,
+            grader,
+            labels,
+            problems,
+            budget_shared,
+            root,
+            override,
+            as_json,
+        )
         return
     from restmcts.cli.console import print_json
     from restmcts.cli.endings import end
@@ -167,6 +180,7 @@ def _from_trees(
     grader: str | None,
     labels: list[str] | None,
     problems: Path | None,
+    budget_shared: bool,
     root: Path,
     overrides: list[str] | None,
     as_json: bool,
@@ -194,7 +208,7 @@ def _from_trees(
     for rule in labels or []:
         LABEL_RULES.get(rule, "--labels")
     wanted = Anew(list(dict.fromkeys(answers or [])), budgets or [], constants, grader)
-    show_anew(root, names, wanted, labels or [], problems, as_json)
+    show_anew(root, names, wanted, labels or [], problems, as_json, shared=budget_shared)
 
 
 def _recipe(

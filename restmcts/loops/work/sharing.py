@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
 from statistics import fmean
@@ -11,8 +11,16 @@ from typing import Any
 from restmcts.errors import InputError
 from restmcts.evaluation.budgets import answers_at
 from restmcts.evaluation.confidence import VOTES, has_confidence
-from restmcts.evaluation.shared_budget import CAPS, Gate, choose_gate, course, next_budgets
-from restmcts.evaluation.verification import accuracy, against
+from restmcts.evaluation.shared_budget import (
+    CAPS,
+    Course,
+    Ends,
+    Gate,
+    beside_fixed,
+    choose_gate,
+    course,
+    next_budgets,
+)
 from restmcts.loops.results import Evaluated, Searched
 from restmcts.loops.run import Run
 from restmcts.loops.work.evaluating import row_names
@@ -29,6 +37,9 @@ from store.records import Evaluation
 
 VALIDATION_PROBLEMS = 200
 """So many validation problems are searched at most, to choose thresholds by."""
+
+STORED = ("method", "budget", "problems", "accuracy", "low", "high", "policy_tokens")
+"""What the stored row of a shared budget has of the one in the summary."""
 
 SEEDS = "eval"
 """Evaluations make their seeds from this, so that all of them search alike."""
@@ -137,7 +148,7 @@ def gates(run: Run, phase: str, wanted: Sequence[Sharing], methods: int) -> list
     """The gate of each of the sharings, chosen on the searches of ``phase`` by so many ``methods``."""
     records = list(run.writer.read_trees(phase))
     found = []
-    courses: dict[tuple[int, str], list[Any]] = {}
+    courses: dict[tuple[int, str], list[Course]] = {}
     for each in wanted:
         key = each.place, each.rule
         if key not in courses:
@@ -159,12 +170,12 @@ def share(
     models: Models,
     wanted: Sequence[Sharing],
     chosen: Sequence[Gate],
-    fixed: Callable[[Sharing], Mapping[tuple[str, str], tuple[bool | None, int]]],
+    fixed: Callable[[Sharing], Ends],
 ) -> Evaluated:
     """Search the test problems with a shared budget, and compare with the same mean for every problem.
 
     Args:
-        fixed: the verdict and the tokens of each problem with the fixed budget.
+        fixed: where searches end that have the fixed budget.
 
     Returns:
         A row for each of ``wanted``, with the gate, the difference with its interval, and what was taken.
@@ -226,10 +237,8 @@ def _rounds(
         del waiting[: len(started)]
 
 
-def fixed_budget(
-    run: Run, phase: str, methods: int, each: Sharing
-) -> dict[tuple[str, str], tuple[bool | None, int]]:
-    """The verdict and the tokens of each problem with the fixed budget, from an evaluation by ``methods``."""
+def fixed_budget(run: Run, phase: str, methods: int, each: Sharing) -> Ends:
+    """Where searches end that have the fixed budget, from an evaluation by so many ``methods``."""
     found = {}
     for record in run.writer.read_trees(phase):
         if number_of(record) % methods == each.place:
@@ -240,46 +249,22 @@ def fixed_budget(
 
 
 def _row(
-    phase: str,
-    iteration: int,
-    each: Sharing,
-    gate: Gate,
-    records: Sequence[SearchRecord],
-    fixed: Mapping[tuple[str, str], tuple[bool | None, int]],
+    phase: str, iteration: int, each: Sharing, gate: Gate, records: Sequence[SearchRecord], fixed: Ends
 ) -> tuple[Evaluation, dict[str, Any]]:
-    name = f"{each.name}, shared budget"
-    shared = {record.header.problem: record.result.correct for record in records}
-    alike = {problem: verdict for (problem, _), (verdict, _) in fixed.items()}
-    found, before = accuracy(shared), accuracy(alike)
-    tokens = fmean(record.result.cost.generated for record in records)
-    verdicts = [verdict for verdict in shared.values() if verdict is not None]
+    """The row that is stored, and the one of the summary, which has what it is compared with."""
+    results = [(record.header, record.result) for record in records]
+    shared: Ends = {
+        (header.problem, header.question): (result.correct, result.cost.generated)
+        for header, result in results
+    }
+    more = beside_fixed(f"{each.name}, shared budget", each.mean, [gate], shared, fixed)
     row = Evaluation(
         run="",
         phase=phase,
         iteration=iteration,
-        method=name,
-        budget=each.mean,
         traces=None,
-        problems=len(verdicts),
-        correct=sum(verdicts),
-        accuracy=found.value,
-        low=found.low,
-        high=found.high,
-        policy_tokens=tokens,
-        value_tokens=fmean(record.result.cost.value for record in records),
+        correct=sum(verdict is True for verdict, _ in shared.values()),
+        value_tokens=fmean(result.cost.value for _, result in results),
+        **{name: more[name] for name in STORED},
     )
-    more = {
-        "method": name,
-        "budget": each.mean,
-        "threshold": gate.threshold,
-        "cap": gate.cap,
-        "accuracy": found.value,
-        "low": found.low,
-        "high": found.high,
-        "problems": len(verdicts),
-        "policy_tokens": tokens,
-        "fixed_accuracy": before.value,
-        "fixed_policy_tokens": fmean(spent for _, spent in fixed.values()),
-        **{f"against_fixed.{key}": value for key, value in against(shared, alike).items()},
-    }
     return row, more

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from restmcts.cli.options import ROOT, AsJson, Limit, Override, RetryFailed, Root
+from restmcts.cli.options import ROOT, AsJson, Limit, Override, RetryFailed, Root, Yes
 
 if TYPE_CHECKING:
     from restmcts.recipe import Recipe
@@ -79,6 +79,7 @@ def evaluate(
         ),
     ] = None,
     retry_failed: RetryFailed = False,
+    yes: Yes = False,
     root: Root = ROOT,
     override: Override = None,
     as_json: AsJson = False,
@@ -150,7 +151,9 @@ def evaluate(
     if validation is not None:
         sets = replace(sets, validation=load_problems(validation.expanduser()))
     files = problem_files(recipe.problems) if problems is None else []
-    with open_run(root, name, recipe, sets, config=config, files=files, retry_failed=retry_failed) as opened:
+    with open_run(
+        root, name, recipe, sets, config=config, files=files, retry_failed=retry_failed, yes=yes
+    ) as opened:
         # Comparing the models of a run that has come to its end does not reopen it.
         done = run is None or opened.writer.is_finished
         wanted = Comparison(methods, budgets, iteration)

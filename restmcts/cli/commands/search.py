@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from restmcts.cli.options import MOST_SEED, ROOT, AsJson, Limit, Override, RetryFailed, Root
+from restmcts.cli.options import MOST_SEED, ROOT, AsJson, Limit, Override, RetryFailed, Root, Yes
 
 if TYPE_CHECKING:
     from restmcts.loops.results import Searched
@@ -34,6 +34,7 @@ def search(
         str | None, typer.Option("--run", help="Name of the run [default: search-METHOD].")
     ] = None,
     retry_failed: RetryFailed = False,
+    yes: Yes = False,
     override: Override = None,
     as_json: AsJson = False,
 ) -> None:
@@ -71,7 +72,7 @@ def search(
     name = run or f"search-{method}"
     files = problem_files(recipe.problems)
     with open_run(
-        root, name, recipe, sets, files=files, retry_failed=retry_failed, extendable=True
+        root, name, recipe, sets, files=files, retry_failed=retry_failed, extendable=True, yes=yes
     ) as opened:
         searched = search_problems(opened)
         opened.writer.finish_run()

@@ -15,6 +15,7 @@ from restmcts.grading.registry import GRADERS
 from restmcts.labels import any_correct
 from restmcts.loops.results import Searched
 from restmcts.loops.run import Run
+from restmcts.loops.work.forecast import Probe
 from restmcts.loops.work.waves import waves
 from restmcts.problems.problem import Problem
 from restmcts.search.choice import GenerationSettings
@@ -156,10 +157,13 @@ def run_tasks(
 
     wanted = parts(possible, taken) if parts else waves(possible, most_tokens(possible), tokens, taken)
     waiting = ([task for task in wave if task.id not in finished] for wave in wanted)
+    new = {task.id: task for task in possible if task.id not in finished}
     try:
-        asyncio.run(_search(run, waiting, workers, tally))
+        asyncio.run(_search(run, waiting, workers, tally, new, tokens))
     finally:
         run.writer.sync_index()
+        if run.preview is not None:
+            run.preview.searched += tally.seconds
     if tokens is not None and tally.done == len(tasks):
         run.progress.note(f"{phase}: all {len(tasks)} problems are searched, and tokens may be left")
     run.writer.seal_trees(phase)
@@ -209,8 +213,14 @@ def charge(record: SearchRecord) -> int:
 
 
 async def _search(
-    run: Run, parts: Iterable[Sequence[SearchTask]], workers: LocalWorkers, tally: Tally
+    run: Run,
+    parts: Iterable[Sequence[SearchTask]],
+    workers: LocalWorkers,
+    tally: Tally,
+    waiting: dict[str, SearchTask],
+    tokens: int | None,
 ) -> None:
+    """Run the searches of all parts; ``waiting`` are all that may be run, within ``tokens``."""
     loop = asyncio.get_running_loop()
     synced = time.monotonic()
     indexing: asyncio.Future[list[str]] | None = None
@@ -219,7 +229,12 @@ async def _search(
             async for searched in searches:
                 record = stored(run, searched)
                 tally.add(record)
+                waiting.pop(record.header.id, None)
                 run.progress.update(tally.progress, tally.figures())
+                if run.preview is not None and run.preview.due(tally.probe, tally.seconds):
+                    left = None if tokens is None else tokens - tally.charged
+                    done = tally.probe, tally.generated, tally.seconds
+                    await run.preview.consider(run, record.header.phase, [*waiting.values()], *done, left)
                 if tally.failed_in_a_row == GIVE_UP_AFTER:
                     which = f"{GIVE_UP_AFTER} searches one after the other"
                     raise failure(record.header.phase, which, record)
@@ -275,6 +290,18 @@ class Tally:
         self.taken: dict[str, int] = {}
         self.charged = 0
         self.failed_in_a_row = 0
+        self.probe = Probe()
+
+    @property
+    def seconds(self) -> float:
+        """How long the phase has run since its last start."""
+        return time.monotonic() - self.started
+
+    @property
+    def generated(self) -> int:
+        """The tokens since the last start, also those of searches that run, where the engine counts them."""
+        name = "policy.generated_tokens"
+        return int(max(self.tokens, self.workers.stats().get(name, 0) - self.before.get(name, 0)))
 
     @property
     def progress(self) -> int:
@@ -289,6 +316,7 @@ class Tally:
     def add(self, record: SearchRecord) -> None:
         self.done += 1
         self.tokens += record.result.cost.generated
+        self.probe.add(record)
         self.take({record.header.id: charge(record)})
         self.failed_in_a_row = self.failed_in_a_row + 1 if record.result.reason == "failed" else 0
         if record.result.correct is not None:

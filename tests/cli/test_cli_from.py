@@ -62,3 +62,18 @@ def test_a_run_without_models_that_another_process_writes_is_only_read(own_store
     assert 0.5 < ranked["low"] < ranked["auc"] < ranked["high"] <= 1
     assert "shown, but not stored" in done.errors
     assert state(own_store) == before
+
+
+def test_one_budget_for_all_problems(own_store: Path) -> None:
+    asked = ("eval", "small", "--root", own_store, "--budget", 8, "--limit", 6, "--budget-shared")
+    found = restmcts(*asked, "--method", "self-consistency", "--json").json()
+    rows = found["shared"]["rows"]
+    assert [row["method"] for row in rows] == [
+        "self-consistency, shared budget", "self-consistency, value vote, shared budget",
+    ]  # fmt: skip
+    assert all(0 < row["policy_tokens"] <= row["budget"] == 8 for row in rows)
+    assert found["shared"]["trees"] == 12 and found["shared"]["failed"] == 0
+    anew = ("eval", "--root", own_store, "--from", f"small/{found['shared']['phase']}-validate")
+    table = restmcts(*anew, "--budget-shared", "--budget", 8).output
+    assert "points gained" in table and "self-consistency, value vote, shared budget" in table
+    assert check(own_store) == []

@@ -52,11 +52,11 @@ async def _asked(question: str) -> bool:
     sys.stderr.write(question)
     sys.stderr.flush()
     loop = asyncio.get_running_loop()
-    typed: asyncio.Future[None] = loop.create_future()
+    typed = asyncio.Event()
     # No thread waits for the line: it would outlive a run that Ctrl-C ends.
-    loop.add_reader(sys.stdin.fileno(), lambda: typed.done() or typed.set_result(None))
+    loop.add_reader(sys.stdin.fileno(), typed.set)
     try:
-        await typed
+        await typed.wait()
     finally:
         loop.remove_reader(sys.stdin.fileno())
     line = sys.stdin.readline()

@@ -60,7 +60,7 @@ def print_shared(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
 def _shared_cells(row: Mapping[str, Any]) -> list[object]:
     gain, low, high = (row.get(f"against_fixed.{name}", nan) for name in ("difference", "low", "high"))
     return [
-        row["method"],
+        row["method"].removesuffix(", shared budget"),
         row["budget"],
         f"{row['accuracy']:.1%}",
         f"{row['fixed_accuracy']:.1%}",

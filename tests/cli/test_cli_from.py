@@ -74,6 +74,7 @@ def test_one_budget_for_all_problems(own_store: Path) -> None:
     assert all(0 < row["policy_tokens"] <= row["budget"] == 8 for row in rows)
     assert found["shared"]["trees"] == 12 and found["shared"]["failed"] == 0
     anew = ("eval", "--root", own_store, "--from", f"small/{found['shared']['phase']}-validate")
-    table = restmcts(*anew, "--budget-shared", "--budget", 8).output
-    assert "points gained" in table and "self-consistency, value vote, shared budget" in table
+    (stored,) = restmcts(*anew, "--budget-shared", "--budget", 8, "--json").json()
+    assert [row["method"] for row in stored["rows"]] == [row["method"] for row in rows]
+    assert all(len(row["thresholds"]) == 2 and row["policy_tokens"] <= 8 for row in stored["rows"])
     assert check(own_store) == []

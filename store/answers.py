@@ -43,11 +43,13 @@ class AnswerRule:
         reads: the values that the rule reads: ``nothing``, those of finished nodes (``leaf``), or those of
             all nodes from the root to a finished one (``path``).
         fitted: whether the answer, not its confidence alone, depends on the constants.
+        sure: whether the rule says how sure it is of its answer.
     """
 
     run: Callable[[Tree, AnswerConstants], Answer | None]
     reads: Literal["nothing", "leaf", "path"]
     fitted: bool = False
+    sure: bool = False
 
 
 def _answered(tree: Tree) -> list[Node]:
@@ -63,14 +65,26 @@ def _best(tree: Tree, key: Callable[[Node], float]) -> Answer | None:
     return Answer(best.answer, best.id)
 
 
+UNSEEN = 0.5
+"""What speaks for answers that were not sampled, in votes: one vote alone is no proof."""
+
+
 def _vote(
     tree: Tree,
     weight: Callable[[Node], float],
     rule: str,
     constants: AnswerConstants,
-    whole: float | None = None,
+    votes: float | None = None,
 ) -> Answer | None:
-    """The answer with the largest sum of weights; its share of ``whole`` is the confidence (None: of all)."""
+    """The answer with the largest sum of weights.
+
+    Its confidence is its share of all votes and of half a vote for what was not sampled, so that it grows
+    with the number of votes that agree.
+
+    Args:
+        votes: how many votes a weight of 1 is; None: weights are probabilities, and their sum is the
+            confidence.
+    """
     totals: dict[str, float] = defaultdict(float)
     heaviest: dict[str, tuple[float, int]] = {}
     for node in _answered(tree):
@@ -82,9 +96,15 @@ def _vote(
     if not totals:
         return None
     answer = max(totals, key=totals.__getitem__)
-    whole = whole or sum(totals.values())
-    confidence = min(1.0, totals[answer] / whole) if whole else 0.0
-    return Answer(answer, heaviest[answer][1], constants.calibrated(rule, confidence))
+    confidence = totals[answer]
+    if votes is not None:
+        confidence = votes * totals[answer] / (votes * sum(totals.values()) + UNSEEN)
+    return Answer(answer, heaviest[answer][1], constants.calibrated(rule, min(1.0, confidence)))
+
+
+def _sampled(tree: Tree) -> float:
+    """How many samples ended with an answer."""
+    return float(sum(node.samples for node in _answered(tree)))
 
 
 def _score(node: Node) -> float:
@@ -134,18 +154,20 @@ def _log_probability(tree: Tree, node: Node) -> float:
 
 
 def majority(tree: Tree, constants: AnswerConstants) -> Answer | None:
-    """The answer that most samples gave (self-consistency); its confidence is their share."""
-    return _vote(tree, lambda node: node.samples, "majority", constants)
+    """The answer that most samples gave (self-consistency)."""
+    return _vote(tree, lambda node: node.samples, "majority", constants, votes=1.0)
 
 
 def value_vote(tree: Tree, constants: AnswerConstants) -> Answer | None:
     """The answer with the largest sum of V, each weighted by the share of samples that lead there.
 
-    For independent traces that is the sum of V over the traces that gave the answer. The confidence is the
-    share of the answer in the sum over all.
+    For independent traces that is the sum of V over the traces that gave the answer. In the confidence, a
+    solution of value V is V votes, so that one of small value convinces nobody.
     """
     shares = sample_shares(tree)
-    return _vote(tree, lambda node: shares[node.id] * node.value, "value-vote", constants)
+    return _vote(
+        tree, lambda node: shares[node.id] * node.value, "value-vote", constants, votes=_sampled(tree)
+    )
 
 
 def calibrated_vote(tree: Tree, constants: AnswerConstants) -> Answer | None:
@@ -156,6 +178,7 @@ def calibrated_vote(tree: Tree, constants: AnswerConstants) -> Answer | None:
         lambda node: shares[node.id] * max(0.0, at(constants.vote, node.value)),
         "calibrated-vote",
         constants,
+        votes=_sampled(tree),
     )
 
 
@@ -169,7 +192,7 @@ def posterior_vote(tree: Tree, constants: AnswerConstants) -> Answer | None:
 
 def vote_by_chances(tree: Tree, chances: Sequence[float], constants: AnswerConstants) -> Answer | None:
     """What :func:`posterior_vote` answers, from the chances of the nodes that are right."""
-    return _vote(tree, lambda node: chances[node.id], "posterior-vote", constants, whole=1.0)
+    return _vote(tree, lambda node: chances[node.id], "posterior-vote", constants)
 
 
 def sample_shares(tree: Tree) -> list[float]:
@@ -193,9 +216,18 @@ RULES: dict[str, AnswerRule] = {
     "best-minimum": AnswerRule(best_minimum, "path"),
     "best-product": AnswerRule(best_product, "path"),
     "best-likelihood": AnswerRule(best_likelihood, "nothing"),
-    "majority": AnswerRule(majority, "nothing"),
-    "value-vote": AnswerRule(value_vote, "leaf"),
-    "calibrated-vote": AnswerRule(calibrated_vote, "leaf", fitted=True),
-    "posterior-vote": AnswerRule(posterior_vote, "path", fitted=True),
+    "majority": AnswerRule(majority, "nothing", sure=True),
+    "value-vote": AnswerRule(value_vote, "leaf", sure=True),
+    "calibrated-vote": AnswerRule(calibrated_vote, "leaf", fitted=True, sure=True),
+    "posterior-vote": AnswerRule(posterior_vote, "path", fitted=True, sure=True),
 }
 """The rules by the name that a :class:`store.events.Header` gives them."""
+
+SURE = tuple(name for name, rule in RULES.items() if rule.sure)
+"""The rules that say how sure they are."""
+
+
+def sure_answer(tree: Tree, rule: str, constants: AnswerConstants) -> tuple[str | None, float]:
+    """The answer of one of the rules ``SURE`` and its confidence; 0 where there is none."""
+    found = RULES[rule].run(tree, constants)
+    return (None, 0.0) if found is None else (found.text, found.confidence or 0.0)

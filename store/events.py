@@ -16,9 +16,9 @@ FORMAT = 1
 StopReason = Literal["answered", "gate", "rounds", "samples", "budget", "exhausted", "failed"]
 """Why a search ended.
 
-``answered``: the method ran to its end; ``gate``: a node reached the stop threshold; ``rounds`` and
-``samples``: the limit of the method; ``budget``: the token budget; ``exhausted``: nothing left to
-expand; ``failed``: an engine refused (the message is in the event).
+``answered``: the method ran to its end; ``gate``: a node, or the confidence of the answer, reached the
+stop threshold; ``rounds`` and ``samples``: the limit of the method; ``budget``: the token budget;
+``exhausted``: nothing left to expand; ``failed``: an engine refused (the message is in the event).
 """
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import orjson
@@ -34,8 +35,13 @@ WIDE = 110
 """Columns of a terminal from which on the progress has a bar and the time so far."""
 
 
-def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A table on standard output; columns after the first are right-aligned where they hold numbers."""
+def print_table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, aside: bool = False
+) -> None:
+    """A table on standard output; columns after the first are right-aligned where they hold numbers.
+
+    ``aside``: it is no result, and goes to standard error.
+    """
     table = Table(title=Text(visible(title)), title_justify="left")
     for number, column in enumerate(columns):
         numeric = all(isinstance(row[number], int | float) or _figure(row[number]) for row in rows)
@@ -44,9 +50,9 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
         )
     for row in rows:
         table.add_row(*(Text(visible(cell)) for cell in row))
-    console = Console()
+    console = Console(stderr=aside)
     if not console.is_terminal:
-        console = Console(width=150)
+        console = Console(width=150, stderr=aside)
     console.print(table)
 
 
@@ -150,6 +156,15 @@ class TerminalProgress:
         self._clear()
         self._bars.console.print(Text(harmless(f"{phase:<22} {summarized(summary)}")))
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leave the terminal to others for a while."""
+        self._bars.stop()
+        try:
+            yield
+        finally:
+            self._bars.start()
+
     def note(self, text: str) -> None:
         self._bars.console.print(Text(harmless(f"note: {text}"), style="yellow"))
 
@@ -192,6 +207,10 @@ class LineProgress:
 
     def finish(self, phase: str, summary: Mapping[str, Any]) -> None:
         complain(f"{phase:<22} {summarized(summary)}")
+
+    def paused(self) -> AbstractContextManager[None]:
+        """Leave the terminal to others for a while."""
+        return nullcontext()
 
     def note(self, text: str) -> None:
         note(text)

@@ -58,5 +58,9 @@ Plugins = Annotated[
     typer.Option("--plugin", help="A Python file with entries of its own; repeat for more."),
 ]
 
+Yes = Annotated[
+    bool, typer.Option("--yes", help="Do not ask before work that is expected to take more than ten minutes.")
+]
+
 MOST_SEED = 2**63 - 1
 """The largest seed: recipes and the index hold 64 bits with a sign."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from restmcts.cli.console import open_progress
+from restmcts.cli.question import Question
 from restmcts.engines.examination import examine
 from restmcts.engines.registry import ENGINES
 from restmcts.errors import InputError
@@ -17,6 +18,7 @@ from restmcts.loops.registry import LOOPS
 from restmcts.loops.results import Evaluated
 from restmcts.loops.run import Run
 from restmcts.loops.stored.overridden import stale
+from restmcts.loops.work.forecast import Preview
 from restmcts.problems.registry import load_splits, problem_files
 from restmcts.problems.splits import Splits
 from restmcts.recipe import Recipe
@@ -41,6 +43,8 @@ def open_run(
     retry_failed: bool = False,
     extendable: bool = False,
     shared: Mapping[str, RunLayout] | None = None,
+    yes: bool | None = None,
+    whole_loop: bool = False,
 ) -> Iterator[Run]:
     """A run that is new or goes on.
 
@@ -52,6 +56,8 @@ def open_run(
         retry_failed: run failed searches of phases that are done again.
         extendable: the recipe may take more test problems than the run was started with.
         shared: phases that other runs have done just as this one would, by name.
+        yes: long work need not be asked for; None: and it is not told either.
+        whole_loop: all phases that the recipe plans are made.
 
     Raises:
         InputError: the run was started with another recipe or with other problems, or a model folder is
@@ -73,7 +79,8 @@ def open_run(
         said = stale(run, writer.phases(), writer.overrides)
         if said is not None:
             progress.note(said)
-        yield Run(recipe, writer, problems, grader, progress, uses or {}, retry_failed, shared or {})
+        preview = None if yes is None else Preview(Question(progress, yes), whole_loop)
+        yield Run(recipe, writer, problems, grader, progress, uses or {}, retry_failed, shared or {}, preview)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +99,9 @@ def run_loop(
     *,
     retry_failed: bool = False,
     shared: Mapping[str, RunLayout] | None = None,
+    yes: bool | None = None,
 ) -> LoopOutcome:
-    """Run the loop that a recipe names as the run ``name``, or go on with it.
+    """Run the loop that a recipe names as the run ``name``, or go on with it; ``yes`` as in :func:`open_run`.
 
     Raises:
         InputError: the recipe, a model or the problems do not fit the loop; and see :func:`open_run`.
@@ -108,7 +116,16 @@ def run_loop(
     uses = {LOOPS.plural: LOOPS.origins([recipe.loop])}
     files = [*problem_files(recipe.problems), *map(Path, recipe.plugins)]
     with open_run(
-        root, name, recipe, splits, uses=uses, files=files, retry_failed=retry_failed, shared=shared
+        root,
+        name,
+        recipe,
+        splits,
+        uses=uses,
+        files=files,
+        retry_failed=retry_failed,
+        shared=shared,
+        yes=yes,
+        whole_loop=True,
     ) as run:
         closing = loop.run(run, own)
         run.writer.finish_run()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from math import nan
+from typing import Any
 
 from restmcts.cli.console import print_table
 from restmcts.cli.text import visible
@@ -19,6 +21,19 @@ COLUMNS = (
     "policy tokens",
     "value tokens",
     "FLOPs",
+)
+
+SHARED = (
+    "method",
+    "mean budget",
+    "accuracy",
+    "with fixed budgets",
+    "points gained (95 %)",
+    "problems",
+    "tokens",
+    "fixed tokens",
+    "threshold",
+    "cap",
 )
 
 
@@ -38,6 +53,27 @@ def plain_markdown(text: object, limit: int = 200) -> str:
 def print_evaluations(title: str, rows: Sequence[Evaluation]) -> None:
     """Accuracy by iteration, method and budget, with intervals and what a problem took."""
     print_table(title, COLUMNS, [_cells(row) for row in rows])
+
+
+def print_shared(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """One budget for a set of problems beside the same budget for every problem, in points of accuracy."""
+    print_table(title, SHARED, [_shared_cells(row) for row in rows])
+
+
+def _shared_cells(row: Mapping[str, Any]) -> list[object]:
+    gain, low, high = (row.get(f"against_fixed.{name}", nan) for name in ("difference", "low", "high"))
+    return [
+        row["method"].removesuffix(", shared budget"),
+        row["budget"],
+        f"{row['accuracy']:.1%}",
+        f"{row['fixed_accuracy']:.1%}",
+        f"{100 * gain:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})",
+        row["problems"],
+        f"{row['policy_tokens']:.1f}",
+        f"{row['fixed_policy_tokens']:.1f}",
+        ", ".join(f"{threshold:.3g}" for threshold in row["thresholds"]),
+        ", ".join(map(str, row["caps"])),
+    ]
 
 
 def _cells(row: Evaluation) -> list[object]:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from math import log
 
 from store.answer_constants import DEFAULTS, AnswerConstants, Curve, Probabilities, StepValues, at
-from store.answers import RULES
+from store.answers import RULES, SURE
 from store.events import Expanded, Extended, SearchRecord, Verified
 from store.posterior import LEAST_LEFT, log_odds, step_probabilities, step_value
 from store.tree import Node, Tree
@@ -45,9 +45,6 @@ SURE = 0.99
 
 PRIOR_WIDTH = 1.0
 """The width of the normal prior of each weight around its default, for where the data say nothing."""
-
-CONFIDENT = ("majority", "value-vote", "calibrated-vote", "posterior-vote")
-"""The rules that give a confidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +267,7 @@ def _answers(
     trees: Iterable[KnownTree], constants: AnswerConstants
 ) -> dict[str, list[tuple[str, float, bool]]]:
     """By rule the problem, the confidence and the verdict of each answer that trees had at some moment."""
-    found: dict[str, list[tuple[str, float, bool]]] = {rule: [] for rule in CONFIDENT}
+    found: dict[str, list[tuple[str, float, bool]]] = {rule: [] for rule in SURE}
     for known in trees:
         verdicts = _verdicts(known.record)
         for tree in moments(known):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 
 from restmcts.errors import InputError
@@ -14,12 +15,22 @@ from restmcts.loops.run import Run
 from restmcts.loops.stored.models import models_of
 from restmcts.loops.work.evaluating import evaluate, without_value
 from restmcts.loops.work.searching import run_tasks, search_tasks
+from restmcts.loops.work.sharing import (
+    check_validation,
+    fixed_budget,
+    gates,
+    largest_cap,
+    search_validation,
+    share,
+    sharings,
+)
 from restmcts.problems.splits import Splits
 from restmcts.recipe import Recipe
 from restmcts.search.choice import EvaluatedMethod
 from restmcts.search.registry import METHODS, needs_value
 from restmcts.search.settings import Limits
 from restmcts.workers.local import Models
+from store.answers import SURE
 
 
 def check_value(recipe: Recipe, splits: Splits) -> None:
@@ -116,6 +127,53 @@ def compare_methods(run: Run, wanted: Comparison) -> Evaluated:
         compared += repr(added)
     searches = len(methods) * len(run.problems.test)
     return run.phase(_name(run, compared), "evaluate", number, Evaluated, work, searches=searches)
+
+
+def share_budget(run: Run, wanted: Comparison) -> tuple[Evaluated, Evaluated]:
+    """Compare methods at fixed budgets, and with one budget for all test problems that has the same mean.
+
+    The budgets of ``wanted`` are the means, in generated tokens a problem. Thresholds and caps are chosen on
+    validation problems.
+
+    Returns:
+        The evaluation at the fixed budgets, and that with the shared budget.
+
+    Raises:
+        InputError: as :func:`compare_methods`; or no method says how sure it is, or there are no validation
+            problems.
+    """
+    number, policy, value = models_of(run, wanted.iteration)
+    models = Models(policy, value)
+    given = wanted.methods if value else [without_value(method) for method in wanted.methods]
+    methods = [method for method in given if set(SURE) & set(read_by(method))]
+    unsure = [method.method for method in given if method not in methods]
+    if unsure and methods:
+        run.progress.note(f"--budget-shared: {', '.join(unsure)} left out: their answers are no votes")
+    means = sorted(set(wanted.budgets))
+    shared = sharings(methods, means)
+    problems = check_validation(run)
+    fixed = compare_methods(run, Comparison(methods, means, number, wanted.limits))
+    compared = repr(
+        ([method.model_dump_json() for method in methods], means, number, run.problems.test, problems)
+    )
+    name = f"shared-{blake2b(compared.encode(), digest_size=8).hexdigest()}"
+
+    def validate(phase: str) -> Searched:
+        return search_validation(run, phase, models, methods, problems, largest_cap(means))
+
+    searched = run.phase(f"{name}-validate", "evaluate", number, Searched, validate)
+
+    def work(phase: str) -> Evaluated:
+        chosen = gates(run, searched.phase, shared, len(methods))
+        alike = partial(fixed_budget, run, fixed.phase, len(methods))
+        return share(run, phase, number, models, shared, chosen, alike)
+
+    return fixed, run.phase(name, "evaluate", number, Evaluated, work)
+
+
+def read_by(method: EvaluatedMethod) -> list[str]:
+    """The answer rules by which the trees of a method are read."""
+    return list(method.answers) or [method.build().answer_by]
 
 
 def _name(run: Run, compared: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from restmcts.aggregations import Aggregation
 from restmcts.engines.adapters import base_folder, is_adapter, name_base, read_adapter
@@ -30,6 +30,9 @@ from store.records import PolicySample, PreferenceSample, ValueSample
 from store.sharing import take_over_phase
 from store.writer import RunWriter
 
+if TYPE_CHECKING:
+    from restmcts.loops.work.forecast import Preview
+
 BOOTSTRAP = "0.search"
 """The phase of the unguided trees of the base policy."""
 
@@ -49,7 +52,7 @@ class Run:
     ``uses`` names the distributions that the run as a whole comes from, such as that of its loop, by kind and
     name; every phase notes them. ``retry_failed``: failed searches of phases that are done are run again, as
     long as nothing was learned from these phases. ``shared``: phases that other runs have done just as this
-    one would, by name; they are taken over.
+    one would, by name; they are taken over. ``preview``: asks before long work; None: nobody asks.
     """
 
     recipe: Recipe
@@ -60,6 +63,7 @@ class Run:
     uses: Mapping[str, dict[str, str]] = field(default_factory=dict)
     retry_failed: bool = False
     shared: Mapping[str, RunLayout] = field(default_factory=dict)
+    preview: Preview | None = None
 
     @property
     def data_set(self) -> DataSet:

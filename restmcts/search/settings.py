@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from restmcts.settings import Settings
 from store.answer_constants import (
@@ -17,7 +17,7 @@ from store.answer_constants import (
     from_row,
     to_row,
 )
-from store.answers import RULES
+from store.answers import RULES, SURE
 
 
 def _known(rule: str) -> str:
@@ -154,6 +154,26 @@ class Method(Settings):
         ),
     )
 
+    confidence_gate: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description=(
+            "end the search when it is as sure of its answer as this, for the answer rules"
+            f" {' and '.join(f'`{rule}`' for rule in SURE)}; none: never. `restmcts eval --budget-shared`"
+            " chooses it on validation problems"
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _is_sure_of_something(self) -> Self:
+        if self.confidence_gate is not None and self.answer_by not in SURE:
+            raise ValueError(
+                f"confidence_gate: {self.answer_by!r} does not say how sure it is; answer_by can be"
+                f" {' or '.join(SURE)}"
+            )
+        return self
+
     def answer_constants(self, known: AnswerConstants = DEFAULTS) -> AnswerConstants:
         """The constants of the answer rules; ``known`` are those for what is left out."""
         return known if self.constants is None else self.constants.over(known)
@@ -166,7 +186,8 @@ class Method(Settings):
     @property
     def uses_constants(self) -> bool:
         """Whether the search or its answers depend on the constants of the answer rules."""
-        return any(RULES[rule].fitted for rule in (self.answer_by, *self.read_by))
+        fitted = any(RULES[rule].fitted for rule in (self.answer_by, *self.read_by))
+        return fitted or self.confidence_gate is not None
 
     @property
     def endless(self) -> bool:

@@ -21,7 +21,7 @@ from restmcts.problems.problem import Problem
 from restmcts.prompts import with_examples
 from restmcts.search.running.driver import failed_search, run_searches, verified
 from restmcts.search.running.task import Engines, SearchTask
-from store.events import SearchRecord
+from store.events import Header, SearchRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,10 @@ class LocalWorkers:
                     )
                     found.setdefault(problem.id, text)
         return found
+
+    def header(self, task: SearchTask) -> Header:
+        """What the record of a search would begin with."""
+        return task.with_constants(self._engines).header(self._engines)
 
     def failed(self, task: SearchTask, message: str) -> SearchRecord:
         """The verified record of a search that fails before it begins."""

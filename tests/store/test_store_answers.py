@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from store.answer_constants import DEFAULTS, AnswerConstants
-from store.answers import RULES, Answer, sample_shares
+from store.answers import RULES, UNSEEN, Answer, sample_shares, sure_answer
 from store.events import BackedUp, Critiqued, Event, Expanded, Extended, SearchRecord, Step, Valued
 from store.tree import Tree, fold
 from tests.store.strategies import live_searches
@@ -167,13 +167,21 @@ def test_a_finished_root_has_no_step_that_could_be_good(rule: str) -> None:
     assert answered(rule, fold([Critiqued(0, True, "root")])) == ("root", 0)
 
 
-def test_a_vote_is_as_sure_as_the_share_of_its_winner() -> None:
-    assert RULES["majority"].run(TREE, DEFAULTS) == Answer("c", 8, 5 / 8)
+def traces(*answers: str, values: tuple[float, ...] = ()) -> Tree:
+    """A tree with a trace for each of the answers."""
+    events: list[Event] = []
+    for number, answer in enumerate(answers, start=1):
+        events += [Extended(0, (Step(str(number)),)), Critiqued(number, True, answer)]
+    return fold([*events, Valued(tuple(range(1, len(values) + 1)), values)])
+
+
+def test_a_vote_is_as_sure_as_the_share_of_its_winner_of_one_half_vote_more() -> None:
+    assert RULES["majority"].run(TREE, DEFAULTS) == Answer("c", 8, 5 / 8.5)
     found = RULES["value-vote"].run(TREE, DEFAULTS)
     assert (
         found is not None
     )  # V of a: .2 + .3, of b: .9, of c: 5 samples of .1; each by its share of 17 samples
-    assert found.confidence == pytest.approx(0.9 / (0.5 + 0.9 + 0.5))
+    assert found.confidence == pytest.approx(0.9 / (0.5 + 0.9 + 0.5 + UNSEEN))
     assert RULES["best-last"].run(TREE, DEFAULTS) == Answer("a", 2)
 
 
@@ -183,14 +191,30 @@ def test_a_calibrated_vote_weighs_by_the_fitted_curve() -> None:
     constants = AnswerConstants(vote=((0.5, 0.1), (0.7, 0.2), (0.8, 1.0)))
     found = RULES["calibrated-vote"].run(tree, constants)
     assert found is not None and (found.text, found.node) == ("b", 3)
-    assert found.confidence == pytest.approx(1.0 / 1.3)  # a: twice .15
+    assert found.confidence == pytest.approx(1.0 / (1.3 + UNSEEN))  # a: twice .15
     assert answered("value-vote", tree, constants) == ("a", 1)
 
 
 def test_a_confidence_is_mapped_to_a_probability() -> None:
     constants = AnswerConstants(confidence={"majority": ((0.5, 0.4), (0.75, 0.8))})
     found = RULES["majority"].run(TREE, constants)
-    assert found is not None and found.confidence == pytest.approx(0.6)
+    assert found is not None and found.confidence == pytest.approx(0.4 + 0.4 * (5 / 8.5 - 0.5) / 0.25)
+
+
+def test_confidence_grows_with_votes_that_agree() -> None:
+    votes = [traces("1"), traces("1", "1"), traces("1", "1", "2"), traces("1", "1", "1", "2")]
+    assert [sure_answer(tree, "majority", DEFAULTS)[1] for tree in votes] == [
+        1 / 1.5, 2 / 2.5, 2 / 3.5, 3 / 4.5,
+    ]  # fmt: skip
+    assert sure_answer(fold([]), "majority", DEFAULTS) == (None, 0.0)
+
+
+def test_a_solution_of_small_value_convinces_nobody() -> None:
+    poor, good = (traces("1", values=(value,)) for value in (0.1, 0.9))
+    assert sure_answer(poor, "value-vote", DEFAULTS)[1] == pytest.approx(0.1 / (0.1 + UNSEEN))
+    assert sure_answer(good, "value-vote", DEFAULTS)[1] == pytest.approx(0.9 / (0.9 + UNSEEN))
+    mixed = traces("2", "1", "1", values=(0.8, 0.3, 0.6))
+    assert sure_answer(mixed, "value-vote", DEFAULTS)[1] == pytest.approx(0.9 / (1.7 + UNSEEN))
 
 
 def test_a_vote_of_no_weight_has_no_confidence() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from restmcts.cli.options import ROOT, AsJson, Data, Limit, Override, RetryFailed, Root
+from restmcts.cli.options import ROOT, AsJson, Data, Limit, Override, RetryFailed, Root, Yes
 
 if TYPE_CHECKING:
     from restmcts.recipe import Recipe
@@ -61,7 +62,40 @@ def evaluate(
         typer.Option("--api-key-variable", help="Likewise the variable of its key, if it has another one."),
     ] = None,
     limit: Limit = None,
+    budget_shared: Annotated[
+        bool,
+        typer.Option(
+            "--budget-shared",
+            help="Budgets are means: stop problems where the answer is sure, and spend the rest on others.",
+        ),
+    ] = False,
+    validation: Annotated[
+        Path | None,
+        typer.Option("--validation", help="With --budget-shared: validation problems [default: the run's]."),
+    ] = None,
+    from_trees: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--from",
+            metavar="RUN[/PHASE]",
+            help="Answer stored trees anew, without a model: those of a run's evaluations, or of a phase.",
+        ),
+    ] = None,
+    answer: Annotated[
+        list[str] | None,
+        typer.Option("--answer", help="With --from: an answer rule; repeat for more [default: all]."),
+    ] = None,
+    grader: Annotated[
+        str | None, typer.Option("--grader", help="With --from: find and grade the answers by this grader.")
+    ] = None,
+    labels: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--labels", help="With --from: a label rule to compare with the run's; repeat for more."
+        ),
+    ] = None,
     retry_failed: RetryFailed = False,
+    yes: Yes = False,
     root: Root = ROOT,
     override: Override = None,
     as_json: AsJson = False,
@@ -80,24 +114,52 @@ def evaluate(
     the address, and a file outside of the store is read only if the run has noted its content, or if
     --problems or --data names it.
 
+    With --budget-shared a problem is stopped when its answer is sure enough, and at a cap otherwise, both
+    chosen on validation problems. All problems together take --budget tokens a problem, never more, beside
+    the same budget for every problem. It takes methods whose answers are votes.
+
     Settings of a method are overridden by -o METHOD.KEY=VALUE, for example -o mcts.rounds=20; with --policy
     also those of a recipe, for example -o models.engine=openai, and with --data those of the data set, for
     example -o problems.shots=4. -o plugins=FILE runs a Python file, whose methods can then be named.
+
+    With --from nothing is searched: stored trees are answered by other rules, cut at other budgets (at most
+    the one that they were searched with), graded by another --grader, or answered with other constants,
+    -o constants.KEY=VALUE. The rows become a phase from-… of the run, if it can be written. With
+    --budget-shared the thresholds for one half of the problems are chosen on the other half.
     """
+    if from_trees:
+        named = (run, policy, value, iteration, method, base_url, api_key_variable, limit)
+        _from_trees(
+            from_trees,
+            named,
+            answer,
+            budget,
+            grader,
+            labels,
+            problems,
+            budget_shared,
+            root,
+            override,
+            as_json,
+        )
+        return
     from restmcts.cli.console import print_json
     from restmcts.cli.endings import end
     from restmcts.cli.received import Word, check_files, check_server
     from restmcts.cli.session import open_run
-    from restmcts.cli.tables import print_evaluations
+    from restmcts.cli.tables import print_evaluations, print_shared
     from restmcts.errors import InputError
-    from restmcts.loops.commands import Comparison, compare_methods
+    from restmcts.loops.commands import Comparison, compare_methods, share_budget
     from restmcts.loops.results import to_summary
+    from restmcts.problems.jsonl import load_problems
     from restmcts.problems.registry import problem_files
     from restmcts.recipe import nested_overrides, plugin_files
     from restmcts.search.settings import Limits
     from restmcts.settings import checked
     from store.run_files import read_evaluations
 
+    if answer or grader or labels:
+        raise InputError("--answer, --grader and --labels look at stored trees: name them with --from")
     if (run is None) == (policy is None):
         raise InputError("name either a run or a --policy folder to evaluate")
     if problems is not None and data is not None:
@@ -113,20 +175,71 @@ def evaluate(
     given = {"value": limit_value, "calls": limit_calls, "flops": limit_flops, "seconds": limit_seconds}
     limits = checked(Limits, recipe.evaluation.limits.given | _given(given), "--limit")
     sets = _problems(recipe, problems, limit)
+    if validation is not None:
+        sets = replace(sets, validation=load_problems(validation.expanduser()))
     files = problem_files(recipe.problems) if problems is None else []
     files += plugin_files(nested_overrides(of_recipe))
-    with open_run(root, name, recipe, sets, config=config, files=files, retry_failed=retry_failed) as opened:
+    with open_run(
+        root, name, recipe, sets, config=config, files=files, retry_failed=retry_failed, yes=yes
+    ) as opened:
         # Comparing the models of a run that has come to its end does not reopen it.
         done = run is None or opened.writer.is_finished
-        evaluated = compare_methods(opened, Comparison(methods, budgets, iteration, limits))
+        wanted = Comparison(methods, budgets, iteration, limits)
+        shared = None
+        if budget_shared:
+            evaluated, shared = share_budget(opened, wanted)
+        else:
+            evaluated = compare_methods(opened, wanted)
         if done:
             opened.writer.finish_run()
         rows = [row for row in read_evaluations(opened.writer.layout) if row.phase == evaluated.phase]
     if as_json:
-        print_json({"run": name, "phase": evaluated.phase, **to_summary(evaluated)})
+        more = {} if shared is None else {"shared": {"phase": shared.phase, **to_summary(shared)}}
+        print_json({"run": name, "phase": evaluated.phase, **to_summary(evaluated), **more})
     else:
         print_evaluations(f"{name}, {evaluated.phase}", rows)
-    end(evaluated.failed)
+        if shared is not None:
+            print_shared(f"{name}, {shared.phase}: one budget for all problems", shared.rows)
+    end(evaluated.failed + (0 if shared is None else shared.failed))
+
+
+def _from_trees(
+    names: list[str],
+    others: tuple[object, ...],
+    answers: list[str] | None,
+    budgets: list[int] | None,
+    grader: str | None,
+    labels: list[str] | None,
+    problems: Path | None,
+    budget_shared: bool,
+    root: Path,
+    overrides: list[str] | None,
+    as_json: bool,
+) -> None:
+    from restmcts.cli.anew import show_anew
+    from restmcts.errors import InputError
+    from restmcts.labels import LABEL_RULES
+    from restmcts.loops.stored.anew import Anew
+    from restmcts.recipe import nested_overrides
+    from store.answers import RULES
+
+    if any(other is not None for other in others):
+        raise InputError(
+            "--from searches nothing: leave out the run, models, methods, --iteration and --limit"
+        )
+    tables = nested_overrides(overrides or [])
+    constants = tables.pop("constants", {})
+    if tables or not isinstance(constants, dict):
+        raise InputError(
+            f"--from: -o {next(iter(tables), 'constants')}: only constants.KEY=VALUE can be changed"
+        )
+    for rule in answers or []:
+        if rule not in RULES:
+            raise InputError(f"--answer {rule!r}: unknown answer rule: choose from {', '.join(RULES)}")
+    for rule in labels or []:
+        LABEL_RULES.get(rule, "--labels")
+    wanted = Anew(list(dict.fromkeys(answers or [])), budgets or [], constants, grader)
+    show_anew(root, names, wanted, labels or [], problems, as_json, shared=budget_shared)
 
 
 def _recipe(
@@ -213,8 +326,6 @@ def _methods(names: list[str], overrides: list[str]) -> list[EvaluatedMethod]:
 
 
 def _problems(recipe: Recipe, problems: Path | None, limit: int | None) -> Any:
-    from dataclasses import replace
-
     from restmcts.problems.jsonl import load_problems
     from restmcts.problems.registry import load_splits
     from restmcts.problems.splits import Splits

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from restmcts.cli.options import ROOT, AsJson, Override, RetryFailed, Root
+from restmcts.cli.options import ROOT, AsJson, Override, RetryFailed, Root, Yes
 
 if TYPE_CHECKING:
     from restmcts.recipe import Recipe
@@ -22,6 +22,7 @@ def iterate(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan and what is missing; nothing is started.")
     ] = False,
+    yes: Yes = False,
     override: Override = None,
     as_json: AsJson = False,
 ) -> None:
@@ -47,7 +48,7 @@ def iterate(
     if dry_run:
         _plan(root, name, settings, as_json)
         return
-    outcome = run_loop(root, name, settings, retry_failed=retry_failed)
+    outcome = run_loop(root, name, settings, retry_failed=retry_failed, yes=yes)
     if as_json:
         print_json({"run": name, **(to_summary(outcome.closing) if outcome.closing else {})})
     else:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from restmcts.cli.options import MOST_SEED, ROOT, AsJson, Data, Limit, Override, RetryFailed, Root
+from restmcts.cli.options import MOST_SEED, ROOT, AsJson, Data, Limit, Override, RetryFailed, Root, Yes
 
 if TYPE_CHECKING:
     from restmcts.loops.results import Searched
@@ -37,6 +37,7 @@ def search(
         str | None, typer.Option("--run", help="Name of the run [default: search-METHOD].")
     ] = None,
     retry_failed: RetryFailed = False,
+    yes: Yes = False,
     override: Override = None,
     as_json: AsJson = False,
 ) -> None:
@@ -73,7 +74,7 @@ def search(
     name = run or f"search-{method}"
     files = [*problem_files(recipe.problems), *map(Path, recipe.plugins)]
     with open_run(
-        root, name, recipe, sets, files=files, retry_failed=retry_failed, extendable=True
+        root, name, recipe, sets, files=files, retry_failed=retry_failed, extendable=True, yes=yes
     ) as opened:
         searched = search_problems(opened)
         opened.writer.finish_run()

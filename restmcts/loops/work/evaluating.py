@@ -13,6 +13,7 @@ from restmcts.evaluation.outcomes import Reading, RowOutcomes, outcomes
 from restmcts.loops.results import Evaluated
 from restmcts.loops.run import Run
 from restmcts.loops.stored.reading import asked, reading_of
+from restmcts.loops.work.reuse import take_over_searches
 from restmcts.loops.work.searching import run_tasks, search_tasks
 from restmcts.problems.problem import Problem
 from restmcts.search.choice import EvaluatedMethod
@@ -50,7 +51,8 @@ def evaluate(
             known. A method that takes one greedy trace has no budget.
         limits: further limits of a search; None: those of the recipe.
         label: what the rows are called instead of the method.
-        extendable: number the searches problem by problem, so that further problems may follow later.
+        extendable: number the searches problem by problem, so that further problems may follow later; take
+            over what other evaluations have searched already.
         ceilings: add rows that say how often any solution in a tree is right.
 
     Returns:
@@ -77,6 +79,7 @@ def evaluate(
             limits=run.recipe.evaluation.limits if limits is None else limits,
             first_number=first,
             stride=stride,
+            seeds_of="eval" if extendable else phase,
         )
         cuts: list[int | None] = [None] if one_trace else [*sorted(budgets)]
         read_off = dict(names)
@@ -85,6 +88,8 @@ def evaluate(
         read |= dict.fromkeys((task.number for task in new), Read(first, read_off, cuts))
         tasks += new
     with run.workers(models) as workers:
+        if extendable:
+            take_over_searches(run, phase, tasks, workers)
         searched = run_tasks(run, phase, tasks, workers)
     traces: dict[int | None, float | None] = {None: 1.0}
     traces.update(budgets.items())

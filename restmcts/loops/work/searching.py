@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from random import Random
 
@@ -15,6 +15,7 @@ from restmcts.grading.registry import GRADERS
 from restmcts.labels import any_correct
 from restmcts.loops.results import Searched
 from restmcts.loops.run import Run
+from restmcts.loops.work.forecast import Probe
 from restmcts.loops.work.waves import waves
 from restmcts.problems.problem import Problem
 from restmcts.search.choice import GenerationSettings
@@ -50,12 +51,15 @@ def search_tasks(
     first_number: int = 0,
     stride: int = 1,
     temperature: float | None = None,
+    seeds_of: str | None = None,
 ) -> list[SearchTask]:
     """One search a problem; its seed depends on the recipe's seed, the method and the problem alone.
 
     Args:
         budget: generated tokens of a search.
         limits: its further limits.
+        seeds_of: what seeds are made from besides; None: the name of the phase. Phases with the same one
+            search alike.
         first_number: the number of the first search.
         stride: how far the numbers of searches that follow each other are apart.
         temperature: the sampling temperature; None: the recipe's.
@@ -65,7 +69,7 @@ def search_tasks(
             problem=problem,
             method=method,
             settings=settings,
-            seed=run.seed(phase, method, problem.id),
+            seed=run.seed(seeds_of or phase, method, problem.id),
             budget=budget,
             phase=phase,
             number=first_number + stride * place,
@@ -109,14 +113,28 @@ def note_data(run: Run, phase: str, iteration: int) -> None:
         run.writer.add_metric(Metric("", phase, iteration, name, figure))
 
 
+Parts = Callable[[Sequence[SearchTask], Callable[[SearchTask], int]], Iterable[Sequence[SearchTask]]]
+"""Splits searches into parts, each of which ends before the next one begins.
+
+It gets the searches and a function that says what a search that has ended took (:func:`charge`). A search may
+come with another budget than it was given.
+"""
+
+
 def run_tasks(
-    run: Run, phase: str, tasks: Sequence[SearchTask], workers: LocalWorkers, tokens: int | None = None
+    run: Run,
+    phase: str,
+    tasks: Sequence[SearchTask],
+    workers: LocalWorkers,
+    tokens: int | None = None,
+    parts: Parts | None = None,
 ) -> Searched:
     """Run the searches that are not finished yet, grade and store each, and seal the file.
 
     Args:
         tokens: what the searches may generate together; as many of the first ones are run as it pays for
             (:func:`restmcts.loops.work.waves.waves`), each of which has a budget. None: all are run.
+        parts: splits the searches, instead of ``tokens``.
 
     Raises:
         PhaseError: every search failed, or ``GIVE_UP_AFTER`` one after the other did; when the phase is
@@ -135,14 +153,21 @@ def run_tasks(
             run.writer.add_tree(workers.failed(task, too_long[task.problem.id]))
     possible = [task for task in tasks if task.problem.id not in too_long]
     tally = Tally(len(run.writer.finished_trees(phase)), workers, by_tokens=tokens is not None)
-    if tokens is not None:
+    if tokens is not None or parts is not None:
         tally.take({record.header.id: charge(record) for record in run.writer.read_trees(phase)})
-    wanted = waves(possible, most_tokens(possible), tokens, lambda task: tally.taken[task.id])
+
+    def taken(task: SearchTask) -> int:
+        return tally.taken[task.id]
+
+    wanted = parts(possible, taken) if parts else waves(possible, most_tokens(possible), tokens, taken)
     waiting = ([task for task in wave if task.id not in finished] for wave in wanted)
+    new = {task.id: task for task in possible if task.id not in finished}
     try:
-        asyncio.run(_search(run, waiting, workers, tally))
+        asyncio.run(_search(run, waiting, workers, tally, new, tokens))
     finally:
         run.writer.sync_index()
+        if run.preview is not None:
+            run.preview.searched += tally.seconds
     if tokens is not None and tally.done == len(tasks):
         run.progress.note(f"{phase}: all {len(tasks)} problems are searched, and tokens may be left")
     run.writer.seal_trees(phase)
@@ -192,8 +217,14 @@ def charge(record: SearchRecord) -> int:
 
 
 async def _search(
-    run: Run, parts: Iterable[Sequence[SearchTask]], workers: LocalWorkers, tally: Tally
+    run: Run,
+    parts: Iterable[Sequence[SearchTask]],
+    workers: LocalWorkers,
+    tally: Tally,
+    waiting: dict[str, SearchTask],
+    tokens: int | None,
 ) -> None:
+    """Run the searches of all parts; ``waiting`` are all that may be run, within ``tokens``."""
     loop = asyncio.get_running_loop()
     synced = time.monotonic()
     indexing: asyncio.Future[list[str]] | None = None
@@ -202,7 +233,12 @@ async def _search(
             async for searched in searches:
                 record = stored(run, searched)
                 tally.add(record)
+                waiting.pop(record.header.id, None)
                 run.progress.update(tally.progress, tally.figures())
+                if run.preview is not None and run.preview.due(tally.probe, tally.seconds):
+                    left = None if tokens is None else tokens - tally.charged
+                    done = tally.probe, tally.generated, tally.seconds
+                    await run.preview.consider(run, record.header.phase, [*waiting.values()], *done, left)
                 if tally.failed_in_a_row == GIVE_UP_AFTER:
                     which = f"{GIVE_UP_AFTER} searches one after the other"
                     raise failure(record.header.phase, which, record)
@@ -258,6 +294,18 @@ class Tally:
         self.taken: dict[str, int] = {}
         self.charged = 0
         self.failed_in_a_row = 0
+        self.probe = Probe()
+
+    @property
+    def seconds(self) -> float:
+        """How long the phase has run since its last start."""
+        return time.monotonic() - self.started
+
+    @property
+    def generated(self) -> int:
+        """The tokens since the last start, also those of searches that run, where the engine counts them."""
+        name = "policy.generated_tokens"
+        return int(max(self.tokens, self.workers.stats().get(name, 0) - self.before.get(name, 0)))
 
     @property
     def progress(self) -> int:
@@ -272,6 +320,7 @@ class Tally:
     def add(self, record: SearchRecord) -> None:
         self.done += 1
         self.tokens += record.result.cost.generated
+        self.probe.add(record)
         self.take({record.header.id: charge(record)})
         self.failed_in_a_row = self.failed_in_a_row + 1 if record.result.reason == "failed" else 0
         if record.result.correct is not None:

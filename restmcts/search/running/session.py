@@ -50,6 +50,7 @@ from restmcts.search.running.ledger import BudgetSpentError, Kind, Ledger
 from restmcts.search.running.prefixes import Reader, prefix_steps
 from restmcts.search.running.revaluing import paid_before, value_again
 from restmcts.search.running.task import Engines, SearchTask
+from restmcts.search.sure import until_sure
 from restmcts.seeds import derive_seed
 from store.answers import RULES
 from store.events import FREE, Cost, SearchRecord, Step, Stopped
@@ -85,6 +86,8 @@ class Session:
         task = self.task
         if task.stored is None:
             moves = METHODS[task.method].run(self.recorder, task.settings, Random(self.seed))
+            if task.settings.confidence_gate is not None:
+                moves = until_sure(self.recorder, task.settings, moves)
         else:
             self.ledger.spent = paid_before(task)
             moves = value_again(self.recorder, task)

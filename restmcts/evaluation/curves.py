@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 from restmcts.errors import InputError
 from restmcts.evaluation.budgets import AXES, Axis
+from restmcts.evaluation.comparison.runs import Problem
 from restmcts.evaluation.flops import flops_axis
-from restmcts.evaluation.outcomes import Problem, Reading, outcomes
+from restmcts.evaluation.outcomes import Reading, outcomes
 from restmcts.evaluation.statistics import Interval
 from restmcts.evaluation.usage import Usage
 from store.events import SearchRecord

@@ -6,13 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from restmcts.evaluation.budgets import GENERATED, Axis, answers_at
+from restmcts.evaluation.comparison.runs import Problem
 from restmcts.evaluation.statistics import Interval, clustered_mean, wilson
 from restmcts.evaluation.subsets import outcomes_over_orders, traces_of
 from restmcts.evaluation.usage import ORDERS, OutcomeAt, Usage, mean_usage, usage_of
 from store.events import FREE, Cost, SearchRecord, Valued
-
-Problem = tuple[str, str]
-"""A problem by its name and its text: data sets made from a seed use the same names for other problems."""
 
 Row = tuple[str, str, float | None]
 """A row of an evaluation: the choice of a method, the answer rule, and the budget."""

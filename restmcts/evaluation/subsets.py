@@ -34,8 +34,8 @@ from store.tree import Node, Tree
 Numbers = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
-_ROUNDING = 1e-6
-"""Costs that are divided among nodes may add up to a little more than they were."""
+_ROUNDING = 1e-12
+"""Costs that are divided among nodes may add up to a little more than they were, relative to that."""
 
 _TIE = 1e-12
 
@@ -216,9 +216,10 @@ def outcomes_over_orders(
     order = orders_of(len(traces.paths), orders, seed, first=first, last=traces.last)
     costs = _costs(traces, order)
     weights = np.array(axis.weights, dtype=np.float64)
-    read = (costs @ weights)[:, :, None] <= limits + _ROUNDING
+    allowed = limits * (1 + _ROUNDING)
+    read = (costs @ weights)[:, :, None] <= allowed
     counts: Counts = read.sum(axis=1)
-    whole = traces.total @ weights <= limits + _ROUNDING
+    whole = traces.total @ weights <= allowed
     used = _used(traces, costs, counts, whole)
     seconds = [record.result.seconds if ended else None for ended in whole]
     usages = [replace(Usage(*row), seconds=each) for row, each in zip(used.tolist(), seconds, strict=True)]

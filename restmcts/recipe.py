@@ -16,7 +16,7 @@ from restmcts.errors import InputError
 from restmcts.grading.registry import GRADERS
 from restmcts.labels import Labels, label_rule
 from restmcts.labels.registry import rule_settings
-from restmcts.paths import located
+from restmcts.paths import with_path
 from restmcts.problems.registry import DATA_SETS, DataSetSettings, data_set_settings
 from restmcts.samples.selection import SelectionSettings
 from restmcts.search.choice import EvaluatedMethod, GenerationSettings
@@ -288,16 +288,8 @@ def override_values(
     recipe = checked(Recipe, values, where)
     for key in _path_keys(recipe):
         is_typed = any(path == list(key[: len(path)]) for path in typed)
-        values = _with_path(values, key, None if is_typed else folder)
+        values = with_path(values, key, None if is_typed else folder)
     return checked(Recipe, values, where)
-
-
-def _with_path(table: dict[str, Any], key: tuple[str, ...], folder: Path | None) -> dict[str, Any]:
-    """The table with the absolute form of the path that stands at ``key``, if there is one."""
-    value = table.get(key[0])
-    if len(key) == 1:
-        return {**table, key[0]: located(value, folder)} if isinstance(value, str) else table
-    return {**table, key[0]: _with_path(value, key[1:], folder)} if isinstance(value, dict) else table
 
 
 def _path_keys(recipe: Recipe) -> Iterator[tuple[str, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from restmcts.errors import InputError
 
@@ -36,6 +37,19 @@ def located(name: str, folder: Path | None = None) -> str:
         elif not chosen.samefile(here):
             raise InputError(f"{name} may be {chosen} or {here}: write the whole path")
     return text_of(chosen)
+
+
+def with_path(table: dict[str, Any], key: tuple[str, ...], folder: Path | None) -> dict[str, Any]:
+    """The table with the absolute form of the path that stands at ``key``, if there is one.
+
+    Args:
+        key: the names of the tables on the way, and of the path.
+        folder: what a relative path is relative to; see :func:`located`.
+    """
+    value = table.get(key[0])
+    if len(key) == 1:
+        return {**table, key[0]: located(value, folder)} if isinstance(value, str) else table
+    return {**table, key[0]: with_path(value, key[1:], folder)} if isinstance(value, dict) else table
 
 
 def text_of(path: Path | str) -> str:

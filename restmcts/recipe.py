@@ -17,7 +17,7 @@ from restmcts.evaluation.usage import ORDERS
 from restmcts.grading.registry import GRADERS
 from restmcts.labels import Labels, label_rule
 from restmcts.labels.registry import rule_settings
-from restmcts.paths import located
+from restmcts.paths import located, with_path
 from restmcts.plugins import load_plugin
 from restmcts.problems.registry import DATA_SETS, DataSetSettings, data_set_settings
 from restmcts.samples.selection import SelectionSettings
@@ -323,7 +323,7 @@ def override_values(
     recipe = checked(Recipe, values, where)
     for key in _path_keys(recipe):
         is_typed = any(path == list(key[: len(path)]) for path in typed)
-        values = _with_path(values, key, None if is_typed else folder)
+        values = with_path(values, key, None if is_typed else folder)
     return checked(Recipe, values, where)
 
 
@@ -337,14 +337,6 @@ def plugin_files(values: Mapping[str, Any], folder: Path | None = None) -> list[
     if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
         raise InputError("plugins: write the path of a Python file, or a list of such paths")
     return [Path(located(name, folder)) for name in names]
-
-
-def _with_path(table: dict[str, Any], key: tuple[str, ...], folder: Path | None) -> dict[str, Any]:
-    """The table with the absolute form of the path that stands at ``key``, if there is one."""
-    value = table.get(key[0])
-    if len(key) == 1:
-        return {**table, key[0]: located(value, folder)} if isinstance(value, str) else table
-    return {**table, key[0]: _with_path(value, key[1:], folder)} if isinstance(value, dict) else table
 
 
 def _path_keys(recipe: Recipe) -> Iterator[tuple[str, ...]]:

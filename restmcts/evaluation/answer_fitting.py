@@ -40,8 +40,8 @@ PRIOR_CASES = 20.0
 _GRID = 21
 _FOLDS = 5
 
-SURE = 0.99
-"""Fitted probabilities are between 1 - ``SURE`` and ``SURE``: a few hundred cases show no more."""
+SUREST = 0.99
+"""Fitted probabilities are between 1 - ``SUREST`` and ``SUREST``: a few hundred cases show no more."""
 
 PRIOR_WIDTH = 1.0
 """The width of the normal prior of each weight around its default, for where the data say nothing."""
@@ -306,7 +306,7 @@ def _cases(answers: Sequence[tuple[str, float, bool]]) -> list[float]:
 
 def _log_loss(curve: Curve, answers: Sequence[tuple[str, float, bool]]) -> float:
     """How badly a curve predicts verdicts: minus the logarithm of their probability, added up."""
-    chances = [min(SURE, max(1 - SURE, at(curve, confidence))) for _, confidence, _ in answers]
+    chances = [min(SUREST, max(1 - SUREST, at(curve, confidence))) for _, confidence, _ in answers]
     pairs = zip(chances, answers, _cases(answers), strict=True)
     return -sum(cases * log(chance if one[2] else 1 - chance) for chance, one, cases in pairs)
 
@@ -345,7 +345,7 @@ def rising(x: Sequence[float], y: Sequence[bool], weights: Sequence[float] | Non
             np.full(_GRID, PRIOR_CASES / _GRID),
         ]
     )
-    levels = IsotonicRegression(y_min=1 - SURE, y_max=SURE).fit(place, seen, cases).predict(place)
+    levels = IsotonicRegression(y_min=1 - SUREST, y_max=SUREST).fit(place, seen, cases).predict(place)
     steps = np.unique(levels)
     centers = [float(np.average(place[levels == step], weights=cases[levels == step])) for step in steps]
     kept = np.unique(np.linspace(0, len(steps) - 1, min(MOST_POINTS, len(steps))).round().astype(int))

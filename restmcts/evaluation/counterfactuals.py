@@ -40,7 +40,7 @@ class Reading:
 
     header: Header
     trees: int = 0
-    answers: dict[tuple[str, int | None], list[AnswerAt]] = field(default_factory=lambda: defaultdict(list))
+    answers: dict[tuple[str, float | None], list[AnswerAt]] = field(default_factory=lambda: defaultdict(list))
     unreadable: set[str] = field(default_factory=set)
     ends: list[tuple[str, float | None, float | None, bool]] = field(default_factory=list)
 

@@ -91,7 +91,7 @@ def test_no_answer_rule_is_right_more_often(method: str, seed: int, cuts: list[i
         assert top.correct == any(node.answer == "1" for node in tree.finished())
 
 
-def _fitting(record: SearchRecord, budget: int | None) -> int:
+def _fitting(record: SearchRecord, budget: float | None) -> int:
     """How many events fit a budget, counted from scratch; verdicts come after all others."""
     events = [event for event in record.events if not isinstance(event, Verified)]
     totals = [sum(event.cost.generated for event in events[:end]) for end in range(len(events) + 1)]

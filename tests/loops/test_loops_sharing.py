@@ -33,7 +33,7 @@ def problems(count: int = 16) -> Splits:
         name: [Problem(f"{name}-{number}", f"{name} {number}", "1") for number in range(count)]
         for name in ("train", "validation", "test")
     }
-    return Splits(**made, demonstrations=[])
+    return Splits(made["train"], made["validation"], made["test"], [])
 
 
 def methods() -> list[EvaluatedMethod]:

@@ -101,7 +101,7 @@ def test_the_player_replays_a_tree_without_the_distribution(searched: Path) -> N
         player.forward()
     assert player.record.header.method == "best-first-step"
     assert len(player.tree.nodes) == record.result.nodes > 1
-    assert player.answer is not None and player.answer[0] == record.result.answer
+    assert player.answer is not None and player.answer.text == record.result.answer
 
 
 def test_eval_reads_budgets_and_answer_rules_off_the_trees(with_plugins: Command, own_store: Path) -> None:

@@ -245,7 +245,7 @@ def test_trees_of_a_method_that_is_not_there_are_shown_and_exported(own: Path) -
         player = Player(reader.record("mine", "search/0"))
     while player.position < player.length:
         player.forward()
-    assert player.answer is not None and player.answer[0] == player.record.result.answer
+    assert player.answer is not None and player.answer.text == player.record.result.answer
 
 
 def test_eval_runs_a_file_that_is_named_and_no_other(own: Path, searched: Path) -> None:

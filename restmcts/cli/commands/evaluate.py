@@ -107,8 +107,8 @@ def evaluate(
     would take more than a --limit-… option allows ends before. Intervals are Wilson intervals, or bootstraps
     over problems where the traces of a problem are read in many orders. A row `oracle (METHOD)` says how
     often any solution in a tree is right: no way to choose can be right more often. The result is a phase of
-    the run; the same comparison is not made twice, and goes on with further problems if --limit is larger than
-    before. The exit code is 3 if searches failed.
+    the run; the same comparison is not made twice, and goes on with further problems if --limit is larger
+    than before. The exit code is 3 if searches failed.
 
     A stored run may come from somebody else. So its problems are sent to a server only if --base-url repeats
     the address, and a file outside of the store is read only if the run has noted its content, or if

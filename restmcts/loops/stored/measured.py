@@ -99,9 +99,17 @@ def _measured(layout: RunLayout, journal: Journal, notes: list[str]) -> dict[Poi
             rows, outcomes(layout, phase, rows, notes, journal.phases[phase].started), strict=True
         ):
             point = Point(phase.startswith("final."), row.iteration or 0, row.method, row.traces)
-            counts = (row.correct, row.problems) if answers is None else (sum(answers.values()), len(answers))
-            found[point] = Measurement(*counts, row.policy_tokens, row.value_tokens, answers)
+            found[point] = measurement(row, answers)
     return found
+
+
+def measurement(row: Evaluation, answers: Answers | None) -> Measurement:
+    """What a row says, with the verdicts of now where the outcomes behind it are known."""
+    correct: float = row.correct
+    problems = row.problems
+    if answers is not None:
+        correct, problems = sum(answers.values()), len(answers)
+    return Measurement(correct, problems, row.policy_tokens, row.value_tokens, answers)
 
 
 def of_the_loop(phase: str) -> bool:

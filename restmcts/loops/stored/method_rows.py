@@ -8,8 +8,7 @@ from pathlib import Path
 
 from restmcts.errors import InputError
 from restmcts.evaluation.comparison.methods import Budget, Made, MethodRow
-from restmcts.evaluation.comparison.runs import Measurement
-from restmcts.loops.stored.measured import of_the_loop, outcomes
+from restmcts.loops.stored.measured import measurement, of_the_loop, outcomes
 from store.files.journal import read_journal
 from store.files.layout import RunLayout
 from store.records import Evaluation
@@ -56,8 +55,7 @@ def read_method_rows(
         answers = outcomes(layout, phase, rows, notes, journal.phases[phase].started)
         for row, each in zip(rows, answers, strict=True):
             point = Budget(*key, row.traces, row.budget, arm)
-            measured = Measurement(row.correct, row.problems, row.policy_tokens, row.value_tokens, each)
-            found.append(MethodRow(row.method, place, point, measured))
+            found.append(MethodRow(row.method, place, point, measurement(row, each)))
     return found, notes
 
 

@@ -74,8 +74,9 @@ def evaluate(
     from restmcts.errors import InputError
     from restmcts.loops.commands import Comparison, compare_methods
     from restmcts.loops.results import to_summary
+    from restmcts.plugins import plugin_files
     from restmcts.problems.registry import problem_files
-    from restmcts.recipe import nested_overrides, plugin_files
+    from restmcts.recipe import nested_overrides
     from store.run_files import read_evaluations
 
     if (run is None) == (policy is None):
@@ -115,7 +116,8 @@ def _recipe(
 ) -> tuple[str, Recipe, str | None]:
     """The name of the run to write into, its recipe, and the text of its configuration if it exists."""
     from restmcts.errors import InputError
-    from restmcts.recipe import nested_overrides, override_values, parse_override, plugin_files
+    from restmcts.plugins import plugin_files
+    from restmcts.recipe import nested_overrides, override_values, parse_override
     from restmcts.stored_recipes import stored_recipe
 
     if run is not None:

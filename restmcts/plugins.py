@@ -10,10 +10,11 @@ a recipe that is given as a file. The recipe of a stored run may come from someb
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from restmcts.errors import InputError
 from restmcts.paths import located
@@ -50,6 +51,27 @@ def load_named(paths: Sequence[Path]) -> list[Path]:
     for file in files:
         load_plugin(file)
     return files
+
+
+def listed(value: Any) -> Any:
+    """The value of the key ``plugins``, where a single path may be written without brackets."""
+    return [value] if isinstance(value, str) else value
+
+
+def plugin_files(values: Mapping[str, Any], folder: Path | None = None) -> list[Path]:
+    """The absolute paths of the plug-ins that the tables of a recipe name.
+
+    Args:
+        values: the tables of a recipe.
+        folder: what relative paths are relative to; None: the working directory.
+
+    Raises:
+        InputError: the key holds anything else.
+    """
+    names = listed(values.get("plugins", []))
+    if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
+        raise InputError("plugins: write the path of a Python file, or a list of such paths")
+    return [Path(located(name, folder)) for name in names]
 
 
 def _execute(name: str, path: Path, code: bytes) -> None:

@@ -17,8 +17,8 @@ from restmcts.evaluation.usage import ORDERS
 from restmcts.grading.registry import GRADERS
 from restmcts.labels import Labels, label_rule
 from restmcts.labels.registry import rule_settings
-from restmcts.paths import located, with_path
-from restmcts.plugins import load_plugin
+from restmcts.paths import with_path
+from restmcts.plugins import listed, load_plugin, plugin_files
 from restmcts.problems.registry import DATA_SETS, DataSetSettings, data_set_settings
 from restmcts.samples.selection import SelectionSettings
 from restmcts.search.choice import EvaluatedMethod, GenerationSettings
@@ -55,10 +55,6 @@ def _chosen_data_set(values: Any) -> Any:
 
 Problems = Annotated[SerializeAsAny[DataSetSettings], BeforeValidator(_chosen_data_set)]
 """The settings of a data set; which class they have is decided by the key ``data_set``."""
-
-
-def _listed(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
 
 
 class SamplingSettings(Settings):
@@ -203,7 +199,7 @@ class Recipe(Settings):
     recipe: str = Field(description="name of the recipe and, without `--run`, of the run")
     loop: str = Field(default="rest-mcts", description="name of the self-training loop, see [Loops](#loops)")
     loop_settings: dict[str, Any] = Field(default_factory=dict, description="settings of the loop")
-    plugins: Annotated[list[str], BeforeValidator(_listed)] = Field(
+    plugins: Annotated[list[str], BeforeValidator(listed)] = Field(
         default_factory=list,
         description=(
             "Python files that define search methods, label rules, data sets, graders, engines or loops; a"
@@ -325,18 +321,6 @@ def override_values(
         is_typed = any(path == list(key[: len(path)]) for path in typed)
         values = with_path(values, key, None if is_typed else folder)
     return checked(Recipe, values, where)
-
-
-def plugin_files(values: Mapping[str, Any], folder: Path | None = None) -> list[Path]:
-    """The absolute paths of the plug-ins that nested tables name.
-
-    Raises:
-        InputError: the key holds anything else.
-    """
-    names = _listed(values.get("plugins", []))
-    if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
-        raise InputError("plugins: write the path of a Python file, or a list of such paths")
-    return [Path(located(name, folder)) for name in names]
 
 
 def _path_keys(recipe: Recipe) -> Iterator[tuple[str, ...]]:

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from restmcts.errors import InputError
-from restmcts.plugins import load_plugin
+from restmcts.plugins import load_plugin, plugin_files
 from restmcts.recipe import (
     BootstrapSettings,
     LabelSettings,
     Recipe,
     override_values,
     parsed,
-    plugin_files,
     recipe_toml,
 )
 from restmcts.settings import checked

@@ -151,9 +151,10 @@ def evaluate(
     from restmcts.errors import InputError
     from restmcts.loops.commands import Comparison, compare_methods, share_budget
     from restmcts.loops.results import to_summary
+    from restmcts.plugins import plugin_files
     from restmcts.problems.jsonl import load_problems
     from restmcts.problems.registry import problem_files
-    from restmcts.recipe import nested_overrides, plugin_files
+    from restmcts.recipe import nested_overrides
     from restmcts.search.settings import Limits
     from restmcts.settings import checked
     from store.run_files import read_evaluations
@@ -253,8 +254,9 @@ def _recipe(
 ) -> tuple[str, Recipe, str | None]:
     """The name of the run to write into, its recipe, and the text of its configuration if it exists."""
     from restmcts.errors import InputError
+    from restmcts.plugins import plugin_files
     from restmcts.problems.registry import test_values
-    from restmcts.recipe import nested_overrides, override_values, parse_override, plugin_files
+    from restmcts.recipe import nested_overrides, override_values, parse_override
     from restmcts.stored_recipes import stored_recipe
 
     if run is not None:

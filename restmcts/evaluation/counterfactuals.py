@@ -6,12 +6,11 @@ elsewhere is a function of the record.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from restmcts.evaluation.budgets import AnswerAt, answers_at
+from restmcts.evaluation.outcomes import Reading, RowOutcomes, outcomes_at
 from restmcts.grading.finding import AnswerFinder
 from restmcts.problems.problem import Problem
 from store.answers import RULES
@@ -21,18 +20,18 @@ from store.tree import Node, Tree, fold
 CONSTANTS = "constants"
 """The key of a header's settings that holds the constants of answer rules."""
 
-Cuts = Callable[[Header], Sequence[int | None]]
-"""The budgets at which a search is cut; None: it is not cut."""
+How = Callable[[Header], Reading]
+"""Says how the searches of a header are read: by which rules, and at which budgets."""
 
 
 @dataclass(slots=True)
-class Reading:
+class Answered:
     """Searches of one kind, answered anew.
 
     Attributes:
         header: that of the first one.
         trees: how many they are.
-        answers: by rule and budget, an answer a search.
+        rows: by rule and budget, the outcomes of the problems.
         unreadable: the rules that read values which these searches do not have.
         ends: finished solutions that have a verdict: the problem, the value and the log-probability of the
             solution (None: unknown), and whether it is right.
@@ -40,18 +39,19 @@ class Reading:
 
     header: Header
     trees: int = 0
-    answers: dict[tuple[str, float | None], list[AnswerAt]] = field(default_factory=lambda: defaultdict(list))
+    rows: dict[tuple[str, float | None], RowOutcomes] = field(default_factory=dict)
     unreadable: set[str] = field(default_factory=set)
     ends: list[tuple[str, float | None, float | None, bool]] = field(default_factory=list)
 
-    def add(self, record: SearchRecord, rules: Sequence[str], cuts: Sequence[int | None]) -> None:
+    def add(self, record: SearchRecord, reading: Reading) -> None:
         """Answer one more search."""
         self.trees += 1
         tree = fold(record.events)
-        self.unreadable |= {rule for rule in rules if not readable(tree, rule)}
-        for rule, answers in answers_at(record, cuts, rules).items():
-            for answer in answers:
-                self.answers[rule, answer.budget].append(answer)
+        self.unreadable |= {rule for rule in reading.rules if not readable(tree, rule)}
+        problem = record.header.problem, record.header.question
+        for rule, curve in outcomes_at(record, reading).items():
+            for outcome in curve:
+                self.rows.setdefault((rule, outcome.budget), RowOutcomes()).add(problem, outcome)
         self.ends += [
             (record.header.problem, node.score, log_probability(tree, node), node.correct)
             for node in tree.finished()
@@ -59,15 +59,15 @@ class Reading:
         ]
 
 
-def read_anew(records: Iterable[SearchRecord], rules: Sequence[str], cuts: Cuts) -> list[Reading]:
-    """Answer verified searches by each of the rules at each of the budgets; one reading for each kind.
+def answer_anew(records: Iterable[SearchRecord], how: How) -> list[Answered]:
+    """Answer verified searches by each of the rules at each of the budgets; one for each kind of search.
 
     Searches are of one kind where method, settings, models and budget are the same.
     """
-    found: dict[str, Reading] = {}
+    found: dict[str, Answered] = {}
     for record in records:
-        reading = found.setdefault(kind_of(record.header), Reading(record.header))
-        reading.add(record, rules, cuts(record.header))
+        kind = found.setdefault(kind_of(record.header), Answered(record.header))
+        kind.add(record, how(record.header))
     return list(found.values())
 
 

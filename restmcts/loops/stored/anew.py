@@ -8,24 +8,20 @@ from dataclasses import dataclass, field
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from restmcts.errors import InputError
-from restmcts.evaluation.counterfactuals import (
-    Reading,
-    found_anew,
-    read_anew,
-    with_constants,
-)
-from restmcts.evaluation.statistics import wilson
+from restmcts.evaluation.counterfactuals import Answered, answer_anew, found_anew, with_constants
+from restmcts.evaluation.outcomes import Reading
 from restmcts.evaluation.verification import ranking
 from restmcts.grading.registry import GRADERS, Grader
 from restmcts.loops.results import Evaluated, to_summary
+from restmcts.loops.stored.measured import stored_orders
+from restmcts.loops.stored.reading import reading_of, row_of
 from restmcts.loops.work.evaluating import row_names
 from restmcts.problems.problem import Problem
 from restmcts.search.choice import EvaluatedMethod
-from restmcts.search.registry import METHODS, needs_value
+from restmcts.search.registry import METHODS
 from restmcts.search.running.driver import verified
 from restmcts.settings import checked
 from store.answers import RULES
@@ -144,33 +140,41 @@ def from_trees(source: Source, wanted: Anew, problems: Known) -> FromTrees:
         StoreError: a tree cannot be read.
     """
     evaluated = source.evaluated()
-    cuts = partial(_cuts, source=source, asked=sorted(set(wanted.budgets)), evaluated=sorted(evaluated))
+    how = partial(_how, wanted=wanted, source=source, evaluated=sorted(evaluated))
     with GRADERS.get(wanted.grader, "--grader").open() if wanted.grader else nullcontext() as grader:
         records = (_changed(record, wanted, grader, problems) for record in source.records())
-        readings = read_anew(records, list(wanted.answers) or list(RULES), cuts)
+        kinds = answer_anew(records, how)
     notes: list[str] = []
     rows: list[Evaluation] = []
-    rules = [_rules(reading, wanted, source, notes) for reading in readings]
-    choices = [_choice(reading.header, kept) for reading, kept in zip(readings, rules, strict=True)]
-    name = _phase_name(source, wanted, readings)
-    for reading, kept, names in zip(readings, rules, row_names(choices), strict=True):
-        rows += [
-            _row(reading, rule, budget, names[rule], name, source.phase.iteration, evaluated)
-            for rule, budget in reading.answers
-            if rule in kept
-        ]
+    rules = [_rules(kind, wanted, source, notes) for kind in kinds]
+    choices = [_choice(kind.header, kept) for kind, kept in zip(kinds, rules, strict=True)]
+    name = _phase_name(source, wanted, kinds)
+    for kind, kept, names in zip(kinds, rules, row_names(choices), strict=True):
+        for (rule, cut), found in kind.rows.items():
+            if rule in kept:
+                budget = None if cut is None else int(cut)
+                traces = None if budget is None else evaluated.get(budget)
+                rows.append(
+                    row_of(
+                        kind.header, name, source.phase.iteration, names[rule], rule, budget, traces, found
+                    )
+                )
     if not rows:
         raise InputError(
             f"--from {source}: its trees have no values that {', '.join(wanted.answers)} could read; rules"
             f" that read none: {', '.join(rule for rule in RULES if RULES[rule].reads == 'nothing')}"
         )
-    trees = sum(reading.trees for reading in readings)
-    return FromTrees(source, name, trees, rows, _ranks(readings, choices), notes)
+    trees = sum(kind.trees for kind in kinds)
+    return FromTrees(source, name, trees, rows, _ranks(kinds, choices), notes)
 
 
-def _cuts(
-    header: Header, *, source: Source, asked: Sequence[int], evaluated: Sequence[int]
-) -> list[int | None]:
+def _how(header: Header, *, wanted: Anew, source: Source, evaluated: Sequence[int]) -> Reading:
+    rules = list(wanted.answers) or list(RULES)
+    cuts = _cuts(header, source, sorted(set(wanted.budgets)), evaluated)
+    return reading_of(header, rules, cuts, orders=stored_orders(source.layout))
+
+
+def _cuts(header: Header, source: Source, asked: Sequence[int], evaluated: Sequence[int]) -> list[int | None]:
     if header.budget is None:
         one_trace = header.method in METHODS and METHODS[header.method].one_trace
         return [None] if one_trace or not asked else [*asked]
@@ -193,15 +197,15 @@ def _changed(record: SearchRecord, wanted: Anew, grader: Grader | None, problems
     return verified(found_anew(record, problem, grader), problem, grader.grade)
 
 
-def _rules(reading: Reading, wanted: Anew, source: Source, notes: list[str]) -> list[str]:
+def _rules(kind: Answered, wanted: Anew, source: Source, notes: list[str]) -> list[str]:
     """The rules by which searches of a kind are read."""
-    header = reading.header
+    header = kind.header
     if not wanted.answers and header.method in METHODS and METHODS[header.method].one_trace:
         return [header.answer_by]  # one trace has one answer
-    lacking = [rule for rule in wanted.answers if rule in reading.unreadable]
+    lacking = [rule for rule in wanted.answers if rule in kind.unreadable]
     if lacking:
         notes.append(f"{source}: the trees of {header.method} lack values that {', '.join(lacking)} reads")
-    return [rule for rule in wanted.answers or RULES if rule not in reading.unreadable]
+    return [rule for rule in wanted.answers or RULES if rule not in kind.unreadable]
 
 
 def _choice(header: Header, rules: Sequence[str]) -> EvaluatedMethod:
@@ -212,56 +216,19 @@ def _choice(header: Header, rules: Sequence[str]) -> EvaluatedMethod:
     return checked(EvaluatedMethod, values, header.id)
 
 
-def _row(
-    reading: Reading,
-    rule: str,
-    budget: float | None,
-    name: str,
-    phase: str,
-    iteration: int | None,
-    traces: Mapping[int, float | None],
-) -> Evaluation:
-    answers = reading.answers[rule, budget]
-    verdicts = [answer.correct for answer in answers if answer.correct is not None]
-    share = wilson(sum(verdicts), len(verdicts))
-    return Evaluation(
-        run="",
-        phase=phase,
-        iteration=iteration,
-        method=name,
-        budget=None if budget is None else int(budget),
-        traces=None if budget is None else traces.get(int(budget)),
-        problems=len(verdicts),
-        correct=sum(verdicts),
-        accuracy=share.value,
-        low=share.low,
-        high=share.high,
-        policy_tokens=fmean(answer.cost.generated for answer in answers),
-        value_tokens=fmean(a.cost.value for a in answers) if _asks(reading.header, rule) else 0.0,
-    )
-
-
-def _asks(header: Header, rule: str) -> bool:
-    """Whether a search that is answered by ``rule`` alone asks for values."""
-    settings = _choice(header, [rule]).build()
-    return needs_value(header.method, settings.model_copy(update={"answer_by": rule, "read_by": []}))
-
-
-def _ranks(readings: Sequence[Reading], choices: Sequence[EvaluatedMethod]) -> dict[str, dict[str, float]]:
+def _ranks(kinds: Sequence[Answered], choices: Sequence[EvaluatedMethod]) -> dict[str, dict[str, float]]:
     own = [choice.model_copy(update={"answers": []}) for choice in choices]
     found = {}
-    for reading, names in zip(readings, row_names(own), strict=True):
+    for kind, names in zip(kinds, row_names(own), strict=True):
         (name,) = names.values()
-        found[f"{name}, by value"] = ranking((group, value, right) for group, value, _, right in reading.ends)
-        found[f"{name}, by likelihood"] = ranking(
-            (group, like, right) for group, _, like, right in reading.ends
-        )
+        found[f"{name}, by value"] = ranking((group, value, right) for group, value, _, right in kind.ends)
+        found[f"{name}, by likelihood"] = ranking((group, like, right) for group, _, like, right in kind.ends)
     return {name: figures for name, figures in found.items() if figures}
 
 
-def _phase_name(source: Source, wanted: Anew, readings: Iterable[Reading]) -> str:
+def _phase_name(source: Source, wanted: Anew, kinds: Iterable[Answered]) -> str:
     """The name of the phase that keeps the rows; equal questions about equal trees have equal names."""
-    known = sorted((reading.header.id, reading.trees) for reading in readings)
+    known = sorted((kind.header.id, kind.trees) for kind in kinds)
     asked = (list(wanted.answers), sorted(set(wanted.budgets)), dict(wanted.constants), wanted.grader)
     text = repr((source.phase.name, known, asked))
     return f"from-{blake2b(text.encode(), digest_size=8).hexdigest()}"

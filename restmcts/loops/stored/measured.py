@@ -132,7 +132,7 @@ def outcomes(
     return found
 
 
-def _orders(layout: RunLayout) -> int:
+def stored_orders(layout: RunLayout) -> int:
     """The orders of traces that the recipe of a run asks for."""
     values = flat(parsed(stored_text(layout.root, layout.run), str(layout.config)))
     orders = values.get("evaluation.orders")
@@ -196,7 +196,7 @@ def stored_outcomes(
     if all(row.searches is not None for row in rows):
         before = (overlay(record, known) for record in stored())
         now = None if known.log == changed.log else (overlay(record, changed) for record in stored())
-        return outcomes_of_rows(before, rows, _orders(layout), now)
+        return outcomes_of_rows(before, rows, stored_orders(layout), now)
     return verdicts(((overlay(record, known), overlay(record, changed)) for record in stored()), rows)
 
 

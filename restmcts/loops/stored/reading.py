@@ -8,10 +8,12 @@ from hashlib import blake2b
 
 from restmcts.evaluation.ceiling import CEILING
 from restmcts.evaluation.curves import CurvePoint, curve
-from restmcts.evaluation.outcomes import Reading
+from restmcts.evaluation.flops import flops_axis
+from restmcts.evaluation.outcomes import Reading, RowOutcomes
 from restmcts.evaluation.usage import ORDERS
 from restmcts.search.registry import exchangeable_from, needs_value, stored_settings
 from store.events import Header, SearchRecord
+from store.records import Evaluation
 
 _OF_THE_PROBLEM = {"id", "problem", "question", "oracle", "seed"}
 
@@ -65,4 +67,50 @@ def curves_of(
     """The curves of one choice of a method by answer rules; see :func:`restmcts.evaluation.curves.curve`."""
     return curve(
         records, axis, grid, lambda record, budgets: reading_of(record.header, rules, budgets, orders=orders)
+    )
+
+
+def row_of(
+    header: Header,
+    phase: str,
+    iteration: int | None,
+    name: str,
+    rule: str,
+    budget: int | None,
+    traces: float | None,
+    found: RowOutcomes,
+) -> Evaluation:
+    """The row of an evaluation.
+
+    Args:
+        header: that of one of its searches.
+        phase: the phase that the row belongs to.
+        iteration: that of the models.
+        name: what the row is called.
+        rule: the answer rule, or the ceiling.
+        budget: generated tokens a problem; None: no limit.
+        traces: how many mean traces that is, if known.
+        found: the outcomes of the problems.
+    """
+    share, usage, flops = found.accuracy, found.usage, flops_axis(header.settings)
+    return Evaluation(
+        run="",
+        phase=phase,
+        iteration=iteration,
+        method=name,
+        budget=budget,
+        traces=traces,
+        problems=len(found.shares),
+        correct=round(sum(found.shares.values())),
+        accuracy=share.value,
+        low=share.low,
+        high=share.high,
+        policy_tokens=usage.generated,
+        value_tokens=usage.value,
+        critic_tokens=usage.critic,
+        prompt_tokens=usage.prompt,
+        calls=usage.calls,
+        flops=None if flops is None else flops.of(usage),
+        searches=asked(header),
+        rule=rule,
     )

@@ -8,11 +8,10 @@ from dataclasses import asdict, dataclass, replace
 
 from restmcts.errors import InputError
 from restmcts.evaluation.ceiling import CEILING, ceiling_name
-from restmcts.evaluation.flops import flops_axis
-from restmcts.evaluation.outcomes import Reading, RowOutcomes, outcomes
+from restmcts.evaluation.outcomes import Reading, outcomes
 from restmcts.loops.results import Evaluated
 from restmcts.loops.run import Run
-from restmcts.loops.stored.reading import asked, reading_of
+from restmcts.loops.stored.reading import reading_of, row_of
 from restmcts.loops.work.reuse import take_over_searches
 from restmcts.loops.work.searching import run_tasks, search_tasks
 from restmcts.problems.problem import Problem
@@ -181,43 +180,8 @@ def _rows(
     for (first, rule, budget), found in outcomes(run.writer.read_trees(phase), reading).items():
         cut = None if budget is None else int(budget)
         name = read[int(first)].names[rule]
-        rows.append(_row(headers[first], phase, iteration, name, rule, cut, traces[cut], found))
+        rows.append(row_of(headers[first], phase, iteration, name, rule, cut, traces[cut], found))
     return rows
-
-
-def _row(
-    header: Header,
-    phase: str,
-    iteration: int,
-    name: str,
-    rule: str,
-    budget: int | None,
-    traces: float | None,
-    found: RowOutcomes,
-) -> Evaluation:
-    """The row of one cell; ``header`` is that of one of its searches."""
-    share, usage, flops = found.accuracy, found.usage, flops_axis(header.settings)
-    return Evaluation(
-        run="",
-        phase=phase,
-        iteration=iteration,
-        method=name,
-        budget=budget,
-        traces=traces,
-        problems=len(found.shares),
-        correct=round(sum(found.shares.values())),
-        accuracy=share.value,
-        low=share.low,
-        high=share.high,
-        policy_tokens=usage.generated,
-        value_tokens=usage.value,
-        critic_tokens=usage.critic,
-        prompt_tokens=usage.prompt,
-        calls=usage.calls,
-        flops=None if flops is None else flops.of(usage),
-        searches=asked(header),
-        rule=rule,
-    )
 
 
 def _brief(row: Evaluation) -> dict[str, float | str | int | None]:

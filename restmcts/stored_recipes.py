@@ -13,9 +13,9 @@ from restmcts.recipe import (
     LabelSettings,
     Recipe,
     override_values,
-    parsed,
     recipe_toml,
 )
+from restmcts.recipe_text import parsed
 from restmcts.settings import checked
 from store.files.inputs import the_same
 from store.files.journal import read_journal

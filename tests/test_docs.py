@@ -15,7 +15,7 @@ from docs.generate.settings import keys_table
 from docs.pictures.replay import without_fonts
 from restmcts.labels import LABEL_RULES
 from restmcts.loops.registry import LOOPS
-from restmcts.recipe import shipped_recipes
+from restmcts.recipe_text import shipped_recipes
 from restmcts.search.registry import METHODS
 from restmcts.settings import Settings
 from store.answers import RULES

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from restmcts.errors import InputError
-from restmcts.recipe import parsed
+from restmcts.recipe_text import parsed
 from restmcts.stored_recipes import stored_text
 from store.encoding.rows import sample_from
 from store.files.journal import read_journal

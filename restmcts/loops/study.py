@@ -17,7 +17,8 @@ from pydantic import Field
 from restmcts.errors import InputError
 from restmcts.loops.checks import check_loop
 from restmcts.paths import located
-from restmcts.recipe import Recipe, override_values, parsed, recipe_text, shipped_recipes
+from restmcts.recipe import Recipe, override_values
+from restmcts.recipe_text import parsed, recipe_text, shipped_recipes
 from restmcts.settings import Settings, checked
 from store.files.journal import read_journal
 from store.files.layout import RunLayout, check_name

@@ -10,7 +10,8 @@ import pytest
 from restmcts.errors import InputError
 from restmcts.evaluation.flops import flops_axis
 from restmcts.export.trees import read_trees
-from restmcts.recipe import load_recipe, shipped_recipes
+from restmcts.recipe import load_recipe
+from restmcts.recipe_text import shipped_recipes
 from store.check import check
 from tests.cli.commands import SMALL, refused, restmcts
 

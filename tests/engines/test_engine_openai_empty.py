@@ -157,7 +157,7 @@ def test_what_cannot_be_sent_along_is_refused(given: dict[str, Any], words: str)
 
 
 def test_dates_are_no_json() -> None:
-    from restmcts.recipe import nested_overrides
+    from restmcts.recipe_text import nested_overrides
 
     given = nested_overrides(["chat_template_arguments.day=2026-11-30"])
     with pytest.raises(InputError, match="JSON does not have"):

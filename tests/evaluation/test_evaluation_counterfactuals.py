@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from restmcts.evaluation.budgets import answers_at
-from restmcts.evaluation.counterfactuals import found_anew, kind_of, read_anew, readable, with_constants
+from restmcts.evaluation.counterfactuals import answer_anew, found_anew, kind_of, readable, with_constants
+from restmcts.evaluation.outcomes import Reading
 from restmcts.grading.finding import MathAnswers
 from restmcts.problems.problem import Problem
 from restmcts.search.methods.sampling import BestOfN, SelfConsistency
@@ -36,10 +37,10 @@ def searched(method: str = "best-of-n", budget: int = 60, **settings: object) ->
 @pytest.mark.parametrize("budget", [5, 13, 31, 60])
 def test_a_cut_search_answers_as_one_with_that_budget(budget: int) -> None:
     whole, short = searched(), searched(budget=budget)
-    (reading,) = read_anew([whole], ["best-last"], lambda header: [budget])
-    (answer,) = reading.answers["best-last", budget]
-    assert (answer.answer, answer.correct) == (short.result.answer, bool(short.result.correct))
-    assert answer.cost.generated <= short.result.cost.generated <= budget
+    (kind,) = answer_anew([whole], lambda header: Reading("", ["best-last"], [budget]))
+    row = kind.rows["best-last", budget]
+    assert list(row.shares.values()) == [float(bool(short.result.correct))]
+    assert row.usage.generated <= short.result.cost.generated <= budget
 
 
 def test_every_rule_is_read_where_its_values_are_there() -> None:
@@ -47,7 +48,11 @@ def test_every_rule_is_read_where_its_values_are_there() -> None:
     plain = fold(searched("self-consistency").events)
     whole = fold(searched(answer_by="best-minimum").events)
     assert {rule for rule in RULES if readable(plain, rule)} == {"first", "best-likelihood", "majority"}
-    assert {rule for rule in RULES if not readable(valued, rule)} == {"best-minimum", "best-product"}
+    assert {rule for rule in RULES if not readable(valued, rule)} == {
+        "best-minimum",
+        "best-product",
+        "posterior-vote",
+    }
     assert all(readable(whole, rule) for rule in RULES)
 
 
@@ -56,8 +61,8 @@ def test_kinds_are_told_apart_by_what_makes_a_search() -> None:
     kinds = [kind_of(with_constants(record, {"policy": 0.5}).header) for record in records]
     assert kinds[0] == kinds[1] == kind_of(records[0].header)
     assert len(set(kinds)) == 3
-    readings = read_anew(records, ["best-last"], lambda header: [header.budget])
-    assert [reading.trees for reading in readings] == [2, 1, 1]
+    found = answer_anew(records, lambda header: Reading("", ["best-last"], [header.budget]))
+    assert [kind.trees for kind in found] == [2, 1, 1]
 
 
 def test_constants_that_are_not_named_stay() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from restmcts.evaluation.ceiling import ceiling_name
 from restmcts.evaluation.comparison.methods import (
     Budget,
     Made,
@@ -104,3 +105,10 @@ def test_flips_are_listed_with_the_pair() -> None:
         [1, "9 tokens", "a", "b", "right to wrong", "p0", "?"],
         [1, "9 tokens", "a", "b", "wrong to right", "p1", "?"],
     ]
+
+
+def test_ceilings_have_an_accuracy_and_no_rival() -> None:
+    rows = [row("mcts", "++--", traces=3.0), row("greedy", "+---", traces=3.0)]
+    found = compare_methods(scored_methods([*rows, row(ceiling_name("mcts"), "+++-", traces=3.0)]))
+    assert {one.method for one in found.accuracies} == {"mcts", "greedy", "oracle (mcts)"}
+    assert [(one.first, one.second) for one in found.verdicts] == [("mcts", "greedy")]

@@ -10,7 +10,8 @@ from restmcts.loops.planning.plan import Counts, PlannedPhase, Sizes, Totals, to
 from restmcts.loops.planning.planned_phases import PLANNED, most_generated, most_traces, planned
 from restmcts.loops.planning.readiness import model_facts, readiness, size_in_name
 from restmcts.loops.registry import LOOPS
-from restmcts.recipe import load_recipe, shipped_recipes
+from restmcts.recipe import load_recipe
+from restmcts.recipe_text import shipped_recipes
 from restmcts.search.registry import method_settings
 from tests.training.training_models import write_policy
 

@@ -62,6 +62,7 @@ def test_one_more_method_searches_that_method_alone(tmp_path: Path, scripts: Scr
     assert notes == [f"{found.phase}: 6 searches are taken over from {before[0].header.phase}"]
     assert {row["method"] for row in found.rows} == {
         "greedy", "self-consistency", "self-consistency, value vote", "best-of-n, last",
+        "oracle (self-consistency)", "oracle (best-of-n)",
     }  # fmt: skip
     assert check(tmp_path / "two") == []
     _, at_once, _ = compared(tmp_path / "at-once", GREEDY, VOTES, BEST)

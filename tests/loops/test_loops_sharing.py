@@ -24,7 +24,10 @@ from store.events import SearchRecord
 from tests.loops.scripted import Heard, InterruptedRunError, Scripts, opened, recipe
 from tests.support.stores import contents
 
-VALUED: dict[str, Any] = {"models": {"policy": "/base", "value": "/judge"}}
+VALUED: dict[str, Any] = {
+    "models": {"policy": "/base", "value": "/judge"},
+    "evaluation": {"orders": 0},  # so that rows can be compared with single searches
+}
 MEANS = (14, 30)
 
 

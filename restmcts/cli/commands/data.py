@@ -99,7 +99,7 @@ def show(
     from restmcts.grading.registry import GRADERS
     from restmcts.problems.registry import data_set_settings, load_splits, test_values
     from restmcts.prompts import with_examples
-    from restmcts.recipe import nested_overrides
+    from restmcts.recipe_text import nested_overrides
 
     if split not in ("train", "validation", "test"):
         raise InputError(f"--split {split!r}: choose from train, validation, test")

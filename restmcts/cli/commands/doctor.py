@@ -80,7 +80,7 @@ def measure_speed(policy: Path | None, overrides: list[str], seconds: float, as_
 
 def _model_tables(overrides: list[str]) -> dict[str, object]:
     from restmcts.errors import InputError
-    from restmcts.recipe import nested_overrides
+    from restmcts.recipe_text import nested_overrides
 
     tables = nested_overrides(overrides)
     unknown = sorted(set(tables) - {"models"})

@@ -154,7 +154,7 @@ def evaluate(
     from restmcts.plugins import plugin_files
     from restmcts.problems.jsonl import load_problems
     from restmcts.problems.registry import problem_files
-    from restmcts.recipe import nested_overrides
+    from restmcts.recipe_text import nested_overrides
     from restmcts.search.settings import Limits
     from restmcts.settings import checked
     from store.run_files import read_evaluations
@@ -221,7 +221,7 @@ def _from_trees(
     from restmcts.errors import InputError
     from restmcts.labels import LABEL_RULES
     from restmcts.loops.stored.anew import Anew
-    from restmcts.recipe import nested_overrides
+    from restmcts.recipe_text import nested_overrides
     from store.answers import RULES
 
     if any(other is not None for other in others):
@@ -256,7 +256,8 @@ def _recipe(
     from restmcts.errors import InputError
     from restmcts.plugins import plugin_files
     from restmcts.problems.registry import test_values
-    from restmcts.recipe import nested_overrides, override_values, parse_override
+    from restmcts.recipe import override_values
+    from restmcts.recipe_text import nested_overrides, parse_override
     from restmcts.stored_recipes import stored_recipe
 
     if run is not None:
@@ -285,7 +286,7 @@ def _given(values: dict[str, Any]) -> dict[str, Any]:
 def _with_data(recipe: Recipe, data: str, overrides: list[str]) -> Recipe:
     """The recipe of a run with the problems and the grader of another data set."""
     from restmcts.problems.registry import data_set_settings, test_values
-    from restmcts.recipe import nested_overrides
+    from restmcts.recipe_text import nested_overrides
 
     values = test_values(data, None) | nested_overrides(overrides).get("problems", {})
     return recipe.model_copy(update={"problems": data_set_settings(values)})
@@ -293,7 +294,8 @@ def _with_data(recipe: Recipe, data: str, overrides: list[str]) -> Recipe:
 
 def _split(overrides: list[str]) -> tuple[list[str], list[str]]:
     """The overrides of the recipe, and those of methods."""
-    from restmcts.recipe import Recipe, parse_override
+    from restmcts.recipe import Recipe
+    from restmcts.recipe_text import parse_override
 
     of_recipe = [text for text in overrides if parse_override(text)[0][0] in Recipe.model_fields]
     return of_recipe, [text for text in overrides if text not in of_recipe]
@@ -302,7 +304,7 @@ def _split(overrides: list[str]) -> tuple[list[str], list[str]]:
 def _methods(names: list[str], overrides: list[str]) -> list[EvaluatedMethod]:
     """The methods to compare, without early stop, so that every one may use its whole budget."""
     from restmcts.errors import InputError
-    from restmcts.recipe import parse_override
+    from restmcts.recipe_text import parse_override
     from restmcts.search.choice import EvaluatedMethod
     from restmcts.search.registry import METHODS
     from restmcts.settings import checked

@@ -144,7 +144,7 @@ def _prepared(
     """The settings and the samples; these and the target are checked before torch is imported."""
     from restmcts.errors import InputError
     from restmcts.export.samples import read_samples
-    from restmcts.recipe import nested_overrides
+    from restmcts.recipe_text import nested_overrides
     from restmcts.settings import checked
     from store.files.folders import check_target
     from store.records import PolicySample, PreferenceSample

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from restmcts.evaluation.ceiling import is_ceiling
 from restmcts.evaluation.comparison.differences import (
     Accuracy,
     Figure,
@@ -71,8 +72,9 @@ def compare_arms(
 def compare_methods(
     scored: Sequence[Scored], *, against: str | None = None, margin: float | None = None
 ) -> MethodComparison:
-    """Compare methods at every budget."""
-    return MethodComparison(method_accuracies(scored), verdicts(scored, against=against, margin=margin))
+    """Compare methods at every budget; ceilings, which no method can pass, have an accuracy alone."""
+    rivals = [one for one in scored if not is_ceiling(one.name)]
+    return MethodComparison(method_accuracies(scored), verdicts(rivals, against=against, margin=margin))
 
 
 def arm_tables(found: Comparison) -> list[Table]:

@@ -18,7 +18,7 @@ from restmcts.evaluation.outcomes import outcomes as read_outcomes
 from restmcts.evaluation.usage import ORDERS
 from restmcts.loops.run import START
 from restmcts.loops.stored.reading import asked, reading_of
-from restmcts.recipe import parsed
+from restmcts.recipe_text import parsed
 from restmcts.search.registry import METHODS, row_name
 from restmcts.stored_recipes import stored_text
 from store.answers import RULES

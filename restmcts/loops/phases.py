@@ -269,7 +269,8 @@ def start_value_model(run: Run, searched: Searched, policy: str, labels: Labelle
     """
 
     def work(phase: str) -> Trained:
-        trained = start_value(run, phase, search=searched.phase, policy=policy)
+        beside = None if labels is None else AnswerConstantsWriter(run, phase, [searched.phase])
+        trained = start_value(run, phase, search=searched.phase, policy=policy, beside=beside)
         figures: dict[str, float] = {}
         if labels is not None:
             report = Judge(run, [searched.phase], run.value_samples(labels.phase))(trained.checkpoint)

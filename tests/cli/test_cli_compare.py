@@ -70,7 +70,9 @@ def test_methods_are_compared_at_each_budget(store: Path) -> None:
     assert iteration == {"greedy", "greedy, demonstrations only", "mcts-improved"}
     for row in found["differences"]:
         won, lost = (len(row["flips"][kind]) for kind in ("right_to_wrong", "wrong_to_right"))
-        assert row["paired"] and row["interval"]["value"] * row["problems"] == pytest.approx(won - lost)
+        assert row["paired"]
+        if row["point"]["made"] == "loop":  # no sampling methods, whose outcomes are shares
+            assert row["interval"]["value"] * row["problems"] == pytest.approx(won - lost)
     assert {row["family"] for row in found["differences"]} == {len(found["differences"])}
 
 

@@ -70,9 +70,10 @@ def test_one_budget_for_all_problems(own_store: Path) -> None:
     rows = found["shared"]["rows"]
     assert [row["method"] for row in rows] == [
         "self-consistency, shared budget", "self-consistency, value vote, shared budget",
+        "self-consistency, calibrated vote, shared budget",
     ]  # fmt: skip
     assert all(0 < row["policy_tokens"] <= row["budget"] == 8 for row in rows)
-    assert found["shared"]["trees"] == 12 and found["shared"]["failed"] == 0
+    assert found["shared"]["trees"] == 18 and found["shared"]["failed"] == 0
     anew = ("eval", "--root", own_store, "--from", f"small/{found['shared']['phase']}-validate")
     (stored,) = restmcts(*anew, "--budget-shared", "--budget", 8, "--json").json()
     assert [row["method"] for row in stored["rows"]] == [row["method"] for row in rows]

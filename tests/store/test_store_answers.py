@@ -181,7 +181,7 @@ def test_a_vote_is_as_sure_as_the_share_of_its_winner_of_one_half_vote_more() ->
     assert (
         found is not None
     )  # V of a: .2 + .3, of b: .9, of c: 5 samples of .1; each by its share of 17 samples
-    assert found.confidence == pytest.approx(0.9 / (0.5 + 0.9 + 0.5 + UNSEEN))
+    assert found.confidence == pytest.approx(0.9 / (0.5 + 0.9 + 0.5 + UNSEEN * 17 / 8))
     assert RULES["best-last"].run(TREE, DEFAULTS) == Answer("a", 2)
 
 

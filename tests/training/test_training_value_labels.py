@@ -61,7 +61,7 @@ def test_a_recipe_with_factorized_quality_values() -> None:
     [
         ([*FACTORIZED, "labels.rule=correct-share"], "labels.rule 'correct-share'"),
         ([*FACTORIZED, "models.value_aggregation=last"], "models.value_aggregation is 'last'"),
-        (FACTORIZED[:1], "value_update.objective is 'regression'"),
+        (["value_update.objective=regression"], "value_update.objective is 'regression'"),
         (["value_start.objective=factorized", "models.value_aggregation=last"], "value_start.objective"),
     ],
 )

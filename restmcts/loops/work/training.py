@@ -131,11 +131,13 @@ def tune_control(run: Run, phase: str, iteration: int, parent: str, updates: int
     return tune_policy(run, phase, iteration, samples, parent, role="control", updates=updates)
 
 
-def start_value(run: Run, phase: str, search: str, policy: str) -> Trained:
+def start_value(
+    run: Run, phase: str, search: str, policy: str, *, beside: Callable[[Path], None] | None = None
+) -> Trained:
     """Train a first value model on solved examples and their perturbed steps (paper, Section 3.2).
 
     Solved examples are the demonstrations and the verified-correct traces of the phase ``search``; the first
-    errors of the other traces are added, ``bootstrap.errors`` times.
+    errors of the other traces are added, ``bootstrap.errors`` times. ``beside`` is as in :func:`tune_value`.
     """
     wanted = run.recipe.bootstrap
     found = examples(run.trees(search))
@@ -145,7 +147,7 @@ def start_value(run: Run, phase: str, search: str, policy: str) -> Trained:
         raise PhaseError(f"{phase}: there are no solved examples to start a value model from")
     samples += found.first_errors * wanted.errors
     settings = run.recipe.value_start
-    return _tune_value(run, phase, 0, samples, policy, settings, START, share_nodes=False)
+    return _tune_value(run, phase, 0, samples, policy, settings, START, share_nodes=False, beside=beside)
 
 
 def tune_value(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -93,6 +93,19 @@ def answers_at(
     constants = constants_of(record.header.settings)
     names = list(rules) or [record.header.answer_by]
     found: dict[str, list[AnswerAt]] = {name: [] for name in names}
+    for budget, tree in cuts_of(record, budgets, axis):
+        for name in names:
+            found[name].append(_answer(tree, name, budget, verdicts, constants))
+    return found
+
+
+def cuts_of(
+    record: SearchRecord, budgets: Sequence[float | None], axis: Axis = GENERATED
+) -> Iterator[tuple[float | None, Tree]]:
+    """The tree of a search as it was at each budget, from the smallest to the largest, without verdicts.
+
+    It is the same object every time.
+    """
     tree = Tree()
     events = [event for event in record.events if not isinstance(event, Verified)]
     position = 0
@@ -103,9 +116,7 @@ def answers_at(
                 break
             tree.apply(event)
             position += 1
-        for name in names:
-            found[name].append(_answer(tree, name, budget, verdicts, constants))
-    return found
+        yield budget, tree
 
 
 def ascending(budgets: Sequence[float | None]) -> list[float | None]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from restmcts.evaluation.budgets import GENERATED, AnswerAt, Axis, ascending
-from store.events import SearchRecord, Stopped, Verified
+from restmcts.evaluation.budgets import GENERATED, AnswerAt, Axis, cuts_of
+from store.events import SearchRecord, Stopped
 from store.tree import Tree, fold
 
 CEILING: Final = "oracle"
@@ -45,19 +45,7 @@ def solved_at(
         One for each budget, from the smallest to the largest.
     """
     verdicts = {node.id: node.correct for node in fold(record.events).finished()}
-    events = [event for event in record.events if not isinstance(event, Verified)]
-    found = []
-    tree = Tree()
-    position = 0
-    for budget in ascending(budgets):
-        while position < len(events):
-            event = events[position]
-            if budget is not None and axis.of(tree.cost) + axis.of(event.cost) > budget:
-                break
-            tree.apply(event)
-            position += 1
-        found.append(_solved(tree, budget, verdicts))
-    return found
+    return [_solved(tree, budget, verdicts) for budget, tree in cuts_of(record, budgets, axis)]
 
 
 def _solved(tree: Tree, budget: float | None, verdicts: dict[int, bool | None]) -> AnswerAt:

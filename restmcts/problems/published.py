@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Final, Literal, get_args
 
 from pydantic import Field, model_validator
 
 from restmcts.errors import InputError
 from restmcts.problems.hub import Source, fetched_files, local_files
 from restmcts.problems.problem import Problem
+from restmcts.problems.publication import Example, Published, SplitName
 from restmcts.problems.registry import DataSet, DataSetSettings
 from restmcts.problems.rows import Row, read_rows
 from restmcts.problems.splits import QUESTION, Splits, held_out, same_question, without_overlap
-
-SplitName = Literal["train", "validation", "test", "examples"]
-
-Example = tuple[str, str]
-"""A problem and its solution."""
 
 
 class PublishedProblems(DataSetSettings):
@@ -70,41 +66,16 @@ class PublishedProblems(DataSetSettings):
         return self
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
-    """A data set with a name.
-
-    Attributes:
-        name: the name, which is also that of its folder.
-        summary: what it is, in a line.
-        sizes: the published number of rows, by split.
-        sources: where each split comes from, by the settings. ``test`` is always there; without
-            ``validation`` one training problem in ten takes its place; ``examples`` are rows that are shown
-            to the policy and nothing else.
-        read: makes a problem of a row; its question, oracle answer, solution, tolerance and fields. None for
-            a row that the settings leave out. Without an id, a problem is named after its split and number.
-        examples: solved examples of the authors, the first of which are taken.
-        by_subject: examples are of the subject of the problem (``fields["subject"]``).
-    """
-
-    name: str
-    summary: str
-    sizes: Mapping[str, int]
-    sources: Callable[[Any], Mapping[SplitName, Source]]
-    read: Callable[[Row, Any, SplitName], Problem | None]
-    examples: Sequence[Example] = ()
-    by_subject: bool = False
-
-    def data_set(self, settings: type[PublishedProblems]) -> DataSet:
-        """The set as an entry of the registry."""
-        return DataSet(
-            settings,
-            partial(load_published, self),
-            self.summary,
-            files=partial(files_here, self),
-            absent=partial(absent, self),
-            published=self,
-        )
+def published_set(published: Published, settings: type[PublishedProblems]) -> DataSet:
+    """A set that others have published, as an entry of the registry."""
+    return DataSet(
+        settings,
+        partial(load_published, published),
+        published.summary,
+        files=partial(files_here, published),
+        absent=partial(absent, published),
+        published=published,
+    )
 
 
 EVERY_SPLIT: Final = frozenset(get_args(SplitName))

@@ -11,12 +11,12 @@ from pydantic import Field
 
 from restmcts.errors import InputError
 from restmcts.problems.problem import Problem
+from restmcts.problems.publication import Published
 from restmcts.problems.splits import Splits, check_apart
 from restmcts.registry import Registry
 from restmcts.settings import Settings, checked
 
 if TYPE_CHECKING:
-    from restmcts.problems.published import Published
     from restmcts.training.report import OnProgress, TrainingReport
     from restmcts.training.settings import Device
 

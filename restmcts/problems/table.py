@@ -13,7 +13,8 @@ from restmcts.problems.choices import with_options
 from restmcts.problems.hub import Source, local_files
 from restmcts.problems.jsonl import final_answer
 from restmcts.problems.problem import Problem
-from restmcts.problems.published import Published, PublishedProblems, SplitName
+from restmcts.problems.publication import Published, SplitName
+from restmcts.problems.published import PublishedProblems, published_set
 from restmcts.problems.rows import Row
 from restmcts.settings import Settings
 
@@ -135,6 +136,7 @@ def _tolerance(row: Row, name: str | None) -> float | None:
     return tolerance
 
 
-TABLE = Published(
-    "table", "files or a repository of the hub, whose fields the recipe names", {}, sources, read
-).data_set(TableProblems)
+TABLE = published_set(
+    Published("table", "files or a repository of the hub, whose fields the recipe names", {}, sources, read),
+    TableProblems,
+)

@@ -14,7 +14,7 @@ from restmcts.loops import rest_em
 from restmcts.loops.registry import loop_settings
 from restmcts.loops.run import Run
 from restmcts.loops.work import forecast
-from restmcts.loops.work.forecast import Expected, Forecast, Preview, Probe, rows_of
+from restmcts.loops.work.forecast import Expected, Forecast, Preview, Probe, Stand, rows_of
 from restmcts.problems.problem import Problem
 from restmcts.search.methods.sampling import Greedy, SelfConsistency
 from restmcts.search.running.task import SearchTask
@@ -70,9 +70,13 @@ def asking(answer: bool, heard: list[Forecast], **more: Any) -> Preview:
     return Preview(ask, **more)
 
 
+def stand(run: Run) -> Stand:
+    return Stand(run.recipe, run.problems, run.writer.phases())
+
+
 def considered(preview: Preview, run: Run, waiting: Sequence[SearchTask], seconds: float) -> None:
     seen = probe(*[ended("greedy", 10)] * 4)
-    asyncio.run(preview.consider(run, "s", waiting, seen, 40, seconds, None))
+    asyncio.run(preview.consider(stand(run), "s", waiting, seen, 40, seconds, None))
 
 
 def test_only_long_work_is_asked_for_and_only_once(tmp_path: Path) -> None:
@@ -115,7 +119,7 @@ def test_a_finished_phase_tells_of_the_next_of_its_kind(tmp_path: Path) -> None:
         for name, tokens in (("1.search", 500), ("1.train-policy", None)):
             run.writer.start_phase(name, "search" if tokens else "train", 1)
             run.writer.finish_phase(name, {"policy_tokens": tokens}, seconds=70.0, source="run")
-        rows = {row.name: row for row in forecast.later_rows(run, "1.validate", 100, 10.0)}
+        rows = {row.name: row for row in forecast.later_rows(stand(run), "1.validate", 100, 10.0)}
     assert rows["2.search"].tokens == 500 and rows["2.search"].seconds == 70.0
     assert rows["2.train-policy"].seconds == 70.0
     assert "1.search" not in rows and "1.validate" not in rows

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from restmcts.grading.data_check import FileCheck
     from restmcts.grading.inspection import Graded
     from restmcts.problems.problem import Problem
-    from restmcts.problems.published import Published
+    from restmcts.problems.publication import Published
 
 app = typer.Typer(help="Data sets by name, and checks of files of problems.", no_args_is_help=True)
 

@@ -10,15 +10,14 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
-from typing import TYPE_CHECKING
 
 from restmcts.loops.planning.plan import Counts, PlannedPhase, Sizes
 from restmcts.loops.planning.planned_phases import planned
+from restmcts.problems.splits import Splits
+from restmcts.recipe import Recipe
 from restmcts.search.running.task import SearchTask
 from store.events import SearchRecord
-
-if TYPE_CHECKING:
-    from restmcts.loops.run import Run
+from store.files.journal import Phase
 
 LONG_SECONDS = 600.0
 """Work that is expected to take longer is asked for."""
@@ -86,6 +85,15 @@ class Probe:
         return fmean(tokens for tokens, _ in known)
 
 
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """Where a run stands: its recipe, its problems, and the phases that it has started."""
+
+    recipe: Recipe
+    problems: Splits
+    phases: Sequence[Phase]
+
+
 @dataclass(slots=True)
 class Preview:
     """Asks once in a process whether a run is to go on, where it is expected to take long.
@@ -109,7 +117,7 @@ class Preview:
 
     async def consider(
         self,
-        run: Run,
+        stand: Stand,
         phase: str,
         waiting: Sequence[SearchTask],
         probe: Probe,
@@ -120,6 +128,7 @@ class Preview:
         """Make the forecast, and ask if it is a long one.
 
         Args:
+            stand: where the run stands.
             waiting: the searches of the phase that have not ended.
             generated: the tokens of the phase since its start, also those of searches that still run.
             seconds: how long that took.
@@ -132,7 +141,7 @@ class Preview:
         rate = max(generated, probe.tokens, 1) / max(seconds, 1e-9)
         rows = rows_of(phase, waiting, probe, generated - probe.tokens, rate, most)
         if self.whole_loop:
-            rows += later_rows(run, phase, sum(row.tokens or 0 for row in rows) + generated, rate)
+            rows += later_rows(stand, phase, sum(row.tokens or 0 for row in rows) + generated, rate)
         forecast = Forecast(probe.searches, tuple(rows))
         if forecast.seconds > LONG_SECONDS and not await self.ask(forecast):
             raise KeyboardInterrupt
@@ -161,7 +170,7 @@ def rows_of(
     ]
 
 
-def later_rows(run: Run, phase: str, tokens: int, rate: float) -> list[Expected]:
+def later_rows(stand: Stand, phase: str, tokens: int, rate: float) -> list[Expected]:
     """What the recipe plans after ``phase``.
 
     A phase takes what the latest one of its kind has taken in this run. Where there is none, searches take
@@ -171,12 +180,12 @@ def later_rows(run: Run, phase: str, tokens: int, rate: float) -> list[Expected]
         tokens: what the present phase takes in all.
         rate: tokens a second.
     """
-    problems = run.problems
+    problems = stand.problems
     counts = Counts(len(problems.train), len(problems.validation), len(problems.test))
-    plan = planned(run.recipe, counts, Sizes(None, None))
+    plan = planned(stand.recipe, counts, Sizes(None, None))
     bounds = {each.name: each.generated for each in plan}
     share = min(1.0, tokens / (bounds.get(phase) or tokens or 1))
-    done = {known.name: known for known in run.writer.phases() if known.status == "done"}
+    done = {known.name: known for known in stand.phases if known.status == "done"}
     like = {
         name.partition(".")[2]: (known.summary.get("policy_tokens"), known.seconds)
         for name, known in done.items()

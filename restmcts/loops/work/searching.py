@@ -15,7 +15,7 @@ from restmcts.grading.registry import GRADERS
 from restmcts.labels import any_correct
 from restmcts.loops.results import Searched
 from restmcts.loops.run import Run
-from restmcts.loops.work.forecast import Probe
+from restmcts.loops.work.forecast import Probe, Stand
 from restmcts.loops.work.waves import waves
 from restmcts.problems.problem import Problem
 from restmcts.search.choice import GenerationSettings
@@ -238,7 +238,8 @@ async def _search(
                 if run.preview is not None and run.preview.due(tally.probe, tally.seconds):
                     left = None if tokens is None else tokens - tally.charged
                     done = tally.probe, tally.generated, tally.seconds
-                    await run.preview.consider(run, record.header.phase, [*waiting.values()], *done, left)
+                    stand = Stand(run.recipe, run.problems, run.writer.phases())
+                    await run.preview.consider(stand, record.header.phase, [*waiting.values()], *done, left)
                 if tally.failed_in_a_row == GIVE_UP_AFTER:
                     which = f"{GIVE_UP_AFTER} searches one after the other"
                     raise failure(record.header.phase, which, record)

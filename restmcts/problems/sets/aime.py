@@ -13,7 +13,8 @@ from pydantic import Field
 
 from restmcts.problems.hub import Source
 from restmcts.problems.problem import Problem
-from restmcts.problems.published import Published, PublishedProblems, SplitName, concluded
+from restmcts.problems.publication import Published, SplitName
+from restmcts.problems.published import PublishedProblems, concluded, published_set
 from restmcts.problems.rows import Row
 
 PUBLISHED = {
@@ -55,6 +56,7 @@ def read(row: Row, settings: Aime, split: SplitName) -> Problem:
     )
 
 
-AIME = Published("aime", "a year of a hard competition, whole numbers", {"test": 30}, sources, read).data_set(
-    Aime
+AIME = published_set(
+    Published("aime", "a year of a hard competition, whole numbers", {"test": 30}, sources, read),
+    Aime,
 )

@@ -17,7 +17,8 @@ from restmcts.errors import InputError
 from restmcts.problems.choices import ChoiceProblems, fields, with_options
 from restmcts.problems.hub import Source
 from restmcts.problems.problem import Problem
-from restmcts.problems.published import Published, SplitName, concluded
+from restmcts.problems.publication import Published, SplitName
+from restmcts.problems.published import concluded, published_set
 from restmcts.problems.rows import Row
 
 Subject = Literal[
@@ -77,11 +78,14 @@ def _subject(path: Path) -> str:
     return next(name for name in names if name in get_args(Subject))
 
 
-C_EVAL_HARD = Published(
-    "c-eval-hard",
-    "Chinese examinations of eight subjects, four options",
-    {"test": 152, "examples": 40},
-    sources,
-    read,
-    by_subject=True,
-).data_set(CEvalHard)
+C_EVAL_HARD = published_set(
+    Published(
+        "c-eval-hard",
+        "Chinese examinations of eight subjects, four options",
+        {"test": 152, "examples": 40},
+        sources,
+        read,
+        by_subject=True,
+    ),
+    CEvalHard,
+)

@@ -12,7 +12,8 @@ from __future__ import annotations
 from restmcts.problems.choices import ChoiceProblems, fields, shuffled, with_options
 from restmcts.problems.hub import Source
 from restmcts.problems.problem import Problem
-from restmcts.problems.published import Published, SplitName, concluded
+from restmcts.problems.publication import Published, SplitName
+from restmcts.problems.published import concluded, published_set
 from restmcts.problems.rows import Row
 
 REVISION = "633f5ee89ab8ad4522a9f850766b73f62147ffdd"
@@ -43,6 +44,9 @@ def read(row: Row, settings: GpqaDiamond, split: SplitName) -> Problem:
     )
 
 
-GPQA_DIAMOND = Published(
-    "gpqa-diamond", "graduate questions of three sciences, four options", {"test": 198}, sources, read
-).data_set(GpqaDiamond)
+GPQA_DIAMOND = published_set(
+    Published(
+        "gpqa-diamond", "graduate questions of three sciences, four options", {"test": 198}, sources, read
+    ),
+    GpqaDiamond,
+)

@@ -13,7 +13,8 @@ from typing import Any
 from restmcts.problems.hub import Source
 from restmcts.problems.jsonl import final_answer
 from restmcts.problems.problem import Problem
-from restmcts.problems.published import Published, PublishedProblems, SplitName, concluded
+from restmcts.problems.publication import Published, SplitName
+from restmcts.problems.published import PublishedProblems, concluded, published_set
 from restmcts.problems.rows import Row
 from restmcts.problems.sets.gsm8k_examples import CHAIN_OF_THOUGHT
 
@@ -55,11 +56,14 @@ def read(row: Row, settings: Any, split: SplitName) -> Problem:
     )
 
 
-GSM8K = Published(
-    "gsm8k",
-    "grade school word problems",
-    {"train": 7473, "test": 1319},
-    sources,
-    read,
-    CHAIN_OF_THOUGHT,
-).data_set(Gsm8k)
+GSM8K = published_set(
+    Published(
+        "gsm8k",
+        "grade school word problems",
+        {"train": 7473, "test": 1319},
+        sources,
+        read,
+        CHAIN_OF_THOUGHT,
+    ),
+    Gsm8k,
+)

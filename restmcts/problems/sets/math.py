@@ -16,7 +16,8 @@ from pydantic import Field
 from restmcts.errors import InputError
 from restmcts.problems.hub import Source
 from restmcts.problems.problem import Problem
-from restmcts.problems.published import Published, PublishedProblems, SplitName
+from restmcts.problems.publication import Published, SplitName
+from restmcts.problems.published import PublishedProblems, published_set
 from restmcts.problems.rows import Row
 
 REPOSITORY, REVISION = "EleutherAI/hendrycks_math", "21a5633873b6a120296cce3e2df9d5550074f4a3"
@@ -90,10 +91,13 @@ def last_box(solution: str) -> str | None:
     return None
 
 
-MATH = Published(
-    "math",
-    "competition problems of seven subjects",
-    {"train": 7500, "test": 5000},
-    sources,
-    read,
-).data_set(MathProblems)
+MATH = published_set(
+    Published(
+        "math",
+        "competition problems of seven subjects",
+        {"train": 7500, "test": 5000},
+        sources,
+        read,
+    ),
+    MathProblems,
+)

@@ -8,7 +8,8 @@ openai/prm800k: ``problem``, ``solution``, ``answer``, ``subject`` ("Algebra"), 
 from __future__ import annotations
 
 from restmcts.problems.hub import Source
-from restmcts.problems.published import Published, SplitName
+from restmcts.problems.publication import Published, SplitName
+from restmcts.problems.published import published_set
 from restmcts.problems.sets.math import MathSubjects, read, source
 
 REVISION = "6e4ed1a2a79af7d8630a6b768ec859cb5af4d3be"
@@ -27,10 +28,13 @@ def sources(settings: Math500) -> dict[SplitName, Source]:
     return {"train": source(settings, "train"), "test": test}
 
 
-MATH_500 = Published(
-    "math-500",
-    "500 test problems of MATH; trained on the training problems of MATH",
-    {"train": 7500, "test": 500},
-    sources,
-    read,
-).data_set(Math500)
+MATH_500 = published_set(
+    Published(
+        "math-500",
+        "500 test problems of MATH; trained on the training problems of MATH",
+        {"train": 7500, "test": 500},
+        sources,
+        read,
+    ),
+    Math500,
+)

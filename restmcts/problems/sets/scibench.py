@@ -16,7 +16,8 @@ from pydantic import Field
 from restmcts.problems.files import stem
 from restmcts.problems.hub import Source
 from restmcts.problems.problem import Problem
-from restmcts.problems.published import Published, PublishedProblems, SplitName, concluded
+from restmcts.problems.publication import Published, SplitName
+from restmcts.problems.published import PublishedProblems, concluded, published_set
 from restmcts.problems.rows import Row
 from restmcts.problems.splits import QUESTION
 
@@ -63,11 +64,14 @@ def read(row: Row, settings: SciBench, split: SplitName) -> Problem | None:
     )
 
 
-SCIBENCH = Published(
-    "scibench",
-    "college problems of ten textbooks, numbers within 5 %",
-    {"train": 112, "test": 580},
-    sources,
-    read,
-    by_subject=True,
-).data_set(SciBench)
+SCIBENCH = published_set(
+    Published(
+        "scibench",
+        "college problems of ten textbooks, numbers within 5 %",
+        {"train": 112, "test": 580},
+        sources,
+        read,
+        by_subject=True,
+    ),
+    SciBench,
+)

@@ -16,7 +16,8 @@ from restmcts.errors import InputError
 from restmcts.problems.choices import ChoiceProblems, fields, split_options, with_options
 from restmcts.problems.hub import Source
 from restmcts.problems.problem import Problem
-from restmcts.problems.published import Published, SplitName, concluded
+from restmcts.problems.publication import Published, SplitName
+from restmcts.problems.published import concluded, published_set
 from restmcts.problems.rows import Row
 
 
@@ -61,11 +62,14 @@ def _letter(row: Row) -> str:
     return found.strip().upper()
 
 
-SCIEVAL = Published(
-    "scieval",
-    "questions of three sciences, one right option",
-    {"test": 1187},
-    sources,
-    read,
-    by_subject=True,
-).data_set(SciEval)
+SCIEVAL = published_set(
+    Published(
+        "scieval",
+        "questions of three sciences, one right option",
+        {"test": 1187},
+        sources,
+        read,
+        by_subject=True,
+    ),
+    SciEval,
+)

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from restmcts.problems.hub import Source
 from restmcts.problems.problem import Problem
-from restmcts.problems.published import Published, PublishedProblems, SplitName
+from restmcts.problems.publication import Published, SplitName
+from restmcts.problems.published import PublishedProblems, published_set
 from restmcts.problems.rows import Row
 from restmcts.problems.splits import QUESTION
 
@@ -52,6 +53,7 @@ def read(row: Row, settings: TheoremQa, split: SplitName) -> Problem | None:
     )
 
 
-THEOREMQA = Published(
-    "theoremqa", "problems that need a theorem, without pictures", {"test": 800}, sources, read
-).data_set(TheoremQa)
+THEOREMQA = published_set(
+    Published("theoremqa", "problems that need a theorem, without pictures", {"test": 800}, sources, read),
+    TheoremQa,
+)

@@ -31,7 +31,7 @@ from typing import Any
 
 from restmcts.aggregations import Aggregation
 from restmcts.cli.session import open_run
-from restmcts.evaluation.value_report import ValueReport, value_report
+from restmcts.evaluation.values.value_report import ValueReport, value_report
 from restmcts.labels import label_rule
 from restmcts.loops import phases
 from restmcts.loops.run import BOOTSTRAP, Run
@@ -43,8 +43,8 @@ from restmcts.samples.judged import Judging
 from restmcts.samples.trees import to_judge_by
 from restmcts.samples.value import labelled_chains
 from restmcts.training.settings import ValueObjective, ValueTraining
-from restmcts.training.value import train_value
-from restmcts.training.value_held_out import predict_values
+from restmcts.training.values.held_out import predict_values
+from restmcts.training.values.training import train_value
 from store.records import ValueSample
 
 

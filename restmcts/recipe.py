@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 from restmcts.engines.registry import ENGINES
 from restmcts.engines.settings import ModelSettings
 from restmcts.errors import InputError
-from restmcts.evaluation.usage import ORDERS
+from restmcts.evaluation.reading.usage import ORDERS
 from restmcts.grading.registry import GRADERS
 from restmcts.labels import Labels, label_rule
 from restmcts.labels.registry import rule_settings
@@ -24,7 +24,7 @@ from restmcts.search.choice import EvaluatedMethod, GenerationSettings
 from restmcts.search.settings import NO_LIMITS, Limits
 from restmcts.settings import Settings, checked
 from restmcts.training.settings import PolicyTraining, PreferenceTraining, TrainingSettings, ValueTraining
-from restmcts.training.value_labels import check_objectives
+from restmcts.training.values.labels import check_objectives
 from store.tree import Tree
 
 OLD_TINY = (

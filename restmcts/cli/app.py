@@ -18,7 +18,6 @@ from restmcts.cli.commands import (
     doctor,
     evaluate,
     export,
-    grade,
     iterate,
     label,
     methods,
@@ -32,6 +31,7 @@ from restmcts.cli.commands import (
     train,
     tui,
 )
+from restmcts.cli.commands.grade import app as grade
 from restmcts.cli.signals import end_as_by_interrupt, exit_code, received
 from restmcts.cli.text import complain
 from restmcts.engines.cpu import prepare_cpu

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from restmcts.evaluation.budgets import answers_at
-from restmcts.evaluation.judged import Judged, likelihoods
 from restmcts.evaluation.means import Outcomes, mean_difference, mean_of, p_value
+from restmcts.evaluation.reading.budgets import answers_at
 from restmcts.evaluation.statistics import Interval, wilson
-from restmcts.evaluation.value_report import value_report
+from restmcts.evaluation.values.judged import Judged, likelihoods
+from restmcts.evaluation.values.value_report import value_report
 from store.events import SearchRecord
 from store.tree import Node, Tree, fold
 

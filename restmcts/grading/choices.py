@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from restmcts.grading.normalize import normalize_answer
-from restmcts.grading.notation import FULL_WIDTH
+from restmcts.grading.maths.normalize import normalize_answer
+from restmcts.grading.maths.notation import FULL_WIDTH
 from restmcts.problems.problem import Problem
 
 LETTERS = "ABCDEFGHIJ"

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from restmcts.grading.normalize import normalize_answer
-from restmcts.grading.notation import without_empty_space
+from restmcts.grading.maths.normalize import normalize_answer
+from restmcts.grading.maths.notation import without_empty_space
 from restmcts.problems.problem import Problem
 
 __all__ = ["AnswerFinder", "AnswerMode", "MathAnswers", "find_answer", "is_complete", "normalize_answer"]

@@ -47,9 +47,9 @@ GRADERS: Registry[GraderKind] = Registry(
     "restmcts.graders",
     GraderKind,
     {
-        "math": "restmcts.grading.math_grader:MATH",
-        "choice": "restmcts.grading.choice_grader:CHOICE",
-        "reasoning-gym": "restmcts.grading.gym_grader:GYM",
-        "exact": "restmcts.grading.exact_grader:EXACT",
+        "math": "restmcts.grading.graders.math_grader:MATH",
+        "choice": "restmcts.grading.graders.choice_grader:CHOICE",
+        "reasoning-gym": "restmcts.grading.graders.gym_grader:GYM",
+        "exact": "restmcts.grading.graders.exact_grader:EXACT",
     },
 )

@@ -99,7 +99,7 @@ def _different(items: Iterator[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]
 def _problem(item: Mapping[str, Any], task: str, name: str) -> Problem:
     if not isinstance(item["answer"], str):
         raise InputError("problems.task: this task has no oracle answers: take another one")
-    # What the scorer of the task reads, see :mod:`restmcts.grading.gym_grader`.
+    # What the scorer of the task reads, see :mod:`restmcts.grading.graders.gym_grader`.
     fields = {"task": task, "metadata": _plain(item["metadata"])}
     return Problem(name, item["question"], item["answer"], fields=fields)
 

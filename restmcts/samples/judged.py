@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from restmcts.aggregations import AGGREGATIONS, Aggregation
-from restmcts.evaluation.judged import Judged, JudgedChain, good_steps, likelihoods
+from restmcts.evaluation.values.judged import Judged, JudgedChain, good_steps, likelihoods
 from restmcts.labels.quality import are_fractions, are_quality_values, distances, quality_values
 from store.records import ValueSample
 

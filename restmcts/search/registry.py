@@ -34,9 +34,9 @@ class SearchMethod:
         one_trace: the method samples one trace and ends; an evaluation gives it no budget.
         exchangeable: from which of its traces on (counted from 0) their order means nothing, as they are
             whole traces that were sampled independently from the root. An evaluation then averages over
-            orders of them (:mod:`restmcts.evaluation.subsets`). 1: a trace of another kind always comes
-            first; None: what is sampled depends on what came before. A function of the settings where they
-            decide it.
+            orders of them (:mod:`restmcts.evaluation.reading.subsets`). 1: a trace of another kind always
+            comes first; None: what is sampled depends on what came before. A function of the settings where
+            they decide it.
         row_names: what an evaluation calls the method with an answer rule, by rule. A rule without a name is
             written after the name of the method, unless it is the ``answer_by`` of the settings.
     """

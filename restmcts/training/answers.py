@@ -11,7 +11,7 @@ from restmcts.labels import any_correct
 from restmcts.problems.problem import Problem
 from restmcts.samples.trees import VerifiedTree
 from restmcts.training.settings import Device
-from restmcts.training.value_held_out import predict_values
+from restmcts.training.values.held_out import predict_values
 from store.records import ValueSample
 from store.tree import Tree
 

@@ -15,7 +15,7 @@ from restmcts.engines.prompted.critic import PromptedCritic, RuleCritic
 from restmcts.engines.registry import ENGINES
 from restmcts.engines.settings import ModelSettings
 from restmcts.evaluation.answer_file import read_answer_file
-from restmcts.evaluation.flops import ModelSize, model_size, token_costs
+from restmcts.evaluation.reading.flops import ModelSize, model_size, token_costs
 from restmcts.grading.registry import Grader
 from restmcts.problems.problem import Problem
 from restmcts.prompts import with_examples

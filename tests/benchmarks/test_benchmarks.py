@@ -13,8 +13,8 @@ from benchmarks.scaling import memory
 from benchmarks.search_overhead import PROMPT, ReadyPolicy
 from benchmarks.value_labels import ARMS, row
 from restmcts.engines.base import Sample, SamplingRequest
-from restmcts.evaluation.judged import Judged
-from restmcts.evaluation.value_report import value_report
+from restmcts.evaluation.values.judged import Judged
+from restmcts.evaluation.values.value_report import value_report
 from restmcts.tools.speed import FreeValues
 
 

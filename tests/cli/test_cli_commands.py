@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from restmcts.errors import InputError
-from restmcts.evaluation.flops import flops_axis
+from restmcts.evaluation.reading.flops import flops_axis
 from restmcts.export.trees import read_trees
 from restmcts.recipe import load_recipe
 from restmcts.recipe_text import shipped_recipes

@@ -178,7 +178,7 @@ def test_a_saved_tokenizer_is_the_same(tmp_path: Path) -> None:
 def test_problems_import_neither_torch_nor_transformers_nor_sympy() -> None:
     script = (
         "import sys, restmcts.demo.task, restmcts.problems.jsonl, restmcts.grading.finding\n"
-        "import restmcts.grading.math_grader, restmcts.tools.doctor, restmcts.tools.models.smollm2\n"
+        "import restmcts.grading.graders.math_grader, restmcts.tools.doctor, restmcts.tools.models.smollm2\n"
         "print([name for name in ('torch', 'transformers', 'sympy') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

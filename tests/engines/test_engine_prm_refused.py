@@ -17,7 +17,7 @@ from restmcts.recipe import override_values, recipe_toml
 from restmcts.settings import checked
 from restmcts.stored_recipes import stored_recipe
 from restmcts.training.checkpoint import load_policy
-from restmcts.training.value_model import value_model
+from restmcts.training.values.model import value_model
 from tests.engines.engine_models import llama, value_llama, word_tokenizer
 from tests.engines.prm_models import (
     CHAT,

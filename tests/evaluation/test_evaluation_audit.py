@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from restmcts.evaluation.audit import Audit, audit
-from restmcts.grading.exact_grader import ExactGrader
+from restmcts.grading.graders.exact_grader import ExactGrader
 from restmcts.problems.problem import Problem
 from store.events import Critiqued, SearchRecord, Verified
 from store.overrides import Overrides, digest

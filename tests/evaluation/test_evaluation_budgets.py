@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from restmcts.evaluation.budgets import AnswerAt, answers_at
+from restmcts.evaluation.reading.budgets import AnswerAt, answers_at
 from restmcts.problems.problem import Problem
 from restmcts.search.methods.sampling import BestOfN, SelfConsistency
 from restmcts.search.registry import METHODS

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from restmcts.errors import InputError
-from restmcts.evaluation.budgets import answers_at
-from restmcts.evaluation.ceiling import CEILING, ceiling_name, is_ceiling, solved_at
-from restmcts.evaluation.outcomes import Reading, outcomes, outcomes_at
+from restmcts.evaluation.reading.budgets import answers_at
+from restmcts.evaluation.reading.ceiling import CEILING, ceiling_name, is_ceiling, solved_at
+from restmcts.evaluation.reading.outcomes import Reading, outcomes, outcomes_at
 from restmcts.problems.problem import Problem
 from restmcts.search.registry import METHODS, method_settings, row_name
 from restmcts.search.running.driver import failed, verified

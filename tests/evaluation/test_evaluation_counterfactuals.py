@@ -7,9 +7,15 @@ from dataclasses import replace
 
 import pytest
 
-from restmcts.evaluation.budgets import answers_at
-from restmcts.evaluation.counterfactuals import answer_anew, found_anew, kind_of, readable, with_constants
-from restmcts.evaluation.outcomes import Reading
+from restmcts.evaluation.reading.budgets import answers_at
+from restmcts.evaluation.reading.counterfactuals import (
+    answer_anew,
+    found_anew,
+    kind_of,
+    readable,
+    with_constants,
+)
+from restmcts.evaluation.reading.outcomes import Reading
 from restmcts.grading.finding import MathAnswers
 from restmcts.problems.problem import Problem
 from restmcts.search.methods.sampling import BestOfN, SelfConsistency

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from restmcts.errors import InputError
-from restmcts.evaluation.budgets import AXES, Axis, answers_at
-from restmcts.evaluation.curves import AXIS_NAMES, axis_of
-from restmcts.evaluation.flops import ModelSize, flops_axis, flops_setting, model_size, token_costs
+from restmcts.evaluation.reading.budgets import AXES, Axis, answers_at
+from restmcts.evaluation.reading.curves import AXIS_NAMES, axis_of
+from restmcts.evaluation.reading.flops import ModelSize, flops_axis, flops_setting, model_size, token_costs
 from restmcts.loops.stored.reading import curves_of
 from restmcts.search.methods.mcts import Mcts
 from restmcts.search.methods.sampling import BestOfN

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import recall_score
 
-from restmcts.evaluation.first_errors import FirstErrors, first_errors
-from restmcts.evaluation.judged import JudgedChain
-from restmcts.evaluation.resampling import Resampling
+from restmcts.evaluation.values.first_errors import FirstErrors, first_errors
+from restmcts.evaluation.values.judged import JudgedChain
+from restmcts.evaluation.values.resampling import Resampling
 
 SCORES = st.sampled_from([0.0, 0.2, 0.4, 0.6, 0.8, 1.0])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from restmcts.evaluation.ceiling import ceiling_name
 from restmcts.evaluation.comparison.methods import (
     Budget,
     Made,
@@ -13,6 +12,7 @@ from restmcts.evaluation.comparison.methods import (
 )
 from restmcts.evaluation.comparison.runs import Measurement
 from restmcts.evaluation.comparison.tables import compare_methods, flip_table, method_tables
+from restmcts.evaluation.reading.ceiling import ceiling_name
 
 
 def row(

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from restmcts.evaluation.budgets import AXES, GENERATED, Axis, answers_at
-from restmcts.evaluation.outcomes import Reading, RowOutcomes, outcomes, outcomes_at
+from restmcts.evaluation.reading.budgets import AXES, GENERATED, Axis, answers_at
+from restmcts.evaluation.reading.outcomes import Reading, RowOutcomes, outcomes, outcomes_at
+from restmcts.evaluation.reading.subsets import BEST, VOTES, orders_of, traces_of
+from restmcts.evaluation.reading.usage import Usage
 from restmcts.evaluation.statistics import Interval, wilson
-from restmcts.evaluation.subsets import BEST, VOTES, orders_of, traces_of
-from restmcts.evaluation.usage import Usage
 from restmcts.search.methods.sampling import BestOfN, SelfConsistency
 from store.answers import RULES
 from store.events import Cost, Critiqued, Event, Extended, SearchRecord, Step, Stopped, Valued

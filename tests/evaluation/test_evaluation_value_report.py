@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from restmcts.evaluation.judged import Judged, good_steps
-from restmcts.evaluation.resampling import area_under_curve
-from restmcts.evaluation.value_report import MINIMUM, value_report
+from restmcts.evaluation.values.judged import Judged, good_steps
+from restmcts.evaluation.values.resampling import area_under_curve
+from restmcts.evaluation.values.value_report import MINIMUM, value_report
 
 SCORES = st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0])
 

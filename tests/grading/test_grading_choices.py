@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from restmcts.grading.choice_grader import ChoiceGrader
 from restmcts.grading.choices import LETTERS, options_of
+from restmcts.grading.graders.choice_grader import ChoiceGrader
 from restmcts.problems.problem import Problem
 
 OPTIONS = ["the nucleus", "the mitochondria", "60", "the mitochondrial matrix"]

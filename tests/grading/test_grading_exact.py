@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from restmcts.grading.exact_grader import ExactGrader
-from restmcts.grading.math_grader import MathGrader
+from restmcts.grading.graders.exact_grader import ExactGrader
+from restmcts.grading.graders.math_grader import MathGrader
 from restmcts.problems.problem import Problem
 
 

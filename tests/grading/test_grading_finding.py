@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from restmcts.grading.finding import MAX_TEXT, MathAnswers, find_answer, is_complete, normalize_answer
-from restmcts.grading.normalize import MAX_LENGTH, parse_number
+from restmcts.grading.maths.normalize import MAX_LENGTH, parse_number
 from restmcts.problems.problem import Problem
 
 PIECES = [

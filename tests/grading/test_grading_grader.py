@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from restmcts import processes
 from restmcts.errors import RestmctsError
-from restmcts.grading.math_grader import MAX_ALGEBRA, MathGrader
+from restmcts.grading.graders.math_grader import MAX_ALGEBRA, MathGrader
 from restmcts.problems.problem import Problem
 
 
@@ -323,7 +323,7 @@ def test_a_process_that_cannot_start_is_an_error_of_the_user() -> None:
 def test_the_process_ends_with_its_parent(tmp_path: Path) -> None:
     script = (
         "import os, signal\n"
-        "from restmcts.grading.math_grader import MathGrader\n"
+        "from restmcts.grading.graders.math_grader import MathGrader\n"
         "grader = MathGrader()\n"
         "grader.equal('x+1', '1+x')\n"
         "print(grader._process._process.pid, flush=True)\n"

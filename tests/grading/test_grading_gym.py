@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from restmcts.errors import RestmctsError
-from restmcts.grading import gym_grader
-from restmcts.grading.gym_grader import GymGrader
+from restmcts.grading.graders import gym_grader
+from restmcts.grading.graders.gym_grader import GymGrader
 from restmcts.problems.gym import GymProblems, generate_gym
 from restmcts.problems.problem import Problem
 

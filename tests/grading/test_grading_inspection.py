@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from restmcts.errors import InputError
+from restmcts.grading.graders.math_grader import MathGrader
 from restmcts.grading.inspection import inspect_file
-from restmcts.grading.math_grader import MathGrader
 
 
 def written(path: Path, *rows: dict[str, Any]) -> Path:

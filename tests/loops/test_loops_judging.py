@@ -11,8 +11,8 @@ import pytest
 
 from restmcts.cli.console import summarized
 from restmcts.errors import PhaseError
-from restmcts.evaluation.judged import Judged
-from restmcts.evaluation.value_report import ValueReport, value_report
+from restmcts.evaluation.values.judged import Judged
+from restmcts.evaluation.values.value_report import ValueReport, value_report
 from restmcts.grading.registry import GRADERS
 from restmcts.loops import phases
 from restmcts.loops.results import Trained, TrainedValue

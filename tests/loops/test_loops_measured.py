@@ -11,7 +11,7 @@ import pytest
 
 from restmcts.errors import InputError
 from restmcts.evaluation.comparison.runs import Measurement, Point, Spent
-from restmcts.evaluation.outcomes import outcomes_at
+from restmcts.evaluation.reading.outcomes import outcomes_at
 from restmcts.loops.stored.measured import flat, outcomes_of_rows, part_of, read_run, value_aucs, verdicts
 from restmcts.loops.stored.reading import asked, reading_of
 from restmcts.search.methods.sampling import BestOfN

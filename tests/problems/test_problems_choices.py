@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from restmcts.errors import InputError
-from restmcts.grading.math_grader import MathGrader
+from restmcts.grading.graders.math_grader import MathGrader
 from restmcts.problems.choices import shuffled, split_options, with_options
 from restmcts.problems.registry import DATA_SETS
 from tests.problems.published_rows import array, c_eval, gpqa, lines, load, parquet, scieval, table

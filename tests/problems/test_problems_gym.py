@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from restmcts.errors import InputError
-from restmcts.grading.math_grader import MathGrader
+from restmcts.grading.graders.math_grader import MathGrader
 from restmcts.problems.gym import GymProblems, generate_gym
 from restmcts.problems.registry import load_splits
 from restmcts.recipe import OLD_GYM, Recipe

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from restmcts.errors import InputError
-from restmcts.grading.math_grader import MathGrader
+from restmcts.grading.graders.math_grader import MathGrader
 from restmcts.problems.registry import DATA_SETS, data_set_settings, problem_files
 from restmcts.problems.splits import same_question
 from tests.problems.published_rows import array, gsm8k, lines, load, math, math_500, parquet, scibench

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from restmcts.aggregations import Aggregation
-from restmcts.evaluation.judged import Judged, JudgedChain
+from restmcts.evaluation.values.judged import Judged, JudgedChain
 from restmcts.samples.judged import Judging, Truth, truth_of_labels
 from store.events import Step
 from store.records import ValueSample

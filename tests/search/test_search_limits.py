@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from restmcts.engines.base import Sampling
 from restmcts.engines.prompted.critic import PromptedCritic
 from restmcts.errors import InputError
-from restmcts.evaluation.budgets import AXES, Axis
+from restmcts.evaluation.reading.budgets import AXES, Axis
 from restmcts.search.methods.mcts import Mcts
 from restmcts.search.methods.sampling import BestOfN, SelfConsistency
 from restmcts.search.registry import METHODS

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from restmcts.errors import InputError
-from restmcts.evaluation.budgets import answers_at
+from restmcts.evaluation.reading.budgets import answers_at
 from restmcts.search.methods.mcts import Mcts
 from restmcts.search.methods.sampling import BestOfN, SelfConsistency
 from restmcts.search.methods.step_completions import StepCompletions

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import beta
 
 from restmcts.errors import InputError
-from restmcts.evaluation.budgets import answers_at
+from restmcts.evaluation.reading.budgets import answers_at
 from restmcts.search.methods.sampling import BestOfN, SelfConsistency
 from restmcts.search.registry import method_settings
 from restmcts.search.requests import Complete

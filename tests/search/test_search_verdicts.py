@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from restmcts.evaluation.budgets import answers_at
+from restmcts.evaluation.reading.budgets import answers_at
 from restmcts.problems.problem import Problem
 from restmcts.search.methods.mcts import Mcts
 from restmcts.search.methods.sampling import SelfConsistency

@@ -36,7 +36,7 @@ def train(kind: Kind, source: Path, target: Path, resume: Path | None, **options
         lora = LoraSettings(rank=2, dropout=0.2) if kind == "adapter" else None
         return train_policy(source, sums(20), PolicyTraining(**common, lora=lora), target, **options)
     if kind == "value":
-        from restmcts.training.value import train_value
+        from restmcts.training.values.training import train_value
 
         settings = ValueTraining(**common, extra_layers=1, language_weight=0.1)
         return train_value(source, judged_sums(20), settings, target, **options)

@@ -18,7 +18,7 @@ from restmcts.training.policy import train_policy
 from restmcts.training.preference import train_preferences
 from restmcts.training.report import TrainingReport
 from restmcts.training.settings import LoraSettings, PolicyTraining, PreferenceTraining, ValueTraining
-from restmcts.training.value import train_value
+from restmcts.training.values.training import train_value
 from store.files.folders import MARKER
 from tests.training.training_models import judged_sums, preferred_sums, sums, write_policy
 

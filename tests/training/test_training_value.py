@@ -23,12 +23,12 @@ from restmcts.prompts import load_format, problem_tokens
 from restmcts.training.batches import UNLABELLED, collate
 from restmcts.training.samples import value_chains
 from restmcts.training.settings import ValueTraining
-from restmcts.training.value import train_value
-from restmcts.training.value_examples import example
-from restmcts.training.value_held_out import predict_values
-from restmcts.training.value_losses import value_loss
-from restmcts.training.value_model import backbone, value_model
-from restmcts.training.value_nodes import unique_labels
+from restmcts.training.values.examples import example
+from restmcts.training.values.held_out import predict_values
+from restmcts.training.values.losses import value_loss
+from restmcts.training.values.model import backbone, value_model
+from restmcts.training.values.nodes import unique_labels
+from restmcts.training.values.training import train_value
 from store.files.folders import find_whole, marked_files
 from store.records import ValueSample
 from tests.training.training_models import TOKEN, Weights, judged_sums, step, write_policy

@@ -11,8 +11,8 @@ import pytest
 from restmcts.errors import InputError
 from restmcts.labels.quality import quality_values
 from restmcts.training.settings import ValueTraining
-from restmcts.training.value import train_value
-from restmcts.training.value_held_out import predict_values
+from restmcts.training.values.held_out import predict_values
+from restmcts.training.values.training import train_value
 from store.records import ValueSample
 from tests.training.training_models import Weights, step
 

@@ -7,7 +7,7 @@ import pytest
 from restmcts.errors import InputError
 from restmcts.labels import LABEL_RULES
 from restmcts.recipe import load_recipe
-from restmcts.training.value_labels import check_rule, factorized
+from restmcts.training.values.labels import check_rule, factorized
 from store.events import Step
 from store.records import ValueSample
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from restmcts.labels import quality
 from restmcts.training.batches import Batch
 from restmcts.training.samples import Chain
-from restmcts.training.value_examples import NO_NODE, collate_values, example
-from restmcts.training.value_losses import quality_loss, quality_values, ranking_loss, squared_loss
+from restmcts.training.values.examples import NO_NODE, collate_values, example
+from restmcts.training.values.losses import quality_loss, quality_values, ranking_loss, squared_loss
 
 CHAINS = st.lists(
     st.lists(st.tuples(st.floats(0, 1), st.integers(1, 9)), min_size=1, max_size=9), min_size=1, max_size=4

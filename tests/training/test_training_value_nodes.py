@@ -7,7 +7,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from restmcts.training.value_nodes import Siblings
+from restmcts.training.values.nodes import Siblings
 
 LABELS = st.sampled_from([None, 0.0, 0.5, 1.0])
 

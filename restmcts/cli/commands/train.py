@@ -59,7 +59,7 @@ def value(
     from store.records import ValueSample
 
     settings, rows = _prepared(ValueTraining, ValueSample, samples, source, target, override)
-    from restmcts.training.value import train_value
+    from restmcts.training.values.training import train_value
 
     with Bar("train value") as bar:
         report = train_value(

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from restmcts.evaluation.ceiling import is_ceiling
 from restmcts.evaluation.comparison.differences import (
     Accuracy,
     Figure,
@@ -20,6 +19,7 @@ from restmcts.evaluation.comparison.differences import (
 )
 from restmcts.evaluation.comparison.methods import Budget, MethodAccuracy, method_accuracies
 from restmcts.evaluation.comparison.runs import Arm, Point
+from restmcts.evaluation.reading.ceiling import is_ceiling
 from restmcts.evaluation.statistics import Interval
 from restmcts.evaluation.verdicts import Scored, Verdict, Where, verdicts
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from restmcts.evaluation.calibration import Calibration, calibrate
 from restmcts.evaluation.comparison.runs import Arm, RunFigures
 from restmcts.evaluation.comparison.tables import (
     Comparison,
@@ -19,8 +18,9 @@ from restmcts.evaluation.comparison.tables import (
     share,
 )
 from restmcts.evaluation.report.searches import ENDINGS, Ended, ProblemGroup, failures, problem_groups
-from restmcts.evaluation.resampling import Resampling
 from restmcts.evaluation.statistics import Interval
+from restmcts.evaluation.values.calibration import Calibration, calibrate
+from restmcts.evaluation.values.resampling import Resampling
 from restmcts.evaluation.verdicts import Verdict, Where
 
 BINS = 10

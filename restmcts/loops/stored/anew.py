@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from restmcts.errors import InputError
-from restmcts.evaluation.counterfactuals import Answered, answer_anew, found_anew, with_constants
-from restmcts.evaluation.outcomes import Reading
+from restmcts.evaluation.reading.counterfactuals import Answered, answer_anew, found_anew, with_constants
+from restmcts.evaluation.reading.outcomes import Reading
 from restmcts.evaluation.verification import ranking
 from restmcts.grading.registry import GRADERS, Grader
 from restmcts.loops.results import Evaluated, to_summary

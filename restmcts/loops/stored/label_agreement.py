@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from restmcts.evaluation.value_report import NEAR
+from restmcts.evaluation.values.value_report import NEAR
 from restmcts.labels import Labels
 from restmcts.samples.trees import verified_trees
 from store.events import SearchRecord

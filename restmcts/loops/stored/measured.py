@@ -9,13 +9,13 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from restmcts.evaluation.budgets import answers_at
-from restmcts.evaluation.ceiling import CEILING
 from restmcts.evaluation.comparison.runs import Measurement, Part, Point, RunFigures, Spent
 from restmcts.evaluation.means import Problem
-from restmcts.evaluation.outcomes import Reading, RowOutcomes
-from restmcts.evaluation.outcomes import outcomes as read_outcomes
-from restmcts.evaluation.usage import ORDERS
+from restmcts.evaluation.reading.budgets import answers_at
+from restmcts.evaluation.reading.ceiling import CEILING
+from restmcts.evaluation.reading.outcomes import Reading, RowOutcomes
+from restmcts.evaluation.reading.outcomes import outcomes as read_outcomes
+from restmcts.evaluation.reading.usage import ORDERS
 from restmcts.loops.run import START
 from restmcts.loops.stored.reading import asked, reading_of
 from restmcts.recipe_text import parsed

@@ -10,7 +10,7 @@ from math import isclose
 
 from restmcts.errors import InputError
 from restmcts.evaluation.means import Problem, mean_of
-from restmcts.grading.normalize import normalize_answer
+from restmcts.grading.maths.normalize import normalize_answer
 from restmcts.loops.stored.measured import stored_outcomes
 from store.encoding.searches import search_from
 from store.files.journal import Phase, read_journal

@@ -6,11 +6,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from hashlib import blake2b
 
-from restmcts.evaluation.ceiling import CEILING
-from restmcts.evaluation.curves import CurvePoint, curve
-from restmcts.evaluation.flops import flops_axis
-from restmcts.evaluation.outcomes import Reading, RowOutcomes
-from restmcts.evaluation.usage import ORDERS
+from restmcts.evaluation.reading.ceiling import CEILING
+from restmcts.evaluation.reading.curves import CurvePoint, curve
+from restmcts.evaluation.reading.flops import flops_axis
+from restmcts.evaluation.reading.outcomes import Reading, RowOutcomes
+from restmcts.evaluation.reading.usage import ORDERS
 from restmcts.search.registry import exchangeable_from, needs_value, stored_settings
 from store.events import Header, SearchRecord
 from store.records import Evaluation
@@ -64,7 +64,7 @@ def curves_of(
     *,
     orders: int = ORDERS,
 ) -> dict[str, list[CurvePoint]]:
-    """The curves of one choice of a method by answer rules; see :func:`restmcts.evaluation.curves.curve`."""
+    """The curves of one choice of a method, see :func:`restmcts.evaluation.reading.curves.curve`."""
     return curve(
         records, axis, grid, lambda record, budgets: reading_of(record.header, rules, budgets, orders=orders)
     )

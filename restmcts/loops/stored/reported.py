@@ -9,10 +9,10 @@ from typing import Any
 
 import orjson
 
-from restmcts.evaluation.budgets import answers_at
 from restmcts.evaluation.comparison.methods import with_several
 from restmcts.evaluation.comparison.runs import RunFigures, arms_of
 from restmcts.evaluation.comparison.tables import Table, compare_arms, compare_methods
+from restmcts.evaluation.reading.budgets import answers_at
 from restmcts.evaluation.report.content import Pair, Report, RunLine, make_report
 from restmcts.evaluation.report.searches import Ended, ending
 from restmcts.export.trees import read_trees

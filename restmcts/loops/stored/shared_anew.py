@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from restmcts.errors import InputError
-from restmcts.evaluation.counterfactuals import kind_of, readable
+from restmcts.evaluation.reading.counterfactuals import kind_of, readable
 from restmcts.evaluation.shared_budget import Course, course, shared_in_halves
 from restmcts.loops.stored.anew import Source
 from restmcts.search.registry import row_name

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from restmcts.errors import InputError
-from restmcts.evaluation.ceiling import CEILING, ceiling_name
-from restmcts.evaluation.outcomes import Reading, outcomes
+from restmcts.evaluation.reading.ceiling import CEILING, ceiling_name
+from restmcts.evaluation.reading.outcomes import Reading, outcomes
 from restmcts.loops.results import Evaluated
 from restmcts.loops.run import Run
 from restmcts.loops.stored.reading import reading_of, row_of

@@ -16,7 +16,7 @@ from restmcts.samples.trees import VerifiedTree, to_judge_by
 from store.records import ValueSample
 
 if TYPE_CHECKING:
-    from restmcts.evaluation.value_report import Ranking, ValueReport
+    from restmcts.evaluation.values.value_report import Ranking, ValueReport
 
 Prefix = tuple[str, str]
 """A partial solution, by the name and the text of its tree."""
@@ -43,8 +43,8 @@ class Judge:
 
     def __call__(self, value: str) -> ValueReport | None:
         """The figures of the value model ``value`` on the held-out steps; None where no step has a label."""
-        from restmcts.evaluation.value_report import value_report
-        from restmcts.training.value_held_out import predict_values
+        from restmcts.evaluation.values.value_report import value_report
+        from restmcts.training.values.held_out import predict_values
 
         models = self.run.recipe.models
         predictions = predict_values(

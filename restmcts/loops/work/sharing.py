@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import Any
 
 from restmcts.errors import InputError
-from restmcts.evaluation.budgets import answers_at
+from restmcts.evaluation.reading.budgets import answers_at
 from restmcts.evaluation.shared_budget import (
     CAPS,
     Course,

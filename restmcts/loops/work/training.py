@@ -188,7 +188,7 @@ def _tune_value(
     share_nodes: bool = True,
     beside: Callable[[Path], None] | None = None,
 ) -> Trained:
-    from restmcts.training.value import train_value
+    from restmcts.training.values.training import train_value
 
     prepare(run.recipe.models)
     check_apart_from_measured(run.problems, phase, (sample.question for sample in samples))

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from restmcts.aggregations import Aggregation
 from restmcts.engines.base import Critic, Policy, Sampling, ValueModel
 from restmcts.errors import InputError
-from restmcts.evaluation.budgets import Axis
-from restmcts.evaluation.flops import flops_setting
+from restmcts.evaluation.reading.budgets import Axis
+from restmcts.evaluation.reading.flops import flops_setting
 from restmcts.problems.problem import Problem
 from restmcts.search.recorder import Recorder
 from restmcts.search.settings import NO_LIMITS, Limits, Method

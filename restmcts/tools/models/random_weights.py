@@ -13,7 +13,7 @@ from restmcts.demo.tokenizer import tiny_tokenizer
 from restmcts.engines.messages import quiet
 from restmcts.prompts import PLAIN_TEMPLATE, PromptFormat, save_format
 from restmcts.training.checkpoint import save
-from restmcts.training.value_model import value_model
+from restmcts.training.values.model import value_model
 
 CONTEXT = 2048
 

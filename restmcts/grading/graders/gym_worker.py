@@ -1,4 +1,4 @@
-r"""The process that scores answers by reasoning-gym; started by :mod:`restmcts.grading.gym_grader`.
+r"""The process that scores answers by reasoning-gym; started by :mod:`restmcts.grading.graders.gym_grader`.
 
 A request is ``{"task": str, "answers": [str, ...], "entry": str}``. ``answers`` are spellings of one answer;
 ``entry`` is the problem as reasoning-gym made it, as a Python literal, because JSON has no tuples.

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from restmcts.grading.finding import MathAnswers
-from restmcts.grading.normalize import MAX_LENGTH, normalize_answer, parse_number
+from restmcts.grading.maths.normalize import MAX_LENGTH, normalize_answer, parse_number
 from restmcts.grading.registry import GraderKind
 from restmcts.problems.problem import Problem
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from restmcts.grading.exact_grader import same_number
 from restmcts.grading.finding import MathAnswers
+from restmcts.grading.graders.exact_grader import same_number
 from restmcts.grading.limited import LimitedGrader
-from restmcts.grading.normalize import MAX_LENGTH, normalize_answer, parse_number
+from restmcts.grading.maths.normalize import MAX_LENGTH, normalize_answer, parse_number
 from restmcts.grading.registry import GraderKind
 from restmcts.problems.problem import Problem
 
@@ -38,7 +38,7 @@ class MathGrader(LimitedGrader, MathAnswers):
 
     def __init__(self, *, seconds: float = 0.5, memory: int = 1024**3) -> None:
         failure = "answers cannot be graded: {reason}; check with pip install latex2sympy2-extended"
-        super().__init__("restmcts.grading.algebra_worker", failure, seconds, memory)
+        super().__init__("restmcts.grading.maths.algebra_worker", failure, seconds, memory)
 
     def grade(self, problem: Problem, answers: Sequence[str]) -> list[bool | None]:
         """A verdict on each answer to a problem that has an oracle answer, within its tolerance.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from restmcts.evaluation.budgets import GENERATED, AnswerAt, Axis, cuts_of
+from restmcts.evaluation.reading.budgets import GENERATED, AnswerAt, Axis, cuts_of
 from store.events import SearchRecord, Stopped
 from store.tree import Tree, fold
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from restmcts.evaluation.resampling import Array, Resampling, interval, regression
 from restmcts.evaluation.statistics import Interval
+from restmcts.evaluation.values.resampling import Array, Resampling, interval, regression
 
 
 @dataclass(frozen=True, slots=True)

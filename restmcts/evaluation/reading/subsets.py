@@ -15,9 +15,9 @@ from math import factorial, inf, prod
 import numpy as np
 from numpy.typing import NDArray
 
-from restmcts.evaluation.budgets import Axis, answer_of, ascending, verdicts_of
-from restmcts.evaluation.ceiling import CEILING
-from restmcts.evaluation.usage import OutcomeAt, Usage
+from restmcts.evaluation.reading.budgets import Axis, answer_of, ascending, verdicts_of
+from restmcts.evaluation.reading.ceiling import CEILING
+from restmcts.evaluation.reading.usage import OutcomeAt, Usage
 from restmcts.seeds import derive_seed
 from store.answer_constants import constants_of
 from store.events import (

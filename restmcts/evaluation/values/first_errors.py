@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from restmcts.evaluation.judged import JudgedChain
-from restmcts.evaluation.resampling import Array, Resampling, interval
 from restmcts.evaluation.statistics import Interval
+from restmcts.evaluation.values.judged import JudgedChain
+from restmcts.evaluation.values.resampling import Array, Resampling, interval
 
 MINIMUM = 10
 """So many chains with and so many without an error there must be."""

@@ -10,7 +10,7 @@ from random import Random
 
 import torch
 
-from restmcts.evaluation.judged import good_steps
+from restmcts.evaluation.values.judged import good_steps
 from restmcts.labels.quality import are_fractions
 from restmcts.training.checkpoint import save
 from restmcts.training.fitting import Objective, fit, seeded
@@ -18,12 +18,12 @@ from restmcts.training.report import OnProgress, TrainingReport
 from restmcts.training.resuming import SavedState
 from restmcts.training.samples import value_chains
 from restmcts.training.settings import Device, ValueTraining
-from restmcts.training.value_examples import ValueExample, collate_values, example
-from restmcts.training.value_held_out import held_out_metrics
-from restmcts.training.value_labels import factorized
-from restmcts.training.value_losses import value_loss
-from restmcts.training.value_model import value_model
-from restmcts.training.value_nodes import Siblings, node_numbers, unique_labels
+from restmcts.training.values.examples import ValueExample, collate_values, example
+from restmcts.training.values.held_out import held_out_metrics
+from restmcts.training.values.labels import factorized
+from restmcts.training.values.losses import value_loss
+from restmcts.training.values.model import value_model
+from restmcts.training.values.nodes import Siblings, node_numbers, unique_labels
 from store.files.folders import new_folder
 from store.records import ValueSample
 

@@ -16,11 +16,11 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from restmcts.evaluation.calibration import Calibration, calibrate
-from restmcts.evaluation.first_errors import FirstErrors, first_errors
-from restmcts.evaluation.judged import Judged, JudgedChain
-from restmcts.evaluation.resampling import Array, Resampling, interval, regression
 from restmcts.evaluation.statistics import Interval
+from restmcts.evaluation.values.calibration import Calibration, calibrate
+from restmcts.evaluation.values.first_errors import FirstErrors, first_errors
+from restmcts.evaluation.values.judged import Judged, JudgedChain
+from restmcts.evaluation.values.resampling import Array, Resampling, interval, regression
 
 MINIMUM = 10
 """So many good and so many bad steps there must be before an AUC or a length bias is given."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from restmcts.grading.finding import find_answer, is_complete, last_tag
 from restmcts.grading.limited import LimitedGrader
-from restmcts.grading.normalize import normalize_answer
+from restmcts.grading.maths.normalize import normalize_answer
 from restmcts.grading.registry import GraderKind
 from restmcts.problems.problem import Problem
 
@@ -39,7 +39,7 @@ class GymGrader(LimitedGrader):
 
     def __init__(self, *, seconds: float = 2.0, memory: int = 2 * 1024**3) -> None:
         failure = 'answers cannot be scored: {reason}; check with pip install "restmcts[data]"'
-        super().__init__("restmcts.grading.gym_worker", failure, seconds, memory)
+        super().__init__("restmcts.grading.graders.gym_worker", failure, seconds, memory)
 
     def find_answer(self, text: str, problem: Problem) -> str | None:
         """The last ``<answer>…</answer>``, which may have several lines, else ``#### …`` in the last line.

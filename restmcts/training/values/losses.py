@@ -9,8 +9,8 @@ from torch.nn.functional import cross_entropy, pad, softplus
 from transformers import PreTrainedModel
 
 from restmcts.training.batches import UNLABELLED, Batch
-from restmcts.training.value_examples import NO_NODE
-from restmcts.training.value_model import hidden_states, token_values
+from restmcts.training.values.examples import NO_NODE
+from restmcts.training.values.model import hidden_states, token_values
 
 RANKING_SCALE = 10.0
 """Log-odds for each 1 that one next step lies above another: values live in [0, 1], log-odds do not."""

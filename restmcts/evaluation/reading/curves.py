@@ -6,12 +6,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from restmcts.errors import InputError
-from restmcts.evaluation.budgets import AXES, Axis
-from restmcts.evaluation.flops import flops_axis
 from restmcts.evaluation.means import Problem
-from restmcts.evaluation.outcomes import Reading, outcomes
+from restmcts.evaluation.reading.budgets import AXES, Axis
+from restmcts.evaluation.reading.flops import flops_axis
+from restmcts.evaluation.reading.outcomes import Reading, outcomes
+from restmcts.evaluation.reading.usage import Usage
 from restmcts.evaluation.statistics import Interval
-from restmcts.evaluation.usage import Usage
 from store.events import SearchRecord
 
 AXIS_NAMES = (*AXES, "flops")

@@ -11,14 +11,14 @@ import re
 from collections.abc import Callable
 from fractions import Fraction
 
-from restmcts.grading.notation import (
+from restmcts.grading.maths.notation import (
     join_thousands,
     plain_spaces,
     unify_characters,
     unify_commands,
     without_delimiters,
 )
-from restmcts.grading.units import multiplied, spelled_number, without_latex_unit, without_unit
+from restmcts.grading.maths.units import multiplied, spelled_number, without_latex_unit, without_unit
 
 MAX_LENGTH = 2000
 """Answers of this many characters and more are cut here, and not normalized."""

@@ -1,4 +1,4 @@
-r"""The process that compares answers by algebra; started by :mod:`restmcts.grading.math_grader`.
+r"""The process that compares answers by algebra; started by :mod:`restmcts.grading.graders.math_grader`.
 
 A request is ``{"answer": str, "oracle": str, "tolerance": number or null}``.
 """
@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from restmcts.grading import algebra
 from restmcts.grading.limited_worker import serve
+from restmcts.grading.maths import algebra
 
 
 def _prepare() -> None:

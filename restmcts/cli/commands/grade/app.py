@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from restmcts.cli.commands import grade_audit, grade_file, grade_override
+from restmcts.cli.commands.grade import audit, file, override
 
 
 class _FileFirst(TyperGroup):
@@ -25,6 +25,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Look at how answers are graded: `restmcts grade FILE`, or the verdicts of a run.",
 )
-app.command("file")(grade_file.grade)
-app.command("audit")(grade_audit.audit)
-app.command("override")(grade_override.override)
+app.command("file")(file.grade)
+app.command("audit")(audit.audit)
+app.command("override")(override.override)

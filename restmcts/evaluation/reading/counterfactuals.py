@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from restmcts.evaluation.outcomes import Reading, RowOutcomes, outcomes_at
+from restmcts.evaluation.reading.outcomes import Reading, RowOutcomes, outcomes_at
 from restmcts.grading.finding import AnswerFinder
 from restmcts.problems.problem import Problem
 from store.answers import RULES

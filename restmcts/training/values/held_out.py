@@ -10,14 +10,14 @@ from transformers import PreTrainedModel
 
 from restmcts.aggregations import Aggregation
 from restmcts.engines.loading import find_device
-from restmcts.evaluation.value_report import value_report
+from restmcts.evaluation.values.value_report import value_report
 from restmcts.samples.judged import Judging, truth_of_labels
 from restmcts.training.batches import collate
 from restmcts.training.checkpoint import load_value_model
 from restmcts.training.samples import Chain, value_chains
 from restmcts.training.settings import Device, ValueTraining
-from restmcts.training.value_examples import example
-from restmcts.training.value_model import hidden_states, token_values
+from restmcts.training.values.examples import example
+from restmcts.training.values.model import hidden_states, token_values
 from store.records import ValueSample
 
 _PREDICTED_TOGETHER = 64

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
-from restmcts.grading.normalize import normalize_answer, parse_number
-from restmcts.grading.reading import UnreadableError, ends_in_degrees, read_expression
-from restmcts.grading.structure import equal_answers
-from restmcts.grading.units import without_letter
+from restmcts.grading.maths.normalize import normalize_answer, parse_number
+from restmcts.grading.maths.reading import UnreadableError, ends_in_degrees, read_expression
+from restmcts.grading.maths.structure import equal_answers
+from restmcts.grading.maths.units import without_letter
 
 DIGITS = 50
 """Decimal digits of a comparison of numbers, beside those that the numbers have."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from restmcts.evaluation.budgets import GENERATED, AnswerAt, Axis, answers_at
-from restmcts.evaluation.ceiling import CEILING, solved_at
 from restmcts.evaluation.means import Problem, mean_of
+from restmcts.evaluation.reading.budgets import GENERATED, AnswerAt, Axis, answers_at
+from restmcts.evaluation.reading.ceiling import CEILING, solved_at
+from restmcts.evaluation.reading.subsets import outcomes_over_orders, traces_of
+from restmcts.evaluation.reading.usage import ORDERS, OutcomeAt, Usage, mean_usage, usage_of
 from restmcts.evaluation.statistics import Interval, wilson
-from restmcts.evaluation.subsets import outcomes_over_orders, traces_of
-from restmcts.evaluation.usage import ORDERS, OutcomeAt, Usage, mean_usage, usage_of
 from store.events import FREE, Cost, SearchRecord, Valued
 
 Row = tuple[str, str, float | None]
@@ -23,7 +23,7 @@ class Reading:
 
     Attributes:
         choice: what the choice of a method is called that the search belongs to.
-        rules: the answer rules; :data:`~restmcts.evaluation.ceiling.CEILING` says whether anything is right.
+        rules: the answer rules; ``CEILING`` says whether anything is right.
         budgets: in what ``axis`` counts; None: no limit.
         axis: what a budget counts.
         unvalued: the answer rules for which the method would have asked for no values; what those took does

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from restmcts.evaluation.usage import Usage
+from restmcts.evaluation.reading.usage import Usage
 from store.answer_constants import AnswerConstants, constants_of
 from store.answers import RULES
 from store.events import Cost, SearchRecord, Stopped, Verified
@@ -48,7 +48,7 @@ AXES: Final = {
     "value": Axis(value=1),
     "calls": Axis(calls=1),
 }
-"""The axes that mean the same for all models; that of FLOPs is :func:`restmcts.evaluation.flops.flops_axis`.
+"""The axes that mean the same for all models; FLOPs: :func:`restmcts.evaluation.reading.flops.flops_axis`.
 
 There is none for seconds: a stored search knows how long it took, but not when an event happened.
 """

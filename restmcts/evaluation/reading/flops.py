@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from restmcts.evaluation.budgets import Axis
+from restmcts.evaluation.reading.budgets import Axis
 
 KEY: Final = "flops"
 """The setting of a stored search that holds what a token costs."""

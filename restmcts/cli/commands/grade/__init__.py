@@ -1,0 +1,1 @@
+"""`restmcts grade`: one file a command."""

@@ -1,0 +1,1 @@
+"""How good a value model is on steps whose truth is known."""

@@ -1,0 +1,1 @@
+"""Whether two numbers or expressions are equal, whatever their spelling."""

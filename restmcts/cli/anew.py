@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,44 +17,72 @@ RANKS = ("ranked by", "AUC of finished solutions", "95 % interval")
 AGREEMENT = ("rule", "steps", "shared", "within 0.1", "mean difference", "correlation")
 
 
-def show_anew(
-    root: Path,
-    names: Sequence[str],
-    wanted: Anew,
-    labels: Sequence[str],
-    file: Path | None,
-    as_json: bool,
-    *,
-    shared: bool = False,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class AskedAnew:
+    """What was asked for: the options of `restmcts eval --from`.
+
+    ``names``: ``RUN`` or ``RUN/PHASE``; ``labels``: label rules to compare with that of the run;
+    ``problems``: a file of the problems, where a grader needs more of them than the trees say (None: those
+    of the run).
+    """
+
+    names: Sequence[str]
+    answers: Sequence[str]
+    budgets: Sequence[int]
+    grader: str | None
+    labels: Sequence[str]
+    problems: Path | None
+    overrides: Sequence[str]
+
+
+def show_anew(root: Path, asked: AskedAnew, as_json: bool, *, shared: bool = False) -> None:
     """Print what the trees of runs or phases say anew, and store it where a run can be written.
 
     Args:
-        names: ``RUN`` or ``RUN/PHASE``.
-        labels: label rules to compare with that of the run.
         shared: show what one budget for all problems would have come to, instead.
-        file: the problems, where a grader needs more of them than the trees say; None: those of the run.
 
     Raises:
-        InputError: see :func:`restmcts.loops.stored.anew.sources` and ``from_trees``.
+        InputError: see :func:`restmcts.loops.stored.anew.sources` and ``from_trees``; or there is no such
+            rule.
     """
     from restmcts.cli.console import print_json
     from restmcts.loops.stored.anew import from_trees, sources
 
-    chosen = {str(source): source for name in names for source in sources(root, name)}
+    wanted = _wanted(asked)
+    chosen = {str(source): source for name in asked.names for source in sources(root, name)}
     if shared:
         _show_shared(chosen, wanted, as_json)
         return
     found = []
     for source in chosen.values():
-        known = _problems(root, source, file) if wanted.grader else {}
-        found.append((from_trees(source, wanted, known), _agreement(root, source, labels)))
+        known = _problems(root, source, asked.problems) if wanted.grader else {}
+        found.append((from_trees(source, wanted, known), _agreement(root, source, asked.labels)))
     stored = [_kept(root, anew) for anew, _ in found]
     if as_json:
         print_json([_as_dict(*pair, kept) for pair, kept in zip(found, stored, strict=True)])
         return
     for (anew, agreement), kept in zip(found, stored, strict=True):
         _print(anew, agreement, kept)
+
+
+def _wanted(asked: AskedAnew) -> Anew:
+    from restmcts.labels import LABEL_RULES
+    from restmcts.loops.stored.anew import Anew
+    from restmcts.recipe_text import nested_overrides
+    from store.answers import RULES
+
+    tables = nested_overrides(asked.overrides)
+    constants = tables.pop("constants", {})
+    if tables or not isinstance(constants, dict):
+        raise InputError(
+            f"--from: -o {next(iter(tables), 'constants')}: only constants.KEY=VALUE can be changed"
+        )
+    for rule in asked.answers:
+        if rule not in RULES:
+            raise InputError(f"--answer {rule!r}: unknown answer rule: choose from {', '.join(RULES)}")
+    for rule in asked.labels:
+        LABEL_RULES.get(rule, "--labels")
+    return Anew(list(dict.fromkeys(asked.answers)), asked.budgets, constants, asked.grader)
 
 
 def _show_shared(chosen: Mapping[str, Source], wanted: Anew, as_json: bool) -> None:

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from restmcts.cli.options import ROOT, AsJson, Data, Limit, Override, RetryFailed, Root, Yes
-
-if TYPE_CHECKING:
-    from restmcts.recipe import Recipe
-    from restmcts.search.choice import EvaluatedMethod
 
 
 def evaluate(
@@ -127,217 +121,39 @@ def evaluate(
     -o constants.KEY=VALUE. The rows become a phase from-… of the run, if it can be written. With
     --budget-shared the thresholds for one half of the problems are chosen on the other half.
     """
-    if from_trees:
-        named = (run, policy, value, iteration, method, base_url, api_key_variable, limit)
-        _from_trees(
-            from_trees,
-            named,
-            answer,
-            budget,
-            grader,
-            labels,
-            problems,
-            budget_shared,
-            root,
-            override,
-            as_json,
-        )
-        return
-    from restmcts.cli.console import print_json
-    from restmcts.cli.endings import end
-    from restmcts.cli.received import Word, check_files, check_server
-    from restmcts.cli.session import open_run
-    from restmcts.cli.tables import print_evaluations, print_shared
+    from restmcts.cli.anew import AskedAnew, show_anew
+    from restmcts.cli.evaluation import Asked, check_asked, run_evaluation
     from restmcts.errors import InputError
-    from restmcts.loops.commands import Comparison, compare_methods, share_budget
-    from restmcts.loops.results import to_summary
-    from restmcts.plugins import plugin_files
-    from restmcts.problems.jsonl import load_problems
-    from restmcts.problems.registry import problem_files
-    from restmcts.recipe_text import nested_overrides
-    from restmcts.search.settings import Limits
-    from restmcts.settings import checked
-    from store.run_files import read_evaluations
 
+    if from_trees:
+        others = (run, policy, value, iteration, method, base_url, api_key_variable, limit, data, validation)
+        if any(other is not None for other in others):
+            raise InputError(
+                "--from searches nothing: leave out the run, models, methods, data, --iteration and --limit"
+            )
+        anew = AskedAnew(
+            from_trees, answer or [], budget or [], grader, labels or [], problems, override or []
+        )
+        show_anew(root, anew, as_json, shared=budget_shared)
+        return
     if answer or grader or labels:
         raise InputError("--answer, --grader and --labels look at stored trees: name them with --from")
-    if (run is None) == (policy is None):
-        raise InputError("name either a run or a --policy folder to evaluate")
-    if problems is not None and data is not None:
-        raise InputError("name the problems either by --problems FILE or by --data NAME")
-    of_recipe, of_methods = _split(override or [])
-    name, recipe, config = _recipe(root, run, policy, value, problems, data, of_recipe)
-    if run is not None:
-        check_server(run, recipe, Word(base_url, api_key_variable))
-        if problems is None and data is None:
-            check_files(root, run, recipe)
-    methods = _methods(method or [], of_methods)
-    budgets = sorted(set(budget or [600]))
-    given = {"value": limit_value, "calls": limit_calls, "flops": limit_flops, "seconds": limit_seconds}
-    limits = checked(Limits, recipe.evaluation.limits.given | _given(given), "--limit")
-    sets = _problems(recipe, problems, limit)
-    if validation is not None:
-        sets = replace(sets, validation=load_problems(validation.expanduser()))
-    files = problem_files(recipe.problems) if problems is None else []
-    files += plugin_files(nested_overrides(of_recipe))
-    with open_run(
-        root, name, recipe, sets, config=config, files=files, retry_failed=retry_failed, yes=yes
-    ) as opened:
-        # Comparing the models of a run that has come to its end does not reopen it.
-        done = run is None or opened.writer.is_finished
-        wanted = Comparison(methods, budgets, iteration, limits)
-        shared = None
-        if budget_shared:
-            evaluated, shared = share_budget(opened, wanted)
-        else:
-            evaluated = compare_methods(opened, wanted)
-        if done:
-            opened.writer.finish_run()
-        rows = [row for row in read_evaluations(opened.writer.layout) if row.phase == evaluated.phase]
-    if as_json:
-        more = {} if shared is None else {"shared": {"phase": shared.phase, **to_summary(shared)}}
-        print_json({"run": name, "phase": evaluated.phase, **to_summary(evaluated), **more})
-    else:
-        print_evaluations(f"{name}, {evaluated.phase}", rows)
-        if shared is not None:
-            print_shared(f"{name}, {shared.phase}: one budget for all problems", shared.rows)
-    end(evaluated.failed + (0 if shared is None else shared.failed))
-
-
-def _from_trees(
-    names: list[str],
-    others: tuple[object, ...],
-    answers: list[str] | None,
-    budgets: list[int] | None,
-    grader: str | None,
-    labels: list[str] | None,
-    problems: Path | None,
-    budget_shared: bool,
-    root: Path,
-    overrides: list[str] | None,
-    as_json: bool,
-) -> None:
-    from restmcts.cli.anew import show_anew
-    from restmcts.errors import InputError
-    from restmcts.labels import LABEL_RULES
-    from restmcts.loops.stored.anew import Anew
-    from restmcts.recipe_text import nested_overrides
-    from store.answers import RULES
-
-    if any(other is not None for other in others):
-        raise InputError(
-            "--from searches nothing: leave out the run, models, methods, --iteration and --limit"
-        )
-    tables = nested_overrides(overrides or [])
-    constants = tables.pop("constants", {})
-    if tables or not isinstance(constants, dict):
-        raise InputError(
-            f"--from: -o {next(iter(tables), 'constants')}: only constants.KEY=VALUE can be changed"
-        )
-    for rule in answers or []:
-        if rule not in RULES:
-            raise InputError(f"--answer {rule!r}: unknown answer rule: choose from {', '.join(RULES)}")
-    for rule in labels or []:
-        LABEL_RULES.get(rule, "--labels")
-    wanted = Anew(list(dict.fromkeys(answers or [])), budgets or [], constants, grader)
-    show_anew(root, names, wanted, labels or [], problems, as_json, shared=budget_shared)
-
-
-def _recipe(
-    root: Path,
-    run: str | None,
-    policy: Path | None,
-    value: Path | None,
-    problems: Path | None,
-    data: str | None,
-    overrides: list[str],
-) -> tuple[str, Recipe, str | None]:
-    """The name of the run to write into, its recipe, and the text of its configuration if it exists."""
-    from restmcts.errors import InputError
-    from restmcts.plugins import plugin_files
-    from restmcts.problems.registry import test_values
-    from restmcts.recipe import override_values
-    from restmcts.recipe_text import nested_overrides, parse_override
-    from restmcts.stored_recipes import stored_recipe
-
-    if run is not None:
-        changed = ["plugins"] if data is None else ["plugins", "problems"]
-        kept = [text for text in overrides if parse_override(text)[0][0] not in changed]
-        if kept:
-            raise InputError(f"-o {kept[0]!r}: run {run!r} keeps its recipe; only methods can be changed")
-        recipe, text = stored_recipe(root, run, plugin_files(nested_overrides(overrides)))
-        return run, recipe if data is None else _with_data(recipe, data, overrides), text
-    if problems is None and data is None:
-        raise InputError("give the problems to evaluate on with --problems or --data")
-    tables: dict[str, Any] = {
-        "recipe": "eval",
-        "models": {"policy": str(policy)} | ({"value": str(value)} if value else {}),
-        "problems": {"test": str(problems)} if data is None else test_values(data, None),
-    }
-    # A name on a server may hold anything; a run's name may not.
-    name = re.sub(r"[^A-Za-z0-9._-]", "-", Path(str(policy)).name)[:90]
-    return f"eval-{name}", override_values(tables, overrides, "eval", load_plugins=True), None
-
-
-def _given(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _with_data(recipe: Recipe, data: str, overrides: list[str]) -> Recipe:
-    """The recipe of a run with the problems and the grader of another data set."""
-    from restmcts.problems.registry import data_set_settings, test_values
-    from restmcts.recipe_text import nested_overrides
-
-    values = test_values(data, None) | nested_overrides(overrides).get("problems", {})
-    return recipe.model_copy(update={"problems": data_set_settings(values)})
-
-
-def _split(overrides: list[str]) -> tuple[list[str], list[str]]:
-    """The overrides of the recipe, and those of methods."""
-    from restmcts.recipe import Recipe
-    from restmcts.recipe_text import parse_override
-
-    of_recipe = [text for text in overrides if parse_override(text)[0][0] in Recipe.model_fields]
-    return of_recipe, [text for text in overrides if text not in of_recipe]
-
-
-def _methods(names: list[str], overrides: list[str]) -> list[EvaluatedMethod]:
-    """The methods to compare, without early stop, so that every one may use its whole budget."""
-    from restmcts.errors import InputError
-    from restmcts.recipe_text import parse_override
-    from restmcts.search.choice import EvaluatedMethod
-    from restmcts.search.registry import METHODS
-    from restmcts.settings import checked
-
-    chosen = {name: METHODS.get(name, "--method") for name in names or METHODS}
-    settings = {name: dict(method.evaluation) for name, method in chosen.items()}
-    for text in overrides:
-        path, value = parse_override(text)
-        if len(path) < 2 or path[0] not in settings:
-            raise InputError(f"-o {text!r}: write METHOD.KEY=VALUE with one of {', '.join(settings)}")
-        table = settings[path[0]]
-        for key in path[1:-1]:
-            table = table.setdefault(key, {})
-            if not isinstance(table, dict):
-                raise InputError(f"-o {text!r}: {key!r} holds no keys")
-        table[path[-1]] = value
-    return [
-        checked(
-            EvaluatedMethod, {"method": name, "settings": settings[name], "answers": method.answers}, "eval"
-        )
-        for name, method in chosen.items()
-    ]
-
-
-def _problems(recipe: Recipe, problems: Path | None, limit: int | None) -> Any:
-    from restmcts.problems.jsonl import load_problems
-    from restmcts.problems.registry import load_splits
-    from restmcts.problems.splits import Splits
-
-    if problems is not None:
-        return Splits([], [], load_problems(problems.expanduser(), limit=limit), [])
-    settings = recipe.problems
-    if limit is not None and "test_limit" in type(settings).model_fields:
-        settings = settings.model_copy(update={"test_limit": limit})
-    splits = load_splits(settings, recipe.seed)
-    return replace(splits, test=splits.test[:limit])
+    limits = {"value": limit_value, "calls": limit_calls, "flops": limit_flops, "seconds": limit_seconds}
+    asked = Asked(
+        run=run,
+        policy=policy,
+        value=value,
+        problems=problems,
+        data=data,
+        validation=validation,
+        iteration=iteration,
+        methods=method or [],
+        budgets=sorted(set(budget or [600])),
+        limits={name: most for name, most in limits.items() if most is not None},
+        limit=limit,
+        shared=budget_shared,
+        overrides=override or [],
+        server=(base_url, api_key_variable),
+    )
+    check_asked(asked)
+    run_evaluation(root, asked, retry_failed=retry_failed, yes=yes, as_json=as_json)

@@ -33,7 +33,7 @@ from restmcts.aggregations import Aggregation
 from restmcts.cli.session import open_run
 from restmcts.evaluation.values.value_report import ValueReport, value_report
 from restmcts.labels import label_rule
-from restmcts.loops import phases
+from restmcts.loops import phases, value_phases
 from restmcts.loops.run import BOOTSTRAP, Run
 from restmcts.loops.work.judging import known_prefixes, truth
 from restmcts.problems.registry import load_splits
@@ -77,7 +77,7 @@ class Bench:
         self.policy = phases.base_policy(run)
         self.searched = phases.bootstrap(run, self.policy)
         phases.label(run, 0, self.searched)
-        self.start = phases.start_value_model(run, self.searched, self.policy).checkpoint
+        self.start = value_phases.start_value_model(run, self.searched, self.policy).checkpoint
         problems = {problem.id: problem for problem in run.problems.train}
         known = known_prefixes(to_judge_by(run.trees(BOOTSTRAP)), problems, run.data_set.right_step)
         self.held_out = [sample for sample in self.samples("rest-mcts") if held_out(sample.problem)]

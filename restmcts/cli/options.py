@@ -58,6 +58,15 @@ Plugins = Annotated[
     typer.Option("--plugin", help="A Python file with entries of its own; repeat for more."),
 ]
 
+Against = Annotated[
+    str | None, typer.Option("--against", help="Compare only with this arm, or with this method.")
+]
+
+Margin = Annotated[
+    float | None,
+    typer.Option("--margin", min=0.1, max=50, help="Points that do not matter: is it equal within them?"),
+]
+
 Yes = Annotated[
     bool, typer.Option("--yes", help="Do not ask before work that is expected to take more than ten minutes.")
 ]

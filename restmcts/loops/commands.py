@@ -9,10 +9,10 @@ from hashlib import blake2b
 
 from restmcts.errors import InputError
 from restmcts.loops.checks import check_trainable
-from restmcts.loops.phases import first_value
 from restmcts.loops.results import Evaluated, Searched
 from restmcts.loops.run import Run
 from restmcts.loops.stored.models import models_of
+from restmcts.loops.value_phases import first_value
 from restmcts.loops.work.evaluating import evaluate, without_value
 from restmcts.loops.work.searching import run_tasks, search_tasks
 from restmcts.loops.work.sharing import (

@@ -17,18 +17,17 @@ from restmcts.loops.phases import (
     base_policy,
     control_arm,
     final_evaluation,
-    first_value,
     label,
     measure,
     search,
     select,
     train_policy,
-    train_value,
     validate,
 )
 from restmcts.loops.registry import Loop
 from restmcts.loops.results import Evaluated
 from restmcts.loops.run import Run
+from restmcts.loops.value_phases import first_value, train_value
 from restmcts.recipe import Recipe
 from restmcts.settings import Settings
 from restmcts.workers.local import Models

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from restmcts.loops import phases
+from restmcts.loops import phases, value_phases
 from restmcts.loops.registry import Loop
 from restmcts.loops.rest_mcts import RestMcts, learned_from
 from restmcts.loops.results import Evaluated
@@ -32,7 +32,7 @@ def step_pairs(run: Run, settings: StepPairs) -> Evaluated | None:
     policy = base = control = phases.base_policy(run)
     start = phases.validate(run, policy)
     accuracy = start.accuracy
-    value, memory = phases.first_value(run, policy)
+    value, memory = value_phases.first_value(run, policy)
     phases.measure(run, 0, Models(policy, value), start.trace_tokens)
     for iteration in run.iterations:
         searched = phases.search(run, iteration, Models(policy, value))
@@ -44,7 +44,7 @@ def step_pairs(run: Run, settings: StepPairs) -> Evaluated | None:
         supervised = phases.train_policy(run, iteration, selected, parent, role="supervised")
         trained = phases.train_preference(run, iteration, paired, supervised.checkpoint)
         accepted = phases.accept_policy(run, iteration, trained, policy, accuracy)
-        value = phases.train_value(run, iteration, labelled, value, value).value
+        value = value_phases.train_value(run, iteration, labelled, value, value).value
         policy, accuracy = accepted.policy, accepted.carried_accuracy
         phases.measure(run, iteration, Models(policy, value), start.trace_tokens)
         updates = supervised.updates + trained.updates

@@ -17,7 +17,7 @@ from pydantic import Field, field_validator
 from restmcts.aggregations import Aggregation
 from restmcts.errors import InputError
 from restmcts.labels import LABEL_RULES
-from restmcts.loops import phases
+from restmcts.loops import phases, value_phases
 from restmcts.loops.registry import Loop
 from restmcts.loops.results import Evaluated, Searched, Trained
 from restmcts.loops.run import Run
@@ -102,7 +102,7 @@ def verifiers(run: Run, settings: Verifiers) -> Evaluated:
         trees["completions"] = complete_steps(run, policy, trees["bootstrap"], settings)
     start, start_tokens = run.recipe.models.value_name or policy, 0
     if run.recipe.bootstrap.perturbed:
-        start = phases.start_value_model(run, trees["bootstrap"], policy).checkpoint
+        start = value_phases.start_value_model(run, trees["bootstrap"], policy).checkpoint
         start_tokens = trees["bootstrap"].policy_tokens
     learned = [train_verifier(run, each, trees[each.trees], start) for each in settings.verifiers]
     splits = {"validation": run.problems.validation, "test": phases.test_problems(run)}

@@ -13,7 +13,7 @@ import pytest
 from restmcts.engines.base import Sample, Sampling, SamplingRequest, Tokens
 from restmcts.engines.prompted.critic import RuleCritic
 from restmcts.grading.finding import MathAnswers
-from restmcts.loops import phases
+from restmcts.loops import phases, value_phases
 from restmcts.loops.registry import LOOPS, loop_settings
 from restmcts.loops.results import Trained
 from restmcts.loops.run import Run
@@ -171,10 +171,12 @@ class Scripts:
             yield LocalWorkers(engines, run.grader, run.recipe.concurrency)
 
         patch.setattr(Run, "workers", workers)
-        for name in ("tune_policy", "tune_preference", "tune_value", "start_value", "tune_control"):
+        for name in ("tune_policy", "tune_preference", "tune_control"):
             patch.setattr(phases, name, trained_by(name))
-        patch.setattr(phases, "Judge", lambda *_: lambda value: None)
-        patch.setattr(phases, "check_trainable", lambda models: None)
+        for name in ("tune_value", "start_value"):
+            patch.setattr(value_phases, name, trained_by(name))
+        patch.setattr(value_phases, "Judge", lambda *_: lambda value: None)
+        patch.setattr(value_phases, "check_trainable", lambda models: None)
         patch.setattr(Run, "folder", lambda run, name: Path(name))
         patch.setattr(self_judgement, "open_policy", lambda folder, models, name: self.open_marker(name))
 

@@ -14,7 +14,7 @@ from restmcts.errors import PhaseError
 from restmcts.evaluation.values.judged import Judged
 from restmcts.evaluation.values.value_report import ValueReport, value_report
 from restmcts.grading.registry import GRADERS
-from restmcts.loops import phases
+from restmcts.loops import phases, value_phases
 from restmcts.loops.results import Trained, TrainedValue
 from restmcts.loops.run import Run
 from restmcts.loops.stored.models import models_of
@@ -116,7 +116,7 @@ def test_a_training_keeps_its_figures_and_says_which_model_goes_on(run: Run, new
     reports = {"new": report(new, 0.1), "before": report("good", 0.2)}
 
     def work(phase: str) -> TrainedValue:
-        return phases._judged(run, phase, 1, trained, cast(Judge, reports.__getitem__), "before")
+        return value_phases._judged(run, phase, 1, trained, cast(Judge, reports.__getitem__), "before")
 
     made = run.phase("1.train-value", "train", 1, TrainedValue, work)
     assert (made.carried, made.value) == (carried, "new" if carried else "before")
@@ -134,10 +134,10 @@ def test_v0_is_the_model_of_the_start_stage_unless_trees_make_it_better(
     scripts: Scripts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: float, carried: str
 ) -> None:
     reports = {"start": report("good", 0.1), "value": report("good", error)}
-    monkeypatch.setattr(phases, "Judge", lambda *_: lambda value: reports[Path(value).name])
+    monkeypatch.setattr(value_phases, "Judge", lambda *_: lambda value: reports[Path(value).name])
     wanted = scripted_recipe(bootstrap={"traces": 4, "perturbed": 1})
     with opened(tmp_path, wanted) as run:
-        found, _ = phases.first_value(run, phases.base_policy(run))
+        found, _ = value_phases.first_value(run, phases.base_policy(run))
         assert found == f"checkpoints/0/{carried}"
         assert models_of(run, 0) == (0, BASE, found)
         kinds = [(row.kind, row.carried) for row in read_checkpoints(run.writer.layout)]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from restmcts.cli.options import ROOT, AsJson, Root
+from restmcts.cli.options import ROOT, Against, AsJson, Margin, Root
 
 if TYPE_CHECKING:
     from restmcts.evaluation.comparison.tables import Comparison, Table
@@ -48,13 +48,8 @@ def compare(
         list[str] | None,
         typer.Option("--phase", help="With --methods: only this evaluation; repeat for more [default: all]."),
     ] = None,
-    against: Annotated[
-        str | None, typer.Option("--against", help="Compare only with this arm, or with this method.")
-    ] = None,
-    margin: Annotated[
-        float | None,
-        typer.Option("--margin", min=0.1, max=50, help="Points that do not matter: is it equal within them?"),
-    ] = None,
+    against: Against = None,
+    margin: Margin = None,
     flips: Annotated[
         bool, typer.Option("--flips", help="List the problems that only one side of a pair is right on.")
     ] = False,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from restmcts.cli.options import ROOT, AsJson, Root
+from restmcts.cli.options import ROOT, Against, AsJson, Margin, Root
 
 
 def report(
@@ -28,13 +28,8 @@ def report(
     csv: Annotated[
         Path | None, typer.Option("--csv", help="Write a row for each accuracy into this file.")
     ] = None,
-    against: Annotated[
-        str | None, typer.Option("--against", help="Compare only with this arm, or with this method.")
-    ] = None,
-    margin: Annotated[
-        float | None,
-        typer.Option("--margin", min=0.1, max=50, help="Points that do not matter: is it equal within them?"),
-    ] = None,
+    against: Against = None,
+    margin: Margin = None,
     root: Root = ROOT,
     as_json: AsJson = False,
 ) -> None:

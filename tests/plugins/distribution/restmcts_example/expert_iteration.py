@@ -8,7 +8,6 @@ from restmcts.loops.phases import (
     accept_policy,
     base_policy,
     final_evaluation,
-    first_value,
     search,
     select,
     train_policy,
@@ -17,6 +16,7 @@ from restmcts.loops.phases import (
 from restmcts.loops.registry import Loop
 from restmcts.loops.results import Evaluated
 from restmcts.loops.run import Run
+from restmcts.loops.value_phases import first_value
 from restmcts.settings import Settings
 from restmcts.workers.local import Models
 

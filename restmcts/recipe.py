@@ -170,10 +170,13 @@ class EvaluationSettings(Settings):
             "methods measured on the test problems after every iteration, in addition to greedy decoding"
         ),
     )
-    iteration_traces: float = Field(
-        default=10.0,
-        gt=0,
-        description="the budget of `each_iteration`, as a multiple of the mean trace",
+    iteration_traces: Annotated[list[Annotated[float, Field(gt=0)]], BeforeValidator(listed)] = Field(
+        default_factory=lambda: [10.0],
+        min_length=1,
+        description=(
+            "token budgets of `each_iteration`, as multiples of the mean trace; a single one may be written"
+            " without brackets"
+        ),
     )
     problems: int | None = Field(
         default=None,

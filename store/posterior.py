@@ -34,8 +34,11 @@ LEAST_VALUE, MOST_VALUE = 0.003, 0.997
 LONGEST_SHORT_STEP = 8
 """Mean tokens of a step up to which ``probabilities="auto"`` takes log-probabilities as they are."""
 
-_LEAST_LOGPROB = -50.0
+LEAST_LOGPROB = -50.0
 """Log-probabilities are clipped here: products of smaller ones are 0 in any case."""
+
+LARGEST_EXPONENT = 700.0
+"""Weights are clipped at the exponential of this, which is still a number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +75,10 @@ def shares(tree: Tree, node: Node, constants: AnswerConstants) -> Shares:
 
 def weight(probability: float, value: float | None, constants: AnswerConstants) -> float:
     """The weight W of a step; without a value there is no term for it."""
-    exponent = constants.policy * max(_LEAST_LOGPROB, log(probability) if probability else _LEAST_LOGPROB)
+    exponent = constants.policy * max(LEAST_LOGPROB, log(probability) if probability else LEAST_LOGPROB)
     if value is not None:
         exponent += constants.value * log_odds(value)
-    return exp(min(700.0, exponent + constants.bias))
+    return exp(min(LARGEST_EXPONENT, exponent + constants.bias))
 
 
 def log_odds(value: float) -> float:
@@ -103,7 +106,7 @@ def step_probabilities(children: Sequence[Node], constants: AnswerConstants) -> 
     if source == "share":
         return _sample_shares(children)
     steps = [child.step for child in children if child.step is not None]
-    logprobs = [max(_LEAST_LOGPROB, min(0.0, step.logprob or 0.0)) for step in steps]
+    logprobs = [step_log_probability(step) for step in steps]
     if source == "logprob":
         return list(map(exp, logprobs))
     means = [exp(one / max(1, step_length(step))) for one, step in zip(logprobs, steps, strict=True)]
@@ -129,6 +132,11 @@ def probability_source(children: Sequence[Node], constants: AnswerConstants) -> 
 def _sample_shares(children: Sequence[Node]) -> list[float]:
     total = 1 + sum(child.samples for child in children)
     return [child.samples / total for child in children]
+
+
+def step_log_probability(step: Step) -> float:
+    """The log-probability of a step, ``LEAST_LOGPROB`` to 0; 0 where it is unknown."""
+    return max(LEAST_LOGPROB, min(0.0, step.logprob or 0.0))
 
 
 def step_length(step: Step) -> int:

@@ -276,7 +276,7 @@ def measure(run: Run, iteration: int, models: Models, trace_tokens: float) -> Ev
     """Measure the models of an iteration on the test problems; nothing is decided by it."""
     wanted = run.recipe.evaluation
     methods = [GREEDY, *wanted.each_iteration]
-    budgets = budgets_in_tokens([wanted.iteration_traces], trace_tokens)
+    budgets = budgets_in_tokens(wanted.iteration_traces, trace_tokens)
 
     def work(phase: str) -> Evaluated:
         return evaluate(run, phase, iteration, models, methods, test_problems(run), budgets=budgets)

@@ -15,12 +15,17 @@ from hypothesis import strategies as st
 
 from restmcts.evaluation.reading.budgets import AXES, GENERATED, Axis, answers_at
 from restmcts.evaluation.reading.outcomes import Reading, RowOutcomes, outcomes, outcomes_at
-from restmcts.evaluation.reading.subsets import BEST, VOTES, orders_of, traces_of
+from restmcts.evaluation.reading.posterior_subsets import chances
+from restmcts.evaluation.reading.subset_answers import BEST, VOTES
+from restmcts.evaluation.reading.subsets import orders_of
+from restmcts.evaluation.reading.traces import traces_of
 from restmcts.evaluation.reading.usage import Usage
 from restmcts.evaluation.statistics import Interval, wilson
 from restmcts.search.methods.sampling import BestOfN, SelfConsistency
+from store.answer_constants import AnswerConstants
 from store.answers import RULES
 from store.events import Cost, Critiqued, Event, Extended, SearchRecord, Step, Stopped, Valued
+from store.posterior import posterior
 from store.tree import Tree
 from tests.evaluation.test_evaluation_budgets import graded
 from tests.search.search_engines import Writer, engines, run, task
@@ -86,7 +91,7 @@ def reordered(traces: list[Trace], axis: Axis, rule: str, budgets: list[float | 
 
 @given(
     traces=st.lists(st.tuples(STEPS, ANSWERS), min_size=1, max_size=4),
-    rule=st.sampled_from(sorted(VOTES | BEST)),
+    rule=st.sampled_from([*VOTES, *BEST, "posterior-vote"]),
     budgets=st.lists(st.integers(0, 40), min_size=1, max_size=4, unique=True),
 )
 @settings(max_examples=60, deadline=None)
@@ -97,6 +102,49 @@ def test_outcomes_are_the_mean_over_all_orders(traces: list[Trace], rule: str, b
     expected = reordered(traces, GENERATED, rule, wanted)
     # A vote weighs leaves one by one and the rule sums them in another order: ties may fall either way.
     assert all(isclose(a, b, abs_tol=1e-9) for a, b in zip(found, expected, strict=True)), (found, expected)
+
+
+@given(
+    traces=st.lists(st.tuples(STEPS, ANSWERS), min_size=1, max_size=8),
+    chosen=st.sets(st.integers(0, 7)),
+    unknown=st.booleans(),
+    constants=st.builds(
+        AnswerConstants,
+        policy=st.floats(0, 2),
+        value=st.floats(-1, 2),
+        bias=st.floats(-1, 2),
+        step_values=st.sampled_from(["score", "ratio"]),
+        probabilities=st.sampled_from(["auto", "logprob", "share", "mean-logprob"]),
+    ),
+)
+@settings(max_examples=200, deadline=None)
+def test_chances_of_a_subset_are_those_of_its_tree(
+    traces: list[Trace], chosen: set[int], unknown: bool, constants: AnswerConstants
+) -> None:
+    """The tree of the chosen traces is built by itself; the last step of a trace may have no probability."""
+    inside = [number in chosen for number in range(len(traces))]
+    whole = traces_of(searched(traces))
+    part = searched([trace for trace, taken in zip(traces, inside, strict=True) if taken])
+    assert whole is not None
+    subset = Tree()
+    for event in part.events:
+        subset.apply(event)
+    for tree in (whole.tree, subset):
+        for node in tree.nodes[1:]:
+            if unknown and node.step is not None and node.step.ended:
+                node.step = replace(node.step, logprob=None)
+    passed = np.zeros((len(traces), len(whole.tree.nodes)))
+    for number, path in enumerate(whole.paths):
+        passed[number, [0, *path]] = 1.0
+    found = chances(whole.tree, np.array([inside]) @ passed, constants)[0]
+    expected = {text_of(subset, node): chance for node, chance in enumerate(posterior(subset, constants))}
+    for node, chance in enumerate(found):
+        assert isclose(chance, expected.get(text_of(whole.tree, node), 0.0), rel_tol=1e-9, abs_tol=1e-12)
+
+
+def text_of(tree: Tree, node: int) -> tuple[str, ...]:
+    """The texts of the steps to a node."""
+    return tuple(step.text for step in tree.steps(node))
 
 
 @given(

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from restmcts.evaluation.means import Problem, mean_of
 from restmcts.evaluation.reading.budgets import GENERATED, AnswerAt, Axis, answers_at
 from restmcts.evaluation.reading.ceiling import CEILING, solved_at
-from restmcts.evaluation.reading.subsets import outcomes_over_orders, traces_of
+from restmcts.evaluation.reading.subsets import outcomes_over_orders
+from restmcts.evaluation.reading.traces import traces_of
 from restmcts.evaluation.reading.usage import ORDERS, OutcomeAt, Usage, mean_usage, usage_of
 from restmcts.evaluation.statistics import Interval, wilson
 from store.events import FREE, Cost, SearchRecord, Valued

@@ -281,7 +281,7 @@ def _judging(plan: _Planner, iteration: int) -> PlannedPhase:
 def _measurement(plan: _Planner, iteration: int) -> PlannedPhase:
     """Greedy decoding and the methods of each iteration on the test problems."""
     wanted = plan.recipe.evaluation
-    budget = round(wanted.iteration_traces * plan.recipe.sampling.trace_tokens)
+    budget = round(max(wanted.iteration_traces) * plan.recipe.sampling.trace_tokens)
     phases = [plan.greedy("", plan.measured)]
     phases += [
         plan.search("", plan.measured, choice.method, choice.build(), budget)

@@ -19,6 +19,7 @@ from typing import Any
 from restmcts.errors import InputError
 from restmcts.paths import located
 from restmcts.registry import FILES, LoadedFile
+from restmcts.settings import listed
 
 
 def load_plugin(path: Path) -> LoadedFile:
@@ -51,11 +52,6 @@ def load_named(paths: Sequence[Path]) -> list[Path]:
     for file in files:
         load_plugin(file)
     return files
-
-
-def listed(value: Any) -> Any:
-    """The value of the key ``plugins``, where a single path may be written without brackets."""
-    return [value] if isinstance(value, str) else value
 
 
 def plugin_files(values: Mapping[str, Any], folder: Path | None = None) -> list[Path]:

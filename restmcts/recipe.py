@@ -16,13 +16,13 @@ from restmcts.grading.registry import GRADERS
 from restmcts.labels import Labels, label_rule
 from restmcts.labels.registry import rule_settings
 from restmcts.paths import with_path
-from restmcts.plugins import listed, load_plugin, plugin_files
+from restmcts.plugins import load_plugin, plugin_files
 from restmcts.problems.registry import DATA_SETS, DataSetSettings, data_set_settings
 from restmcts.recipe_text import parse_override, parsed, put, recipe_text
 from restmcts.samples.selection import SelectionSettings
 from restmcts.search.choice import EvaluatedMethod, GenerationSettings
 from restmcts.search.settings import NO_LIMITS, Limits
-from restmcts.settings import Settings, checked
+from restmcts.settings import Settings, checked, listed
 from restmcts.training.settings import PolicyTraining, PreferenceTraining, TrainingSettings, ValueTraining
 from restmcts.training.values.labels import check_objectives
 from store.tree import Tree

@@ -18,6 +18,11 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def listed(value: Any) -> Any:
+    """The value of a key that holds a list, where a single item may be written without brackets."""
+    return [value] if isinstance(value, str | int | float) else value
+
+
 _USERINFO = re.compile(r"//[^\s/]*@")
 
 

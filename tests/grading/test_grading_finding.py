@@ -381,11 +381,12 @@ BOMBS = [
 
 @pytest.mark.parametrize("number", range(len(BOMBS)))
 def test_hostile_texts_take_little_time(number: int) -> None:
-    start = time.process_time()
+    start = time.thread_time()
     for mode in ("any", "marked", "last-line"):
         find_answer(BOMBS[number], mode)
     normalize_answer(BOMBS[number])
-    assert time.process_time() - start < 2.0
+    # A second at most on a quick machine; what takes longer than linear time takes minutes here.
+    assert time.thread_time() - start < 10.0
 
 
 @settings(deadline=None)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from store.check import check
+from store.files.lock import is_locked
 from tests.cli.commands import SMALL, Done, refused, restmcts, start_command, state
 from tests.support.stores import contents, problems_of
 
@@ -91,6 +92,40 @@ def test_killed_while_it_takes_over_it_goes_on(done: tuple[Path, Done], study: P
     restmcts("study", study, "--root", root, "--seed", 1)
     expected = contents(done[0], "few-sampled-1")
     assert problems_of(root, expected, "few-sampled-1") == []
+
+
+def test_seeds_side_by_side_end_in_order_go_on_and_make_what_one_by_one_makes(
+    done: tuple[Path, Done], study: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "store"
+    words = ("study", study, "--root", root, "--arm", "demonstrations", "--jobs", 2)
+    process = start_command(*words)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "0.train-policy" in line:
+            break
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate()
+    assert process.returncode == 143, errors
+    for seed in (1, 2):
+        assert not is_locked(root / "runs" / f"few-demonstrations-{seed}")
+    page = tmp_path / "few.html"
+    said = restmcts(*words, "--report", page)
+    assert "seed 1: run 1 of 1" in said.errors and "seed 2: run 1 of 1" in said.errors
+    for seed in (1, 2):
+        name = f"few-demonstrations-{seed}"
+        assert contents(root, name) == contents(done[0], name)
+    assert check(root) == []
+    assert "few-demonstrations-2" in page.read_text()
+
+
+def test_a_seed_that_fails_beside_others_is_named(study: Path, tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "few-demonstrations-2").write_text("in the way")
+    said = restmcts(
+        "study", study, "--root", tmp_path, "--arm", "demonstrations", "--jobs", 2, "--only-run", code=1
+    )
+    assert said.errors.splitlines()[-1].startswith("error: seed 2 ended with exit code")
 
 
 def test_what_is_no_study_is_refused(study: Path, tmp_path: Path) -> None:

@@ -138,8 +138,8 @@ def test_chances_of_a_subset_are_those_of_its_tree(
         passed[number, [0, *path]] = 1.0
     found = chances(whole.tree, np.array([inside]) @ passed, constants)[0]
     expected = {text_of(subset, node): chance for node, chance in enumerate(posterior(subset, constants))}
-    for node, chance in enumerate(found):
-        assert isclose(chance, expected.get(text_of(whole.tree, node), 0.0), rel_tol=1e-9, abs_tol=1e-12)
+    for number, chance in enumerate(found):
+        assert isclose(chance, expected.get(text_of(whole.tree, number), 0.0), rel_tol=1e-9, abs_tol=1e-12)
 
 
 def text_of(tree: Tree, node: int) -> tuple[str, ...]:

@@ -45,7 +45,7 @@ def run_warm(
     with tempfile.TemporaryDirectory() as folder:
         output, errors = Path(folder, "output"), Path(folder, "errors")
         process = context.Process(
-            target=_command, args=(arguments, dict(environment), os.getcwd(), str(output), str(errors))
+            target=_command, args=(arguments, dict(environment), Path.cwd(), str(output), str(errors))
         )
         process.start()
         process.join(seconds)
@@ -57,16 +57,19 @@ def run_warm(
 
 
 def _command(
-    arguments: Sequence[str], environment: Mapping[str, str], folder: str, output: str, errors: str
+    arguments: Sequence[str], environment: Mapping[str, str], folder: Path, output: str, errors: str
 ) -> None:
     from restmcts.cli import main
 
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
-    with open(os.devnull) as nothing, open(output, "w") as out, open(errors, "w") as err:
-        for number, stream in enumerate((nothing, out, err)):
-            os.dup2(stream.fileno(), number)
-    sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")
+    for number, name, flags in (
+        (0, os.devnull, os.O_RDONLY),
+        (1, output, os.O_WRONLY | os.O_CREAT),
+        (2, errors, os.O_WRONLY | os.O_CREAT),
+    ):
+        os.dup2(os.open(name, flags, 0o600), number)
+    sys.stdin, sys.stdout, sys.stderr = (os.fdopen(number, mode) for number, mode in enumerate("rww"))
     sys.argv = ["restmcts", *arguments]
     main()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -40,6 +41,26 @@ def report(
     commands that replay their searches. It can be made of any runs: of one that is still running, of a study,
     or of searches without an evaluation. Nothing in the store is changed. --json prints everything as data.
     """
+    write_report(root, runs, page_file(to), markdown, csv, against=against, margin=margin, as_json=as_json)
+
+
+def write_report(
+    root: Path,
+    runs: Sequence[str],
+    page: Path,
+    markdown: Path | None = None,
+    csv: Path | None = None,
+    *,
+    against: str | None = None,
+    margin: float | None = None,
+    as_json: bool = False,
+) -> None:
+    """Write the files of a report; see :func:`report`.
+
+    Raises:
+        InputError: there is no such run, or none has what is to be compared.
+        StoreError: a run cannot be read, or a file cannot be written.
+    """
     from restmcts.cli.console import print_json
     from restmcts.cli.report.markdown import markdown_text
     from restmcts.cli.report.page import html_page
@@ -49,7 +70,6 @@ def report(
     from restmcts.loops.stored.reported import read_report
     from restmcts.paths import expanded
 
-    page = _page_file(expanded(to))
     found = read_report(
         stored_names(root, runs), against=against, margin=None if margin is None else margin / 100
     )
@@ -62,14 +82,16 @@ def report(
         print_json(report_values(found))
 
 
-def _page_file(to: Path) -> Path:
-    """The file of the page.
+def page_file(to: Path) -> Path:
+    """The file of the page, where ``to`` is that file or a folder.
 
     Raises:
         InputError: the name is neither that of a page nor of a folder.
     """
     from restmcts.errors import InputError
+    from restmcts.paths import expanded
 
+    to = expanded(to)
     if to.is_dir() or not to.suffix:
         return to / "report.html"
     if to.suffix.lower() not in (".html", ".htm"):

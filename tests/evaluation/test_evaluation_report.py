@@ -117,10 +117,12 @@ def test_calibration_is_that_of_what_was_said() -> None:
 
 
 def test_the_leader_is_named_with_what_is_shown() -> None:
+    """A ceiling leads nobody, and is led by nobody."""
     rows = [
         row("a", "+" * 40, traces=3.0, tokens=9),
         row("b", "+" * 39 + "-", traces=3.0, tokens=9),
         row("c", "-" * 40, traces=3.0, tokens=9),
+        row("oracle (c)", "+" * 40, traces=3.0, tokens=1),
     ]
     (found,) = method_leaders(compare_methods(scored_methods(rows)))
     assert (found.name, found.accuracy, found.leads, found.others) == ("a", "100.0%", 1, 2)

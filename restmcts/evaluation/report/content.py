@@ -17,6 +17,7 @@ from restmcts.evaluation.comparison.tables import (
     method_tables,
     share,
 )
+from restmcts.evaluation.reading.ceiling import is_ceiling
 from restmcts.evaluation.report.searches import ENDINGS, Ended, ProblemGroup, failures, problem_groups
 from restmcts.evaluation.statistics import Interval
 from restmcts.evaluation.values.calibration import Calibration, calibrate
@@ -170,8 +171,12 @@ def curves(pairs: Mapping[tuple[str, str], Sequence[Pair]]) -> list[Curve]:
 
 
 def method_leaders(found: MethodComparison) -> list[Leader]:
-    """The most accurate method at each budget at which several were measured."""
-    rows = [(row.method, row.point, row.accuracy, row.policy_tokens) for row in found.accuracies]
+    """The most accurate method at each budget at which several were measured; a ceiling is none."""
+    rows = [
+        (row.method, row.point, row.accuracy, row.policy_tokens)
+        for row in found.accuracies
+        if not is_ceiling(row.method)
+    ]
     return _leaders(rows, found.verdicts)
 
 

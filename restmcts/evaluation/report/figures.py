@@ -163,7 +163,7 @@ def _names(groups: Sequence[tuple[str, list[MethodAccuracy]]]) -> list[str]:
 
 def _methods(figure: Figure, groups: Sequence[tuple[str, list[MethodAccuracy]]]) -> dict[str, Any]:
     """For each evaluation, accuracy against generated tokens, and against all tokens."""
-    from matplotlib.ticker import NullFormatter
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     handles: dict[str, Any] = {}
     names = _names(groups)
@@ -179,6 +179,7 @@ def _methods(figure: Figure, groups: Sequence[tuple[str, list[MethodAccuracy]]])
                     handles[name] = _line(axes, points, number, faint=len(names) > 5)
             axes.set_xscale("log")
             _leave_out_far_below(axes, [100 * one.accuracy.value for one in rows])
+            axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
             axes.xaxis.set_major_formatter(_plain_number)
             axes.xaxis.set_minor_formatter(NullFormatter())
             _labelled(axes, label)

@@ -12,6 +12,7 @@ from store.encoding.rows import (
     evaluation_from,
     labels_from,
     metric_from,
+    outcomes_from,
     override_from,
     sample_from,
 )
@@ -110,6 +111,7 @@ class _RunCheck:
             "checkpoints": self._checkpoint,
             "metrics": self._metric,
             "evaluations": self._evaluation,
+            "outcomes": self._outcomes,
         }
 
     def findings(self) -> Iterator[str]:
@@ -235,6 +237,14 @@ class _RunCheck:
         found = evaluation_from(row, where, self._layout.run)
         if not 0 <= found.correct <= found.problems:
             yield f"{where}: {found.correct} of {found.problems} problems cannot be correct"
+
+    def _outcomes(self, _source: Source, row: Any, where: str) -> Iterator[str]:
+        found = outcomes_from(row, where, self._layout.run)
+        for number in found.numbers:
+            if f"{found.phase}/{number}" not in self._sizes:
+                yield f"{where}: an outcome of tree {found.phase}/{number}, which is not in the run"
+        if any(share is not None and not 0 <= share <= 1 for share in found.shares):
+            yield f"{where}: a share is not between 0 and 1"
 
 
 def _ranges(tree: Tree, where: str) -> Iterator[str]:

@@ -137,6 +137,18 @@ class RunLayout:
         return self.folder / "evaluations.jsonl"
 
     @property
+    def outcomes(self) -> Path:
+        return self.folder / "outcomes.jsonl"
+
+    @property
+    def notes(self) -> Path:
+        return self.folder / "notes.jsonl"
+
+    @property
+    def progress(self) -> Path:
+        return self.folder / "progress.json"
+
+    @property
     def overrides(self) -> Path:
         return self.folder / "overrides.jsonl"
 
@@ -148,7 +160,7 @@ class RunLayout:
     @property
     def shared(self) -> tuple[Path, ...]:
         """The files that all phases append their rows to."""
-        return self.metrics, self.evaluations, self.checkpoints
+        return self.metrics, self.evaluations, self.outcomes, self.checkpoints
 
     def trees(self, phase: str) -> Path:
         return self.folder / "trees" / f"{check_phase(phase)}.jsonl"

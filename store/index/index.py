@@ -18,10 +18,10 @@ from store.files.atomic import make_folder
 from store.files.layout import check_index, index_lock, index_path
 from store.files.lock import exclusive
 from store.files.mounts import is_on_network
+from store.index.connection import identity
 from store.index.follower import Follower
 from store.index.holders import holders
 from store.index.migrations import migrate
-from store.index.reader import identity
 from store.index.schema import explained, kind_of
 
 if TYPE_CHECKING:

@@ -33,7 +33,7 @@ def add_note(layout: RunLayout, tree: str, text: str, event: int | None = None) 
         raise InputError(f"a note has 1 to {_LONGEST:,} characters, this one has {len(text):,}")
     note = Note(layout.run, tree, event, text, datetime.now(UTC).isoformat())
     path = layout.plain(layout.notes)
-    with exclusive(path.with_name(f".{path.name}.lock"), _PATIENCE):
+    with exclusive(path, _PATIENCE):
         writer = LineWriter(path)
         try:
             writer.append(encode_note(note), durable=True)

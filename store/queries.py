@@ -133,9 +133,10 @@ class ProblemPair:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """Two sides on the problems with a verdict on both; ``alone_a`` and ``alone_b`` count the other problems.
+    """Two sides on the problems with a verdict on both; ``alone_a`` and ``alone_b`` count the others.
 
-    A problem is in ``both``, ``only_a``, ``only_b`` or ``none`` by who is right in half of the answers or more.
+    A problem is in ``both``, ``only_a``, ``only_b`` or ``none`` by who is right on it: in half of the answers
+    or more. A fault is that of the side that did worse.
     """
 
     a: Side

@@ -86,6 +86,11 @@ class Follower:
         self._drop_vanished(layout, {each.relative for each in found})
         return findings
 
+    def optimize(self) -> None:
+        """Let SQLite see how the rows are spread, so that it chooses the right indexes for queries."""
+        self.connection.execute("PRAGMA analysis_limit = 1000")
+        self.connection.execute("ANALYZE")
+
     def counts(self) -> dict[str, int]:
         """How many rows each table has."""
         return {name: self._all(f"SELECT count(*) FROM {name}")[0][0] for name in TABLES}

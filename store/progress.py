@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from store.encoding.fields import (
-    NUMBER,
     OPTIONAL_NUMBER,
     OPTIONAL_WHOLE,
     PLAIN,
@@ -40,7 +39,7 @@ _PROGRESS = Forms(
     Progress,
     phase=TEXT,
     kind=TEXT,
-    done=NUMBER,
+    done=WHOLE,
     total=OPTIONAL_WHOLE,
     rate=OPTIONAL_NUMBER,
     left=OPTIONAL_NUMBER,

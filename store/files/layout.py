@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 RUNS = "runs"
 INDEX = "index.db"
+TRASH = ".trash"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
 _PHASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,99}", re.ASCII)

@@ -67,7 +67,7 @@ class StoreReader:
         self.close()
 
     def beside(self) -> StoreReader:
-        """Another reader of the same store; its queries neither wait for those of this one nor end with them."""
+        """Another reader of this store; its queries neither wait for those of this one nor end with them."""
         return StoreReader(self.root)
 
     def interrupt(self) -> None:

@@ -73,7 +73,8 @@ class Batch:
     documents: list[Row] = field(default_factory=list)
 
     def add(self, table: str, *rows: Row) -> None:
-        self.rows[table] += rows
+        if rows:
+            self.rows[table] += rows
         self.size += len(rows)
 
     def is_new(self, run: str, phase: str, number: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 import orjson
 
@@ -78,15 +79,16 @@ class StoreReader:
         self._connection.interrupt()
 
     def version(self) -> int:
-        """A number that is another one after every change of the index."""
-        rows = self._rows("PRAGMA user_version")
-        return int(rows[0][0]) if rows else 0
+        """A number that is another one after every change of the index, and when a run loses its writer."""
+        version, written, _ = self.pulse()
+        return version + (crc32("/".join(written).encode()) << 31 if written else 0)
 
-    def pulse(self) -> tuple[Any, ...]:
-        """What is another one whenever something has happened, as seldom as once a second is enough to look.
+    def pulse(self) -> tuple[int, tuple[str, ...], tuple[int, ...]]:
+        """What is another one whenever something has happened; quick enough to look once a second.
 
-        It has the version of the index, the runs that a process writes now, and when the progress of the
-        unfinished runs was written: also a process that was killed shows.
+        Returns:
+            The version of the index, the unfinished runs that a process writes now, so that one that was
+            killed shows, and for every unfinished run when its progress was written.
         """
         return runs.pulse(self._rows, self.root)
 

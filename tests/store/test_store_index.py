@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,6 +83,9 @@ def test_a_live_index_is_equal_to_a_rebuilt_one(searches: list[SearchRecord], mo
         writer.close()
         live = tables(root)
         assert {row[3] for row in live["trees"]} == kept.keys()
+        with closing(sqlite3.connect(index_path(root))) as connection:
+            # Raises an error where the full-text index has other words than the rows.
+            connection.execute("INSERT INTO steps (steps, rank) VALUES ('integrity-check', 1)")
         rebuild(root)
         assert tables(root) == live
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import store.progress
 from store.files.layout import RunLayout
 from store.progress import ProgressFile, read_progress
 
@@ -25,7 +24,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(store.progress.time, "monotonic", clock.monotonic)
+    monkeypatch.setattr("store.progress.time.monotonic", clock.monotonic)
     return clock
 
 

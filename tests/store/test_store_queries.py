@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from store.check import check, rebuild
 from store.errors import InputError, InterruptedReadError, StoreError
-from store.events import FREE, Result, SearchRecord, Step, Stopped
+from store.events import FREE, Cost, Expanded, Result, SearchRecord, Step, Stopped
 from store.files.layout import RunLayout, index_path
 from store.index.reader import StoreReader
 from store.notes import add_note, read_notes
@@ -29,7 +29,7 @@ FINAL = "final.evaluate"
 QUESTION = "What is 2 + 3?"
 
 
-def made(number: int, phase: str, plain: SearchRecord, **header: object) -> SearchRecord:
+def made(number: int, phase: str, plain: SearchRecord, **header: Any) -> SearchRecord:
     named = replace(plain.header, id=f"{phase}/{number}", phase=phase, seed=number, **header)
     return replace(plain, header=named)
 
@@ -127,7 +127,7 @@ def test_steps_are_searched(root: Path) -> None:
 def test_steps_of_trees_that_are_gone_are_not_found(tmp_path: Path) -> None:
     def phrased(number: int, text: str) -> SearchRecord:
         plain = lost()
-        first = replace(plain.events[1], steps=(Step(text),))  # type: ignore[call-arg]
+        first = Expanded(0, (Step(text),), (1,), Cost(policy=5))
         return made(number, PHASE, replace(plain, events=(plain.events[0], first, *plain.events[2:])))
 
     with open_run(tmp_path) as writer, StoreReader(tmp_path) as reader:
@@ -346,7 +346,7 @@ def test_notes(root: Path) -> None:
 def test_notes_from_many_threads_are_all_kept(root: Path) -> None:
     layout = RunLayout(root, "first")
     threads = [
-        threading.Thread(target=lambda n=number: add_note(layout, f"{FINAL}/0", f"note {n}"))  # type: ignore[misc]
+        threading.Thread(target=lambda n=number: add_note(layout, f"{FINAL}/0", f"note {n}"))
         for number in range(8)
     ]
     for thread in threads:

@@ -65,7 +65,7 @@ def _phase(row: sqlite3.Row, unfinished: str) -> PhaseSummary:
     return PhaseSummary(**members(row, PhaseSummary, status=status, summary=orjson.loads(row["summary"])))
 
 
-def pulse(rows: Rows, root: Path) -> tuple[Any, ...]:
+def pulse(rows: Rows, root: Path) -> tuple[int, tuple[str, ...], tuple[int, ...]]:
     """See :meth:`store.index.reader.StoreReader.pulse`."""
     version = [row[0] for row in rows("PRAGMA user_version")]
     going = [row[0] for row in rows("SELECT run FROM runs WHERE status = 'running' ORDER BY run")]

@@ -108,7 +108,7 @@ def questions(reader: StoreReader) -> dict[str, Callable[[], object]]:
     one, two = (Side(RUN, "2.evaluate", method) for method in ("mcts", "best-of-n"))
 
     def filtered(wanted: TreeFilter) -> Callable[[], object]:
-        return lambda: (reader.count_trees(wanted), reader.trees(wanted))
+        return lambda: reader.counted_trees(wanted)
 
     total = reader.count_trees(everything)
     found: dict[str, Callable[[], object]] = {

@@ -115,14 +115,12 @@ def read_page(reader: StoreReader, query: TreeQuery) -> TreePage:
     wanted = TreeFilter(
         query.run, methods=methods, iteration=query.iteration, solved=query.solved, text=query.text
     )
-    total = reader.count_trees(wanted)
-    last = max(-(-total // PAGE) - 1, 0)
-    trees = reader.trees(
+    trees, total = reader.counted_trees(
         wanted,
         order_by=query.order_by,
         descending=query.descending,
         limit=PAGE,
-        offset=min(query.page, last) * PAGE,
+        offset=query.page * PAGE,
     )
     known, iterations = reader.methods(query.run), reader.iterations(query.run)
     return TreePage(version, query, tuple(trees), total, tuple(known), tuple(iterations))

@@ -142,6 +142,23 @@ class StoreReader:
         """
         return searches.page(self._rows, wanted, self._noted(wanted), order_by, descending, limit, offset)
 
+    def counted_trees(
+        self,
+        wanted: TreeFilter,
+        *,
+        order_by: str = "number",
+        descending: bool = False,
+        limit: int = 200,
+        offset: int = 0,
+    ) -> tuple[list[TreeSummary], int]:
+        """A page as :meth:`trees` has it, and how many searches pass the filter, which is looked for once.
+
+        A page that would lie behind the last one is the last one; ``limit`` is 1 or more.
+        """
+        return searches.counted_page(
+            self._rows, wanted, self._noted(wanted), order_by, descending, limit, offset
+        )
+
     def count_trees(self, wanted: TreeFilter) -> int:
         """How many searches :meth:`trees` has with the same filter."""
         return searches.count(self._rows, wanted, self._noted(wanted))

@@ -130,6 +130,12 @@ ALTER TABLE trees ADD COLUMN rounds INTEGER;
 ALTER TABLE trees ADD COLUMN idle_rounds INTEGER;
 ALTER TABLE trees ADD COLUMN message TEXT;
 ALTER TABLE trees ADD COLUMN answer_path TEXT;
+DROP INDEX trees_by_number;
+CREATE INDEX trees_by_number ON trees (
+    run, number, phase, problem, method, iteration, correct, reason, asked, nodes, finished, depth, leaves,
+    "right", distinct_answers, policy_tokens, critic_tokens, value_tokens, seconds, rounds, idle_rounds,
+    answer_changes, ever_right, best_right, best_wrong, first_right_tokens
+);
 CREATE INDEX trees_by_problem ON trees (run, problem, phase, method, correct);
 DROP TABLE labels;
 CREATE TABLE labels (

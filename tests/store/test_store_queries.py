@@ -63,6 +63,9 @@ def root(tmp_path: Path) -> Path:
 def found(reader: StoreReader, wanted: TreeFilter) -> list[int]:
     trees = reader.trees(wanted)
     assert reader.count_trees(wanted) == len(trees)
+    assert reader.counted_trees(wanted) == (trees, len(trees))
+    if trees:
+        assert reader.counted_trees(wanted, limit=1, offset=50) == (trees[-1:], len(trees))
     return [tree.number for tree in trees]
 
 

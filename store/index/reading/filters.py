@@ -44,9 +44,10 @@ _STEPS = """(phase, number) IN (
 _LUCKY = """correct = 1 AND EXISTS (
     SELECT 1 FROM labels WHERE labels.run = trees.run AND labels.tree = trees.id AND labels.lowest < 0.5)"""
 
-_DISAGREE = """(phase, problem) IN (
-    SELECT phase, problem FROM trees WHERE run = ? GROUP BY problem, phase
-    HAVING min(method) <> max(method) AND min(coalesce(correct, 0)) <> max(coalesce(correct, 0)))"""
+_DISAGREE = """EXISTS (
+    SELECT 1 FROM trees AS other WHERE other.run = trees.run AND other.problem = trees.problem
+    AND other.phase = trees.phase AND other.method <> trees.method
+    AND coalesce(other.correct, 0) <> coalesce(trees.correct, 0))"""
 
 _KINDS: dict[TreeKind, str] = {
     "unsolved": "correct IS NOT 1",
@@ -123,7 +124,7 @@ def _kinds(wanted: TreeFilter, noted: Iterable[str]) -> Iterator[Part]:
             names = sorted(set(noted))
             yield f"id IN ({', '.join('?' * len(names))})", [*names]
         elif kind in _KINDS:
-            yield f"({_KINDS[kind]})", [wanted.run] if kind == "disagree" else []
+            yield f"({_KINDS[kind]})", []
         else:
             raise InputError(f"no kind of trees {kind!r}; use one of {', '.join([*_KINDS, 'noted'])}")
 

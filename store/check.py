@@ -12,6 +12,8 @@ from store.encoding.rows import (
     evaluation_from,
     labels_from,
     metric_from,
+    note_from,
+    outcomes_from,
     override_from,
     sample_from,
 )
@@ -22,7 +24,7 @@ from store.files.journal import Journal, take_in
 from store.files.jsonl import parse_lines
 from store.files.layout import RUNS, RunLayout, check_index, check_phase, check_rule, run_names
 from store.files.lock import is_locked
-from store.files.plain import check_place, oddities, read_plain
+from store.files.plain import check_place, is_plain, oddities, read_plain
 from store.files.verification import (
     checkpoint_folders,
     damaged_checkpoint,
@@ -110,6 +112,7 @@ class _RunCheck:
             "checkpoints": self._checkpoint,
             "metrics": self._metric,
             "evaluations": self._evaluation,
+            "outcomes": self._outcomes,
         }
 
     def findings(self) -> Iterator[str]:
@@ -117,6 +120,7 @@ class _RunCheck:
         yield from self._single_files()
         for source in sources(self._layout):
             yield from self._file(source)
+        yield from self._notes()
         yield from self._written()
         if not self._live:
             yield from leftovers(self._layout.folder)
@@ -152,6 +156,20 @@ class _RunCheck:
                 yield f"{path}: cannot be read: {error}"
         if not layout.phases.is_symlink() and not layout.phases.exists():
             yield f"{layout.phases}: missing; the run does not show in the index"
+
+    def _notes(self) -> Iterator[str]:
+        path = self._layout.notes
+        if not is_plain(path):
+            return
+        for line, row in parse_lines(path):
+            where = f"{path}:{line.number}"
+            if isinstance(row, ValueError):
+                yield f"{where}: {row}"
+                continue
+            try:
+                note_from(row, where, self._layout.run)
+            except StoreError as error:
+                yield str(error)
 
     def _file(self, source: Source) -> Iterator[str]:
         end = 0
@@ -235,6 +253,14 @@ class _RunCheck:
         found = evaluation_from(row, where, self._layout.run)
         if not 0 <= found.correct <= found.problems:
             yield f"{where}: {found.correct} of {found.problems} problems cannot be correct"
+
+    def _outcomes(self, _source: Source, row: Any, where: str) -> Iterator[str]:
+        found = outcomes_from(row, where, self._layout.run)
+        for number in found.numbers:
+            if f"{found.phase}/{number}" not in self._sizes:
+                yield f"{where}: an outcome of tree {found.phase}/{number}, which is not in the run"
+        if any(share is not None and not 0 <= share <= 1 for share in found.shares):
+            yield f"{where}: a share is not between 0 and 1"
 
 
 def _ranges(tree: Tree, where: str) -> Iterator[str]:

@@ -32,3 +32,7 @@ class UnstorableError(StoreError):
 
 class BusyError(StoreError):
     """Another program holds what is needed; the same call can be made again later."""
+
+
+class InterruptedReadError(StoreError):
+    """A query was given up, because nobody waits for its rows any more."""

@@ -40,7 +40,7 @@ class RunSummary:
 
 @dataclass(frozen=True, slots=True)
 class PhaseSummary:
-    """One phase of a run; an unfinished one is ``running`` even when its process is gone.
+    """One phase of a run; an unfinished one is ``stopped`` when nobody writes the run.
 
     ``started`` is the time of the last start; ``seconds`` (None while unfinished) counts from there.
     ``graded`` counts its searches with a verdict. ``summary`` is what the phase reported at its end,
@@ -51,7 +51,7 @@ class PhaseSummary:
     name: str
     kind: str
     iteration: int | None
-    status: PhaseStatus
+    status: RunStatus
     started: str
     seconds: float | None
     trees: int
@@ -66,6 +66,10 @@ class TreeSummary:
 
     ``id`` is ``<phase>/<number>``. ``correct`` is None without an oracle answer. ``nodes`` counts all
     nodes with the root, ``finished`` the finished ones. ``reason`` is a :data:`store.events.StopReason`.
+    ``asked`` is a digest of what the search was asked to do, as :attr:`Evaluation.searches` has it.
+
+    The fields from ``depth`` on are those of :class:`store.figures.TreeFigures`; all are None in an index
+    that an older version has made, until the run is read again.
     """
 
     run: str
@@ -77,15 +81,38 @@ class TreeSummary:
     question: str
     oracle: str | None
     method: str
+    answer_by: str
+    budget: int | None
     answer: str | None
     correct: bool | None
     reason: str
     nodes: int
     finished: int
     policy_tokens: int
+    critic_tokens: int
+    prompt_tokens: int
     value_tokens: int
     seconds: float
     seed: int
+    asked: str | None = None
+    depth: int | None = None
+    leaves: int | None = None
+    right: int | None = None
+    distinct_answers: int | None = None
+    best_right: float | None = None
+    best_wrong: float | None = None
+    first_right_event: int | None = None
+    first_right_tokens: int | None = None
+    answer_changes: int | None = None
+    ever_right: bool | None = None
+    rounds: int | None = None
+    idle_rounds: int | None = None
+    message: str | None = None
+
+    @property
+    def tokens(self) -> int:
+        """Generated tokens: those that count against a budget."""
+        return self.policy_tokens + self.critic_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,3 +232,59 @@ class Evaluation:
     flops: float | None = None
     searches: str | None = None
     rule: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """What each problem behind a row of an evaluation was worth.
+
+    The row is known by ``phase``, ``method`` (what it is called), ``rule`` and ``budget``. Item i of each
+    list is about one search: its problem, its number in the phase, the share of right answers in [0, 1] (None
+    without a verdict), and the generated tokens that count.
+    """
+
+    run: str
+    phase: str
+    method: str
+    rule: str
+    budget: int | None
+    problems: tuple[str, ...]
+    numbers: tuple[int, ...]
+    shares: tuple[float | None, ...]
+    tokens: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a person has noted about a tree, or about one moment of it.
+
+    ``tree`` is ``<phase>/<number>``, ``event`` how many events had happened then; None: the tree as a whole.
+    ``time`` is in UTC.
+    """
+
+    run: str
+    tree: str
+    event: int | None
+    text: str
+    time: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the phase of a run has come that is running, as its process said last.
+
+    ``total`` is None where it is not known. ``rate`` is in pieces of work a second, ``left`` in seconds; both
+    are None until something is done. ``time`` is in UTC; ``figures`` are the latest ones by name.
+    """
+
+    phase: str
+    kind: str
+    done: int
+    total: int | None
+    rate: float | None
+    left: float | None
+    figures: dict[str, float | int | str | None]
+    started: str
+    time: str
+    pid: int
+    host: str

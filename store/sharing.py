@@ -7,7 +7,7 @@ import shutil
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from store.encoding.rows import checkpoint_from, evaluation_from, labels_from, metric_from
+from store.encoding.rows import checkpoint_from, evaluation_from, labels_from, metric_from, outcomes_from
 from store.errors import StoreError
 from store.files.atomic import replace_file, writing
 from store.files.folders import MARKER, model_files, new_folder
@@ -154,5 +154,7 @@ def _copy_rows(writer: RunWriter, source: RunLayout, name: str) -> None:
                 writer.add_metric(metric_from(row, where, source.run))
             elif path == source.evaluations:
                 writer.add_evaluation(evaluation_from(row, where, source.run))
+            elif path == source.outcomes:
+                writer.add_outcomes(outcomes_from(row, where, source.run))
             else:
                 writer.add_checkpoint(checkpoint_from(row, where, source.run)[1])

@@ -21,6 +21,7 @@ from store.encoding.rows import (
     encode_evaluation,
     encode_labels,
     encode_metric,
+    encode_outcomes,
     encode_override,
     encode_sample,
 )
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from store.events import SearchRecord
-    from store.records import Checkpoint, Evaluation, Metric, Sample
+    from store.records import Checkpoint, Evaluation, Metric, Outcomes, Sample
 
 _log = logging.getLogger("restmcts.store")
 
@@ -173,6 +174,7 @@ class RunWriter:
         with self._mutex:
             if not self._journal.finished:
                 self._note(entry("finished"))
+        self.sync_index()
 
     def phases(self) -> list[Phase]:
         """The phases so far, in the order in which they first started."""
@@ -240,6 +242,7 @@ class RunWriter:
             self._finished.pop(name, None)
             self._written.start(name)
             self._started_at[name] = time.monotonic()
+        self.sync_index()
 
     def finish_phase(
         self, name: str, summary: dict[str, Any], *, seconds: float | None = None, source: str | None = None
@@ -253,12 +256,14 @@ class RunWriter:
             self._files.sync()
             more = {} if source is None else {"source": source, "seconds": seconds}
             self._end_phase("done", name, summary, **self._written.fingerprints(name), **more)
+        self._index.sync(optimize=True)
 
     def fail_phase(self, name: str, message: str) -> None:
         """Note that a phase could not be ended; it can be started again."""
         with self._mutex:
             self._need_open(name)
             self._end_phase("failed", name, {"message": message})
+        self.sync_index()
 
     def _end_phase(self, event: str, name: str, summary: dict[str, Any], **more: Any) -> None:
         seconds = time.monotonic() - self._started_at[name]
@@ -385,11 +390,17 @@ class RunWriter:
         """Write one number that an open phase measured."""
         with self._mutex:
             self._add_row(metric.phase, self.layout.metrics, encode_metric(metric))
+        self._index.sync_soon()
 
     def add_evaluation(self, evaluation: Evaluation) -> None:
         """Write one result of an open phase."""
         with self._mutex:
             self._add_row(evaluation.phase, self.layout.evaluations, encode_evaluation(evaluation))
+
+    def add_outcomes(self, outcomes: Outcomes) -> None:
+        """Write what the problems behind a row of an open phase are worth."""
+        with self._mutex:
+            self._add_row(outcomes.phase, self.layout.outcomes, encode_outcomes(outcomes))
 
     def _add_row(self, phase: str, path: Path, data: bytes) -> None:
         self._need_open(phase)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from store.queries import TreeFilter
 from tui.replay.player import Player
 
 if TYPE_CHECKING:
@@ -110,24 +111,19 @@ def _place(evaluation: Evaluation) -> tuple[int, str, int]:
 def read_page(reader: StoreReader, query: TreeQuery) -> TreePage:
     """The page that ``query`` asks for, or the last one when there are fewer."""
     version = reader.version()
-    text = query.text or None
-    total = reader.count_trees(
-        query.run, method=query.method, iteration=query.iteration, solved=query.solved, text=text
+    methods = () if query.method is None else (query.method,)
+    wanted = TreeFilter(
+        query.run, methods=methods, iteration=query.iteration, solved=query.solved, text=query.text
     )
-    last = max(-(-total // PAGE) - 1, 0)
-    trees = reader.trees(
-        query.run,
-        method=query.method,
-        iteration=query.iteration,
-        solved=query.solved,
-        text=text,
+    trees, total = reader.counted_trees(
+        wanted,
         order_by=query.order_by,
         descending=query.descending,
         limit=PAGE,
-        offset=min(query.page, last) * PAGE,
+        offset=query.page * PAGE,
     )
-    methods, iterations = reader.methods(query.run), reader.iterations(query.run)
-    return TreePage(version, query, tuple(trees), total, tuple(methods), tuple(iterations))
+    known, iterations = reader.methods(query.run), reader.iterations(query.run)
+    return TreePage(version, query, tuple(trees), total, tuple(known), tuple(iterations))
 
 
 def read_tree(reader: StoreReader, run: str, tree: str) -> OpenedTree:

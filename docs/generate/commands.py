@@ -25,6 +25,8 @@ def commands(command: Any = None, path: str = "restmcts") -> Iterator[tuple[str,
     if inner is None:
         yield path, command
         return
+    if command.params and path != "restmcts":  # it does something without a command of its group, too
+        yield path, command
     for name, child in inner.items():
         yield from commands(child, f"{path} {name}")
 

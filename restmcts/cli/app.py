@@ -24,6 +24,7 @@ from restmcts.cli.commands import (
     model,
     power,
     report,
+    runs,
     search,
     show,
     store,
@@ -81,7 +82,7 @@ app.add_typer(grade.app, name="grade")
 app.add_typer(data.app, name="data")
 app.command("methods")(methods.methods)
 app.add_typer(train.app, name="train")
-app.command("runs")(show.runs)
+app.add_typer(runs.app, name="runs")
 app.command("show")(show.show)
 app.command("compare")(compare.compare)
 app.command("report")(report.report)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from restmcts.cli.console import open_progress
 from restmcts.cli.question import Question
+from restmcts.cli.watched import watched
 from restmcts.engines.examination import examine
 from restmcts.engines.registry import ENGINES
 from restmcts.errors import InputError
@@ -70,6 +71,7 @@ def open_run(
     with (
         open_progress() as progress,
         RunWriter.create_or_open(root, run, config=text, environment=about, note=progress.note) as writer,
+        watched(progress, writer.layout) as told,
         GRADERS[recipe.problems.grader].open() as grader,
     ):
         for line in problems.notes:
@@ -80,7 +82,7 @@ def open_run(
         if said is not None:
             progress.note(said)
         preview = None if yes is None else Preview(Question(progress, yes), whole_loop)
-        yield Run(recipe, writer, problems, grader, progress, uses or {}, retry_failed, shared or {}, preview)
+        yield Run(recipe, writer, problems, grader, told, uses or {}, retry_failed, shared or {}, preview)
 
 
 @dataclass(frozen=True, slots=True)

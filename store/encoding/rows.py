@@ -9,6 +9,7 @@ from store.encoding.fields import (
     FLAG,
     INSIDE,
     NUMBER,
+    NUMBERS,
     OPTIONAL_FLAG,
     OPTIONAL_NUMBER,
     OPTIONAL_NUMBERS,
@@ -20,6 +21,7 @@ from store.encoding.fields import (
     TEXT,
     TEXTS,
     WHOLE,
+    WHOLES,
     Forms,
     choice,
     dump,
@@ -33,6 +35,8 @@ from store.records import (
     Checkpoint,
     Evaluation,
     Metric,
+    Note,
+    Outcomes,
     PolicySample,
     PreferenceSample,
     Sample,
@@ -113,6 +117,19 @@ _EVALUATION = Forms(
     searches=OPTIONAL_TEXT,
     rule=OPTIONAL_TEXT,
 )
+
+_OUTCOMES = Forms(
+    Outcomes,
+    phase=TEXT,
+    method=TEXT,
+    rule=TEXT,
+    budget=OPTIONAL_WHOLE,
+    problems=TEXTS,
+    numbers=WHOLES,
+    shares=OPTIONAL_NUMBERS,
+    tokens=NUMBERS,
+)
+_NOTE = Forms(Note, tree=TEXT, event=OPTIONAL_WHOLE, text=TEXT, time=TEXT)
 
 _OVERRIDE = Forms(
     Override,
@@ -201,6 +218,33 @@ def encode_evaluation(evaluation: Evaluation) -> bytes:
 def evaluation_from(row: Any, where: str, run: str) -> Evaluation:
     """The evaluation in the JSON object of a line, or :class:`StoreError`."""
     return read_object(row, where, "evaluation", lambda row: _EVALUATION.read(row, run=run))
+
+
+def encode_outcomes(outcomes: Outcomes) -> bytes:
+    """What problems are worth as one line of JSON, or :class:`StoreError`."""
+    return _line("row of outcomes", {}, _OUTCOMES, outcomes)
+
+
+def outcomes_from(row: Any, where: str, run: str) -> Outcomes:
+    """The outcomes in the JSON object of a line, or :class:`StoreError`."""
+
+    def read(row: dict[str, Any]) -> Outcomes:
+        found = _OUTCOMES.read(row, run=run)
+        if len({len(column) for column in (found.problems, found.numbers, found.shares, found.tokens)}) > 1:
+            raise ValueError("its lists are not equally long")
+        return found
+
+    return read_object(row, where, "row of outcomes", read)
+
+
+def encode_note(note: Note) -> bytes:
+    """A note as one line of JSON, or :class:`StoreError`."""
+    return _line("note", {}, _NOTE, note)
+
+
+def note_from(row: Any, where: str, run: str) -> Note:
+    """The note in the JSON object of a line, or :class:`StoreError`."""
+    return read_object(row, where, "note", lambda row: _NOTE.read(row, run=run))
 
 
 def encode_override(override: Override) -> bytes:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 RUNS = "runs"
 INDEX = "index.db"
+TRASH = ".trash"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
 _PHASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,99}", re.ASCII)
@@ -137,6 +138,18 @@ class RunLayout:
         return self.folder / "evaluations.jsonl"
 
     @property
+    def outcomes(self) -> Path:
+        return self.folder / "outcomes.jsonl"
+
+    @property
+    def notes(self) -> Path:
+        return self.folder / "notes.jsonl"
+
+    @property
+    def progress(self) -> Path:
+        return self.folder / "progress.json"
+
+    @property
     def overrides(self) -> Path:
         return self.folder / "overrides.jsonl"
 
@@ -148,7 +161,7 @@ class RunLayout:
     @property
     def shared(self) -> tuple[Path, ...]:
         """The files that all phases append their rows to."""
-        return self.metrics, self.evaluations, self.checkpoints
+        return self.metrics, self.evaluations, self.outcomes, self.checkpoints
 
     def trees(self, phase: str) -> Path:
         return self.folder / "trees" / f"{check_phase(phase)}.jsonl"

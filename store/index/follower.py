@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from store.encoding.fields import dump
 from store.errors import StoreError
 from store.files.journal import Journal, take_in
@@ -83,6 +85,11 @@ class Follower:
                 findings += self._sync_file(each)
         self._drop_vanished(layout, {each.relative for each in found})
         return findings
+
+    def optimize(self) -> None:
+        """Let SQLite see how the rows are spread, so that it chooses the right indexes for queries."""
+        self.connection.execute("PRAGMA analysis_limit = 1000")
+        self.connection.execute("ANALYZE")
 
     def counts(self) -> dict[str, int]:
         """How many rows each table has."""
@@ -216,9 +223,12 @@ class Follower:
     def _write_run(self, layout: RunLayout, journal: Journal) -> None:
         latest = journal.latest
         place = (None, None) if latest is None else (latest.name, latest.iteration)
-        run = (layout.run, _recipe(layout.config), journal.created, journal.status, *place)
+        config = _config(layout.config)
+        recipe = config.get("recipe", "")
+        named = recipe if isinstance(recipe, str) else ""
         batch = Batch(self.connection)
-        batch.add("runs", run)
+        batch.add("runs", (layout.run, named, journal.created, journal.status, *place))
+        batch.add("settings", *((layout.run, key, value) for key, value in _flattened(config)))
         for position, phase in enumerate(journal.phases.values()):
             key = (layout.run, phase.name, position, phase.kind, phase.iteration, phase.status)
             batch.add("phases", (*key, phase.started, phase.seconds, dump(phase.summary).decode()))
@@ -274,10 +284,18 @@ class Follower:
             raise
 
 
-def _recipe(config: Path) -> str:
-    """The top-level key ``recipe`` of the configuration, empty where there is none."""
+def _config(path: Path) -> dict[str, Any]:
+    """The configuration of a run, empty where it cannot be read."""
     try:
-        recipe = tomllib.loads(read_plain(config).decode("utf-8")).get("recipe", "")
+        return tomllib.loads(read_plain(path).decode("utf-8"))
     except (OSError, ValueError, RecursionError, StoreError):
-        return ""  # a missing or damaged configuration is a finding of the check, not of the index
-    return recipe if isinstance(recipe, str) else ""
+        return {}  # a missing or damaged configuration is a finding of the check, not of the index
+
+
+def _flattened(table: dict[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    """The settings of a table by their keys, such as ``search.branch``, with their values as JSON."""
+    for name, value in table.items():
+        if isinstance(value, dict) and value:
+            yield from _flattened(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", orjson.dumps(value, default=str).decode()

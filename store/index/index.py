@@ -18,10 +18,10 @@ from store.files.atomic import make_folder
 from store.files.layout import check_index, index_lock, index_path
 from store.files.lock import exclusive
 from store.files.mounts import is_on_network
+from store.index.connection import identity
 from store.index.follower import Follower
 from store.index.holders import holders
 from store.index.migrations import migrate
-from store.index.reader import identity
 from store.index.schema import explained, kind_of
 
 if TYPE_CHECKING:
@@ -57,14 +57,22 @@ class Index:
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
 
-    def sync(self, run: str, patience: float = LONG) -> list[str]:
+    def sync(self, run: str, patience: float = LONG, *, optimize: bool = False) -> list[str]:
         """Take in what the files of ``run`` have that the index has not.
+
+        Args:
+            run: the run; one that is gone is forgotten.
+            patience: for how many seconds to wait for other programs.
+            optimize: let the planner of queries look at the tables.
 
         Returns:
             One line for each line of a file that makes no sense; the index goes on without it.
         """
         with self._opened(patience) as follower:
-            return follower.sync(run)
+            findings = follower.sync(run)
+            if optimize:
+                follower.optimize()
+            return findings
 
     def relocate(
         self, moved: Source, before: int, offsets: Iterable[tuple[int, int]], patience: float = LONG

@@ -70,6 +70,7 @@ def _fill(follower: Follower, root: Path, before: int) -> dict[str, int]:
     broken = [finding for run in run_names(root) for finding in follower.sync(run)]
     # Runs went on while the files were read: what they have added since is taken in too.
     broken += [finding for run in run_names(root) for finding in follower.sync(run)]
+    follower.optimize()
     # Readers compare versions, so the new index must not have one that the old one had.
     follower.set_version((max(before, follower.version()) + 1) % 2**31)
     return {**follower.counts(), "broken": len(broken)}

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 PATIENCE = 5.0
 """For how many seconds another program may hold the index before the user hears of it."""
 
+OFTEN = 2.0
+"""How many seconds the index may be behind while a phase measures."""
+
 _SHOWN = 3
 """How many lines of files that make no sense are named; the check names all of them."""
 
@@ -40,18 +43,26 @@ class RunIndex:
         self._mutex = threading.Lock()
         self._behind_since: float | None = None
         self._told = False
+        self._synced_at = time.monotonic()
 
-    def sync(self, *, last: bool = False) -> list[str]:
+    def sync_soon(self) -> None:
+        """Bring the index up to date if that was long ago, for those who watch."""
+        if time.monotonic() - self._synced_at > OFTEN:
+            self.sync()
+
+    def sync(self, *, last: bool = False, optimize: bool = False) -> list[str]:
         """Bring the index up to date.
 
         Args:
             last: nothing is left to do for this run, so that other programs are waited for.
+            optimize: many rows are new, so that the planner of queries should look at the tables again.
 
         Returns:
             One line for each line of a file that makes no sense, which the index leaves out.
         """
+        self._synced_at = time.monotonic()
         try:
-            findings = self._index.sync(self._run, LONG if last else SHORT)
+            findings = self._index.sync(self._run, LONG if last else SHORT, optimize=optimize)
         except StoreError as error:
             self._failed(error, last)
             return []

@@ -29,6 +29,9 @@ TABLES = (
     "checkpoints",
     "metrics",
     "evaluations",
+    "outcomes",
+    "settings",
+    "documents",
     "files",
 )
 
@@ -111,7 +114,67 @@ ALTER TABLE evaluations ADD COLUMN rule TEXT;
 DELETE FROM files WHERE path = 'evaluations.jsonl';
 """
 
-MIGRATIONS = (("1 tables", _FIRST), ("2 what evaluations took", _AXES))
+_QUESTIONS = """
+ALTER TABLE trees ADD COLUMN asked TEXT;
+ALTER TABLE trees ADD COLUMN depth INTEGER;
+ALTER TABLE trees ADD COLUMN leaves INTEGER;
+ALTER TABLE trees ADD COLUMN "right" INTEGER;
+ALTER TABLE trees ADD COLUMN distinct_answers INTEGER;
+ALTER TABLE trees ADD COLUMN best_right REAL;
+ALTER TABLE trees ADD COLUMN best_wrong REAL;
+ALTER TABLE trees ADD COLUMN first_right_event INTEGER;
+ALTER TABLE trees ADD COLUMN first_right_tokens INTEGER;
+ALTER TABLE trees ADD COLUMN answer_changes INTEGER;
+ALTER TABLE trees ADD COLUMN ever_right INTEGER;
+ALTER TABLE trees ADD COLUMN rounds INTEGER;
+ALTER TABLE trees ADD COLUMN idle_rounds INTEGER;
+ALTER TABLE trees ADD COLUMN message TEXT;
+ALTER TABLE trees ADD COLUMN answer_path TEXT;
+DROP INDEX trees_by_number;
+CREATE INDEX trees_by_number ON trees (
+    run, number, phase, problem, method, iteration, correct, reason, asked, nodes, finished, depth, leaves,
+    "right", distinct_answers, policy_tokens, critic_tokens, value_tokens, seconds, rounds, idle_rounds,
+    answer_changes, ever_right, best_right, best_wrong, first_right_tokens
+);
+CREATE INDEX trees_by_problem ON trees (run, problem, phase, method, correct);
+DROP TABLE labels;
+CREATE TABLE labels (
+    run TEXT NOT NULL, tree TEXT NOT NULL, rule TEXT NOT NULL, phase TEXT NOT NULL,
+    labels TEXT NOT NULL, lowest REAL,
+    PRIMARY KEY (run, tree, rule, phase)
+) WITHOUT ROWID;
+CREATE TABLE outcomes (
+    run TEXT NOT NULL, line INTEGER NOT NULL, place INTEGER NOT NULL, phase TEXT NOT NULL,
+    method TEXT NOT NULL, rule TEXT NOT NULL, budget INTEGER, problem TEXT NOT NULL,
+    number INTEGER NOT NULL, share REAL, tokens REAL NOT NULL,
+    PRIMARY KEY (run, line, place)
+) WITHOUT ROWID;
+CREATE INDEX outcomes_by_row ON outcomes (run, phase, method, rule, budget);
+CREATE TABLE settings (
+    run TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,
+    PRIMARY KEY (run, key)
+) WITHOUT ROWID;
+CREATE TABLE documents (
+    document INTEGER PRIMARY KEY, run TEXT NOT NULL, phase TEXT NOT NULL, number INTEGER NOT NULL,
+    UNIQUE (run, phase, number)
+);
+CREATE VIEW documents_text AS
+    SELECT document, (
+        SELECT group_concat(step, char(10)) FROM nodes
+        WHERE nodes.run = documents.run AND tree = documents.phase || '/' || documents.number
+    ) AS text
+    FROM documents;
+CREATE VIRTUAL TABLE steps USING fts5(
+    text, content = 'documents_text', content_rowid = 'document', tokenize = 'trigram', columnsize = 0
+);
+DELETE FROM files;
+"""
+
+MIGRATIONS = (
+    ("1 tables", _FIRST),
+    ("2 what evaluations took", _AXES),
+    ("3 what screens ask for", _QUESTIONS),
+)
 """The migrations in their order: the name that the database lists (``_sqlite_migrations``), and the SQL."""
 
 SET = "restmcts"
@@ -161,9 +224,12 @@ def explained(kind: Kind, path: Path) -> str | None:
 
 
 def _tables(connection: sqlite3.Connection) -> dict[str, str]:
-    """The tables and their indexes, each with the SQL that made it."""
+    """The tables and their indexes, each with the SQL that made it.
+
+    Without the tables in which SQLite keeps the full-text index: each version of SQLite makes its own.
+    """
     rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")
-    return dict(rows.fetchall())
+    return {name: sql for name, sql in rows if not name.startswith("steps_")}
 
 
 @cache

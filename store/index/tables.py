@@ -7,21 +7,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
+from store.asked import asked
 from store.encoding.fields import dump
 from store.encoding.rows import (
+    TreeLabels,
     checkpoint_from,
     evaluation_from,
     labels_from,
     metric_from,
+    outcomes_from,
     override_from,
     sample_from,
 )
 from store.encoding.searches import decode_search, search_from
 from store.errors import StoreError
+from store.figures import TreeFigures, folded
 from store.files.plain import is_plain, is_plain_folder, plain_files
 from store.overrides import Override, Overrides, overlay
 from store.records import PolicySample, PreferenceSample, Sample
-from store.tree import Tree, fold
 
 if TYPE_CHECKING:
     import sqlite3
@@ -30,8 +35,17 @@ if TYPE_CHECKING:
     from store.events import Header, Result, SearchRecord, Step
     from store.files.jsonl import Line
     from store.files.layout import RunLayout
+    from store.tree import Tree
 
 Row = tuple[Any, ...]
+
+_ADD_DOCUMENT = "INSERT INTO documents (run, phase, number) VALUES (?, ?, ?)"
+_INDEX_DOCUMENT = (
+    "INSERT INTO steps (rowid, text) SELECT document, text FROM documents_text WHERE document = ?"
+)
+_FORGET_DOCUMENTS = """
+DELETE FROM steps WHERE rowid IN (SELECT document FROM documents WHERE run = :run AND phase = :phase)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +70,11 @@ class Batch:
     rows: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
     size: int = 0
     trees: set[str] = field(default_factory=set)
+    documents: list[Row] = field(default_factory=list)
 
     def add(self, table: str, *rows: Row) -> None:
-        self.rows[table] += rows
+        if rows:
+            self.rows[table] += rows
         self.size += len(rows)
 
     def is_new(self, run: str, phase: str, number: int) -> bool:
@@ -74,7 +90,12 @@ class Batch:
         for table, rows in self.rows.items():
             marks = ", ".join("?" * len(rows[0]))
             self.connection.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", rows)
+        for key in self.documents:
+            added = self.connection.execute(_ADD_DOCUMENT, key).lastrowid
+            # From the rows themselves: when they go, their text is taken out of the full-text index again.
+            self.connection.execute(_INDEX_DOCUMENT, (added,))
         self.rows.clear()
+        self.documents.clear()
         self.size = 0
 
 
@@ -94,7 +115,7 @@ def sources(layout: RunLayout) -> Iterator[Source]:
         yield Source(run, "labels", path, f"labels/{path.name}", phase, rule)
     for path in plain_files(folder / "samples", "*.jsonl"):
         yield Source(run, "samples", path, f"samples/{path.name}", path.stem)
-    for path in (layout.checkpoints, layout.metrics, layout.evaluations):
+    for path in layout.shared:
         if is_plain(path):
             yield Source(run, path.stem, path, path.name)
 
@@ -147,15 +168,17 @@ def read_override(source: Source, line: Line, row: Any, number: int) -> Override
 
 def purge(connection: sqlite3.Connection, source: Source) -> None:
     """Delete every row that came from a file."""
+    values = {
+        "run": source.run,
+        "phase": source.phase,
+        "rule": source.rule,
+        # "0" is the character after "/": the trees of the phase lie between the two.
+        "first": f"{source.phase}/",
+        "last": f"{source.phase}0",
+    }
+    if source.kind == "trees":
+        connection.execute(_FORGET_DOCUMENTS, values)  # while the nodes are there that it was made from
     for table, condition in _PURGE[source.kind]:
-        values = {
-            "run": source.run,
-            "phase": source.phase,
-            "rule": source.rule,
-            # "0" is the character after "/": the trees of the phase lie between the two.
-            "first": f"{source.phase}/",
-            "last": f"{source.phase}0",
-        }
         connection.execute(f"DELETE FROM {table} WHERE run = :run AND {condition}", values)
 
 
@@ -167,6 +190,7 @@ def _take_tree(batch: Batch, source: Source, line: Line, row: Any) -> None:
     if not batch.is_new(source.run, header.phase, number):
         raise StoreError(f"{where}: tree {header.id!r} is there twice; the first counts, delete this line")
     add_tree(batch, source, record, number, (line.offset, len(line.data)), where)
+    batch.documents.append((source.run, header.phase, number))
 
 
 def add_tree(
@@ -184,13 +208,14 @@ def add_tree(
     header = record.header
     try:
         record = overlay(record, batch.overrides)
-        tree = fold(record.events)
+        tree, figures = folded(record)
     except ValueError as error:
         raise StoreError(f"{where}: the events do not make a tree: {error}") from error
     problem = (source.run, header.phase, header.problem, header.question, header.oracle)
     batch.add("problems", problem)
     iteration = batch.iterations.get(header.phase)
-    batch.add("trees", _tree_row(source, place, header, record.result, number, iteration))
+    row = _tree_row(source, place, header, record.result, number, iteration)
+    batch.add("trees", (*row, asked(header), *_figure_columns(figures)))
     batch.add("nodes", *_node_rows(source.run, header.id, tree))
 
 
@@ -221,6 +246,13 @@ def _tree_row(
     return (*named, *asked, *ended, *spent, *place)
 
 
+def _figure_columns(figures: TreeFigures) -> Row:
+    counts = (figures.depth, figures.leaves, figures.right, figures.distinct_answers)
+    first = (figures.best_right, figures.best_wrong, figures.first_right_event, figures.first_right_tokens)
+    course = (figures.answer_changes, figures.ever_right, figures.rounds, figures.idle_rounds)
+    return (*counts, *first, *course, figures.message, _json(figures.answer_path))
+
+
 def _node_rows(run: str, tree_id: str, tree: Tree) -> list[Row]:
     return [
         (
@@ -245,7 +277,17 @@ def _node_rows(run: str, tree_id: str, tree: Tree) -> list[Row]:
 def _take_labels(batch: Batch, source: Source, line: Line, row: Any) -> None:
     labels = labels_from(row, f"{source.path}:{line.number}")
     key = (source.run, labels.tree, source.rule, source.phase)
-    batch.add("labels", *((*key, node, value) for node, value in enumerate(labels.values)))
+    batch.add("labels", (*key, _json(labels.values), _lowest(batch, source.run, labels)))
+
+
+def _lowest(batch: Batch, run: str, labels: TreeLabels) -> float | None:
+    """The lowest label on the way to the answer of a tree, None where there is none."""
+    phase, _, number = labels.tree.rpartition("/")
+    sql = "SELECT answer_path FROM trees WHERE run = ? AND phase = ? AND number = ?"
+    rows = batch.connection.execute(sql, (run, phase, number)).fetchall()
+    path = orjson.loads(rows[0][0]) if rows and rows[0][0] is not None else []
+    known = [labels.values[node] for node in path if node < len(labels.values)]
+    return min((value for value in known if value is not None), default=None)
 
 
 def _take_sample(batch: Batch, source: Source, line: Line, row: Any) -> None:
@@ -286,6 +328,14 @@ def _take_evaluation(batch: Batch, source: Source, line: Line, row: Any) -> None
     batch.add("evaluations", (*key, *counts, *means, *taken, found.searches, found.rule))
 
 
+def _take_outcomes(batch: Batch, source: Source, line: Line, row: Any) -> None:
+    found = outcomes_from(row, f"{source.path}:{line.number}", source.run)
+    asked_for = (found.phase, found.method, found.rule, found.budget)
+    columns = zip(found.problems, found.numbers, found.shares, found.tokens, strict=True)
+    rows = ((found.run, line.number, place, *asked_for, *each) for place, each in enumerate(columns))
+    batch.add("outcomes", *rows)
+
+
 def _json(value: Any) -> str:
     return dump(value).decode()
 
@@ -297,12 +347,14 @@ _TAKE: dict[str, Callable[[Batch, Source, Line, Any], None]] = {
     "checkpoints": _take_checkpoint,
     "metrics": _take_metric,
     "evaluations": _take_evaluation,
+    "outcomes": _take_outcomes,
 }
 
 _PURGE: dict[str, tuple[tuple[str, str], ...]] = {
-    "phases": (("runs", "TRUE"), ("phases", "TRUE")),
+    "phases": (("runs", "TRUE"), ("phases", "TRUE"), ("settings", "TRUE")),
     "overrides": (),
     "trees": (
+        ("documents", "phase = :phase"),
         ("trees", "phase = :phase"),
         ("problems", "phase = :phase"),
         ("nodes", "tree >= :first AND tree < :last"),
@@ -312,4 +364,5 @@ _PURGE: dict[str, tuple[tuple[str, str], ...]] = {
     "checkpoints": (("checkpoints", "TRUE"),),
     "metrics": (("metrics", "TRUE"),),
     "evaluations": (("evaluations", "TRUE"),),
+    "outcomes": (("outcomes", "TRUE"),),
 }

@@ -15,6 +15,7 @@ import pytest
 from store.check import check
 from store.events import Critiqued
 from store.index.reader import StoreReader
+from store.queries import TreeFilter
 from tests.engines.fault_server import FaultServer
 from tests.engines.faults import logprob, usage
 
@@ -128,7 +129,7 @@ def test_searches_that_failed_are_run_again(
 def answers(root: Path) -> list[tuple[str, str | None, bool | None]]:
     """What became of every search of a store."""
     with StoreReader(root) as reader:
-        trees = reader.trees("search-greedy")
+        trees = reader.trees(TreeFilter("search-greedy"))
     return [(tree.id, tree.answer, tree.correct) for tree in trees]
 
 
@@ -281,7 +282,7 @@ def test_failed_searches_of_a_phase_that_is_done_are_run_again(server: FaultServ
     assert len(server.posts) == posts + probes + 2
     assert json.loads(mended.stdout) == json.loads(calm.stdout)
     with StoreReader(root) as reader:
-        trees = reader.trees("search-greedy")
+        trees = reader.trees(TreeFilter("search-greedy"))
     assert [(tree.number, tree.reason) for tree in trees if tree.reason == "failed"] == []
     assert len(trees) == 6
     assert check(root) == []

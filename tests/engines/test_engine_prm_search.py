@@ -15,6 +15,7 @@ import pytest
 from restmcts.engines.transformers.prm import TransformersPrm
 from store.files.layout import RunLayout
 from store.index.reader import StoreReader
+from store.queries import TreeFilter
 from store.tree import fold
 from tests.engines.engine_models import llama, word_tokenizer
 from tests.engines.prm_models import (
@@ -60,7 +61,10 @@ def search(
 
 def records(folder: Path) -> list[Any]:
     with StoreReader(folder / "store") as reader:
-        return [reader.record("guided", f"search/{number}") for number in range(reader.count_trees("guided"))]
+        return [
+            reader.record("guided", f"search/{number}")
+            for number in range(reader.count_trees(TreeFilter("guided")))
+        ]
 
 
 @pytest.mark.parametrize("preset", ["math-shepherd", "qwen2.5-math-prm"])

@@ -113,13 +113,16 @@ def fill(writer: RunWriter, numbers: tuple[int, ...] = (2, 0, 1)) -> None:
 def tables(root: Path) -> dict[str, list[tuple[Any, ...]]]:
     """Every row of every table of the index, sorted."""
     from store.files.layout import index_path
-    from store.index.reader import connect
+    from store.index.connection import connect
     from store.index.schema import TABLES
 
     connection = connect(index_path(root))
+    columns = {"documents": "run, phase, number"}  # their ids follow the order in which they were read
     try:
         return {
-            name: sorted((tuple(row) for row in connection.execute(f"SELECT * FROM {name}")), key=repr)
+            name: sorted(
+                map(tuple, connection.execute(f"SELECT {columns.get(name, '*')} FROM {name}")), key=repr
+            )
             for name in TABLES
         }
     finally:

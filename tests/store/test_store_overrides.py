@@ -17,6 +17,7 @@ from store.events import Critiqued, SearchRecord, Verified
 from store.files.layout import RunLayout
 from store.index.reader import StoreReader
 from store.overrides import Overrides, digest, overlay
+from store.queries import TreeFilter
 from store.run_files import read_overrides, read_trees
 from store.tree import fold
 from tests.store.build import PHASE, fill, open_run, record, tables
@@ -108,7 +109,7 @@ def test_trees_are_read_with_the_verdicts_and_stay_as_they_are(tmp_path: Path) -
     assert [search.result.correct for search in read_trees(layout, PHASE)] == [True, True, True]
     assert [search.result.correct for search in read_trees(layout, PHASE, Overrides())] == [True, False, True]
     with StoreReader(tmp_path) as reader:
-        assert reader.count_trees("first", solved=True) == 3
+        assert reader.count_trees(TreeFilter("first", solved=True)) == 3
         assert reader.phases("first")[0].correct == 3
         assert reader.record("first", f"{PHASE}/1").result.correct is True
         (override,) = reader.overrides("first").in_force()
@@ -118,7 +119,7 @@ def test_trees_are_read_with_the_verdicts_and_stay_as_they_are(tmp_path: Path) -
     with open_run(tmp_path) as writer:
         writer.override("problem-1", question, "5", None, "it was right after all")
     with StoreReader(tmp_path) as reader:
-        assert reader.count_trees("first", solved=True) == 2
+        assert reader.count_trees(TreeFilter("first", solved=True)) == 2
         assert encode_search(reader.record("first", f"{PHASE}/1")) == encode_search(record(1, correct=False))
     assert check(tmp_path) == []
 
@@ -204,11 +205,11 @@ def test_the_index_follows_a_file_that_was_replaced_or_removed(tmp_path: Path) -
     path = overridden(tmp_path)
     lines = path.read_bytes().splitlines(keepends=True)
     with StoreReader(tmp_path) as reader:
-        assert reader.count_trees("first", solved=True) == 0
+        assert reader.count_trees(TreeFilter("first", solved=True)) == 0
         path.write_bytes(lines[0])
         open_run(tmp_path).close()
-        assert reader.count_trees("first", solved=True) == 1
+        assert reader.count_trees(TreeFilter("first", solved=True)) == 1
         path.unlink()
         open_run(tmp_path).close()
-        assert reader.count_trees("first", solved=True) == 2
+        assert reader.count_trees(TreeFilter("first", solved=True)) == 2
     assert check(tmp_path) == []

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from store.asked import asked
 from store.check import rebuild
 from store.errors import InputError, StoreError
 from store.files.layout import index_path
 from store.index.reader import ORDERS, StoreReader
+from store.queries import TreeFilter
 from store.records import TreeSummary
 from tests.store.build import (
     CHECKPOINT,
@@ -83,7 +85,7 @@ def test_summaries(filled: Path) -> None:
 def test_a_tree_summary_says_what_the_search_says(filled: Path) -> None:
     search = record(1, correct=False)
     with StoreReader(filled) as reader:
-        tree = reader.trees("first")[1]
+        tree = reader.trees(TreeFilter("first"))[1]
     header, result = search.header, search.result
     assert tree == TreeSummary(
         run="first",
@@ -95,30 +97,44 @@ def test_a_tree_summary_says_what_the_search_says(filled: Path) -> None:
         question=header.question,
         oracle=header.oracle,
         method=header.method,
+        answer_by=header.answer_by,
+        budget=header.budget,
         answer=result.answer,
         correct=False,
         reason=result.reason,
         nodes=4,
         finished=1,
         policy_tokens=result.cost.policy,
+        critic_tokens=0,
+        prompt_tokens=result.cost.prompt,
         value_tokens=result.cost.value,
         seconds=result.seconds,
         seed=1,
+        asked=asked(header),
+        depth=2,
+        leaves=2,
+        right=0,
+        distinct_answers=1,
+        best_wrong=0.875,
+        answer_changes=0,
+        ever_right=False,
+        rounds=1,
+        idle_rounds=0,
     )
 
 
 def test_pages_filters_and_counts(varied: Path) -> None:
     with StoreReader(varied) as reader:
-        everything = reader.trees("first")
+        everything = reader.trees(TreeFilter("first"))
         assert numbers(everything) == [(n, p) for n in range(6) for p in ("1.search", "2.search")]
-        assert reader.trees("first", limit=5, offset=5) == everything[5:10]
-        assert reader.count_trees("first") == 12
+        assert reader.trees(TreeFilter("first"), limit=5, offset=5) == everything[5:10]
+        assert reader.count_trees(TreeFilter("first")) == 12
         assert reader.methods("first") == ["beam", "mcts"]
         assert reader.iterations("first") == [1, 2]
         for filters, count in (
-            ({"phase": "2.search"}, 6),
-            ({"method": "beam"}, 6),
-            ({"iteration": 2, "method": "mcts"}, 3),
+            ({"phases": ("2.search",)}, 6),
+            ({"methods": ("beam",)}, 6),
+            ({"iteration": 2, "methods": ("mcts",)}, 3),
             ({"solved": True}, 6),
             ({"solved": False}, 6),
             ({"text": "PROBLEM-3"}, 2),
@@ -130,22 +146,23 @@ def test_pages_filters_and_counts(varied: Path) -> None:
             ({"text": "\ud800"}, 0),
             ({"text": "x" * 100_000}, 0),
             ({"text": ""}, 12),
-            ({"phase": None, "solved": None}, 12),
-            ({"phase": "3.search"}, 0),
+            ({"phases": (), "solved": None}, 12),
+            ({"phases": ("3.search",)}, 0),
         ):
-            assert reader.count_trees("first", **filters) == count, filters
-            assert len(reader.trees("first", **filters)) == count, filters
-        assert reader.trees("other") == []
-        assert reader.count_trees("other") == 0
+            assert reader.count_trees(TreeFilter("first", **filters)) == count, filters
+            assert len(reader.trees(TreeFilter("first", **filters))) == count, filters
+        assert reader.trees(TreeFilter("other")) == []
+        assert reader.count_trees(TreeFilter("other")) == 0
 
 
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("descending", [False, True])
 def test_every_order(varied: Path, order: str, descending: bool) -> None:
     with StoreReader(varied) as reader:
-        trees = reader.trees("first", order_by=order, descending=descending)
+        trees = reader.trees(TreeFilter("first"), order_by=order, descending=descending)
         parts = [
-            reader.trees("first", order_by=order, descending=descending, limit=1, offset=n) for n in range(12)
+            reader.trees(TreeFilter("first"), order_by=order, descending=descending, limit=1, offset=n)
+            for n in range(12)
         ]
 
     def key(tree: TreeSummary) -> tuple[object, ...]:
@@ -161,7 +178,7 @@ def test_an_unknown_order_is_refused(varied: Path) -> None:
         StoreReader(varied) as reader,
         pytest.raises(InputError, match="cannot sort by 'size'; use one of id"),
     ):
-        reader.trees("first", order_by="size")
+        reader.trees(TreeFilter("first"), order_by="size")
 
 
 def test_records(filled: Path) -> None:
@@ -246,13 +263,13 @@ def test_the_version_changes_with_the_index(tmp_path: Path) -> None:
         with pytest.raises(StoreError, match="store rebuild"):
             reader.runs()
         rebuild(tmp_path)
-        assert len(reader.trees("first")) == 3
+        assert len(reader.trees(TreeFilter("first"))) == 3
 
 
 def test_an_empty_store(tmp_path: Path) -> None:
     with StoreReader(tmp_path) as reader:
         assert reader.runs() == []
-        assert reader.trees("x") == []
+        assert reader.trees(TreeFilter("x")) == []
         assert reader.phases("x") == []
         assert reader.metrics("x") == []
         with pytest.raises(InputError, match="no run 'x'"):
@@ -280,7 +297,7 @@ def test_reading_from_threads_while_writing(tmp_path: Path) -> None:
     def read(reader: StoreReader) -> int:
         seen = 0
         while not ended.is_set():
-            trees = reader.trees("first", order_by="seconds")
+            trees = reader.trees(TreeFilter("first"), order_by="seconds")
             for tree in trees[-2:]:
                 assert reader.record("first", tree.id).header.id == tree.id
                 seen += 1
@@ -298,7 +315,7 @@ def test_reading_from_threads_while_writing(tmp_path: Path) -> None:
         finally:
             ended.set()
         assert all(future.result() > 0 for future in readers)
-        assert len(reader.trees("first")) == 60
+        assert len(reader.trees(TreeFilter("first"))) == 60
     writer.close()
 
 
@@ -325,10 +342,11 @@ READ = """
 import os, sys
 from pathlib import Path
 from store.index.reader import StoreReader
+from store.queries import TreeFilter
 if os.geteuid() == 0:
     os.setuid(65534)
 with StoreReader(Path(sys.argv[1])) as reader:
-    print(len(reader.trees("first")), reader.record("first", "1.search/0").result.answer)
+    print(len(reader.trees(TreeFilter("first"))), reader.record("first", "1.search/0").result.answer)
 """
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from restmcts.loops.work.searching import ENGINE_METRICS
 from store.check import check, rebuild
+from store.index.schema import TABLES
 
 
 def contents(root: Path, run: str = "run") -> dict[str, str]:
@@ -57,11 +58,10 @@ def make_older(path: Path, without: Sequence[str] = ()) -> None:
 def index_rows(root: Path) -> dict[str, list[tuple[Any, ...]]]:
     """Every row of the index, apart from when it was made."""
     with sqlite3.connect(root / "index.db") as database:
-        names = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         rows = {
             name: sorted(database.execute(f'SELECT * FROM "{name}"').fetchall(), key=repr)
-            for name in names
-            if not name.startswith("_")
+            for name in TABLES
+            if name != "documents"  # their ids follow the order in which they were read
         }
     database.close()
     return rows

@@ -9,6 +9,7 @@ from textual.geometry import Offset
 from textual.widgets import TabbedContent
 
 from store.index.reader import StoreReader
+from store.queries import TreeFilter
 from tests.tui.tui_support import SEARCHES, Until
 from tui.app import StoreApp
 from tui.messages import PageRead
@@ -126,7 +127,7 @@ async def test_pages(reader: StoreReader, until: Until) -> None:
 
 
 async def test_filters(reader: StoreReader, until: Until) -> None:
-    solved = reader.count_trees("demo", solved=True)
+    solved = reader.count_trees(TreeFilter("demo", solved=True))
     app = StoreApp(reader, "demo")
     async with app.run_test() as pilot:
         await open_trees(pilot, until)

@@ -88,6 +88,19 @@ async def test_the_runs_and_labels_follow_too(tmp_path: Path, until: Until) -> N
             await until(pilot, lambda: phases.row_count == 2)
 
 
+async def test_a_killed_writer_shows(tmp_path: Path, until: Until) -> None:
+    writer = open_run(tmp_path, "live")
+    writer.start_phase("1.train", "train", 1)
+    with StoreReader(tmp_path) as reader:
+        app = StoreApp(reader)
+        async with app.run_test() as pilot:
+            table = app.screen.query_one("#runs", RowTable)
+            await until(pilot, lambda: table.row_count and table.get_row_at(0)[1].plain == "running")
+            writer._run_lock.release()  # all that is left of a process that was killed
+            await until(pilot, lambda: table.get_row_at(0)[1].plain == "stopped")
+    writer.close()
+
+
 async def test_a_store_that_goes_away_is_told_once(tmp_path: Path, until: Until) -> None:
     with open_run(tmp_path, "live") as writer:
         writer.start_phase("1.search", "search", 1)

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 def runs(root: Root = ROOT, as_json: AsJson = False) -> None:
     """List the runs of the store."""
     from restmcts.cli.console import print_json, print_table
+    from restmcts.cli.opened import open_store
     from restmcts.cli.text import note
-    from store.index.reader import StoreReader
 
-    with StoreReader(root) as reader:
+    with open_store(root) as reader:
         rows, missing = reader.runs(), reader.unindexed()
     if missing:
         names = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
@@ -83,10 +83,10 @@ def show(
     that it learned from, the trees behind them, and the models that these were searched with. --json gives
     all of it.
     """
+    from restmcts.cli.opened import open_store
     from restmcts.cli.shown import named
     from restmcts.errors import InputError
     from store.files.layout import RunLayout
-    from store.index.reader import StoreReader
 
     found = named(root, what)
     if found.kind in ("folder", "checkpoint"):
@@ -94,7 +94,7 @@ def show(
         return
     if trees:
         raise InputError("--trees goes with a checkpoint: RUN/ITERATION/ROLE")
-    with StoreReader(root) as reader:
+    with open_store(root) as reader:
         if found.kind == "tree":
             _show_tree(reader, found.run, found.name, as_json)
         else:

@@ -19,6 +19,7 @@ def tui(
 ) -> None:
     """Browse and compare runs, and replay any search tree step by step."""
     import tui as screens
+    from restmcts.cli.opened import make_ready
     from restmcts.errors import InputError
 
     # The screens are written to standard error, and the keys are read from standard input.
@@ -26,4 +27,5 @@ def tui(
         raise InputError("the screens need a terminal; `restmcts show` prints runs and trees without one")
     if tree is not None and run is None:
         raise InputError("--tree needs --run: which run is the tree in?")
+    make_ready(root)
     screens.run(root, run, tree)

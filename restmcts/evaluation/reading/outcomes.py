@@ -42,6 +42,16 @@ class Reading:
     orders: int = ORDERS
 
 
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """One search behind a row: its problem, its number in the phase, its share, and the generated tokens."""
+
+    problem: str
+    number: int
+    share: float | None
+    tokens: float
+
+
 @dataclass(slots=True)
 class RowOutcomes:
     """The outcomes behind one row.
@@ -49,10 +59,12 @@ class RowOutcomes:
     Attributes:
         shares: for each problem with a verdict a figure from 0 to 1, see :class:`OutcomeAt`.
         usages: what each problem took, those without a verdict included.
+        behind: the same by search, where the row is read from stored searches.
     """
 
     shares: dict[Problem, float] = field(default_factory=dict)
     usages: list[Usage] = field(default_factory=list)
+    behind: list[Behind] = field(default_factory=list, compare=False)
 
     def add(self, problem: Problem, outcome: OutcomeAt) -> None:
         """Count the outcome of a problem."""
@@ -84,10 +96,13 @@ def outcomes(
     for record in records:
         wanted = reading(record)
         problem = record.header.problem, record.header.question
+        number = int(record.header.id.rpartition("/")[2])
         for rule, curve in outcomes_at(record, wanted).items():
             for outcome in curve:
                 row = wanted.choice, rule, outcome.budget
-                found.setdefault(row, RowOutcomes()).add(problem, outcome)
+                cell = found.setdefault(row, RowOutcomes())
+                cell.add(problem, outcome)
+                cell.behind.append(Behind(problem[0], number, outcome.share, outcome.usage.generated))
     return found
 
 

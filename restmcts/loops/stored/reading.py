@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict
-from hashlib import blake2b
 
 from restmcts.evaluation.reading.ceiling import CEILING
 from restmcts.evaluation.reading.curves import CurvePoint, curve
@@ -12,17 +10,9 @@ from restmcts.evaluation.reading.flops import flops_axis
 from restmcts.evaluation.reading.outcomes import Reading, RowOutcomes
 from restmcts.evaluation.reading.usage import ORDERS
 from restmcts.search.registry import exchangeable_from, needs_value, stored_settings
+from store.asked import asked
 from store.events import Header, SearchRecord
-from store.records import Evaluation
-
-_OF_THE_PROBLEM = {"id", "problem", "question", "oracle", "seed"}
-
-
-def asked(header: Header) -> str:
-    """A digest of what a search was asked to do, whatever its problem: its method, settings and models."""
-    values = {name: value for name, value in asdict(header).items() if name not in _OF_THE_PROBLEM}
-    values["settings"] = sorted(header.settings.items())
-    return blake2b(repr(sorted(values.items())).encode("utf-8", "replace"), digest_size=8).hexdigest()
+from store.records import Evaluation, Outcomes
 
 
 def reading_of(
@@ -113,4 +103,21 @@ def row_of(
         flops=None if flops is None else flops.of(usage),
         searches=asked(header),
         rule=rule,
+    )
+
+
+def outcomes_of(row: Evaluation, found: RowOutcomes) -> Outcomes:
+    """What each problem behind a row of an evaluation was worth, to be stored beside it."""
+    assert row.rule is not None, "a row that is read from searches has a rule"
+    behind = found.behind
+    return Outcomes(
+        run="",
+        phase=row.phase,
+        method=row.method,
+        rule=row.rule,
+        budget=row.budget,
+        problems=tuple(each.problem for each in behind),
+        numbers=tuple(each.number for each in behind),
+        shares=tuple(each.share for each in behind),
+        tokens=tuple(each.tokens for each in behind),
     )

@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass, replace
 
 from restmcts.errors import InputError
 from restmcts.evaluation.reading.ceiling import CEILING, ceiling_name
-from restmcts.evaluation.reading.outcomes import Reading, outcomes
+from restmcts.evaluation.reading.outcomes import Reading, RowOutcomes, outcomes
 from restmcts.loops.results import Evaluated
 from restmcts.loops.run import Run
-from restmcts.loops.stored.reading import reading_of, row_of
+from restmcts.loops.stored.reading import outcomes_of, reading_of, row_of
 from restmcts.loops.work.reuse import take_over_searches
 from restmcts.loops.work.searching import run_tasks, search_tasks
 from restmcts.problems.problem import Problem
@@ -92,11 +92,11 @@ def evaluate(
         searched = run_tasks(run, phase, tasks, workers)
     traces: dict[int | None, float | None] = {None: 1.0}
     traces.update(budgets.items())
-    rows = _rows(run, phase, iteration, read, traces)
-    if label is not None:
-        rows = [replace(row, method=label) for row in rows]
-    for row in rows:
+    found = _rows(run, phase, iteration, read, traces)
+    rows = [row if label is None else replace(row, method=label) for row, _ in found]
+    for row, (_, behind) in zip(rows, found, strict=True):
         run.writer.add_evaluation(row)
+        run.writer.add_outcomes(outcomes_of(row, behind))
     return Evaluated(**vars(searched), rows=[_brief(row) for row in rows])
 
 
@@ -164,8 +164,8 @@ def _rows(
     iteration: int,
     read: Mapping[int, Read],
     traces: Mapping[int | None, float | None],
-) -> list[Evaluation]:
-    """One row for each choice of a method, rule and budget, over all problems with a verdict."""
+) -> list[tuple[Evaluation, RowOutcomes]]:
+    """One row for each choice of a method, rule and budget, over all problems with a verdict, and them."""
     headers: dict[str, Header] = {}
 
     def reading(record: SearchRecord) -> Reading:
@@ -180,7 +180,8 @@ def _rows(
     for (first, rule, budget), found in outcomes(run.writer.read_trees(phase), reading).items():
         cut = None if budget is None else int(budget)
         name = read[int(first)].names[rule]
-        rows.append(row_of(headers[first], phase, iteration, name, rule, cut, traces[cut], found))
+        row = row_of(headers[first], phase, iteration, name, rule, cut, traces[cut], found)
+        rows.append((row, found))
     return rows
 
 

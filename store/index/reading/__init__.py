@@ -1,0 +1,1 @@
+"""What is read from the index, by subject: runs, searches, comparisons."""

@@ -1,0 +1,185 @@
+"""Lists, counts and histograms of searches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from store.errors import InputError
+from store.index.reading.filters import condition, figure
+from store.index.reading.rows import flag, members
+from store.queries import Bin
+from store.records import TreeSummary
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable
+
+    from store.index.reading.rows import Rows
+    from store.queries import TreeFilter
+
+_ORDERS = {
+    "id": "phase, number",
+    "tokens": "policy_tokens + critic_tokens",
+} | {
+    name: name
+    for name in (
+        "phase",
+        "iteration",
+        "number",
+        "problem",
+        "method",
+        "answer",
+        "correct",
+        "reason",
+        "nodes",
+        "finished",
+        "policy_tokens",
+        "value_tokens",
+        "seconds",
+        "seed",
+        "depth",
+        "leaves",
+        "right",
+        "distinct_answers",
+        "best_right",
+        "best_wrong",
+        "first_right_tokens",
+        "answer_changes",
+        "rounds",
+        "idle_rounds",
+    )
+}
+
+ORDERS = tuple(_ORDERS)
+"""What :meth:`store.index.reader.StoreReader.trees` can sort by."""
+
+# The inner query sorts keys alone, and no whole rows.
+_PAGE = """
+SELECT trees.*, page.total,
+    (SELECT question FROM problems WHERE {of_the_tree}) AS question,
+    (SELECT oracle FROM problems WHERE {of_the_tree}) AS oracle
+FROM (
+    SELECT phase AS p, number AS n, {total} AS total
+    FROM trees WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?
+) AS page
+CROSS JOIN trees ON trees.run = ? AND trees.phase = page.p AND trees.number = page.n
+ORDER BY {order}
+"""
+
+_OF_THE_TREE = (
+    "problems.run = trees.run AND problems.phase = trees.phase AND problems.problem = trees.problem"
+)
+
+_HISTOGRAM = """
+WITH scale (low, width, bins) AS (SELECT ?, ?, ?)
+SELECT CASE WHEN width > 0 THEN min(CAST((figure - low) / width AS INTEGER), bins - 1) ELSE 0 END AS bin,
+    count(*) AS count, coalesce(sum(correct), 0) AS correct
+FROM scale, (SELECT {figure} AS figure, correct FROM trees WHERE {where})
+WHERE figure IS NOT NULL GROUP BY bin
+"""
+
+
+def page(
+    rows: Rows,
+    wanted: TreeFilter,
+    noted: Iterable[str],
+    order_by: str,
+    descending: bool,
+    limit: int,
+    offset: int,
+) -> list[TreeSummary]:
+    """A page of the searches that pass a filter; see :meth:`store.index.reader.StoreReader.trees`."""
+    found = _page(rows, wanted, noted, order_by, descending, limit, offset, "NULL")
+    return [summary(row) for row in found]
+
+
+def counted_page(
+    rows: Rows,
+    wanted: TreeFilter,
+    noted: Iterable[str],
+    order_by: str,
+    descending: bool,
+    limit: int,
+    offset: int,
+) -> tuple[list[TreeSummary], int]:
+    """A page and the number of all; see :meth:`store.index.reader.StoreReader.counted_trees`."""
+    if not (wanted.text or wanted.step_text or wanted.kinds):
+        total = count(rows, wanted, noted)
+        last = _last(total, limit, offset)
+        return page(rows, wanted, noted, order_by, descending, limit, last), total
+    # What takes long to look for is looked for once.
+    found = _page(rows, wanted, noted, order_by, descending, limit, offset, "count(*) OVER ()")
+    if found or not offset:
+        return [summary(row) for row in found], found[0]["total"] if found else 0
+    total = count(rows, wanted, noted)
+    last = _last(total, limit, offset)
+    return page(rows, wanted, noted, order_by, descending, limit, last), total
+
+
+def _last(total: int, limit: int, offset: int) -> int:
+    """Where the page begins: at ``offset``, or where the last page does if there are fewer."""
+    return min(offset, max(0, -(-total // limit) - 1) * limit)
+
+
+def _page(
+    rows: Rows,
+    wanted: TreeFilter,
+    noted: Iterable[str],
+    order_by: str,
+    descending: bool,
+    limit: int,
+    offset: int,
+    total: str,
+) -> list[sqlite3.Row]:
+    if order_by not in _ORDERS:
+        raise InputError(f"cannot sort by {order_by!r}; use one of {', '.join(ORDERS)}")
+    where, values = condition(wanted, noted)
+    order = _order(order_by, descending)
+    sql = _PAGE.format(where=where, order=order, of_the_tree=_OF_THE_TREE, total=total)
+    return rows(sql, (*values, limit, offset, wanted.run))
+
+
+def count(rows: Rows, wanted: TreeFilter, noted: Iterable[str]) -> int:
+    """How many searches pass a filter."""
+    where, values = condition(wanted, noted)
+    found = rows(f"SELECT count(*) FROM trees WHERE {where}", values)
+    return int(found[0][0]) if found else 0
+
+
+def histogram(rows: Rows, wanted: TreeFilter, noted: Iterable[str], name: str, bins: int) -> list[Bin]:
+    """How a figure is spread; see :meth:`store.index.reader.StoreReader.histogram`."""
+    column = figure(name)
+    where, values = condition(wanted, noted)
+    ends = rows(f"SELECT min({column}), max({column}) FROM trees WHERE {where}", values)
+    if not ends or ends[0][0] is None:
+        return []
+    low, high = ends[0]
+    whole = isinstance(low, int) and isinstance(high, int)
+    bars = min(bins, high - low + 1) if whole else bins if high > low else 1
+    width = (high - low + whole) / bars
+    sql = _HISTOGRAM.format(figure=column, where=where)
+    found = {row["bin"]: row for row in rows(sql, (low, float(width), bars, *values))}
+    return [_bar(low + place * width, low + (place + 1) * width, found.get(place)) for place in range(bars)]
+
+
+def _bar(low: float, high: float, row: sqlite3.Row | None) -> Bin:
+    return Bin(low, high, 0, 0) if row is None else Bin(low, high, row["count"], row["correct"])
+
+
+def summary(row: sqlite3.Row) -> TreeSummary:
+    """A search from its row of ``trees``, with ``question`` and ``oracle``."""
+    return TreeSummary(
+        **members(
+            row,
+            TreeSummary,
+            question=row["question"] or "",
+            correct=flag(row["correct"]),
+            ever_right=flag(row["ever_right"]),
+        )
+    )
+
+
+def _order(order_by: str, descending: bool) -> str:
+    parts = [*_ORDERS[order_by].split(", "), "number", "phase"]
+    direction = " DESC" if descending else ""
+    return ", ".join(f"{part}{direction}" for part in dict.fromkeys(parts))

@@ -28,12 +28,14 @@ def runs(root: Root = ROOT, as_json: AsJson = False) -> None:
     interval of the last; of another method where no greedy answers were measured.
     """
     from restmcts.cli.console import print_json, print_table
+    from restmcts.cli.stores import check_store
     from restmcts.cli.text import note
     from restmcts.loops.stored.overridden import corrected
     from store.files.layout import RunLayout
     from store.index.headline import headline
     from store.index.reader import StoreReader
 
+    check_store(root)
     with StoreReader(root) as reader:
         rows, missing = reader.runs(), reader.unindexed()
         headlines = {
@@ -102,8 +104,10 @@ def show(
     all of it.
     """
     from restmcts.cli.shown import named
+    from restmcts.cli.stores import check_store
     from restmcts.errors import InputError
     from store.files.layout import RunLayout
+    from store.index.names import find
     from store.index.reader import StoreReader
 
     found = named(root, what)
@@ -112,7 +116,9 @@ def show(
         return
     if trees:
         raise InputError("--trees goes with a checkpoint: RUN/ITERATION/ROLE")
+    check_store(root)
     with StoreReader(root) as reader:
+        find(reader, what)
         if found.kind == "tree":
             _show_tree(reader, found.run, found.name, as_json)
         else:

@@ -21,7 +21,7 @@ _LOOKED_AT = 500
 
 
 def alike(name: str, known: Sequence[str]) -> str:
-    """A hint for a ``name`` that is none of the ``known`` ones: the one that is meant, or some that there are."""
+    """A hint for a ``name`` that is none of the ``known`` ones: the nearest, or some that there are."""
     close = get_close_matches(name, known, n=1)
     if close:
         return f"did you mean {close[0]!r}?"

@@ -25,13 +25,15 @@ def run(root: Path, what: str | None = None) -> int:
     from store.index.names import find
     from store.index.reader import StoreReader
     from tui.app import StoreApp
+    from tui.remembered import ThemeMemory, theme_file
 
+    memory = ThemeMemory(theme_file())
     with StoreReader(root) as reader:
         reader.version()
-        found = None if what is None else find(reader, what)
-        if found is None:
-            app = StoreApp(reader)
+        if what is None:
+            app = StoreApp(reader, memory=memory)
         else:
-            app = StoreApp(reader, found.run, found.tree, phase=found.phase)
+            found = find(reader, what)
+            app = StoreApp(reader, found.run, found.tree, phase=found.phase, memory=memory)
         app.run()
         return app.return_code or 0

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from store.index.headline import headline
+from store.nearby import stores_near
 from tui.replay.player import Player
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from store.index.headline import Headline
     from store.index.reader import StoreReader
     from store.records import Evaluation, Metric, PhaseSummary, RunSummary, TreeSummary
 
@@ -35,10 +38,16 @@ class MetricDigest:
 
 @dataclass(frozen=True, slots=True)
 class RunList:
-    """The runs of the store, and the version of the store that they were read from."""
+    """The runs of the store, and the version of the store that they were read from.
+
+    ``headlines`` are their accuracies by name, where there is one. ``near`` are other stores, looked for
+    where there is no run.
+    """
 
     version: int
     runs: tuple[RunSummary, ...]
+    headlines: dict[str, Headline]
+    near: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +65,7 @@ class TreeQuery:
     """Which trees of a run to list, in which order. ``page`` counts from 0; None filters nothing."""
 
     run: str
+    phase: str | None = None
     solved: bool | None = None
     method: str | None = None
     iteration: int | None = None
@@ -93,7 +103,10 @@ class OpenedTree:
 def read_runs(reader: StoreReader) -> RunList:
     """All runs. The version is read first, so that a change while reading shows as one afterwards."""
     version = reader.version()
-    return RunList(version, tuple(reader.runs()))
+    runs = tuple(reader.runs())
+    found = {run.name: headline(reader.evaluations(run.name)) for run in runs}
+    near = () if runs else tuple(map(str, stores_near(reader.root)))
+    return RunList(version, runs, {name: each for name, each in found.items() if each is not None}, near)
 
 
 def read_run(reader: StoreReader, run: str) -> RunDetail:
@@ -112,11 +125,17 @@ def read_page(reader: StoreReader, query: TreeQuery) -> TreePage:
     version = reader.version()
     text = query.text or None
     total = reader.count_trees(
-        query.run, method=query.method, iteration=query.iteration, solved=query.solved, text=text
+        query.run,
+        phase=query.phase,
+        method=query.method,
+        iteration=query.iteration,
+        solved=query.solved,
+        text=text,
     )
     last = max(-(-total // PAGE) - 1, 0)
     trees = reader.trees(
         query.run,
+        phase=query.phase,
         method=query.method,
         iteration=query.iteration,
         solved=query.solved,

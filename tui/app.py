@@ -10,7 +10,7 @@ from textual.theme import Theme
 from textual.worker import get_current_worker
 
 from store.errors import RestmctsError
-from tui.look import look_of, row_colours, use
+from tui.look import look_of, own_colours, use
 from tui.messages import ReadFailed, VersionRead
 from tui.navigation import screen_for
 from tui.places import Place, RunsPlace, place_of
@@ -46,11 +46,10 @@ class StoreApp(App[None]):
     CSS_PATH = "tui.tcss"
     TITLE = "restmcts"
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {_commands}
-    COMMAND_PALETTE_DISPLAY = ":"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,backspace", "leave", "Back", tooltip="To the screen before, or above", id="leave"),
         Binding(
-            "colon",
+            "colon,ctrl+p",
             "command_palette",
             "Command",
             key_display=":",
@@ -98,7 +97,7 @@ class StoreApp(App[None]):
 
     def get_css_variables(self) -> dict[str, str]:
         variables = super().get_css_variables()
-        return variables | row_colours(variables)
+        return variables | own_colours(variables)
 
     def on_mount(self) -> None:
         self._use_look(self.current_theme)

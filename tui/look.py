@@ -51,29 +51,42 @@ def look_of(theme: Theme, *, colourless: bool = False) -> Look:
         thirds = [low] * 7 + [middle] * 7 + [high] * 7
         return Look(_styles(RichStyle(dim=True), high, low, middle), thirds)
     variables = theme.to_color_system().generate() | theme.variables
-    variables |= row_colours(variables)
+    variables |= own_colours(variables)
     on = [Color.parse(variables[name]) for name in BACKGROUNDS]
     low, middle, high = (Color.parse(variables[name]) for name in ("error", "warning", "success"))
-    dim = Color.parse(variables["foreground"]).blend(on[0], _DIMMED)
+    dim = Color.parse(variables["quiet-text"])
     shades = [_shade(low, middle, high, step / _STEPS) for step in range(_STEPS + 1)]
-    styles = _styles(*(_style(readable(colour, on)) for colour in (dim, high, low, middle)))
+    styles = _styles(_style(dim), *(_style(readable(colour, on)) for colour in (high, low, middle)))
     return Look(styles, [_style(readable(shade, on)) for shade in shades])
 
 
-def row_colours(variables: Mapping[str, str]) -> dict[str, str]:
-    """The variables of a chosen row, which is near the background so that colours stay readable on it.
+def own_colours(variables: Mapping[str, str]) -> dict[str, str]:
+    """The colours that the style sheet has beside those of a theme.
+
+    A chosen row is near the background, so that coloured text stays readable on it.
 
     Args:
-        variables: those of the theme. Themes of the terminal's own colours have a row of their own.
+        variables: those of the theme. A theme of the terminal's own colours cannot be reckoned with.
     """
-    names = ("background", "primary", "foreground")
     if variables["background"].startswith("ansi"):
         row, text = variables["block-cursor-background"], variables["block-cursor-foreground"]
-        return {"row-cursor": row, "row-cursor-blurred": "ansi_default", "row-cursor-text": text}
-    background, primary, foreground = (Color.parse(variables[name]) for name in names)
+        rows = {"row-cursor": row, "row-cursor-blurred": "ansi_default", "row-cursor-text": text}
+        return {**rows, "quiet-text": variables["foreground"]}
+    names = ("background", "surface", "primary", "foreground")
+    background, surface, primary, foreground = (Color.parse(variables[name]) for name in names)
     focused, blurred = background.blend(primary, _FOCUSED), background.blend(foreground, _BLURRED)
-    text = readable(foreground, [focused, blurred])
-    return {"row-cursor": focused.hex, "row-cursor-blurred": blurred.hex, "row-cursor-text": text.hex}
+    quiet = readable(foreground.blend(background, _DIMMED), [background, surface, focused, blurred])
+    key, panel = Color.parse(variables["accent"]), Color.parse(variables["panel"])
+    return {
+        "row-cursor": focused.hex,
+        "row-cursor-blurred": blurred.hex,
+        "row-cursor-text": readable(foreground, [focused, blurred]).hex,
+        "quiet-text": quiet.hex,
+        "footer-background": panel.hex,
+        "footer-foreground": readable(foreground, [panel]).hex,
+        "footer-description-foreground": readable(foreground, [panel]).hex,
+        "footer-key-foreground": readable(key, [panel]).hex,
+    }
 
 
 def _styles(dim: RichStyle, good: RichStyle, bad: RichStyle, mark: RichStyle) -> dict[Style, RichStyle]:

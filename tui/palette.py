@@ -111,9 +111,10 @@ def matching(reader: StoreReader, here: str | None, query: str) -> list[Found]:
         return [Found(known) for known in runs]
     phase, _, number = rest.rpartition("/")
     trees = [Found(run, tree.rpartition("/")[0], tree) for tree in _numbered(reader, run, number)]
-    phases = [Found(run, each.name) for each in reader.phases(run) if each.trees]
     wanted = [tree for tree in trees if phase in ("", tree.phase)]
-    return [*wanted, *(phases if rest or "/" in query else []), *map(Found, runs)]
+    phases = [Found(run, each.name) for each in reader.phases(run) if each.trees]
+    named = "/" in query or (rest and not rest.isdecimal())
+    return [*wanted, *(phases if named else []), *map(Found, runs)]
 
 
 def _numbered(reader: StoreReader, run: str, number: str) -> list[str]:

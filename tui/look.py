@@ -47,9 +47,7 @@ def look_of(theme: Theme, *, colourless: bool = False) -> Look:
     if colourless:
         return Look(_styles(*[RichStyle()] * 4), [RichStyle()] * (_STEPS + 1))
     if theme.ansi:
-        low, middle, high = (RichStyle(color=name) for name in ("red", "yellow", "green"))
-        thirds = [low] * 7 + [middle] * 7 + [high] * 7
-        return Look(_styles(RichStyle(dim=True), high, low, middle), thirds)
+        return _look_of_the_terminal()
     variables = theme.to_color_system().generate() | theme.variables
     variables |= own_colours(variables)
     on = [Color.parse(variables[name]) for name in BACKGROUNDS]
@@ -58,6 +56,14 @@ def look_of(theme: Theme, *, colourless: bool = False) -> Look:
     shades = [_shade(low, middle, high, step / _STEPS) for step in range(_STEPS + 1)]
     styles = _styles(_style(dim), *(_style(readable(colour, on)) for colour in (high, low, middle)))
     return Look(styles, [_style(readable(shade, on)) for shade in shades])
+
+
+def _look_of_the_terminal() -> Look:
+    """The look of a theme that leaves the colours to the terminal."""
+    low, middle, high = (RichStyle(color=name) for name in ("red", "yellow", "green"))
+    thirds = (_STEPS + 1) // 3
+    shades = [low] * thirds + [middle] * thirds + [high] * thirds
+    return Look(_styles(RichStyle(dim=True), high, low, middle), shades)
 
 
 def own_colours(variables: Mapping[str, str]) -> dict[str, str]:

@@ -218,7 +218,6 @@ def test_show_of_a_run(store: Path) -> None:
     text = restmcts("show", "small", "--root", store).output
     assert "run small: done" in text
     assert "checkpoints/1/policy" in text
-    assert "AUC by depth: value model / log-probability as control" in text
     accuracies = text[text.index("accuracy on held-out problems") :]
     assert {"1.evaluate", "final.evaluate"} <= {line.split()[1] for line in accuracies.splitlines()[4:-1]}
     shown = restmcts("show", "small", "--root", store, "--json").json()

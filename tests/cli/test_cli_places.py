@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -120,7 +121,8 @@ class Screens:
 
     def _read(self, seconds: float) -> None:
         if select.select([self._master], [], [], seconds)[0]:
-            self.output += os.read(self._master, 65536)
+            with suppress(OSError):  # Linux says so when the other side has ended
+                self.output += os.read(self._master, 65536)
 
     def state(self, seconds: float = 30) -> int:
         """The status of the process when it stops or ends."""

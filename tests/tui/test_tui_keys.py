@@ -214,7 +214,7 @@ KEYS = sorted(
 
 
 @given(place=st.sampled_from(sorted(PLACES)), keys=st.lists(st.sampled_from(KEYS), min_size=5, max_size=40))
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_keys_break_a_screen(demo: Path, place: str, keys: list[str]) -> None:
     async def press() -> None:
         with StoreReader(demo) as reader:

@@ -41,9 +41,11 @@ class StoreScreen(Screen[None]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("r", "refresh", "Read again", show=False, id="refresh"),
-        Binding("tab", "app.focus_next", "Next pane", show=False, id="pane.next"),
-        Binding("shift+tab", "app.focus_previous", "Previous pane", show=False, id="pane.next-back"),
+        Binding("r", "refresh", "Read again", show=False, id="everywhere.refresh"),
+        Binding("tab", "app.focus_next", "Next pane", show=False, id="everywhere.next-pane"),
+        Binding(
+            "shift+tab", "app.focus_previous", "Previous pane", show=False, id="everywhere.previous-pane"
+        ),
         Binding(
             "plus",
             "maximize",
@@ -51,9 +53,11 @@ class StoreScreen(Screen[None]):
             show=False,
             key_display="+",
             tooltip="The pane with the focus fills the screen",
-            id="pane.next-zoom",
+            id="everywhere.zoom",
         ),
-        Binding("underscore", "minimize", "All panes", show=False, key_display="_", id="pane.next-all"),
+        Binding(
+            "underscore", "minimize", "All panes", show=False, key_display="_", id="everywhere.all-panes"
+        ),
     ]
     LEGEND: ClassVar[Legend] = ()
     """What the marks of the screen mean, for the help."""

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from tui.legend import Legend
 
+EVERYWHERE = "everywhere."
+"""How the ids of bindings begin that all screens have, but not dialogs."""
+
 _KEYS = 16
 """Cells of the first column."""
 
@@ -86,7 +89,7 @@ def meaning_of(binding: Binding) -> str:
 
 
 def _group(active: ActiveBinding) -> str:
-    if isinstance(active.node, App) or active.binding.id.startswith("pane.next"):
+    if isinstance(active.node, App) or (active.binding.id or "").startswith(EVERYWHERE):
         return "Everywhere"
     return "This screen" if isinstance(active.node, Screen) else "This pane"
 

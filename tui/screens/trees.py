@@ -145,9 +145,10 @@ class TreesScreen(StoreScreen):
         query, page = self.search, self.page
         solved = {None: "all", True: "solved", False: "unsolved"}[query.solved]
         order = f"{_TITLES.get(query.order_by, query.order_by)} {'↓' if query.descending else '↑'}"
+        phase = line((" · phase ", "dim"), (label(query.phase, 20), "bold")) if query.phase else ()
         filters = line(
             (solved, "bold"),
-            *([(" · phase ", "dim"), (label(query.phase, 20), "bold")] if query.phase else []),
+            *phase,
             (" · method ", "dim"),
             (label(query.method or "all", 20), "bold"),
             (" · iteration ", "dim"),

@@ -1,4 +1,4 @@
-"""Write docs/reference.md, and the table of methods in README.md: `python -m docs.reference`.
+"""Write docs/reference.md, and the tables in README.md and docs/tui.md: `python -m docs.reference`.
 
 Everything comes from the program: commands from their own help, keys from the descriptions of the settings.
 The prose between them is in `reference.template.md`, where a line `<!-- NAME -->` stands for a part.
@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from docs.generate import commands
+from docs.generate import commands, screens
 from docs.generate.settings import (
     code,
     escape,
@@ -42,6 +42,7 @@ ROOT = Path(__file__).parents[1]
 TEMPLATE = Path(__file__).with_name("reference.template.md")
 REFERENCE = Path(__file__).with_name("reference.md")
 README = ROOT / "README.md"
+SCREENS = Path(__file__).with_name("tui.md")
 
 
 def recipe_tables() -> str:
@@ -241,6 +242,16 @@ def readme() -> str:
     )
 
 
+def screen_keys() -> str:
+    """The text of docs/tui.md with the keys and marks that the screens have."""
+    return re.sub(
+        r"(<!-- keys: (\w+) -->\n).*?(<!-- end -->)",
+        lambda found: f"{found[1]}\n{screens.keys(found[2])}\n\n{found[3]}",
+        SCREENS.read_text("utf-8"),
+        flags=re.DOTALL,
+    )
+
+
 def _answer(name: str) -> str:
     return METHODS[name].settings().answer_by
 
@@ -248,6 +259,7 @@ def _answer(name: str) -> str:
 def main() -> None:
     REFERENCE.write_text(reference(), "utf-8")
     README.write_text(readme(), "utf-8")
+    SCREENS.write_text(screen_keys(), "utf-8")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from docs import reference
 from docs.generate.commands import commands
+from docs.generate.screens import holders, keys
 from docs.generate.settings import keys_table
 from docs.pictures.replay import without_fonts
 from restmcts.labels import LABEL_RULES
@@ -19,6 +20,7 @@ from restmcts.recipe_text import shipped_recipes
 from restmcts.search.registry import METHODS
 from restmcts.settings import Settings
 from store.answers import RULES
+from tui.legend import REPLAY
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
@@ -33,6 +35,19 @@ def test_the_reference_is_what_the_program_says() -> None:
 
 def test_the_methods_of_the_readme_are_those_of_the_program() -> None:
     assert reference.README.read_text("utf-8") == reference.readme(), "run `make docs`"
+
+
+def test_the_keys_and_marks_of_the_screens_are_those_of_the_program() -> None:
+    text = reference.SCREENS.read_text("utf-8")
+    assert text == reference.screen_keys(), "run `make docs`"
+    missing = [name for name in holders() if f"<!-- keys: {name} -->" not in text]
+    assert not missing, "docs/tui.md has no place for the keys of these screens"
+
+
+def test_a_key_has_what_it_does_and_a_mark_what_it_means() -> None:
+    table = keys("ReplayScreen")
+    assert "| `→` `l` | Forward |" in table
+    assert f"| `●` | {dict(REPLAY)['●']} |" in table
 
 
 def test_the_reference_has_every_command_with_its_options() -> None:

@@ -10,25 +10,30 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 
-def run(root: Path, run: str | None = None, tree: str | None = None) -> None:
+def run(root: Path, what: str | None = None) -> int:
     """Open the store at ``root`` in the terminal until the user quits.
 
-    Starts at the runs, at the trees of ``run``, or at the replay of ``tree`` (``<phase>/<number>`` in
-    ``run``, or ``<run>/<phase>/<number>`` without one).
+    Starts at all runs, or at what ``what`` names: ``RUN``, ``RUN/PHASE`` or ``RUN/PHASE/NUMBER``.
+
+    Returns:
+        The exit code: 0, or another number where the application broke down.
 
     Raises:
-        InputError: there is no such folder, run or tree.
+        InputError: there is no such folder, run, phase or tree.
         StoreError: the store cannot be read.
     """
+    from store.index.names import find
     from store.index.reader import StoreReader
     from tui.app import StoreApp
+    from tui.remembered import ThemeMemory, theme_file
 
-    if tree is not None and run is None:
-        run, _, tree = tree.partition("/")
+    memory = ThemeMemory(theme_file())
     with StoreReader(root) as reader:
         reader.version()
-        if run is not None:
-            reader.run(run)
-        if run is not None and tree is not None:
-            reader.record(run, tree)
-        StoreApp(reader, run, tree).run()
+        if what is None:
+            app = StoreApp(reader, memory=memory)
+        else:
+            found = find(reader, what)
+            app = StoreApp(reader, found.run, found.tree, phase=found.phase, memory=memory)
+        app.run()
+        return app.return_code or 0

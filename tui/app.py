@@ -1,4 +1,4 @@
-"""The application: where it opens, and how it follows a store that is being written."""
+"""The application: where it opens, how it looks, and how it follows a store that is being written."""
 
 from __future__ import annotations
 
@@ -6,53 +6,118 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.theme import Theme
 from textual.worker import get_current_worker
 
 from store.errors import RestmctsError
+from tui.look import look_of, own_colours, use
 from tui.messages import ReadFailed, VersionRead
 from tui.navigation import screen_for
-from tui.places import Place, place_of
-from tui.screens.base import StoreScreen
+from tui.places import Place, RunsPlace, place_of
+from tui.screens.base import OPENED, StoreScreen
 from tui.screens.help import HelpScreen
+from tui.screens.problem import ProblemScreen
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from textual.command import Provider
 
     from store.index.reader import StoreReader
+    from tui.remembered import ThemeMemory
 
 POLL_SECONDS = 1.0
 """How often the version of the store is looked at."""
 
 
-def _go_provider() -> type[Provider]:
+def _commands() -> type[Provider]:
     # The palette and what it needs are loaded when it is opened.
-    from tui.palette import GoProvider
+    from tui.palette import CommandProvider
 
-    return GoProvider
+    return CommandProvider
 
 
 class StoreApp(App[None]):
-    """Looks at the store that ``reader`` reads; opens at a run, or at a tree of it, when named."""
+    """Looks at the store that ``reader`` reads; opens at a run, a phase or a tree of it, when named.
+
+    ``memory`` keeps the theme that the user chooses; without one it is that of Textual.
+    """
 
     CSS_PATH = "tui.tcss"
     TITLE = "restmcts"
-    COMMANDS = App.COMMANDS | {_go_provider}
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {_commands}
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("question_mark", "help", "Help", key_display="?", id="help"),
-        Binding("escape,backspace", "leave", "Close", id="leave"),
+        Binding("escape,backspace", "leave", "Back", tooltip="To the screen before, or above", id="leave"),
+        Binding(
+            "colon,ctrl+p",
+            "command_palette",
+            "Command",
+            key_display=":",
+            tooltip="Type a command, such as open RUN/PHASE/NUMBER",
+            id="command",
+        ),
+        Binding(
+            "question_mark",
+            "help",
+            "Help",
+            key_display="?",
+            tooltip="Keys and marks of this screen",
+            id="help",
+        ),
+        Binding("T", "change_theme", "Theme", show=False, tooltip="Choose the colours", id="theme"),
+        Binding(
+            "ctrl+z",
+            "suspend_process",
+            "Suspend",
+            show=False,
+            tooltip="Back to the shell, whose fg comes back",
+            id="suspend",
+        ),
         Binding("q", "quit", "Quit", id="quit"),
     ]
 
-    def __init__(self, reader: StoreReader, run: str | None = None, tree: str | None = None) -> None:
+    def __init__(
+        self,
+        reader: StoreReader,
+        run: str | None = None,
+        tree: str | None = None,
+        *,
+        phase: str | None = None,
+        memory: ThemeMemory | None = None,
+    ) -> None:
         super().__init__()
         self.reader = reader
-        self._start = place_of(run, tree)
+        self._start = place_of(run, tree, phase)
+        self._memory = memory
         self._asking = False
         self._failure: str | None = None
+        remembered = None if memory is None else memory.read()
+        if remembered in self.available_themes:
+            self.theme = remembered
+
+    def get_css_variables(self) -> dict[str, str]:
+        variables = super().get_css_variables()
+        return variables | own_colours(variables)
 
     def on_mount(self) -> None:
+        self._use_look(self.current_theme)
+        self.theme_changed_signal.subscribe(self, self._theme_changed)
         self.push_screen(screen_for(self._start, self.reader))
         self.set_interval(POLL_SECONDS, self.ask_version)
+
+    def _use_look(self, theme: Theme) -> None:
+        use(look_of(theme, colourless=self.no_color))
+
+    def _theme_changed(self, theme: Theme) -> None:
+        self._use_look(theme)
+        for screen in self.screen_stack:
+            if isinstance(screen, StoreScreen):
+                screen.draw_again()
+        if self._memory is not None and self._memory.read() != theme.name:
+            try:
+                self._memory.write(theme.name)
+            except RestmctsError as error:
+                self.notify(str(error), severity="warning", markup=False)
 
     def go(self, place: Place, *, instead: bool = False) -> None:
         """Show ``place`` over the present screen, or ``instead`` of it."""
@@ -78,7 +143,9 @@ class StoreApp(App[None]):
 
     def on_version_read(self, message: VersionRead) -> None:
         self._asking = False
-        self._failure = None
+        if self._failure is not None:
+            self._take_back(self._failure)
+            self._failure = None
         screen = self._shown()
         if screen is not None:
             screen.store_changed(message.version)
@@ -90,10 +157,15 @@ class StoreApp(App[None]):
             self._failure = message.reason
             screen.show_problem(message.reason)
 
+    def _take_back(self, reason: str) -> None:
+        """Close the dialog that told ``reason``, which is no longer true."""
+        top = self.screen_stack[-1] if self.screen_stack else None
+        if isinstance(top, ProblemScreen) and top.tells(reason):
+            top.dismiss()
+
     def _shown(self) -> StoreScreen | None:
-        """The screen on top if it shows the store; None also while the application ends."""
-        stack = self.screen_stack
-        return stack[-1] if stack and isinstance(stack[-1], StoreScreen) else None
+        """The topmost screen that shows the store, below dialogs; None also while the application ends."""
+        return next((each for each in reversed(self.screen_stack) if isinstance(each, StoreScreen)), None)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         return action != "leave" or not self._at_the_runs()
@@ -105,8 +177,19 @@ class StoreApp(App[None]):
 
     def action_leave(self) -> None:
         screen = self._shown()
-        if screen is not None:
+        if screen is not None and screen is self.screen:
             screen.close()
 
+    def action_runs(self) -> None:
+        """All runs, whatever was open."""
+        while len(self.screen_stack) > OPENED:
+            self.pop_screen()
+        self.go(RunsPlace(), instead=True)
+
+    def action_use_theme(self, name: str) -> None:
+        self.theme = name
+
     def action_help(self) -> None:
-        self.push_screen(HelpScreen(list(self.screen.active_bindings.values())))
+        screen = self.screen
+        legend = screen.LEGEND if isinstance(screen, StoreScreen) else ()
+        self.push_screen(HelpScreen(list(screen.active_bindings.values()), legend))

@@ -19,7 +19,7 @@ def screen_for(place: Place, reader: StoreReader) -> StoreScreen:
     match place:
         case RunsPlace():
             return RunsScreen(reader)
-        case TreesPlace(run):
-            return TreesScreen(reader, run)
+        case TreesPlace(run, phase, tree):
+            return TreesScreen(reader, run, phase, tree)
         case ReplayPlace(run, tree):
             return ReplayScreen(reader, run, tree)

@@ -1,8 +1,9 @@
-"""Going to a run or a tree from the command palette."""
+"""The command line of the screens: the words of the shell, completed from the store."""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,63 +11,113 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
 from store.errors import RestmctsError
+from store.index.names import Found
 from tui.places import place_of
 from tui.screens.base import StoreScreen
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from store.index.reader import StoreReader
 
-_Place = tuple[str, str | None]
-"""A run, and a tree in it or None for its list of trees."""
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What can be typed, what it does in words, and the action of the application that does it."""
+
+    words: str
+    meaning: str
+    action: str
 
 
-class GoProvider(Provider):
-    """Offers every run by name, and a tree for a number or for ``<run>/<phase>/<number>``."""
+COMMANDS = (
+    Command("runs", "all runs of the store", "runs"),
+    Command("theme", "choose the colours", "change_theme"),
+    Command("help", "keys and marks of this screen", "help"),
+    Command("quit", "leave restmcts", "quit"),
+)
+"""Commands that are the same in every store; there are ``open RUN/PHASE/NUMBER`` and ``theme NAME`` too."""
+
+
+class CommandProvider(Provider):
+    """Offers the commands, every run, phase and tree that what is typed may name, and the themes."""
 
     async def discover(self) -> Hits:
-        for place in await self._places(""):
-            yield DiscoveryHit(Content(_title(place)), partial(self._go, place), text=_title(place))
+        for command in COMMANDS:
+            yield DiscoveryHit(Content(command.words), partial(self._act, command), help=command.meaning)
+        for found in await self._found(""):
+            yield DiscoveryHit(Content(_words(found)), partial(self._go, found), text=_words(found))
 
     async def search(self, query: str) -> Hits:
         matcher = self.matcher(query)
-        for place in await self._places(query.strip()):
-            title = _title(place)
-            score = 1.0 if place[1] is not None else matcher.match(title)
+        named = query.strip().removeprefix("open ").strip()
+        for command in (*COMMANDS, *self._themes()):
+            if (score := matcher.match(command.words)) > 0:
+                shown = matcher.highlight(command.words)
+                act = partial(self._act, command)
+                yield Hit(score, shown, act, text=command.words, help=command.meaning)
+        for found in await self._found(named):
+            words = _words(found)
+            exact = named == name_of(found) or found.tree is not None
+            score = 1.0 if exact else matcher.match(words)
             if score > 0:
-                shown = Content(title) if place[1] is not None else matcher.highlight(title)
-                yield Hit(score, shown, partial(self._go, place), text=title)
+                shown = Content(words) if exact else matcher.highlight(words)
+                yield Hit(score, shown, partial(self._go, found), text=words)
 
-    async def _places(self, query: str) -> list[_Place]:
+    def _themes(self) -> Iterator[Command]:
+        for name in sorted(self.app.available_themes):
+            yield Command(f"theme {name}", "", f"use_theme('{name}')")
+
+    async def _found(self, query: str) -> list[Found]:
         screen = self.screen
         if not isinstance(screen, StoreScreen):
             return []
         run = getattr(screen, "run_name", None)
         try:
-            return await asyncio.to_thread(_places, screen.reader, run, query)
+            return await asyncio.to_thread(matching, screen.reader, run, query)
         except RestmctsError as error:
             screen.show_problem(str(error))
             return []
 
-    def _go(self, place: _Place) -> None:
+    async def _act(self, command: Command) -> None:
+        await self.app.run_action(command.action)
+
+    def _go(self, found: Found) -> None:
         screen = self.screen
         if isinstance(screen, StoreScreen):
-            screen.open(place_of(*place))
+            screen.open(place_of(found.run, found.tree, found.phase))
 
 
-def _title(place: _Place) -> str:
-    run, tree = place
-    return f"Run {run}" if tree is None else f"Tree {run}/{tree}"
+def name_of(found: Found) -> str:
+    """The name by which the shell opens a place."""
+    last = found.tree if found.tree is not None else found.phase
+    return found.run if last is None else f"{found.run}/{last}"
 
 
-def _places(reader: StoreReader, run: str | None, query: str) -> list[_Place]:
-    """The runs, and the trees that ``query`` may name: a number alone is looked for in each phase."""
+def _words(found: Found) -> str:
+    return f"open {name_of(found)}"
+
+
+def matching(reader: StoreReader, here: str | None, query: str) -> list[Found]:
+    """The places that ``query`` may name, all of which exist: trees, then phases, then runs.
+
+    A number alone, or a phase and a number, is a tree of the run ``here``.
+    """
     runs = [summary.name for summary in reader.runs()]
-    name, _, tree = query.partition("/")
-    trees: list[_Place] = []
-    if query.isdecimal() and run is not None:
-        trees = [(run, f"{phase.name}/{query}") for phase in reader.phases(run) if phase.trees]
-    elif name in runs and tree.rpartition("/")[2].isdecimal() and "/" in tree:
-        trees = [(name, tree)]
-    elif run is not None and "/" in query and query.rpartition("/")[2].isdecimal():
-        trees = [(run, query)]
-    return [*trees, *((known, None) for known in runs)]
+    run, _, rest = query.partition("/")
+    if run not in runs:
+        run, rest = here or "", query
+    if not run:
+        return [Found(known) for known in runs]
+    phase, _, number = rest.rpartition("/")
+    trees = [Found(run, tree.rpartition("/")[0], tree) for tree in _numbered(reader, run, number)]
+    wanted = [tree for tree in trees if phase in ("", tree.phase)]
+    phases = [Found(run, each.name) for each in reader.phases(run) if each.trees]
+    named = "/" in query or (rest and not rest.isdecimal())
+    return [*wanted, *(phases if named else []), *map(Found, runs)]
+
+
+def _numbered(reader: StoreReader, run: str, number: str) -> list[str]:
+    if not (number.isascii() and number.isdecimal() and len(number) < 19):
+        return []
+    return reader.numbered(run, int(number))

@@ -13,9 +13,11 @@ class RunsPlace:
 
 @dataclass(frozen=True, slots=True)
 class TreesPlace:
-    """The trees of ``run``."""
+    """The trees of ``run``, those of one ``phase`` if that is named; ``tree`` is the one to begin at."""
 
     run: str
+    phase: str | None = None
+    tree: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,8 @@ class Navigator(Protocol):
         """Show ``place`` over the present screen, or ``instead`` of it."""
 
 
-def place_of(run: str | None, tree: str | None) -> Place:
-    """The place that a run and a tree name; without a run, all runs."""
+def place_of(run: str | None, tree: str | None, phase: str | None = None) -> Place:
+    """The place that a run, and a phase or a tree in it, name; without a run, all runs."""
     if run is None:
         return RunsPlace()
-    return TreesPlace(run) if tree is None else ReplayPlace(run, tree)
+    return TreesPlace(run, phase) if tree is None else ReplayPlace(run, tree)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from store.index.headline import headline
+from store.nearby import stores_near
 from store.queries import TreeFilter
 from tui.replay.player import Player
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from store.index.headline import Headline
     from store.index.reader import StoreReader
     from store.records import Evaluation, Metric, PhaseSummary, RunSummary, TreeSummary
 
@@ -36,10 +39,16 @@ class MetricDigest:
 
 @dataclass(frozen=True, slots=True)
 class RunList:
-    """The runs of the store, and the version of the store that they were read from."""
+    """The runs of the store, and the version of the store that they were read from.
+
+    ``headlines`` are their accuracies by name, where there is one. ``near`` are other stores, looked for
+    where there is no run.
+    """
 
     version: int
     runs: tuple[RunSummary, ...]
+    headlines: dict[str, Headline]
+    near: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +66,7 @@ class TreeQuery:
     """Which trees of a run to list, in which order. ``page`` counts from 0; None filters nothing."""
 
     run: str
+    phase: str | None = None
     solved: bool | None = None
     method: str | None = None
     iteration: int | None = None
@@ -94,7 +104,10 @@ class OpenedTree:
 def read_runs(reader: StoreReader) -> RunList:
     """All runs. The version is read first, so that a change while reading shows as one afterwards."""
     version = reader.version()
-    return RunList(version, tuple(reader.runs()))
+    runs = tuple(reader.runs())
+    found = {run.name: headline(reader.evaluations(run.name)) for run in runs}
+    near = () if runs else tuple(map(str, stores_near(reader.root)))
+    return RunList(version, runs, {name: each for name, each in found.items() if each is not None}, near)
 
 
 def read_run(reader: StoreReader, run: str) -> RunDetail:
@@ -111,9 +124,13 @@ def _place(evaluation: Evaluation) -> tuple[int, str, int]:
 def read_page(reader: StoreReader, query: TreeQuery) -> TreePage:
     """The page that ``query`` asks for, or the last one when there are fewer."""
     version = reader.version()
-    methods = () if query.method is None else (query.method,)
     wanted = TreeFilter(
-        query.run, methods=methods, iteration=query.iteration, solved=query.solved, text=query.text
+        query.run,
+        phases=() if query.phase is None else (query.phase,),
+        methods=() if query.method is None else (query.method,),
+        iteration=query.iteration,
+        solved=query.solved,
+        text=query.text,
     )
     trees, total = reader.counted_trees(
         wanted,

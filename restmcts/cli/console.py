@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from decimal import Decimal
 from typing import Any
 
 import orjson
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -32,7 +35,14 @@ QUIET_SECONDS = 10.0
 """Without a terminal, a line of progress is printed no more often than this."""
 
 WIDE = 110
-"""Columns of a terminal from which on the progress has a bar and the time so far."""
+"""Columns of a terminal from which on the progress has a bar and the time so far, and tables have lines."""
+
+
+_FIGURES = re.compile(r"(?:[-–+]?\.?\d[\d,.]*(?:e[-+]?\d+)?%?|[-–→/()\s]|to\b|of\b)+")
+"""A cell with nothing but numbers, and what stands between two of them."""
+
+_WRITTEN_OUT = 1e15
+"""Numbers from here on are shown by their exponent."""
 
 
 def print_table(
@@ -42,22 +52,24 @@ def print_table(
 
     ``aside``: it is no result, and goes to standard error.
     """
-    table = Table(title=Text(visible(title)), title_justify="left")
-    for number, column in enumerate(columns):
-        numeric = all(isinstance(row[number], int | float) or _figure(row[number]) for row in rows)
-        table.add_column(
-            Text(visible(column)), justify="right" if numeric and rows else "left", overflow="fold"
-        )
-    for row in rows:
-        table.add_row(*(Text(visible(cell)) for cell in row))
     console = Console(stderr=aside)
     if not console.is_terminal:
         console = Console(width=150, stderr=aside)
+    table = Table(title=Text(visible(title)), title_justify="left")
+    if console.width < WIDE:
+        table.box, table.padding = SIMPLE_HEAD, (0, 1, 0, 0)
+    for number, column in enumerate(columns):
+        cells = [str(row[number]) for row in rows if row[number] != ""]
+        numeric = bool(cells) and all(map(_FIGURES.fullmatch, cells))
+        table.add_column(Text(visible(column)), justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(visible(cell)) for cell in row))
     console.print(table)
 
 
-def _figure(cell: object) -> bool:
-    return isinstance(cell, str) and bool(cell) and (cell[0].isdigit() or cell[0] in "-–.")
+def terminal_width() -> int | None:
+    """The cells of a line on standard output; None where that is no terminal."""
+    return Console().width if sys.stdout.isatty() else None
 
 
 def print_json(value: Any) -> None:
@@ -83,12 +95,19 @@ def described(figures: Figures) -> str:
             continue
         if name in ("accuracy", "cache hits"):
             shown = f"{value:.1%}"
+        elif isinstance(value, int | float) and abs(value) >= _WRITTEN_OUT:
+            shown = _exponent(value)
         elif isinstance(value, float):
             shown = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
         else:
             shown = f"{value:,}" if isinstance(value, int) else str(value)
         parts.append(f"{name} {shown}")
     return ", ".join(parts)
+
+
+def _exponent(value: float) -> str:
+    """A large number by its exponent; a whole number may be too large for a float."""
+    return f"{Decimal(value):.2e}" if isinstance(value, int) else f"{value:.3g}"
 
 
 def summarized(summary: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from restmcts.cli.text import visible
 from store.records import Evaluation
 
 COLUMNS = (
+    "phase",
     "iteration",
     "method",
     "traces",
@@ -51,8 +52,15 @@ def plain_markdown(text: object, limit: int = 200) -> str:
 
 
 def print_evaluations(title: str, rows: Sequence[Evaluation]) -> None:
-    """Accuracy by iteration, method and budget, with intervals and what a problem took."""
-    print_table(title, COLUMNS, [_cells(row) for row in rows])
+    """Accuracy by phase, method and budget, with intervals and what a problem took.
+
+    Columns that no row fills are left out.
+    """
+    cells = [_cells(row) for row in rows]
+    filled = [place for place in range(len(COLUMNS)) if any(row[place] not in ("", None) for row in cells)]
+    print_table(
+        title, [COLUMNS[place] for place in filled], [[row[place] for place in filled] for row in cells]
+    )
 
 
 def print_shared(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -78,7 +86,8 @@ def _shared_cells(row: Mapping[str, Any]) -> list[object]:
 
 def _cells(row: Evaluation) -> list[object]:
     return [
-        row.iteration,
+        row.phase,
+        "" if row.iteration is None else row.iteration,
         row.method,
         "" if row.traces is None else f"{row.traces:g}",
         "" if row.budget is None else row.budget,

@@ -24,6 +24,14 @@ COLUMNS = (
 """The control is the log-probability of the steps under the policy. The F1 is that of finding first errors,
 and calibration the expected calibration error; the length bias is among good and among bad steps."""
 
+BY_DEPTH = {
+    "AUC by depth: value model / log-probability as control": ("auc", "likelihood_sum.auc"),
+    "calibration error by depth": ("calibration_error",),
+}
+"""Tables with a row for each depth and a column for each model, and the figures in a cell."""
+
+_DEPTH = ".depth_"
+
 
 def print_value_figures(checkpoints: Sequence[Checkpoint]) -> None:
     """Print how good the value models of a run are on held-out trees; nothing where none was judged."""
@@ -32,12 +40,43 @@ def print_value_figures(checkpoints: Sequence[Checkpoint]) -> None:
     rows = value_rows(checkpoints)
     if rows:
         print_table("value models on held-out trees", COLUMNS, rows)
+    for title, names in BY_DEPTH.items():
+        columns, cells = depth_rows(checkpoints, names)
+        if cells:
+            print_table(title, columns, cells)
 
 
 def value_rows(checkpoints: Sequence[Checkpoint]) -> list[tuple[object, ...]]:
     """A row for each value model that was judged, in the order of the checkpoints; unknown figures: empty."""
+    return [_row(made) for made in _judged(checkpoints)]
+
+
+def depth_rows(
+    checkpoints: Sequence[Checkpoint], names: Sequence[str]
+) -> tuple[list[str], list[list[object]]]:
+    """A table of figures by depth: a row for each depth in steps, a column for each judged value model."""
+    judged = _judged(checkpoints)
+    prefix = f"{names[0]}{_DEPTH}"
+    depths = {
+        int(depth)
+        for made in judged
+        for name in made.metrics
+        if name.startswith(prefix) and (depth := name.removeprefix(prefix)).isdecimal()
+    }
+    rows: list[list[object]] = [
+        [depth, *(_at_depth(made.metrics, names, depth) for made in judged)] for depth in sorted(depths)
+    ]
+    return ["depth", *(f"{made.iteration}/{made.kind}" for made in judged)], rows
+
+
+def _judged(checkpoints: Sequence[Checkpoint]) -> list[Checkpoint]:
     judged = [made for made in checkpoints if "squared_error" in made.metrics]
-    return [_row(made) for made in judged if made.kind in {START, "value"}]
+    return [made for made in judged if made.kind in {START, "value"}]
+
+
+def _at_depth(figures: Mapping[str, Any], names: Sequence[str], depth: int) -> str:
+    shown = [_figure(figures, f"{name}{_DEPTH}{depth}") for name in names]
+    return " / ".join(text or "–" for text in shown) if any(shown) else ""
 
 
 def _row(made: Checkpoint) -> tuple[object, ...]:

@@ -212,8 +212,13 @@ def read_object(row: Any, where: str, what: str, read: Callable[[dict[str, Any]]
     if type(version) is not int:
         raise StoreError(f"{where}: no {what} of this program")
     if version != FORMAT:
-        raise StoreError(f"{where}: format {version}, this version reads {FORMAT}; use a newer restmcts")
+        raise StoreError(f"{where}: format {version}, this version reads {FORMAT}; {_remedy(version)}")
     try:
         return read({name: member for name, member in row.items() if name != "format"})
     except ValueError as error:
         raise StoreError(f"{where}: not a {what}: {error}") from error
+
+
+def _remedy(version: int) -> str:
+    """What to do about a line of another format: a newer program reads a newer format alone."""
+    return "use a newer restmcts" if version > FORMAT else "no restmcts writes that: the line is damaged"

@@ -57,6 +57,11 @@ class StoreReader:
         self._connection = Connection(root)
         self._rows = self._connection.rows
 
+    @property
+    def root(self) -> Path:
+        """The folder of the store."""
+        return self._root
+
     def close(self) -> None:
         """Let go of the index; the next call opens it again."""
         self._connection.close()
@@ -233,6 +238,11 @@ class StoreReader:
         if found is None:
             raise InputError(f"no tree {tree!r} in run {run!r}")
         return overlay(decode_search(found.data, f"{path}:{found.number}"), read_overrides(layout))
+
+    def numbered(self, run: str, number: int) -> list[str]:
+        """The searches of a run that have this number, one for each phase that has such a search."""
+        sql = "SELECT id FROM trees WHERE run = ? AND number = ? ORDER BY phase"
+        return [row["id"] for row in self._rows(sql, (run, number))]
 
     def overrides(self, run: str) -> Overrides:
         """The verdicts of a run that a person has changed. Raises :class:`StoreError` like :meth:`record`."""

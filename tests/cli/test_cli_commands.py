@@ -218,6 +218,8 @@ def test_show_of_a_run(store: Path) -> None:
     text = restmcts("show", "small", "--root", store).output
     assert "run small: done" in text
     assert "checkpoints/1/policy" in text
+    accuracies = text[text.index("accuracy on held-out problems") :]
+    assert {"1.evaluate", "final.evaluate"} <= {line.split()[1] for line in accuracies.splitlines()[4:-1]}
     shown = restmcts("show", "small", "--root", store, "--json").json()
     assert [phase["status"] for phase in shown["phases"]] == ["done"] * len(shown["phases"])
     assert {row["kind"] for row in shown["checkpoints"]} == {"policy", "start", "value", "control"}
@@ -226,7 +228,7 @@ def test_show_of_a_run(store: Path) -> None:
 def test_show_of_a_tree(store: Path) -> None:
     text = restmcts("show", "small/1.search/0", "--root", store).output
     assert text.startswith("problem  tiny-train-")
-    assert "root  N " in text
+    assert "node  depth" in text
     record = restmcts("show", "small/1.search/0", "--root", store, "--json").json()
     assert record["header"]["method"] == "mcts-improved"
 

@@ -49,7 +49,7 @@ def assert_harmless(text: str) -> None:
 def test_trees_of_hostile_problems_are_shown(hostile: Path, number: int) -> None:
     text = restmcts("show", f"search-self-consistency/search/{number}", "--root", hostile).output
     assert_harmless(text)
-    assert "root  N " in text
+    assert "node  depth" in text
     assert max(map(len, text.splitlines())) < 2_100
     if number == 1:
         assert "[bold red]Apply[/] [/nothing]" in text

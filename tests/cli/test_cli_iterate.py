@@ -36,7 +36,7 @@ def test_the_closing_table_and_the_way_to_the_screens(finished: tuple[Path, Done
         "best-of-n, last",
     ):
         assert f"│ {row} " in done.output
-    assert done.output.endswith(f"restmcts tui --root {root} --run small\n")
+    assert done.output.endswith(f"restmcts tui small --root {root}\n")
     for phase in ("0.train-policy", "0.search", "1.search", "1.select", "1.train-value", "final.evaluate"):
         assert f"\n{phase} " in f"\n{done.errors}"
 

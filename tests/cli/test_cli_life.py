@@ -231,6 +231,7 @@ def test_output_without_letters_has_marks(policy: Path, tmp_path: Path) -> None:
 
 def test_the_screens_need_a_terminal(store: Path) -> None:
     assert "the screens need a terminal" in refused("tui", "--root", store)
+    assert "the screens need a terminal" in refused("tui", "small/1.search/0", "--root", store)
 
 
 def test_hints_can_be_pasted(policy: Path, tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def test_what_models_wrote_is_shown_and_never_obeyed() -> None:
 def test_commands_can_be_copied_whatever_runs_are_called() -> None:
     (group,) = groups(hostile_report())
     assert group.replays[0].show == ("restmcts show 'first; rm -rf/1.evaluate/p0' --root '/a b/'\"'\"'c'")
-    assert group.replays[0].replay.endswith("--run 'first; rm -rf' --tree 1.evaluate/p0")
+    assert group.replays[0].replay == ("restmcts tui 'first; rm -rf/1.evaluate/p0' --root '/a b/'\"'\"'c'")
 
 
 def test_the_parts_of_a_page() -> None:
@@ -141,7 +141,7 @@ def test_the_report_of_a_small_run(store: Path, tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in store.rglob("*")} == before
     page = (tmp_path / "out" / "report.html").read_text("utf-8")
     text = check_page(page).text
-    assert "self-consistency" in text and f"restmcts tui --root {store} --run small --tree" in text
+    assert "self-consistency" in text and "restmcts tui small/" in text and f" --root {store}" in text
     assert "# small" in (tmp_path / "out" / "report.md").read_text("utf-8")
     found = json.loads(done.output)
     rows = list(csv.DictReader(io.StringIO(table.read_text("utf-8"))))

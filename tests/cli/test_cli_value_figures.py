@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from restmcts.cli.value_figures import COLUMNS, print_value_figures, value_rows
+from restmcts.cli.value_figures import COLUMNS, depth_rows, print_value_figures, value_rows
 from store.records import Checkpoint
 
 FIGURES = {
@@ -52,3 +52,16 @@ def test_the_table_is_printed_where_there_are_figures(capsys: pytest.CaptureFixt
     assert capsys.readouterr().out == ""
     print_value_figures([made(**FIGURES)])
     assert "0.95–0.99" in capsys.readouterr().out
+
+
+def test_figures_by_depth_stand_beside_their_control(capsys: pytest.CaptureFixture[str]) -> None:
+    first = made("start", **FIGURES, **{"auc.depth_1": 0.9, "likelihood_sum.auc.depth_1": 0.8})
+    later = made(**FIGURES, **{"auc.depth_10": 0.7, "auc.depth_1": 0.6, "auc.depth_x": 1})
+    columns, rows = depth_rows([first, later, made("policy")], ("auc", "likelihood_sum.auc"))
+    assert columns == ["depth", f"{first.iteration}/start", f"{later.iteration}/value"]
+    assert rows == [[1, "0.900 / 0.800", "0.600 / –"], [10, "", "0.700 / –"]]
+    assert depth_rows([made(**FIGURES)], ("auc",))[1] == []
+    print_value_figures([first])
+    printed = capsys.readouterr().out
+    assert "AUC by depth: value model / log-probability as control" in printed and "0.900 / 0.800" in printed
+    assert "calibration error by depth" not in printed

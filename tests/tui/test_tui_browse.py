@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from textual.geometry import Offset
-from textual.widgets import TabbedContent
+from textual.widgets import OptionList, TabbedContent
 
 from store.index.reader import StoreReader
 from store.queries import TreeFilter
-from tests.tui.tui_support import SEARCHES, Until
+from store.records import Evaluation
+from tests.tui.tui_support import SEARCHES, Until, open_run, screen_of
 from tui.app import StoreApp
 from tui.messages import PageRead
 from tui.screens.help import HelpScreen
@@ -22,6 +23,8 @@ from tui.widgets.lines import LinesBar, LinesPane
 from tui.widgets.table import RowTable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from textual.pilot import Pilot
 
 pytestmark = pytest.mark.asyncio
@@ -58,6 +61,7 @@ async def test_runs_and_what_they_did(app: StoreApp, until: Until) -> None:
         await until(pilot, lambda: table(pilot, "phases").row_count)
         assert column(pilot, "runs", "run") == ["demo"]
         assert column(pilot, "runs", "trees") == [str(TREES)]
+        assert column(pilot, "runs", "held-out accuracy") == ["votes 4000 60.0% (23.1 to 88.2)"]
         assert column(pilot, "runs", "status") == ["done"]
         assert column(pilot, "phases", "phase")[:3] == ["1.search", "1.label", "1.train-policy"]
         assert column(pilot, "evaluations", "accuracy") == ["60.0 %"]
@@ -71,7 +75,7 @@ async def test_keys_of_the_runs(app: StoreApp, until: Until) -> None:
     async with app.run_test() as pilot:
         await until(pilot, lambda: table(pilot, "phases").row_count)
         tabs = app.screen.query_one(TabbedContent)
-        for key, tab in (("e", "evaluations-tab"), ("m", "metrics-tab"), ("p", "phases-tab")):
+        for key, tab in (("2", "evaluations-tab"), ("3", "metrics-tab"), ("1", "phases-tab")):
             await pilot.press(key)
             assert tabs.active == tab
         await pilot.press("escape")
@@ -84,13 +88,42 @@ async def test_keys_of_the_runs(app: StoreApp, until: Until) -> None:
     assert app.return_code == 0
 
 
-async def test_an_empty_store_says_so(tmp_path_factory: pytest.TempPathFactory, until: Until) -> None:
-    with StoreReader(tmp_path_factory.mktemp("empty")) as reader:
+async def test_an_empty_store_says_so_on_the_screen(tmp_path: Path, demo: Path, until: Until) -> None:
+    root = tmp_path / "new store"
+    root.mkdir()
+    (tmp_path / "other").symlink_to(demo)
+    with StoreReader(root) as reader:
         app = StoreApp(reader)
-        async with app.run_test() as pilot:
-            await until(pilot, lambda: table(pilot, "runs").border_subtitle == "no runs yet")
-            await pilot.press("enter")
+        async with app.run_test(size=(120, 30)) as pilot:
+            await until(pilot, lambda: "no runs yet" in screen_of(app))
+            said = app.screen.query_one("#no-runs", LinesPane).text.replace("\n", " ")
+            assert f"restmcts iterate tiny --root '{root}'" in said
+            assert f"restmcts tui --root {tmp_path / 'other'}" in said
+            await pilot.press("enter", "1", "j")
             assert isinstance(app.screen, RunsScreen)
+            with open_run(root, "first") as writer:
+                writer.sync_index()
+                await until(pilot, lambda: table(pilot, "runs").row_count == 1)
+                assert "no runs yet" not in screen_of(app)
+
+
+async def test_evaluations_of_one_iteration_are_told_apart(tmp_path: Path, until: Until) -> None:
+    with open_run(tmp_path, "twice") as writer:
+        for phase, accuracy in (("2.evaluate", 0.815), ("final.evaluate", 0.825)):
+            writer.start_phase(phase, "evaluate", 2)
+            row = Evaluation(
+                "twice", phase, 2, "greedy", None, 1.0, 200, 165, accuracy, 0.75, 0.875, 17.0, 0.0
+            )
+            writer.add_evaluation(row)
+            writer.finish_phase(phase, {})
+    with StoreReader(tmp_path) as reader:
+        app = StoreApp(reader)
+        async with app.run_test(size=(120, 40)) as pilot:
+            await until(pilot, lambda: table(pilot, "evaluations").row_count)
+            assert column(pilot, "evaluations", "phase") == ["2.evaluate", "final.evaluate"]
+            assert column(pilot, "runs", "held-out accuracy") == ["greedy 81.5% → 82.5% (75.0 to 87.5)"]
+            await pilot.press("2")
+            await until(pilot, lambda: "final.evaluate" in screen_of(app))
 
 
 async def test_help_lists_the_keys_that_work_here(reader: StoreReader, until: Until) -> None:
@@ -103,7 +136,7 @@ async def test_help_lists_the_keys_that_work_here(reader: StoreReader, until: Un
         await pilot.pause()
         text = app.screen.query_one(LinesPane).text
         here = app.screen_stack[-2].active_bindings.values()
-        missing = {active.binding.description for active in here if active.enabled} - {""}
+        missing = {active.binding.description for active in here if active.enabled and active.binding.id}
         assert missing
         assert all(description in text for description in missing)
         await pilot.press("escape")
@@ -233,26 +266,59 @@ async def test_columns_fill_the_terminal(reader: StoreReader, until: Until, size
 
 @pytest.mark.parametrize(
     ("query", "title"),
-    [("demo", "demo / trees"), ("demo/1.search/7", "demo / 1.search/7")],
+    [
+        ("demo", "demo / trees"),
+        ("open demo", "demo / trees"),
+        ("demo/1.search/7", "demo / 1.search/7"),
+        ("open demo/1.search/7", "demo / 1.search/7"),
+    ],
 )
-async def test_the_command_palette_goes_to_runs_and_trees(
-    app: StoreApp, until: Until, query: str, title: str
+@pytest.mark.parametrize("key", ["colon", "ctrl+p"])
+async def test_commands_go_to_runs_and_trees(
+    app: StoreApp, until: Until, key: str, query: str, title: str
 ) -> None:
     async with app.run_test() as pilot:
         await until(pilot, lambda: table(pilot, "phases").row_count)
-        await pilot.press("ctrl+p", *query)
-        await until(pilot, lambda: app.screen.query("CommandList").first().option_count)  # type: ignore[attr-defined]
+        await pilot.press(key, *query)
+        await until(pilot, lambda: offered(app)[:1] == [f"open {query.removeprefix('open ')}"])
         await pilot.press("enter")
         await until(pilot, lambda: app.screen.title == title)
 
 
-async def test_the_command_palette_finds_a_number_in_the_run_at_hand(
-    reader: StoreReader, until: Until
-) -> None:
+def offered(app: StoreApp) -> list[str]:
+    """The commands that are offered, without what they do."""
+    (choices,) = app.screen.query(OptionList)
+    return [str(option.prompt).split("\n")[0] for option in choices.options]
+
+
+async def test_only_places_that_exist_are_offered(reader: StoreReader, until: Until) -> None:
     app = StoreApp(reader, "demo")
     async with app.run_test() as pilot:
         await open_trees(pilot, until)
-        await pilot.press("ctrl+p", *"12")
-        await until(pilot, lambda: app.screen.query("CommandList").first().option_count >= 2)  # type: ignore[attr-defined]
+        await pilot.press("colon", *"3")
+        await until(
+            pilot, lambda: offered(app)[:2] == ["open demo/1.search/3", "open demo/2.evaluate.votes/3"]
+        )
+        await pilot.press("backspace", *"12")
+        await until(pilot, lambda: offered(app)[:1] == ["open demo/1.search/12"])
+        assert "open demo/2.evaluate.votes/12" not in offered(app)
         await pilot.press("enter")
         await until(pilot, lambda: app.screen.title == "demo / 1.search/12")
+
+
+async def test_commands_of_the_application(reader: StoreReader, until: Until) -> None:
+    app = StoreApp(reader, "demo", "1.search/3")
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: app.screen.title == "demo / 1.search/3")
+        await pilot.press("colon", *"theme textual-light")
+        await until(pilot, lambda: offered(app)[:1] == ["theme textual-light"])
+        await pilot.press("enter")
+        await until(pilot, lambda: app.theme == "textual-light")
+        await pilot.press("colon", *"runs")
+        await until(pilot, lambda: offered(app)[:1] == ["runs"])
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, RunsScreen))
+        await pilot.press("escape", "colon", *"quit")
+        await until(pilot, lambda: offered(app)[:1] == ["quit"])
+        await pilot.press("enter")
+    assert app.return_code == 0

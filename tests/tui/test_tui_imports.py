@@ -36,16 +36,15 @@ def test_a_missing_store_is_refused_before_anything_opens(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("run", "tree", "message"),
+    ("what", "message"),
     [
-        ("nope", None, "no run 'nope'"),
-        ("demo", "1.search/9999", "no tree"),
-        ("demo", "what", "no tree"),
-        (None, "nope/1.search/0", "no run 'nope'"),
+        ("dmo", "no run 'dmo' .*did you mean 'demo'"),
+        ("demo/1.serch", "no phase '1.serch' in run 'demo': did you mean '1.search'"),
+        ("demo/1.search/9999", r"no tree '1.search/9999' in run 'demo': those of 1.search are 0 to 214"),
+        ("demo/1.search/x", "'x' is no number of a tree"),
+        ("demo/1.search/1/2", "write RUN, RUN/PHASE or RUN/PHASE/NUMBER"),
     ],
 )
-def test_a_missing_run_or_tree_is_refused_too(
-    demo: Path, run: str | None, tree: str | None, message: str
-) -> None:
+def test_a_missing_run_phase_or_tree_is_refused_too(demo: Path, what: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        tui.run(demo, run, tree)
+        tui.run(demo, what)

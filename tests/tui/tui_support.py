@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
+from html import unescape
 from typing import TYPE_CHECKING
 
+from textual.app import App
 from textual.pilot import Pilot
 
 from store.records import Evaluation, Metric
@@ -18,6 +21,12 @@ SEARCHES = 215
 """More than a page."""
 
 Until = Callable[[Pilot[None], Callable[[], object]], Awaitable[None]]
+
+
+def screen_of(app: App[None]) -> str:
+    """What is to be seen on the screen, all of it and nothing else."""
+    letters = re.sub(r"<style.*?</style>|<[^>]*>", "", app.export_screenshot(), flags=re.DOTALL)
+    return unescape(letters).replace("\xa0", " ")
 
 
 def open_run(root: Path, run: str) -> RunWriter:

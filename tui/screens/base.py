@@ -12,6 +12,7 @@ from store.errors import RestmctsError
 from tui.messages import ReadFailed
 from tui.screens.problem import ProblemScreen
 from tui.styled import line
+from tui.widgets.keys import KeysBar
 from tui.widgets.lines import LinesBar
 
 if TYPE_CHECKING:
@@ -21,13 +22,14 @@ if TYPE_CHECKING:
     from textual.message import Message
 
     from store.index.reader import StoreReader
+    from tui.legend import Legend
     from tui.places import Navigator, Place
 
 MAIN = "main"
 """The group of the reads that bring a screen up to date; a screen may have others beside it."""
 
 
-_OPENED = 2
+OPENED = 2
 """The height of the stack with one screen open: below it lies the blank one of every application."""
 
 
@@ -39,8 +41,26 @@ class StoreScreen(Screen[None]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("r", "refresh", "Read again", show=False, id="refresh"),
+        Binding("r", "refresh", "Read again", show=False, id="everywhere.refresh"),
+        Binding("tab", "app.focus_next", "Next pane", show=False, id="everywhere.next-pane"),
+        Binding(
+            "shift+tab", "app.focus_previous", "Previous pane", show=False, id="everywhere.previous-pane"
+        ),
+        Binding(
+            "plus",
+            "maximize",
+            "Zoom",
+            show=False,
+            key_display="+",
+            tooltip="The pane with the focus fills the screen",
+            id="everywhere.zoom",
+        ),
+        Binding(
+            "underscore", "minimize", "All panes", show=False, key_display="_", id="everywhere.all-panes"
+        ),
     ]
+    LEGEND: ClassVar[Legend] = ()
+    """What the marks of the screen mean, for the help."""
 
     def __init__(self, reader: StoreReader, title: str) -> None:
         super().__init__()
@@ -60,6 +80,16 @@ class StoreScreen(Screen[None]):
     def title_bar(self) -> LinesBar:
         """The first line of a screen: where the user is, from the title of the screen."""
         return LinesBar("title", lambda width: [line(("restmcts", "bold"), (f"  {self.title}", ""))])
+
+    def keys_bar(self) -> KeysBar:
+        """The last line of a screen."""
+        return KeysBar()
+
+    def draw_again(self) -> None:
+        """Draw everything with the look of now."""
+        for widget in self.query("*"):
+            widget.refresh()
+        self.reload()
 
     def reload(self) -> None:
         """Ask, in the group :data:`MAIN`, for everything that the screen shows."""
@@ -107,7 +137,7 @@ class StoreScreen(Screen[None]):
     def close(self) -> None:
         """Go back to the screen below; without one, to the place above this one."""
         above = self.above()
-        if len(self.app.screen_stack) > _OPENED:
+        if len(self.app.screen_stack) > OPENED:
             self.app.pop_screen()
         elif above is not None:
             self.open(above, instead=True)

@@ -25,9 +25,17 @@ class ProblemScreen(ModalScreen[None]):
 
     def __init__(self, reason: str) -> None:
         super().__init__()
-        self.reason = safe_text(reason, one_line=True, limit=1000)
+        self.reason = _shown(reason)
+
+    def tells(self, reason: str) -> bool:
+        """Whether ``reason`` is what this dialog was opened with."""
+        return self.reason == _shown(reason)
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog problem"):
             yield Static(Content(self.reason), id="reason")
             yield Static(Content("esc closes this"), classes="hint")
+
+
+def _shown(reason: str) -> str:
+    return safe_text(reason, one_line=True, limit=1000)

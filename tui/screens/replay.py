@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.widgets import Footer
 
 from tui.gc_pauses import collect_as_before, collect_rarely
+from tui.legend import REPLAY
 from tui.messages import LabelsRead, ReadFailed, TreeRead
 from tui.places import Place, TreesPlace
 from tui.replay.detail import Labels, describe_node
@@ -61,6 +61,7 @@ class ReplayScreen(StoreScreen):
         Binding("f", "follow", "Follow the events with the cursor", show=False, id="replay.follow"),
         Binding("w", "whole", "Whole", tooltip="Whole partial solution or last step", id="replay.whole"),
     ]
+    LEGEND = REPLAY
     AUTO_FOCUS = "#tree"
 
     def __init__(self, reader: StoreReader, run: str, tree: str) -> None:
@@ -82,14 +83,14 @@ class ReplayScreen(StoreScreen):
             yield TreePane("tree")
             yield LinesPane("node")
         yield LinesBar("timeline", self._timeline)
-        yield Footer(compact=True)
+        yield self.keys_bar()
 
     def on_mount(self) -> None:
         self.query_one("#tree", TreePane).loading = True
         self.reload()
 
     def above(self) -> Place:
-        return TreesPlace(self.run_name)
+        return TreesPlace(self.run_name, self.tree_name.rpartition("/")[0], self.tree_name)
 
     def reload(self) -> None:
         run, tree = self.run_name, self.tree_name

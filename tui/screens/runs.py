@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
+import shlex
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.widgets import Footer, TabbedContent, TabPane
+from textual.widgets import TabbedContent, TabPane
 
+from tui.legend import RUNS
 from tui.messages import RunRead, RunsRead
 from tui.places import TreesPlace
 from tui.screens.base import MAIN, StoreScreen
 from tui.snapshots import MetricDigest, read_run, read_runs
+from tui.styled import line
 from tui.text import count, decimal, label, seconds
+from tui.widgets.lines import LinesPane
 from tui.widgets.table import Column, ListTable, Row, RowTable, cell, right
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from textual.app import ComposeResult
 
+    from store.index.headline import Headline
     from store.index.reader import StoreReader
     from store.records import Evaluation, PhaseSummary, RunSummary
-    from tui.styled import Style
+    from tui.styled import Line, Style
 
 _STATUS: dict[str, Style] = {"running": "mark", "done": "good", "failed": "bad", "stopped": "dim"}
 
 _COLUMNS = {
-    "runs": ("run", "status", "phase", "iter", "trees", "solved", "tokens", "recipe", "created"),
+    "runs": ("run", "status", "phase", "held-out accuracy", "trees", "tokens", "recipe", "created (UTC)"),
     "phases": ("phase", "status", "trees", "correct", "time", "summary"),
     "evaluations": (
-        "iter",
+        "phase",
         "method",
         "budget",
         "accuracy",
@@ -45,23 +53,25 @@ class RunsScreen(StoreScreen):
     """The first screen."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("p", "tab('phases-tab')", "Phases", id="runs.phases"),
-        Binding("e", "tab('evaluations-tab')", "Evaluation", id="runs.evaluations"),
-        Binding("m", "tab('metrics-tab')", "Metrics", id="runs.metrics"),
+        Binding("1", "tab('phases-tab')", "Phases", id="runs.phases"),
+        Binding("2", "tab('evaluations-tab')", "Evaluation", id="runs.evaluations"),
+        Binding("3", "tab('metrics-tab')", "Metrics", id="runs.metrics"),
     ]
+    LEGEND = RUNS
     AUTO_FOCUS = "#runs"
 
     def __init__(self, reader: StoreReader) -> None:
-        super().__init__(reader, "runs")
+        super().__init__(reader, f"runs in {label(str(reader.root), 200)}")
 
     def compose(self) -> ComposeResult:
         yield self.title_bar()
+        yield LinesPane("no-runs")
         yield ListTable("runs")
         with TabbedContent(id="detail"):
             for name, title in (("phases", "Phases"), ("evaluations", "Evaluation"), ("metrics", "Metrics")):
                 with TabPane(title, id=f"{name}-tab"):
                     yield RowTable(name)
-        yield Footer(compact=True)
+        yield self.keys_bar()
 
     def on_mount(self) -> None:
         for name, columns in _COLUMNS.items():
@@ -74,8 +84,13 @@ class RunsScreen(StoreScreen):
     def on_runs_read(self, message: RunsRead) -> None:
         self.caught_up(message.runs.version)
         table = self.query_one("#runs", RowTable)
-        table.fill([_run(run) for run in message.runs.runs])
-        table.border_subtitle = "" if message.runs.runs else "no runs yet"
+        found = message.runs
+        table.fill([_run(run, found.headlines.get(run.name)) for run in found.runs])
+        self.set_class(not found.runs, "empty")
+        if not found.runs:
+            self.query_one("#no-runs", LinesPane).show(
+                _nothing(self.reader.root, found.near), keep_scroll=True
+            )
         self._read_detail()
 
     def on_data_table_row_highlighted(self, event: RowTable.RowHighlighted) -> None:
@@ -113,15 +128,23 @@ def _detail(run: str, reader: StoreReader) -> RunRead:
     return RunRead(read_run(reader, run))
 
 
-def _run(run: RunSummary) -> Row:
-    share = f" {100 * run.solved / run.graded:.0f} %" if run.graded else ""
+def _nothing(root: Path, near: Sequence[str]) -> list[Line]:
+    """What to do where there is no run."""
+    lines = [line(("no runs yet", "bold")), line(), line(f"There is no run in {label(str(root), 400)}.")]
+    lines.append(line(f"A first one: restmcts iterate tiny --root {label(shlex.quote(str(root)), 400)}"))
+    if near:
+        lines += [line(), line("Stores near this folder:")]
+        lines += [line(f"  restmcts tui --root {label(shlex.quote(each), 400)}") for each in near]
+    return lines
+
+
+def _run(run: RunSummary, found: Headline | None) -> Row:
     return run.name, (
         cell(run.name, 24),
         cell(run.status, 8, _STATUS.get(run.status, "")),
         cell(run.phase, 20),
-        right(_iteration(run.iteration)),
+        cell("-" if found is None else f"{found.method} {found.text}", 60),
         right(count(run.trees)),
-        right(f"{count(run.solved)}{share}" if run.graded or not run.trees else "not graded"),
         right(count(run.policy_tokens)),
         cell(run.recipe, 20),
         cell(run.created[:16].replace("T", " "), 16),
@@ -146,7 +169,7 @@ def _short(value: object) -> str:
 
 def _evaluation(place: int, row: Evaluation) -> Row:
     return f"{place}", (
-        right(_iteration(row.iteration)),
+        cell(row.phase, 24),
         cell(row.method, 40),
         right("-" if row.budget is None else count(row.budget)),
         right(f"{100 * row.accuracy:.1f} %", "value", row.accuracy),
@@ -171,7 +194,3 @@ def _metric(metric: MetricDigest) -> Row:
 
 def _number(value: float) -> str:
     return decimal(value) if 0.01 <= abs(value) < 10_000 or value == 0 else f"{value:.3g}"
-
-
-def _iteration(iteration: int | None) -> str:
-    return "-" if iteration is None else str(iteration)

@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual.binding import Binding, BindingType
-from textual.widgets import Footer, Input
+from textual.widgets import Input
 
+from tui.legend import TREES
 from tui.messages import PageRead
 from tui.places import Place, ReplayPlace, RunsPlace
 from tui.screens.base import MAIN, StoreScreen
@@ -71,20 +72,24 @@ class TreesScreen(StoreScreen):
         Binding("n", "turn(1)", "Next page", show=False, id="trees.next"),
         Binding("b", "turn(-1)", "Previous page", show=False, id="trees.previous"),
     ]
+    LEGEND = TREES
     AUTO_FOCUS = "#trees"
 
-    def __init__(self, reader: StoreReader, run: str) -> None:
+    def __init__(
+        self, reader: StoreReader, run: str, phase: str | None = None, tree: str | None = None
+    ) -> None:
         super().__init__(reader, f"{run} / trees")
         self.run_name = run
-        self.search = TreeQuery(run)
+        self.search = TreeQuery(run, phase=phase, page=_page_of(tree))
         self.page: TreePage | None = None
+        self._begin_at = tree
 
     def compose(self) -> ComposeResult:
         yield self.title_bar()
         yield LinesBar("filters", self._status)
         yield FilterInput(placeholder="find in problems, questions, answers", compact=True, id="text")
         yield ListTable("trees")
-        yield Footer(compact=True)
+        yield self.keys_bar()
 
     def on_mount(self) -> None:
         self.reload()
@@ -120,8 +125,14 @@ class TreesScreen(StoreScreen):
         if self.page is not None:
             table.fill([_row(tree, _widths(self.size.width)) for tree in self.page.trees])
             if from_top:
-                table.move_cursor(row=0)
+                table.move_cursor(row=self._first_row())
         self.query_one("#filters", LinesBar).update()
+
+    def _first_row(self) -> int:
+        """The row of a page where the cursor begins: the tree that the screen was opened at, or the first."""
+        trees = [] if self.page is None else [tree.id for tree in self.page.trees]
+        wanted, self._begin_at = self._begin_at, None
+        return trees.index(wanted) if wanted in trees else 0
 
     def _set_columns(self) -> None:
         columns = [
@@ -134,8 +145,10 @@ class TreesScreen(StoreScreen):
         query, page = self.search, self.page
         solved = {None: "all", True: "solved", False: "unsolved"}[query.solved]
         order = f"{_TITLES.get(query.order_by, query.order_by)} {'↓' if query.descending else '↑'}"
+        phase = line((" · phase ", "dim"), (label(query.phase, 20), "bold")) if query.phase else ()
         filters = line(
             (solved, "bold"),
+            *phase,
             (" · method ", "dim"),
             (label(query.method or "all", 20), "bold"),
             (" · iteration ", "dim"),
@@ -189,11 +202,19 @@ class TreesScreen(StoreScreen):
     def action_reverse(self) -> None:
         self.ask(replace(self.search, descending=not self.search.descending, page=0))
 
+    def on_list_table_past_end(self, event: ListTable.PastEnd) -> None:
+        self.action_turn(event.pages)
+
     def action_turn(self, pages: int) -> None:
         last = self.page.pages - 1 if self.page else 0
         page = min(max(self.search.page + pages, 0), last)
         if page != self.search.page:
             self.ask(replace(self.search, page=page))
+
+
+def _page_of(tree: str | None) -> int:
+    """The page on which a tree of a phase is listed where numbers have no gaps; 0 for None."""
+    return 0 if tree is None else int(tree.rpartition("/")[2]) // PAGE
 
 
 def _next(choices: Sequence[_Choice], current: _Choice) -> _Choice:
@@ -206,7 +227,7 @@ def _place(page: TreePage | None) -> str:
     if page is None:
         return "reading …"
     if not page.total:
-        return "no trees"
+        return "no trees" if page.query == TreeQuery(page.query.run) else "no trees (x clears the filters)"
     first = page.query.page * PAGE + 1
     return f"{first:,} to {first + len(page.trees) - 1:,} of {page.total:,}"
 

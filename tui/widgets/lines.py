@@ -12,39 +12,13 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
+from tui.look import rich_style
 from tui.text import wrap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tui.styled import Line, Style
-
-_LOW, _MIDDLE, _HIGH = (214, 72, 72), (196, 160, 50), (64, 176, 96)
-_STYLES = {
-    "": RichStyle(),
-    "dim": RichStyle(dim=True),
-    "bold": RichStyle(bold=True),
-    "title": RichStyle(bold=True, underline=True),
-    "good": RichStyle(color="rgb(64,176,96)", bold=True),
-    "bad": RichStyle(color="rgb(214,72,72)", bold=True),
-    "mark": RichStyle(color="rgb(196,160,50)"),
-}
-
-
-def _shade(value: float) -> RichStyle:
-    low, high, part = (_LOW, _MIDDLE, value * 2) if value < 0.5 else (_MIDDLE, _HIGH, value * 2 - 1)
-    red, green, blue = (round(a + (b - a) * part) for a, b in zip(low, high, strict=True))
-    return RichStyle(color=f"rgb({red},{green},{blue})")
-
-
-_SHADES = [_shade(step / 20) for step in range(21)]
-
-
-def rich_style(style: Style, value: float = 0.0) -> RichStyle:
-    """The look of a span; values run from red over yellow to green."""
-    if style == "value":
-        return _SHADES[round(20 * min(max(value, 0.0), 1.0))]
-    return _STYLES[style]
+    from tui.styled import Line
 
 
 def to_strip(line: Line, width: int, base: RichStyle) -> Strip:
@@ -92,10 +66,10 @@ class LinesPane(RowsView):
     """A scrolling pane of lines."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "scroll_up", "Up", show=False),
-        Binding("down", "scroll_down", "Down", show=False),
-        Binding("pageup", "page_up", "Page up", show=False),
-        Binding("pagedown", "page_down", "Page down", show=False),
+        Binding("up,k", "scroll_up", "Up", show=False, id="pane.up"),
+        Binding("down,j", "scroll_down", "Down", show=False, id="pane.down"),
+        Binding("pageup,ctrl+u", "page_up", "Page up", show=False, id="pane.page-up"),
+        Binding("pagedown,ctrl+d", "page_down", "Page down", show=False, id="pane.page-down"),
     ]
 
     def __init__(self, name: str) -> None:

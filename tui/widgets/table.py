@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, ClassVar
 from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.coordinate import Coordinate
+from textual.message import Message
 from textual.widgets import DataTable
 
+from tui.look import rich_style
 from tui.text import label
-from tui.widgets.lines import rich_style
 
 if TYPE_CHECKING:
     from tui.styled import Style
@@ -40,15 +41,27 @@ def right(text: str, style: Style = "", value: float = 0.0) -> Text:
     return Text(text, style=rich_style(style, value), justify="right", no_wrap=True, end="")
 
 
-class RowTable(DataTable[Text]):
+class RowTable(DataTable[Text], inherit_bindings=False):
     """A :class:`DataTable` with a cursor over whole rows that survives being filled again.
 
     Widths are set before rows are added: the table's own measuring comes after its first drawing, which
     then stays cut.
     """
 
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "cursor_up", "Up", show=False, id="table.up"),
+        Binding("down,j", "cursor_down", "Down", show=False, id="table.down"),
+        Binding("left", "scroll_left", "Show what is at the left", show=False, id="table.left"),
+        Binding("right", "scroll_right", "Show what is at the right", show=False, id="table.right"),
+        Binding("pageup,ctrl+u", "page_up", "Page up", show=False, id="table.page-up"),
+        Binding("pagedown,ctrl+d", "page_down", "Page down", show=False, id="table.page-down"),
+        Binding("home,g", "scroll_top", "First row", show=False, id="table.first"),
+        Binding("end,G", "scroll_bottom", "Last row", show=False, id="table.last"),
+    ]
+
     def __init__(self, name: str) -> None:
-        super().__init__(id=name, cursor_type="row", cell_padding=1)
+        # Colours say something on the chosen row too; those of the look are readable there.
+        super().__init__(id=name, cursor_type="row", cell_padding=1, cursor_foreground_priority="renderable")
         self._wanted: Sequence[Column] = ()
         self._widths: list[int] = []
         self._keys: list[str] = []
@@ -102,6 +115,22 @@ class ListTable(RowTable):
     """The table that a screen is about: enter opens the row under the cursor."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select_cursor", "Open", id="table.open")]
+
+    @dataclass
+    class PastEnd(Message):
+        """A page further was asked for at the last row (``pages`` 1), or a page back at the first (-1)."""
+
+        pages: int
+
+    def action_page_down(self) -> None:
+        if self.cursor_row >= self.row_count - 1:
+            self.post_message(self.PastEnd(1))
+        super().action_page_down()
+
+    def action_page_up(self) -> None:
+        if self.cursor_row <= 0:
+            self.post_message(self.PastEnd(-1))
+        super().action_page_up()
 
 
 def _width(column: Column, place: int, rows: list[Sequence[Text]]) -> int:

@@ -30,14 +30,15 @@ def tree(
     """Write one tree as JSON: every node with its text, values, visits, labels and verdict."""
     import orjson
 
-    from restmcts.cli.opened import open_store
+    from restmcts.cli.stores import open_store
     from restmcts.errors import InputError
     from restmcts.export.trees import tree_as_dict
+    from store.index.names import find
 
     run, _, tree_id = name.partition("/")
-    if not tree_id:
-        raise InputError(f"{name!r} is not a tree: write RUN/PHASE/NUMBER")
     with open_store(root) as reader:
+        if find(reader, name).tree is None:
+            raise InputError(f"{name!r} is not a tree: write RUN/PHASE/NUMBER")
         content = tree_as_dict(reader.record(run, tree_id), reader.labels(run, tree_id))
     _write([orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n"], output)
 

@@ -53,7 +53,7 @@ def iterate(
         print_json({"run": name, **(to_summary(outcome.closing) if outcome.closing else {})})
     else:
         print_evaluations(f"run {name}: accuracy on held-out problems", outcome.evaluations)
-        say(f"\nBrowse the run and replay its trees:  {command('tui', '--root', root, '--run', name)}")
+        say(f"\nBrowse the run and replay its trees:  {command('tui', name, '--root', root)}")
     end(outcome.failed)
 
 

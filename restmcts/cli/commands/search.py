@@ -131,7 +131,7 @@ def report(run: str, root: Path, found: Searched) -> None:
         " tokens a problem"
     )
     say(f"Show a tree:  {command('show', f'{run}/search/0', '--root', root)}")
-    say(f"Replay it:    {command('tui', '--root', root, '--run', run, '--tree', 'search/0')}")
+    say(f"Replay it:    {command('tui', f'{run}/search/0', '--root', root)}")
 
 
 def _solved(found: Searched) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,49 +13,63 @@ from restmcts.cli.options import ROOT, AsJson, Root
 
 if TYPE_CHECKING:
     from restmcts.cli.shown import Named
+    from store.events import SearchRecord
     from store.files.layout import RunLayout
+    from store.index.headline import Headline
     from store.index.reader import StoreReader
+    from store.overrides import Override
     from store.records import PhaseSummary, RunSummary
 
 
 def runs(root: Root = ROOT, as_json: AsJson = False) -> None:
-    """List the runs of the store."""
+    """List the runs of the store; see :func:`restmcts.cli.commands.runs.runs`."""
     from restmcts.cli.console import print_json, print_table
-    from restmcts.cli.opened import open_store
+    from restmcts.cli.stores import open_store
     from restmcts.cli.text import note
+    from restmcts.loops.stored.overridden import corrected
+    from store.files.layout import RunLayout
+    from store.index.headline import headline
 
     with open_store(root) as reader:
         rows, missing = reader.runs(), reader.unindexed()
+        headlines = {
+            row.name: headline(corrected(RunLayout(root, row.name), reader.evaluations(row.name)))
+            for row in rows
+        }
     if missing:
         names = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
         note(f"{len(missing)} runs are not in the index ({names}): `restmcts store rebuild` takes them in")
     if as_json:
-        print_json([_run_row(row) for row in rows])
+        print_json([_run_row(row, headlines[row.name]) for row in rows])
         return
-    columns = ("run", "recipe", "status", "phase", "iteration", "trees", "solved", "policy tokens", "created")
+    columns = ("run", "recipe", "status", "phase", "held-out accuracy", "trees", "policy tokens")
     print_table(
         f"runs in {root}",
-        columns,
+        (*columns, "created (UTC)"),
         [
             (
                 row.name,
                 row.recipe,
                 row.status,
                 row.phase or "",
-                "" if row.iteration is None else row.iteration,
+                "" if (found := headlines[row.name]) is None else f"{found.method} {found.text}",
                 row.trees,
-                solved(row.trees, row.graded, row.solved),
                 row.policy_tokens,
-                row.created,
+                row.created[:16].replace("T", " "),
             )
             for row in rows
         ],
     )
 
 
-def _run_row(row: RunSummary) -> dict[str, Any]:
+def _run_row(row: RunSummary, found: Headline | None) -> dict[str, Any]:
     """A run as JSON; where nothing is graded, nothing is known about what is solved."""
-    return {**asdict(row), "solved": None if row.trees and not row.graded else row.solved}
+    figures = None if found is None else {"method": found.method, **asdict(found)}
+    return {
+        **asdict(row),
+        "solved": None if row.trees and not row.graded else row.solved,
+        "headline": figures,
+    }
 
 
 def solved(trees: int, graded: int, correct: int) -> object:
@@ -83,10 +97,11 @@ def show(
     that it learned from, the trees behind them, and the models that these were searched with. --json gives
     all of it.
     """
-    from restmcts.cli.opened import open_store
     from restmcts.cli.shown import named
+    from restmcts.cli.stores import open_store
     from restmcts.errors import InputError
     from store.files.layout import RunLayout
+    from store.index.names import find
 
     found = named(root, what)
     if found.kind in ("folder", "checkpoint"):
@@ -95,6 +110,7 @@ def show(
     if trees:
         raise InputError("--trees goes with a checkpoint: RUN/ITERATION/ROLE")
     with open_store(root) as reader:
+        find(reader, what)
         if found.kind == "tree":
             _show_tree(reader, found.run, found.name, as_json)
         else:
@@ -121,6 +137,7 @@ def _show_run(reader: StoreReader, layout: RunLayout, as_json: bool) -> None:
     from restmcts.cli.tables import print_evaluations
     from restmcts.cli.value_figures import print_value_figures
     from restmcts.loops.stored.overridden import corrected
+    from store.index.headline import headline
 
     run = layout.run
     summary = reader.run(run)
@@ -131,7 +148,7 @@ def _show_run(reader: StoreReader, layout: RunLayout, as_json: bool) -> None:
     if as_json:
         print_json(
             {
-                "run": _run_row(summary),
+                "run": _run_row(summary, headline(evaluations)),
                 "phases": [asdict(phase) for phase in phases],
                 "checkpoints": [asdict(row) for row in checkpoints],
                 "evaluations": [asdict(row) for row in evaluations],
@@ -197,11 +214,9 @@ def _figures(reader: StoreReader, run: str, phases: Sequence[PhaseSummary]) -> d
 
 
 def _show_tree(reader: StoreReader, run: str, tree_id: str, as_json: bool) -> None:
-    from rich.console import Console
-
-    from restmcts.cli.console import print_encoded
-    from restmcts.cli.text import visible
-    from restmcts.cli.tree_text import VERDICTS, tree_lines
+    from restmcts.cli.console import print_encoded, terminal_width
+    from restmcts.cli.text import say
+    from restmcts.cli.tree_text import LEGEND, tree_lines
     from store.encoding.searches import encode_search
     from store.tree import fold
 
@@ -209,19 +224,29 @@ def _show_tree(reader: StoreReader, run: str, tree_id: str, as_json: bool) -> No
     if as_json:
         print_encoded(encode_search(record))
         return
-    labels = reader.labels(run, tree_id)
     changed = reader.overrides(run).on(record.header.problem, record.header.question)
-    console = Console(highlight=False)
+    for line in _search_lines(record, changed):
+        say(line)
+    tree = fold(record.events)
+    say()
+    for line in tree_lines(tree, reader.labels(run, tree_id), terminal_width()):
+        say(line)
+    if tree.finished():
+        say(f"\n{LEGEND}")
+
+
+def _search_lines(record: SearchRecord, changed: Mapping[str, Override]) -> Iterator[str]:
+    """What the search was asked, what it answered, and why it ended."""
+    from restmcts.cli.text import visible
+    from restmcts.cli.tree_text import VERDICTS
+
     header, result = record.header, record.result
-    for name, text in (
+    facts = [
         ("problem", f"{header.problem}: {header.question}"),
         ("method", f"{header.method}, answer by {header.answer_by}, seed {header.seed}"),
         ("answer", f"{result.answer} (oracle {header.oracle}): {VERDICTS[result.correct]}"),
         ("ended", f"{result.reason} after {result.cost.policy} policy and {result.cost.value} value tokens"),
-    ):
-        console.print(f"{name:<8} {visible(text, 2000)}", markup=False, soft_wrap=True)
+    ]
     for answer, override in changed.items():
-        text = f"{answer} is {VERDICTS[override.correct]}: {override.reason}"
-        console.print(f"override {visible(text, 2000)}", markup=False, soft_wrap=True)
-    for line in tree_lines(fold(record.events), labels):
-        console.print(line, soft_wrap=True)
+        facts.append(("override", f"{answer} is {VERDICTS[override.correct]}: {override.reason}"))
+    return (f"{name:<8} {visible(text, 2000)}" for name, text in facts)

@@ -11,21 +11,25 @@ from restmcts.cli.options import ROOT, Root
 
 
 def tui(
-    root: Root = ROOT,
-    run: Annotated[str | None, typer.Option("--run", help="Open this run.")] = None,
-    tree: Annotated[
-        str | None, typer.Option("--tree", help="Replay this tree of the run: PHASE/NUMBER.")
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            help="Where to begin: a run, the trees of a phase, or the replay of a tree [default: all runs].",
+            metavar="RUN|RUN/PHASE|RUN/PHASE/NUMBER",
+            show_default=False,
+        ),
     ] = None,
+    root: Root = ROOT,
 ) -> None:
     """Browse and compare runs, and replay any search tree step by step."""
     import tui as screens
-    from restmcts.cli.opened import make_ready
+    from restmcts.cli.stores import make_ready
     from restmcts.errors import InputError
 
     # The screens are written to standard error, and the keys are read from standard input.
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise InputError("the screens need a terminal; `restmcts show` prints runs and trees without one")
-    if tree is not None and run is None:
-        raise InputError("--tree needs --run: which run is the tree in?")
     make_ready(root)
-    screens.run(root, run, tree)
+    code = screens.run(root, what)
+    if code:
+        raise typer.Exit(code)

@@ -204,5 +204,5 @@ def _replay(one: Ended, run: RunLine) -> Replay:
     return Replay(
         one,
         f"restmcts show {shlex.quote(f'{run.run}/{one.tree}')} {root}",
-        f"restmcts tui {root} --run {shlex.quote(run.run)} --tree {shlex.quote(one.tree)}",
+        f"restmcts tui {shlex.quote(f'{run.run}/{one.tree}')} {root}",
     )

@@ -5,13 +5,14 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import deque
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
 
 from store.answer_constants import constants_of
 from store.answers import RULES, Answer
 from store.events import BackedUp, Cost, Event, Extended, SearchRecord, Selected, Stopped, Valued, Verified
 from store.tree import Node, Tree
-from tui.replay.survey import KEYFRAME, Values, put_back, survey, values_of
+from tui.replay.survey import CHANGING, KEYFRAME, survey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,16 +39,27 @@ class Change:
 class _Before:
     """What an event changes, as it was before the event, and the nodes that the event touched.
 
-    ``nodes`` holds, for each node that may change, its number, the number of its children (an event only
-    adds some) and its changing fields. These are plain values and no copies of nodes, because a long replay
-    keeps so many of them that the garbage collector would show as a stutter.
+    ``nodes`` are those that may change, ``children`` the numbers of their children (an event only adds some),
+    and ``columns`` holds a value for each of them, by the name of the field. These are columns of plain values
+    and no copies of nodes, because a long replay keeps so many of them that the garbage collector would show
+    as a stutter.
     """
 
     size: int
-    nodes: tuple[tuple[int, int, Values], ...]
+    nodes: tuple[int, ...]
+    children: tuple[int, ...]
+    columns: dict[str, tuple[object, ...]]
     cost: Cost
     stopped: Stopped | None
     touched: tuple[int, ...]
+
+    def put_back(self, nodes: Sequence[Node]) -> None:
+        """Give ``nodes``, those that are kept here in their order, what they had."""
+        for node, children in zip(nodes, self.children, strict=True):
+            del node.children[children:]
+        for name, column in self.columns.items():
+            for node, value in zip(nodes, column, strict=True):
+                setattr(node, name, value)
 
 
 class Player:
@@ -137,11 +149,12 @@ class Player:
         """``node`` as it was before the last event, without its children; None if it was not there."""
         if not self._before or node >= self._before[-1].size:
             return None
-        kept = next((values for number, _, values in self._before[-1].nodes if number == node), None)
-        earlier = replace(self.tree.nodes[node], children=[])
-        if kept is not None:
-            put_back(earlier, 0, kept)
-        return earlier
+        kept = self._before[-1]
+        if node not in kept.nodes:
+            return replace(self.tree.nodes[node], children=[])
+        place = kept.nodes.index(node)
+        fields: dict[str, Any] = {name: column[place] for name, column in kept.columns.items()}
+        return replace(self.tree.nodes[node], children=[], **fields)
 
     def forward(self) -> Change:
         """Apply the next event; nothing happens at the end."""
@@ -150,10 +163,13 @@ class Player:
         tree, event = self.tree, self.events[self.position]
         affected = self.survey.affected(self.position + 1, event)
         size = len(tree.nodes)
-        kept = tuple(_keep(tree.nodes[node]) for node in affected if node < size)
+        kept = tuple(node for node in affected if node < size)
+        nodes = [tree.nodes[node] for node in kept]
+        children = tuple(len(node.children) for node in nodes)
+        columns = {name: tuple(map(attrgetter(name), nodes)) for name in _changing(event)}
         cost, stopped = tree.cost, tree.stopped
         touched = tuple(tree.apply(event))
-        self._before.append(_Before(size, kept, cost, stopped, touched))
+        self._before.append(_Before(size, kept, children, columns, cost, stopped, touched))
         self.position += 1
         return Change(frozenset(affected), len(tree.nodes) != size)
 
@@ -165,8 +181,7 @@ class Player:
         affected = self.survey.affected(self.position, self.events[self.position - 1])
         structure = len(tree.nodes) != before.size
         del tree.nodes[before.size :]
-        for number, children, values in before.nodes:
-            put_back(tree.nodes[number], children, values)
+        before.put_back([tree.nodes[node] for node in before.nodes])
         tree.cost, tree.stopped = before.cost, before.stopped
         self.position -= 1
         event = self.events[self.position]
@@ -208,5 +223,6 @@ class Player:
         return self.jump(self.rounds[index] if index >= 0 else 0)
 
 
-def _keep(node: Node) -> tuple[int, int, Values]:
-    return node.id, len(node.children), values_of(node)
+def _changing(event: Event) -> Sequence[str]:
+    """The fields of nodes that ``event`` may change."""
+    return ("visits", "value") if isinstance(event, BackedUp) else CHANGING

@@ -18,19 +18,13 @@ KEYFRAME = 500
 """Events from one keyframe to the next: a jump folds no more than these."""
 
 _FIXED = ("id", "parent", "depth", "step", "children")
-_CHANGING = tuple(field.name for field in fields(Node) if field.name not in _FIXED)
+CHANGING = tuple(field.name for field in fields(Node) if field.name not in _FIXED)
+"""The names of the fields of a node that events change, in their order."""
 
 Values = tuple[object, ...]
-"""The fields of a node that events change, in their order."""
+"""The values of the fields ``CHANGING`` of a node."""
 
-values_of: Callable[[Node], Values] = attrgetter(*_CHANGING)
-
-
-def put_back(node: Node, children: int, values: Values) -> None:
-    """Give ``node`` its first ``children`` children and the changing fields that it had."""
-    del node.children[children:]
-    for name, value in zip(_CHANGING, values, strict=True):
-        setattr(node, name, value)
+_values_of: Callable[[Node], Values] = attrgetter(*CHANGING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +60,7 @@ def _below(children: list[int], size: int) -> list[int]:
 
 def _keyframe(position: int, tree: Tree) -> Keyframe:
     traces = {node: tuple(ends) for node, ends in tree.traces.items()}
-    return Keyframe(position, tuple(map(values_of, tree.nodes)), tree.cost, tree.stopped, traces)
+    return Keyframe(position, tuple(map(_values_of, tree.nodes)), tree.cost, tree.stopped, traces)
 
 
 @dataclass(frozen=True, slots=True)

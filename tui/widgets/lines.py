@@ -61,6 +61,11 @@ def fold_line(line: Line, width: int) -> list[Line]:
     return [((row, style, value),) for row in wrap(text, width)]
 
 
+def different(old: list[Line], new: list[Line], places: range) -> list[int]:
+    """Those of ``places`` where two lists of lines differ; after its end, a list has empty lines."""
+    return [place for place in places if old[place : place + 1] != new[place : place + 1]]
+
+
 class RowsView(ScrollView, can_focus=True, inherit_bindings=False):
     """Rows drawn by :meth:`row_strip` when they are in sight."""
 
@@ -69,11 +74,10 @@ class RowsView(ScrollView, can_focus=True, inherit_bindings=False):
         self.base = RichStyle()
 
     def set_height(self, rows: int) -> None:
-        """There are ``rows`` rows now; draw those in sight."""
+        """There are ``rows`` rows now; those that look different are the caller's to draw again."""
         # A new virtual size lays out the whole screen, so a view that need not scroll keeps its own.
         width, height = self.scrollable_content_region.size
         self.virtual_size = Size(width, max(rows, height))
-        self.refresh()
 
     def row_strip(self, place: int, width: int) -> Strip:
         """The row ``place``, which may lie after the last, ``width`` cells wide."""
@@ -104,7 +108,7 @@ class LinesPane(RowsView):
         self._rows: list[Line] = []
 
     def show(self, lines: Sequence[Line], *, keep_scroll: bool) -> None:
-        """Show ``lines`` instead of what is there."""
+        """Show ``lines`` instead of what is there; only rows that look different are drawn again."""
         self._lines = lines
         self._lay_out()
         if not keep_scroll:
@@ -112,11 +116,15 @@ class LinesPane(RowsView):
 
     def on_resize(self) -> None:
         self._lay_out()
+        self.refresh()
 
     def _lay_out(self) -> None:
         width = self.scrollable_content_region.width
-        self._rows = [row for line in self._lines for row in fold_line(line, width)]
+        old, self._rows = self._rows, [row for line in self._lines for row in fold_line(line, width)]
         self.set_height(len(self._rows))
+        top = self.scroll_offset.y
+        for place in different(old, self._rows, range(top, top + self.size.height)):
+            self.refresh_line(place)
 
     @property
     def text(self) -> str:
@@ -134,12 +142,13 @@ class LinesBar(Widget):
     def __init__(self, name: str, lay_out: Callable[[int], Sequence[Line]]) -> None:
         super().__init__(id=name)
         self._lay_out = lay_out
-        self._rows: Sequence[Line] = ()
+        self._rows: list[Line] = []
 
     def update(self) -> None:
         """Ask for the lines again."""
-        self._rows = self._lay_out(self.size.width)
-        self.refresh()
+        old, self._rows = self._rows, list(self._lay_out(self.size.width))
+        for place in different(old, self._rows, range(self.size.height)):
+            self.refresh(Region(0, place, self.size.width, 1))
 
     def on_resize(self) -> None:
         self.update()

@@ -127,6 +127,11 @@ class LinesPane(RowsView):
             self.refresh_line(place)
 
     @property
+    def room(self) -> int:
+        """The cells of a row."""
+        return self.scrollable_content_region.width
+
+    @property
     def text(self) -> str:
         """What the pane holds, as plain text."""
         return "\n".join("".join(span[0] for span in row) for row in self._rows)

@@ -193,6 +193,29 @@ class TreePane(RowsView):
         if place < len(self._rows):
             self.choose(self._rows[place].node, by_hand=True)
 
+    def find(self, text: str, direction: int) -> tuple[int, int]:
+        """Bring the cursor to the next step that holds ``text``, whatever the case; after the last the first.
+
+        Returns:
+            Which one of the steps that hold it, from 1, and how many do; zeros where none does.
+        """
+        if self._player is None:
+            return 0, 0
+        wanted = text.casefold()
+        nodes = arrange(self._player.tree, View(order=self.view.order), counted=self._valued)
+        order = [row.node for row in nodes]
+        steps = ((node, self._player.tree.nodes[node].step) for node in order)
+        found = [node for node, step in steps if step is not None and wanted in step.text.casefold()]
+        if not found:
+            return 0, 0
+        places = {node: place for place, node in enumerate(order)}
+        here = places[self._cursor]
+        later = [node for node in found if places[node] > here]
+        earlier = [node for node in found if places[node] < here]
+        chosen = (later or found)[0] if direction > 0 else (earlier or found)[-1]
+        self.choose(chosen, by_hand=True)
+        return found.index(chosen) + 1, len(found)
+
     def action_move(self, rows: int) -> None:
         if self._rows:
             place = min(max(self._places[self._cursor] + rows, 0), len(self._rows) - 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from store.posterior_gain import Gains, empty_draws, gains
@@ -12,13 +13,16 @@ if TYPE_CHECKING:
     from store.events import Selected
     from tui.replay.player import Player
 
+_LEVELS = 60
+"""Levels of a walk that are shown, those nearest to its end."""
+
 
 def explain_posterior(player: Player, event: Selected, width: int) -> list[Line]:
     """Every level of the walk: shares of the right next step, and what a step below is worth."""
     found = gains_at(player, event)
     way = [0, *(node.id for node in player.tree.path(event.node))]
-    lines = [line(("down to the child with the largest share × gain, while that is more than here", "dim"))]
-    for parent, child in zip(way, way[1:], strict=False):
+    lines = [line(("down to the child with the largest share · gain, while that is more than here", "dim"))]
+    for parent, child in list(pairwise(way))[-_LEVELS:]:
         lines += [line(), *_level(player, found, parent, child, width)]
     lines += [line(), title(f"draws at #{event.node}", f": {_here(found, event.node)}")]
     if player.tree.nodes[event.node].children:
@@ -60,7 +64,7 @@ def _level(player: Player, found: Gains, parent: int, chosen: int | None, width:
         )
     ]
     for worth, child, share in kept:
-        figures = f" q {share:.3f} × {found.gain[child]:.3f} = "
+        figures = f" q {share:.3f} · {found.gain[child]:.3f} = "
         total = line(figures, (f"{worth:.3f}", "bold" if child == chosen else ""))
         lines.append((*name(child, child == chosen), value_bar(share, cells), *total))
     return [*lines, *left_out(rest)]

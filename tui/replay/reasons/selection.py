@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import exp
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from store.tree import Node
     from tui.replay.player import Player
 
+_LEVELS = 60
+"""Levels of a walk that are shown, those nearest to its end."""
 _WIDEST = 1e6
 """A larger setting of progressive widening is none that a search had."""
 _BALANCE = "balance"
@@ -41,10 +44,31 @@ def explain_selection(player: Player, event: Selected, width: int) -> list[Line]
     if number_setting(player, "exploration") is None or number_setting(player, "unvisited_bonus") is None:
         return _peers(player, event, width)
     lines = [line(("at each level the child with the largest V + exploration term", "dim"))]
-    way = [0, *(node.id for node in player.tree.path(event.node))]
-    for parent, child in zip(way, way[1:], strict=False):
-        lines += [line(), *level_lines(player, parent, width, chosen=child)]
+    for parent, child, only in walk_levels(player, event.node):
+        if only:
+            times = "the only child" if only == 1 else f"{only:,} steps down, each the only child"
+            lines += [line(), title(f"#{parent} → #{child}", f"  {times}")]
+        else:
+            lines += [line(), *level_lines(player, parent, width, chosen=child)]
     return [*lines, line(), *_end(player, event)]
+
+
+def walk_levels(player: Player, node: int) -> list[tuple[int, int, int]]:
+    """The levels of the walk from the root to ``node``: from where, to where, over how many only children.
+
+    Levels where there was nothing to choose are one where they follow each other. The number of only children
+    is 0 where there was a choice. Of a long walk the last levels are given.
+    """
+    levels: list[tuple[int, int, int]] = []
+    way = [0, *(member.id for member in player.tree.path(node))]
+    for parent, child in pairwise(way):
+        only = int(len(player.tree.nodes[parent].children) == 1)
+        if only and levels and levels[-1][2]:
+            start, _, steps = levels.pop()
+            levels.append((start, child, steps + 1))
+        else:
+            levels.append((parent, child, only))
+    return levels[-_LEVELS:]
 
 
 def compared(player: Player, parent: int) -> list[Candidate]:
@@ -71,8 +95,8 @@ def level_lines(
     most = max((row.total for row in rows if row.total is not None), default=1.0)
     arrow = "" if chosen is None else f" → #{chosen}"
     lines = [title(f"#{parent}{arrow}", f"  of {len(rows):,} children")]
-    for row in kept:
-        lines.append(_row(player, row, most, width, row.node == (cursor if chosen is None else chosen)))
+    picked = cursor if chosen is None else chosen
+    lines += [_row(player, row, most, width, row.node == picked) for row in kept]
     return [*lines, *left_out(rest), *([] if chosen is None else [_margin(rows, chosen)])]
 
 

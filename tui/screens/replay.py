@@ -72,7 +72,7 @@ class ReplayScreen(ReplayMoves):
         super().__init__(reader, f"{run} / {tree}")
         self.run_name = run
         self.tree_name = tree
-        self.siblings = tuple(siblings)
+        self.neighbours = tuple(siblings)
         self.following = True
         self.whole = False
         self.xray = True
@@ -190,7 +190,7 @@ class ReplayScreen(ReplayMoves):
         return self.truth if self.xray else None
 
     def _share_side(self) -> None:
-        """Show reasons and node, or the one of them that was asked for last where there is no room for both."""
+        """Show reasons and node, or where there is no room for both, what was asked for last."""
         tall = self.size.height >= _TALL
         why = self._why and (tall or not self._node_in_front)
         self.query_one("#why", LinesPane).display = why
@@ -289,14 +289,14 @@ class ReplayScreen(ReplayMoves):
         self.tell(f"step {place} of {found} that hold it" if found else "no step of the tree holds it")
 
     def action_neighbour(self, direction: int) -> None:
-        if self.tree_name not in self.siblings:
+        if self.tree_name not in self.neighbours:
             self.tell("this tree was opened by itself; open it from the list of trees")
             return
-        place = self.siblings.index(self.tree_name) + direction
-        if not 0 <= place < len(self.siblings):
+        place = self.neighbours.index(self.tree_name) + direction
+        if not 0 <= place < len(self.neighbours):
             self.tell(f"this is the {'last' if direction > 0 else 'first'} tree of the page")
             return
-        self.open(ReplayPlace(self.run_name, self.siblings[place], self.siblings), instead=True)
+        self.open(ReplayPlace(self.run_name, self.neighbours[place], self.neighbours), instead=True)
 
     def action_note(self) -> None:
         if self.player is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style as RichStyle
 from textual.binding import Binding, BindingType
@@ -54,16 +55,48 @@ def to_strip(line: Line, width: int, base: RichStyle) -> Strip:
 
 
 def fold_line(line: Line, width: int) -> list[Line]:
-    """``line`` in rows of ``width`` cells: a line of one span is wrapped, others stay for the cut."""
-    if len(line) != 1:
-        return [line]
-    text, style, value = line[0]
-    return [((row, style, value),) for row in wrap(text, width)]
+    """``line`` in rows of ``width`` cells, broken at spaces where possible; spans keep their styles."""
+    if len(line) == 1:
+        text, style, value = line[0]
+        return [((row, style, value),) for row in wrap(text, width)]
+    text = "".join(span[0] for span in line)
+    rows: list[Line] = []
+    start = 0
+    for row in wrap(text, width):
+        start = text.index(row, start)  # the space at which a row was broken is in none
+        rows.append(_part(line, start, start + len(row)))
+        start += len(row)
+    return rows
+
+
+def _part(line: Line, start: int, end: int) -> Line:
+    """The characters from ``start`` to ``end`` of a line."""
+    parts = []
+    for text, style, value in line:
+        part = text[max(start, 0) : max(end, 0)]
+        if part:
+            parts.append((part, style, value))
+        start, end = start - len(text), end - len(text)
+    return tuple(parts)
 
 
 def different(old: list[Line], new: list[Line], places: range) -> list[int]:
     """Those of ``places`` where two lists of lines differ; after its end, a list has empty lines."""
     return [place for place in places if old[place : place + 1] != new[place : place + 1]]
+
+
+def changed_cells(old: list[Line], new: list[Line]) -> tuple[int, int]:
+    """From which cell to which two different lines differ, each given in a list of at most one."""
+    before, after = ([(c, *s[1:]) for line in lines for s in line for c in s[0]] for lines in (old, new))
+    shorter = min(len(before), len(after))
+    start = next((at for at in range(shorter) if before[at] != after[at]), shorter)
+    first = cell_len("".join(letter[0] for letter in after[:start]))
+    if len(before) != len(after):
+        whole = max(cell_len("".join(letter[0] for letter in line)) for line in (before, after))
+        return first, whole
+    end = next(at for at in range(shorter, start, -1) if before[at - 1] != after[at - 1])
+    widest = max(cell_len("".join(letter[0] for letter in line[:end])) for line in (before, after))
+    return first, widest
 
 
 class RowsView(ScrollView, can_focus=True, inherit_bindings=False):
@@ -153,7 +186,8 @@ class LinesBar(Widget):
         """Ask for the lines again."""
         old, self._rows = self._rows, list(self._lay_out(self.size.width))
         for place in different(old, self._rows, range(self.size.height)):
-            self.refresh(Region(0, place, self.size.width, 1))
+            start, end = changed_cells(old[place : place + 1], self._rows[place : place + 1])
+            self.refresh(Region(start, place, min(end, self.size.width) - start, 1))
 
     def on_resize(self) -> None:
         self.update()

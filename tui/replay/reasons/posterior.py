@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from store.posterior_gain import Gains, empty_draws, gains
-from tui.replay.reasons.rows import bar_cells, left_out, name, number_setting, shown, title, value_bar
+from tui.replay.reasons.rows import bar_cells, figure, left_out, name, number_setting, shown, title, value_bar
 from tui.styled import Line, line
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def gains_at(player: Player, event: Selected) -> Gains:
 
 def _here(found: Gains, node: int) -> str:
     share = found.shares[node]
-    return f"gain {found.own[node]:.3f}, the right step is not drawn yet with u = {share.undrawn:.3f}"
+    return f"gain {figure(found.own[node])}, the right step is not drawn yet with u = {figure(share.undrawn)}"
 
 
 def _level(player: Player, found: Gains, parent: int, chosen: int | None, width: int) -> list[Line]:
@@ -60,15 +60,16 @@ def _level(player: Player, found: Gains, parent: int, chosen: int | None, width:
     arrow = "" if chosen is None else f" → #{chosen}"
     lines = [
         title(
-            f"#{parent}{arrow}", f"  here {found.own[parent]:.3f}, not drawn yet u {_undrawn(found, parent)}"
+            f"#{parent}{arrow}",
+            f"  here {figure(found.own[parent])}, not drawn yet u {_undrawn(found, parent)}",
         )
     ]
     for worth, child, share in kept:
-        figures = f" q {share:.3f} · {found.gain[child]:.3f} = "
-        total = line(figures, (f"{worth:.3f}", "bold" if child == chosen else ""))
+        figures = f" q {figure(share)} · {figure(found.gain[child])} = "
+        total = line(figures, (figure(worth), "bold" if child == chosen else ""))
         lines.append((*name(child, child == chosen), value_bar(share, cells), *total))
     return [*lines, *left_out(rest)]
 
 
 def _undrawn(found: Gains, node: int) -> str:
-    return f"{found.shares[node].undrawn:.3f}"
+    return figure(found.shares[node].undrawn)

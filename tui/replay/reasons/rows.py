@@ -50,6 +50,11 @@ def shown(rows: Sequence[Item], chosen: Sequence[bool], most: int = MOST) -> tup
     return kept, len(rows) - len(kept)
 
 
+def count_of(children: int) -> str:
+    """How many children there are to choose from, in words."""
+    return "the only child" if children == 1 else f"of {children:,} children"
+
+
 def left_out(number: int, noun: str = "children") -> list[Line]:
     """A line about rows that are not shown."""
     return [line((f"  … {number:,} more {noun}", "dim"))] if number else []
@@ -70,6 +75,11 @@ def number_setting(player: Player, name_: str) -> float | None:
 def scored(node: Node) -> float | None:
     """V of a node; None while nothing has been said about it."""
     return node.value if node.score is not None or node.visits else None
+
+
+def figure(number: float) -> str:
+    """A number in [0, 1] in five cells, however small."""
+    return f"{number:.3f}" if number >= 0.001 or number == 0 else f"{number:.0e}"
 
 
 def title(text: str, rest: str = "") -> Line:

@@ -11,6 +11,7 @@ from store.selection import Candidate, allowed_children, candidates, pending_vis
 from tui.replay.reasons.posterior import explain_posterior
 from tui.replay.reasons.rows import (
     bar_cells,
+    count_of,
     left_out,
     name,
     number_setting,
@@ -94,7 +95,7 @@ def level_lines(
     kept, rest = shown(rows, marked)
     most = max((row.total for row in rows if row.total is not None), default=1.0)
     arrow = "" if chosen is None else f" → #{chosen}"
-    lines = [title(f"#{parent}{arrow}", f"  of {len(rows):,} children")]
+    lines = [title(f"#{parent}{arrow}", f"  {count_of(len(rows))}")]
     picked = cursor if chosen is None else chosen
     lines += [_row(player, row, most, width, row.node == picked) for row in kept]
     return [*lines, *left_out(rest), *([] if chosen is None else [_margin(rows, chosen)])]
@@ -116,10 +117,8 @@ def _row(player: Player, row: Candidate, most: float, width: int, chosen: bool) 
 def _closed(player: Player, row: Candidate) -> str:
     """Why a child took no part in a comparison."""
     event = player.event
-    if not isinstance(event, Selected):
+    if not isinstance(event, Selected) or row.node not in event.exhausted:
         return ""
-    if row.node not in event.exhausted:
-        return "" if row.extra is not None else "no term yet"
     if player.tree.nodes[row.node].finished:
         return "✕ closed: finished"
     return "✕ closed: a round runs there" if row.node in event.running else "✕ closed: nothing new below"

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from store.events import Selected
     from tui.replay.player import Player
 
+_AGAIN = "figures of the tree as it is now; the search has those of when it last drew below each node"
 _LEVELS = 60
 """Levels of a walk that are shown, those nearest to its end."""
 
@@ -29,7 +30,7 @@ def explain_posterior(player: Player, event: Selected, width: int) -> list[Line]
         lines += _level(player, found, event.node, None, width)
     if not any(node.finished for node in player.tree.nodes):
         lines.append(line(("before the first solution the search follows what it has just drawn", "dim")))
-    return [*lines, line(("figures computed again from the stored tree", "dim"))]
+    return [*lines, line((_AGAIN, "dim"))]
 
 
 def gains_at(player: Player, event: Selected) -> Gains:

@@ -40,8 +40,8 @@ class _Before:
     """What an event changes, as it was before the event, and the nodes that the event touched.
 
     ``nodes`` are those that may change, ``children`` how many children each had (events add some),
-    and ``columns`` holds a value for each of them, by the name of the field. These are columns of plain values
-    and no copies of nodes, because a long replay keeps so many of them that the garbage collector would show
+    and ``columns`` holds a value for each of them, by the name of the field. These are columns of plain
+    values and no copies of nodes, because a long replay keeps so many of them that the garbage collector would show
     as a stutter.
     """
 

@@ -201,8 +201,9 @@ class ReplayScreen(ReplayMoves):
         self.call_after_refresh(self._show_panes)
 
     def _show_panes(self) -> None:
-        self._show_why()
-        self._show_node()
+        if self.player is not None:  # the screen may have been closed since
+            self._show_why()
+            self._show_node()
 
     def _show_why(self) -> None:
         pane = self.query_one("#why", LinesPane)

@@ -55,6 +55,11 @@ def count_of(children: int) -> str:
     return "the only child" if children == 1 else f"of {children:,} children"
 
 
+def plural(number: int, noun: str) -> str:
+    """A number of things in words."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def left_out(number: int, noun: str = "children") -> list[Line]:
     """A line about rows that are not shown."""
     return [line((f"  … {number:,} more {noun}", "dim"))] if number else []

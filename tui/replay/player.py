@@ -41,8 +41,8 @@ class _Before:
 
     ``nodes`` are those that may change, ``children`` how many children each had (events add some),
     and ``columns`` holds a value for each of them, by the name of the field. These are columns of plain
-    values and no copies of nodes, because a long replay keeps so many of them that the garbage collector would show
-    as a stutter.
+    values and no copies of nodes, because a long replay keeps so many of them that the garbage collector
+    would show as a stutter.
     """
 
     size: int

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Footer
+from textual.widgets import Footer, Static
 
 from store.errors import RestmctsError
 from tui.gc_pauses import collect_as_before, collect_rarely
@@ -88,9 +88,11 @@ class ReplayScreen(ReplayMoves):
         yield LinesBar("title", self._head)
         with Horizontal():
             yield TreePane("tree")
-            with Vertical(id="side"):
-                yield LinesPane("why")
-                yield LinesPane("node")
+            with Horizontal(id="side"):
+                yield Static(id="divider")  # its own widget: a border would be sent with every row beside it
+                with Vertical():
+                    yield LinesPane("why")
+                    yield LinesPane("node")
         yield LinesBar("timeline", lambda width: [] if self.timeline is None else self.timeline.lines(width))
         yield Footer(compact=True)
 

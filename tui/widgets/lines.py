@@ -49,9 +49,9 @@ def rich_style(style: Style, value: float = 0.0) -> RichStyle:
 
 
 def to_strip(line: Line, width: int, base: RichStyle) -> Strip:
-    """``line`` cut or filled to ``width`` cells."""
+    """``line`` cut or filled to ``width`` cells; neighbours of one look are one segment, to send less."""
     segments = [Segment(text, base + rich_style(style, value)) for text, style, value in line]
-    return Strip(segments).crop_extend(0, width, base)
+    return Strip(segments).crop_extend(0, width, base).simplify()
 
 
 def fold_line(line: Line, width: int) -> list[Line]:
@@ -86,7 +86,7 @@ def different(old: list[Line], new: list[Line], places: range) -> list[int]:
 
 
 def changed_cells(old: list[Line], new: list[Line]) -> tuple[int, int]:
-    """From which cell to which two different lines differ, each given in a list of at most one."""
+    """From which cell to which two lines differ, each given in a list of at most one."""
     before, after = ([(c, *s[1:]) for line in lines for s in line for c in s[0]] for lines in (old, new))
     shorter = min(len(before), len(after))
     start = next((at for at in range(shorter) if before[at] != after[at]), shorter)
@@ -94,7 +94,7 @@ def changed_cells(old: list[Line], new: list[Line]) -> tuple[int, int]:
     if len(before) != len(after):
         whole = max(cell_len("".join(letter[0] for letter in line)) for line in (before, after))
         return first, whole
-    end = next(at for at in range(shorter, start, -1) if before[at - 1] != after[at - 1])
+    end = next((at for at in range(shorter, start, -1) if before[at - 1] != after[at - 1]), start)
     widest = max(cell_len("".join(letter[0] for letter in line[:end])) for line in (before, after))
     return first, widest
 
@@ -108,9 +108,19 @@ class RowsView(ScrollView, can_focus=True, inherit_bindings=False):
 
     def set_height(self, rows: int) -> None:
         """There are ``rows`` rows now; those that look different are the caller's to draw again."""
-        # A new virtual size lays out the whole screen, so a view that need not scroll keeps its own.
         width, height = self.scrollable_content_region.size
-        self.virtual_size = Size(width, max(rows, height))
+        size = Size(width, max(rows, height))
+        if size != self.virtual_size:
+            # Set in the usual way, a new virtual size lays out the whole screen and draws all of it again.
+            self.set_reactive(Widget.virtual_size, size)
+            self._scroll_update(size)
+
+    def refresh_cells(self, place: int, old: list[Line], new: list[Line]) -> None:
+        """Draw of the row ``place`` what differs; each line is given in a list of at most one."""
+        start, end = changed_cells(old, new)
+        width = min(end, self.size.width) - start
+        if width > 0:
+            self.refresh(Region(start, place - self.scroll_offset.y, width, 1))
 
     def row_strip(self, place: int, width: int) -> Strip:
         """The row ``place``, which may lie after the last, ``width`` cells wide."""
@@ -157,7 +167,7 @@ class LinesPane(RowsView):
         self.set_height(len(self._rows))
         top = self.scroll_offset.y
         for place in different(old, self._rows, range(top, top + self.size.height)):
-            self.refresh_line(place)
+            self.refresh_cells(place, old[place : place + 1], self._rows[place : place + 1])
 
     @property
     def room(self) -> int:
@@ -187,7 +197,8 @@ class LinesBar(Widget):
         old, self._rows = self._rows, list(self._lay_out(self.size.width))
         for place in different(old, self._rows, range(self.size.height)):
             start, end = changed_cells(old[place : place + 1], self._rows[place : place + 1])
-            self.refresh(Region(start, place, min(end, self.size.width) - start, 1))
+            if start < min(end, self.size.width):
+                self.refresh(Region(start, place, min(end, self.size.width) - start, 1))
 
     def on_resize(self) -> None:
         self.update()

@@ -15,11 +15,10 @@ from tui.replay.rows import ORDERS, Row, View, arrange, guides
 from tui.widgets.lines import RowsView, to_strip
 
 if TYPE_CHECKING:
-    from rich.style import Style as RichStyle
     from textual import events
 
-    from store.tree import Node
     from tui.replay.truth import Truth
+    from tui.styled import Line
 
 
 class TreePane(RowsView):
@@ -58,6 +57,7 @@ class TreePane(RowsView):
         self._trail: list[int] = [0]
         self._cursor = 0
         self._look = RowLook(valued=True)
+        self._drawn: dict[int, tuple[bool, Line]] = {}
         self._valued = True
         self._truth: Truth | None = None
 
@@ -113,7 +113,18 @@ class TreePane(RowsView):
         for node in nodes:
             place = self._places.get(node, -1)
             if top <= place < top + height:
-                self.refresh_line(place)
+                self._refresh_row(place)
+
+    def _refresh_row(self, place: int) -> None:
+        """Draw of a row what looks different; all of it where the cursor comes or goes."""
+        node, drawn = self._rows[place].node, self._drawn.get(place)
+        cursor = node == self._cursor
+        if drawn is None or drawn[0] != cursor:
+            self.refresh_line(place)
+            return
+        now = self._line(place, self.size.width)
+        if now != drawn[1]:
+            self.refresh_cells(place, [drawn[1]], [now])
 
     def choose(self, node: int, *, by_hand: bool = False) -> None:
         """Bring the cursor to ``node``, unfolding what hides it."""
@@ -173,10 +184,10 @@ class TreePane(RowsView):
     def _scroll_to_cursor(self) -> None:
         place, height = self._places.get(self._cursor, 0), self.scrollable_content_region.height
         top = self.scroll_offset.y
-        if place < top:
-            self._scroll_rows(place)
-        elif place >= top + height:
-            self._scroll_rows(place - height + 1)
+        if not top <= place < top + height:
+            # A scroll draws every row again: a third of the rows is left before the next one.
+            near = 1 if abs(place - top) <= 1 or place == top + height else height // 3
+            self._scroll_rows(max(place - near + 1, 0) if place < top else place - height + near)
 
     def _scroll_rows(self, top: int) -> None:
         # Without force nothing is scrolled before the first layout has shown a scroll bar.
@@ -264,12 +275,17 @@ class TreePane(RowsView):
 
     def row_strip(self, place: int, width: int) -> Strip:
         if self._player is None or place >= len(self._rows):
+            self._drawn.pop(place, None)
             return Strip.blank(width, self.base)
-        node = self._player.tree.nodes[self._rows[place].node]
+        chosen = self._rows[place].node == self._cursor
+        row = self._line(place, width)
+        self._drawn[place] = (chosen, row)
+        return to_strip(row, width, self.get_component_rich_style("tree--cursor") if chosen else self.base)
+
+    def _line(self, place: int, width: int) -> Line:
+        player = self._player
+        assert player is not None
+        node = player.tree.nodes[self._rows[place].node]
         joined = guides(self._rows, place, guide_cells(width), self._deepest)
         folded = len(node.children) if node.id in self.view.folded else 0
-        return to_strip(row_line(node, self._look, joined, folded, width), width, self._base(node))
-
-    def _base(self, node: Node) -> RichStyle:
-        chosen = node.id == self._cursor
-        return self.get_component_rich_style("tree--cursor") if chosen else self.base
+        return row_line(node, self._look, joined, folded, width)

@@ -193,7 +193,8 @@ def _peers(player: Player, event: Selected, width: int) -> list[Line]:
     for node in kept:
         value = scored(node)
         share = f"  {shares[node.id]:.0%} of the samples" if node.id in shares else ""
-        rest_ = f" V {decimal(value)}  {plural(node.samples, 'sample')}{'  finished' if node.finished else ''}{share}"
+        ended = "  finished" if node.finished else ""
+        rest_ = f" V {decimal(value)}  {plural(node.samples, 'sample')}{ended}{share}"
         cells = bar_cells(width, 40)
         lines.append((*name(node.id, node.id in taken), value_bar(value, cells), *line((rest_, ""))))
     note = "▸ goes on; samples are shared out by exp(V / balance)" if shares else "▸ goes on"

@@ -29,7 +29,6 @@ from tui.replay.player import Player
 from tui.replay.reasons.explain import explain
 from tui.replay.reasons.selection import compared
 from tui.replay.timeline import Pace, Timeline
-from tui.replay.truth import truth_of
 
 if TYPE_CHECKING:
     from tui.styled import Line

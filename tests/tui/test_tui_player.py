@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from store.answer_constants import DEFAULTS
 from store.answers import RULES
 from store.errors import StoreError
-from store.events import Expanded, SearchRecord, Selected, Step, Valued
-from store.tree import fold
+from store.events import Event, Expanded, SearchRecord, Selected, Step, Valued
+from store.tree import Tree, fold
 from tests.store.strategies import searches
 from tests.tui.made_searches import custom, mcts, votes
 from tui.replay.player import Change, Player
+from tui.replay.survey import KEYFRAME
 
 MOVES = st.lists(
     st.one_of(
@@ -135,3 +136,41 @@ def test_an_event_that_does_not_fit_is_refused() -> None:
     record = mcts(1)
     with pytest.raises(StoreError, match=r"tree 1\.search/1: event 1 does not fit: .*node 9"):
         Player(replace(record, events=(Selected(9),)))
+
+
+@given(seed=st.integers(0, 5), moves=st.lists(st.integers(0, 1700), max_size=6))
+def test_a_jump_folds_no_more_events_than_lie_between_keyframes(seed: int, moves: list[int]) -> None:
+    record = mcts(seed, rounds=300)
+    player = Player(record)
+    assert player.length > 2 * KEYFRAME
+    applied = 0
+    apply = Tree.apply
+
+    def counted(tree: Tree, event: Event) -> list[int]:
+        nonlocal applied
+        applied += 1
+        return apply(tree, event)
+
+    for position in moves:
+        applied = 0
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Tree, "apply", counted)
+            player.jump(position)
+        assert applied <= KEYFRAME
+        assert player.tree == fold(record.events[: player.position])
+        player.back()
+        assert player.tree == fold(record.events[: player.position])
+
+
+def test_going_back_beyond_what_is_kept_starts_from_a_keyframe() -> None:
+    record = mcts(1, rounds=300)
+    player = Player(record)
+    player.jump(2 * KEYFRAME + 3)
+    for _ in range(KEYFRAME + 10):
+        position = player.position
+        player.back()
+        assert player.position == position - 1
+        assert player.event is not None
+        before = fold(record.events[: player.position - 1])
+        assert player.touched == frozenset(before.apply(player.event))
+    assert player.tree == fold(record.events[: player.position])

@@ -13,6 +13,7 @@ from tui.replay.player import Player
 from tui.replay.row_text import RowLook, is_valued, row_line, short
 from tui.replay.rows import View, arrange, guides
 from tui.replay.truth import truth_of
+from tui.styled import Line, line
 from tui.widgets.lines import changed_cells, fold_line
 
 
@@ -144,19 +145,20 @@ SPANS = st.lists(
 ).map(tuple)
 
 
-@given(line=SPANS, width=st.integers(2, 12))
-def test_wrapping_keeps_every_letter_and_its_style(line: tuple, width: int) -> None:  # type: ignore[type-arg]
-    def letters(*lines: tuple) -> list[tuple[str, str]]:  # type: ignore[type-arg]
+@given(spans=SPANS, width=st.integers(2, 12))
+def test_wrapping_keeps_every_letter_and_its_style(spans: Line, width: int) -> None:
+    def letters(*lines: Line) -> list[tuple[str, str]]:
         return [(c, style) for row in lines for text, style, _ in row for c in text if c != " "]
 
-    assert letters(*fold_line(line, width)) == letters(line)
+    assert letters(*fold_line(spans, width)) == letters(spans)
 
 
 def test_the_cells_that_differ() -> None:
-    old, new = [(("abc", "", 0.0), ("def", "dim", 0.0))], [(("abX", "", 0.0), ("def", "dim", 0.0))]
+    old, new = [line("abc", ("def", "dim"))], [line("abX", ("def", "dim"))]
     assert changed_cells(old, new) == (2, 3)
-    assert changed_cells(old, [(("abcdef", "", 0.0),)]) == (3, 6)
-    assert changed_cells(old, [(("ab", "", 0.0),)]) == (2, 6)
+    assert changed_cells(old, [line("abcdef")]) == (3, 6)
+    assert changed_cells(old, [line("ab")]) == (2, 6)
     assert changed_cells([], new) == (0, 6)
-    assert changed_cells(old, [(("a", "", 0.0), ("bc", "", 0.0), ("def", "dim", 0.0))])[1] <= 6
-    assert changed_cells([(("漢b", "", 0.0),)], [(("漢c", "", 0.0),)]) == (2, 3)
+    start, end = changed_cells(old, [line("a", "bc", ("def", "dim"))])
+    assert start == end, "the same look in other spans"
+    assert changed_cells([line("漢b")], [line("漢c")]) == (2, 3)

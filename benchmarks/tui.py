@@ -130,6 +130,7 @@ async def step_times(root: Path) -> list[float]:
             while not isinstance(app.screen, ReplayScreen) or app.screen.player is None:
                 await asyncio.sleep(0.001)
             screen, player = app.screen, app.screen.player
+            screen.action_start()
             await drawn(screen)
             for direction in (1, -1):
                 for _ in range(player.length):

@@ -33,6 +33,10 @@ class Answer:
     confidence: float | None = None
 
 
+Weight = Callable[[Node], float]
+"""How much a finished node of one tree speaks for its answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class AnswerRule:
     """A rule that turns a tree into one answer.
@@ -52,12 +56,13 @@ class AnswerRule:
     sure: bool = False
 
 
-def _answered(tree: Tree) -> list[Node]:
+def answered(tree: Tree) -> list[Node]:
+    """The nodes that are finished and have an answer, in the order in which they joined."""
     return [node for node in tree.nodes if node.finished and node.answer is not None]
 
 
-def _best(tree: Tree, key: Callable[[Node], float]) -> Answer | None:
-    nodes = _answered(tree)
+def _best(tree: Tree, key: Weight) -> Answer | None:
+    nodes = answered(tree)
     if not nodes:
         return None
     best = max(nodes, key=key)
@@ -71,7 +76,7 @@ UNSEEN = 0.5
 
 def _vote(
     tree: Tree,
-    weight: Callable[[Node], float],
+    weight: Weight,
     rule: str,
     constants: AnswerConstants,
     votes: float | None = None,
@@ -87,7 +92,7 @@ def _vote(
     """
     totals: dict[str, float] = defaultdict(float)
     heaviest: dict[str, tuple[float, int]] = {}
-    for node in _answered(tree):
+    for node in answered(tree):
         assert node.answer is not None
         share = weight(node)
         totals[node.answer] += share
@@ -104,7 +109,7 @@ def _vote(
 
 def _sampled(tree: Tree) -> float:
     """How many samples ended with an answer."""
-    return float(sum(node.samples for node in _answered(tree)))
+    return float(sum(node.samples for node in answered(tree)))
 
 
 def _score(node: Node) -> float:
@@ -123,7 +128,7 @@ def first(tree: Tree, constants: AnswerConstants) -> Answer | None:
 
 def best_value(tree: Tree, constants: AnswerConstants) -> Answer | None:
     """The finished node with the largest V; the earliest of equals."""
-    return _best(tree, lambda node: node.value)
+    return _best(tree, WEIGHTS["best-value"](tree, constants))
 
 
 def best_last(tree: Tree, constants: AnswerConstants) -> Answer | None:
@@ -155,7 +160,7 @@ def _log_probability(tree: Tree, node: Node) -> float:
 
 def majority(tree: Tree, constants: AnswerConstants) -> Answer | None:
     """The answer that most samples gave (self-consistency)."""
-    return _vote(tree, lambda node: node.samples, "majority", constants, votes=1.0)
+    return _vote(tree, WEIGHTS["majority"](tree, constants), "majority", constants, votes=1.0)
 
 
 def value_vote(tree: Tree, constants: AnswerConstants) -> Answer | None:
@@ -164,22 +169,24 @@ def value_vote(tree: Tree, constants: AnswerConstants) -> Answer | None:
     For independent traces that is the sum of V over the traces that gave the answer. In the confidence, a
     solution of value V is V votes, so that one of small value convinces nobody.
     """
+    weight = WEIGHTS["value-vote"](tree, constants)
+    return _vote(tree, weight, "value-vote", constants, votes=_sampled(tree))
+
+
+def _by_shared_value(tree: Tree, constants: AnswerConstants) -> Weight:
     shares = sample_shares(tree)
-    return _vote(
-        tree, lambda node: shares[node.id] * node.value, "value-vote", constants, votes=_sampled(tree)
-    )
+    return lambda node: shares[node.id] * node.value
 
 
 def calibrated_vote(tree: Tree, constants: AnswerConstants) -> Answer | None:
     """As :func:`value_vote`, with a weight that was fitted to the value on other trees."""
+    weight = WEIGHTS["calibrated-vote"](tree, constants)
+    return _vote(tree, weight, "calibrated-vote", constants, votes=_sampled(tree))
+
+
+def _by_calibrated_value(tree: Tree, constants: AnswerConstants) -> Weight:
     shares = sample_shares(tree)
-    return _vote(
-        tree,
-        lambda node: shares[node.id] * max(0.0, at(constants.vote, node.value)),
-        "calibrated-vote",
-        constants,
-        votes=_sampled(tree),
-    )
+    return lambda node: shares[node.id] * max(0.0, at(constants.vote, node.value))
 
 
 def posterior_vote(tree: Tree, constants: AnswerConstants) -> Answer | None:
@@ -195,6 +202,11 @@ def vote_by_chances(tree: Tree, chances: Sequence[float], constants: AnswerConst
     return _vote(tree, lambda node: chances[node.id], "posterior-vote", constants)
 
 
+def _by_posterior(tree: Tree, constants: AnswerConstants) -> Weight:
+    chances = posterior(tree, constants)
+    return lambda node: chances[node.id]
+
+
 def sample_shares(tree: Tree) -> list[float]:
     """For each node, the chance to come to it from the root when each step is drawn as often as sampled.
 
@@ -208,6 +220,15 @@ def sample_shares(tree: Tree) -> list[float]:
             shares[child.id] = shares[node.id] * child.samples / total if total else 0.0
     return shares
 
+
+WEIGHTS: dict[str, Callable[[Tree, AnswerConstants], Weight]] = {
+    "best-value": lambda tree, constants: lambda node: node.value,
+    "majority": lambda tree, constants: lambda node: node.samples,
+    "value-vote": _by_shared_value,
+    "calibrated-vote": _by_calibrated_value,
+    "posterior-vote": _by_posterior,
+}
+"""By rule, from a tree and the constants to the weights of its finished nodes: votes add them up."""
 
 RULES: dict[str, AnswerRule] = {
     "first": AnswerRule(first, "nothing"),

@@ -282,8 +282,10 @@ def _rolled_out(tree: Tree, event: RolledOut) -> list[int]:
 
 
 def _backed_up(tree: Tree, event: BackedUp) -> list[int]:
+    nodes, size = tree.nodes, len(tree.nodes)
     for number, visits, value in zip(event.nodes, event.visits, event.values, strict=True):
-        node = tree._node(number)
+        # Spelled out, as deep searches back up to thousands of nodes in every round.
+        node = nodes[number] if 0 <= number < size else tree._node(number)
         node.visits = visits
         node.value = value
     return list(event.nodes)

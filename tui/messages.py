@@ -41,6 +41,13 @@ class TreeRead(Message):
 
 
 @dataclass
+class ChangesFound(Message):
+    """The positions at which the answer of a search changed were found."""
+
+    changes: tuple[int, ...]
+
+
+@dataclass
 class LabelsRead(Message):
     """The quality values of a search were read again."""
 

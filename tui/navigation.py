@@ -21,5 +21,5 @@ def screen_for(place: Place, reader: StoreReader) -> StoreScreen:
             return RunsScreen(reader)
         case TreesPlace(run, phase, tree):
             return TreesScreen(reader, run, phase, tree)
-        case ReplayPlace(run, tree):
-            return ReplayScreen(reader, run, tree)
+        case ReplayPlace(run, tree, siblings):
+            return ReplayScreen(reader, run, tree, siblings)

@@ -22,10 +22,14 @@ class TreesPlace:
 
 @dataclass(frozen=True, slots=True)
 class ReplayPlace:
-    """The replay of ``tree``, named ``<phase>/<number>``, in ``run``."""
+    """The replay of ``tree``, named ``<phase>/<number>``, in ``run``.
+
+    ``siblings`` are the trees of the list that it was opened from, in their order, itself among them.
+    """
 
     run: str
     tree: str
+    siblings: tuple[str, ...] = ()
 
 
 Place = RunsPlace | TreesPlace | ReplayPlace

@@ -9,6 +9,7 @@ from store.index.headline import headline
 from store.nearby import stores_near
 from store.queries import TreeFilter
 from tui.replay.player import Player
+from tui.replay.truth import Truth, truth_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,6 +100,7 @@ class OpenedTree:
     run: str
     player: Player
     labels: dict[str, tuple[float | None, ...]]
+    truth: Truth
 
 
 def read_runs(reader: StoreReader) -> RunList:
@@ -147,7 +149,8 @@ def read_tree(reader: StoreReader, run: str, tree: str) -> OpenedTree:
     """The search ``tree`` of ``run``, at its start, with its quality values."""
     record = reader.record(run, tree)
     changed = reader.overrides(run).on(record.header.problem, record.header.question)
-    return OpenedTree(run, Player(record, changed), reader.labels(run, tree))
+    player = Player(record, changed)
+    return OpenedTree(run, player, reader.labels(run, tree), truth_of(player.survey.final))
 
 
 def digest(metrics: Sequence[Metric]) -> tuple[MetricDigest, ...]:

@@ -24,7 +24,8 @@ from store.posterior import posterior, shares
 from store.tree import Tree, fold
 from tests.search.search_engines import Writer, engines, run, task
 from tui.replay.player import Player
-from tui.replay.timeline import Pace, describe_moment
+from tui.replay.reasons.posterior import gains_at
+from tui.replay.timeline import Timeline
 
 PLAIN = AnswerConstantsSettings(policy=1, value=0.5, bias=0)
 ENDLESS: dict[str, Any] = {"early_stop": False}
@@ -317,6 +318,31 @@ def test_repeats_are_counted_and_not_valued_again() -> None:
     assert found.tree.nodes[1].samples == 2
 
 
+def test_the_gains_of_a_stored_tree_lead_to_the_node_that_the_search_selected() -> None:
+    """From the first solution on, while no other branch has become stale: here all draws are of one search."""
+    agree, all_ = 0, 0
+    for number in range(6):
+        record = run(
+            task("posterior-search", PosteriorSearch(early_stop=False), budget=60 + number), engines()
+        )
+        player = Player(record)
+        while player.position < player.length:
+            player.forward()
+            if isinstance(player.event, Selected) and any(node.finished for node in player.tree.nodes):
+                all_ += 1
+                agree += _walked(player, player.event) == player.event.node
+    assert all_ > 20
+    assert agree > 0.9 * all_
+
+
+def _walked(player: Player, event: Selected) -> int:
+    found, node = gains_at(player, event), player.tree.root
+    while found.gain[node.id] > found.own[node.id]:
+        pairs = zip(found.shares[node.id].children, node.children, strict=True)
+        node = player.tree.nodes[max(pairs, key=lambda pair: pair[0] * found.gain[pair[1]])[1]]
+    return node.id
+
+
 def test_a_replay_tells_the_answer_so_far_and_how_sure_it_is() -> None:
     record = run(task("posterior-search", PosteriorSearch(early_stop=False), budget=80), engines())
     player = Player(record)
@@ -324,5 +350,5 @@ def test_a_replay_tells_the_answer_so_far_and_how_sure_it_is() -> None:
         player.forward()
     assert player.answer is not None and player.answer.text == record.result.answer
     assert player.rounds and player.selected == selected(record.events)[-1]
-    shown = "".join(part[0] for row in describe_moment(player, Pace(), 120) for part in row)
-    assert f"(posterior-vote, confidence {player.answer.confidence:.3f}, node" in shown
+    shown = "".join(part[0] for row in Timeline(player).lines(120) for part in row)
+    assert f"by posterior-vote, confidence {player.answer.confidence:.3f})" in shown

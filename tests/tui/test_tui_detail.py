@@ -23,10 +23,12 @@ from store.events import (
 from store.overrides import Overrides, digest
 from store.selection import upper_confidence
 from tests.tui.made_searches import custom, mcts
-from tui.replay.detail import compared, describe_node
+from tui.replay.detail import describe_node
 from tui.replay.event_text import describe
 from tui.replay.player import Player
-from tui.replay.timeline import Pace, bar_position, describe_moment
+from tui.replay.reasons.explain import explain
+from tui.replay.reasons.selection import compared
+from tui.replay.timeline import Pace, Timeline
 
 if TYPE_CHECKING:
     from tui.styled import Line
@@ -52,17 +54,17 @@ def text(lines: list[Line]) -> str:
 
 def test_terms_of_the_upper_confidence() -> None:
     player = at(5, *ROLLOUT)
-    visited, unvisited = compared(player, 1)
+    visited, unvisited = compared(player, 0)
     assert visited.total == upper_confidence(0.625, 1, 1, 0.4, 0.8)
     assert visited.extra == pytest.approx(0.0)  # ln 1 = 0
     assert unvisited.extra == pytest.approx(0.8)
     assert unvisited.total == pytest.approx(1.05)
-    assert compared(player, 0) == []
+    assert compared(player, 1) == []
 
 
 def test_no_term_before_the_parent_has_a_visit_or_without_settings() -> None:
-    assert [row.total for row in compared(at(4, *ROLLOUT), 2)] == [None, pytest.approx(1.05)]
-    assert [row.extra for row in compared(at(5, *ROLLOUT, settings={}), 1)] == [None, None]
+    assert [row.total for row in compared(at(4, *ROLLOUT), 0)] == [None, pytest.approx(1.05)]
+    assert [row.extra for row in compared(at(5, *ROLLOUT, settings={}), 0)] == [None, None]
 
 
 PARALLEL = (
@@ -76,28 +78,27 @@ PARALLEL = (
 def test_at_a_selection_the_terms_are_those_that_it_compared() -> None:
     """Two rounds run from b: it has N 2, the root 2 + 2. c was passed over."""
     player = at(4, *PARALLEL)
-    a, b, c = compared(player, 1)
+    a, b, c = compared(player, 0)
     assert a.visits == 0
     assert a.total == pytest.approx(1.3)
     assert (b.visits, b.total) == (2, upper_confidence(0.75, 2, 4, 0.4, 0.8))
     assert (c.value, c.visits, c.total) == (1.0, 0, None)
-    shown = text(describe_node(player, 1, {}))
+    shown = text(explain(player, None, 80))
     for part in (
-        "1.300 ←",
-        "← selected",
-        "passed over, exhausted or being expanded",
+        "#0 → #1  of 3 children",
+        "0.500 + 0.800*= 1.300  N 0",
+        f"ahead of #2 by {1.3 - (b.total or 0):.3f}",
+        "V 1.000 N 0  ✕ closed: nothing new below",
         "N counts the visits of 2 running rounds",
     ):
         assert part in shown
-    assert "running" not in text(describe_node(player, 0, {}))
 
 
 def test_apart_from_selections_running_rounds_do_not_count() -> None:
     settings = {"exploration": 0.4, "unvisited_bonus": 0.8, "parallel_rounds": 2}
     shown = text(describe_node(at(3, *PARALLEL, settings=settings), 1, {}))
     assert "without the visits of running rounds" in shown
-    assert "←" not in shown
-    assert [row.visits for row in compared(at(3, *PARALLEL, settings=settings), 1)] == [0, 0, 0]
+    assert [row.visits for row in compared(at(3, *PARALLEL, settings=settings), 0)] == [0, 0, 0]
 
 
 def test_a_selection_by_widening_tells_where_it_stops() -> None:
@@ -109,11 +110,10 @@ def test_a_selection_by_widening_tells_where_it_stops() -> None:
         Selected(0),
         Selected(1, running=(0,)),
     )
-    shown = text(describe_node(at(3, *events, settings=settings), 0, {}))
-    assert "children 1 of 2 allowed, running rounds included, gets a further one" in shown
-    assert "allowed" not in text(describe_node(at(3, *events, settings=settings), 1, {}))
-    shown = text(describe_node(at(4, *events, settings=settings), 0, {}))
-    assert "children 2 of 2 allowed, running rounds included" in shown
+    shown = text(explain(at(3, *events, settings=settings), None, 80))
+    assert "ends at #0: 1 of 2 allowed children, gets a further one" in shown
+    shown = text(explain(at(4, *events, settings=settings), None, 80))
+    assert "children, of those allowed: #0 2/2, #1 0/1" in shown
     assert "further" not in shown
 
 
@@ -126,19 +126,18 @@ def test_a_node_in_full() -> None:
         "N        1",
         "samples 2",
         "first",
-        "0.875",
-        "rest-mcts",
+        "rest-mcts  0.875",
     ):
         assert part in shown
     assert "log-prob -1.50  -0.75 a token" in shown
     assert "further" not in shown
 
 
-def test_rollout_steps_show_at_their_event_only() -> None:
-    shown = text(describe_node(at(4, *ROLLOUT), 1, {}))
-    assert "rollout, not in the tree, best 0.750" in shown
-    assert "further" in shown
-    assert "further" not in text(describe_node(at(4, *ROLLOUT), 2, {}))
+def test_a_rollout_tells_its_steps_and_what_became_of_v() -> None:
+    shown = text(explain(at(4, *ROLLOUT, settings={"alpha": 0.5}), None, 80))
+    for part in ("v_max 0.750  V 0.500 → 0.625", "with α = 0.5", "further", "step 2", "0.625"):
+        assert part in shown
+    assert "further" not in text(explain(at(5, *ROLLOUT), None, 80))
 
 
 def test_the_root_shows_the_problem_and_the_settings() -> None:
@@ -171,8 +170,9 @@ def test_advice_and_verdict() -> None:
 def test_wide_roots_show_the_children_around_the_chosen_one() -> None:
     steps = tuple(Step(f"s{number}") for number in range(1000))
     shown = text(describe_node(at(1, Expanded(0, steps, (1,) * 1000)), 900, {}))
-    assert "200 of 1,000 children" in shown
-    assert "▸   900" in shown
+    assert "of 1,000 children" in shown
+    assert "▸ #900" in shown
+    assert "… 987 more children" in shown
 
 
 @pytest.mark.parametrize(
@@ -211,17 +211,11 @@ def test_joined_nodes_in_words() -> None:
 
 
 def test_a_moment() -> None:
-    shown = text(describe_moment(at(2, *ROLLOUT), Pace(True, 8.0), 80))
+    shown = text(Timeline(at(2, *ROLLOUT), Pace(True, 8.0)).lines(80))
     assert "event 2 of 5  round 1 of 1  playing 8/s" in shown
     assert "expanded the root: nodes 1 to 2 joined, from 3 samples [9 policy]" in shown
-    assert "tokens so far 9 of 4,000" in shown
-    assert "answer so far none (best-value)  oracle 42" in shown
-
-
-def test_a_click_on_the_bar_is_a_position() -> None:
-    player = at(0, *ROLLOUT)
-    assert bar_position(player, Pace(), 80, 79) == 5
-    assert bar_position(player, Pace(), 80, 0) is None
+    assert "tokens 9 of 4,000" in shown
+    assert "answer so far none (best-value)" in shown
 
 
 def test_a_tree_that_no_search_made_is_described_all_the_same() -> None:
@@ -231,7 +225,7 @@ def test_a_tree_that_no_search_made_is_described_all_the_same() -> None:
         player = at(5, *events, settings=settings)
         for node in range(3):
             assert "-2" in text(describe_node(player, node, {})) or node == 0
-        assert text(describe_node(player, 0, {}))
+        assert "selected node 1" in text(explain(player, None, 80))
 
 
 def test_an_overridden_verdict_comes_with_its_reason() -> None:

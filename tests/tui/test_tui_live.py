@@ -81,6 +81,7 @@ async def test_the_runs_and_labels_follow_too(tmp_path: Path, until: Until) -> N
             writer.write_labels("1.label", "rest-mcts", [("1.search/1", (0.8125,) * mcts(1).result.nodes)])
             writer.finish_phase("1.label", {})
             writer.sync_index()
+            await pilot.press("u")  # of reasons and node, a small terminal has room for one
             await until(pilot, lambda: "0.812" in app.screen.query_one("#node", LinesPane).text)
             await pilot.press("escape", "escape")
             await until(pilot, lambda: isinstance(app.screen, RunsScreen))

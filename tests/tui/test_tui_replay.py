@@ -10,8 +10,8 @@ import pytest
 from store.events import Selected
 from store.tree import fold
 from tui.app import StoreApp
-from tui.screens.position import PositionScreen
 from tui.screens.problem import ProblemScreen
+from tui.screens.prompt import PromptScreen
 from tui.screens.replay import ReplayScreen
 from tui.screens.trees import TreesScreen
 from tui.widgets.lines import LinesBar, LinesPane
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from store.index.reader import StoreReader
     from tests.tui.tui_support import Until
     from tui.replay.player import Player
+    from tui.replay.timeline import Pace
 
 pytestmark = pytest.mark.asyncio
 
@@ -38,6 +39,12 @@ def player(pilot: Pilot[None]) -> Player:
     found = screen(pilot).player
     assert found is not None
     return found
+
+
+def pace(pilot: Pilot[None]) -> Pace:
+    found = screen(pilot).timeline
+    assert found is not None
+    return found.pace
 
 
 def pane(pilot: Pilot[None]) -> TreePane:
@@ -57,11 +64,24 @@ def rows(pilot: Pilot[None]) -> list[str]:
     return [tree.render_line(y).text.rstrip() for y in range(tree.size.height)]
 
 
-async def opened(pilot: Pilot[None], until: Until) -> None:
+def why(pilot: Pilot[None]) -> str:
+    return pilot.app.screen.query_one("#why", LinesPane).text
+
+
+def head(pilot: Pilot[None]) -> str:
+    return pilot.app.screen.query_one("#title", LinesBar).text
+
+
+async def opened(pilot: Pilot[None], until: Until, *keys: str) -> None:
+    """Wait for the replay, which opens at the end, and press ``keys``."""
+
     def ready() -> bool:
-        return isinstance(pilot.app.screen, ReplayScreen) and pilot.app.screen.player is not None
+        current = pilot.app.screen
+        timeline = current.timeline if isinstance(current, ReplayScreen) else None
+        return timeline is not None and timeline.changes is not None
 
     await until(pilot, ready)
+    await pilot.press(*keys)
 
 
 @pytest.fixture
@@ -71,7 +91,7 @@ def app(reader: StoreReader) -> StoreApp:
 
 async def test_stepping_shows_the_fold_of_the_events(app: StoreApp, until: Until) -> None:
     async with app.run_test(size=(120, 60)) as pilot:
-        await opened(pilot, until)
+        await opened(pilot, until, "home")
         record = player(pilot).record
         for keys in (
             ["right"] * 6,
@@ -88,14 +108,14 @@ async def test_stepping_shows_the_fold_of_the_events(app: StoreApp, until: Until
             assert len(shown) == len(tree.nodes)
             for node in tree.nodes:
                 row = next(row for row in shown if f"#{node.id} " in f"{row} ")
-                assert f" N{node.visits} " in row
+                assert f" {node.visits} " in row
                 assert f"{node.value:.2f}" in row or (node.score is None and not node.visits)
             assert f"event {player(pilot).position} of {len(record.events)}" in timeline(pilot)
 
 
 async def test_rounds_start_end_and_go_to(app: StoreApp, until: Until) -> None:
     async with app.run_test() as pilot:
-        await opened(pilot, until)
+        await opened(pilot, until, "home")
         await pilot.press("right_square_bracket", "right_square_bracket")
         assert isinstance(player(pilot).event, Selected)
         assert "round 2 of" in timeline(pilot)
@@ -108,7 +128,7 @@ async def test_rounds_start_end_and_go_to(app: StoreApp, until: Until) -> None:
         await pilot.press("home")
         assert player(pilot).position == 0
         await pilot.press("g")
-        await until(pilot, lambda: isinstance(app.screen, PositionScreen))
+        await until(pilot, lambda: isinstance(app.screen, PromptScreen))
         await pilot.press("1", "2", "enter")
         assert player(pilot).position == 12
         await pilot.press("g", "5", "escape")
@@ -121,9 +141,9 @@ async def test_rounds_start_end_and_go_to(app: StoreApp, until: Until) -> None:
 
 async def test_playing(app: StoreApp, until: Until) -> None:
     async with app.run_test() as pilot:
-        await opened(pilot, until)
+        await opened(pilot, until, "home")
         await pilot.press("plus", "plus", "plus", "plus", "plus")
-        assert screen(pilot).pace.speed == 30.0
+        assert pace(pilot).speed == 30.0
         await pilot.press("space")
         await until(pilot, lambda: player(pilot).position >= 3)
         assert "playing 30/s" in timeline(pilot)
@@ -131,17 +151,17 @@ async def test_playing(app: StoreApp, until: Until) -> None:
         assert "paused" in timeline(pilot)
         await pilot.press("minus", "equals_sign", "space")
         await until(pilot, lambda: player(pilot).position == player(pilot).length)
-        assert not screen(pilot).pace.playing
+        assert not pace(pilot).playing
         await pilot.press("space")
-        assert screen(pilot).pace.playing
+        assert pace(pilot).playing
         assert player(pilot).position < player(pilot).length
         await pilot.press("space", *["minus"] * 9)
-        assert screen(pilot).pace.speed == 0.5
+        assert pace(pilot).speed == 0.5
 
 
 async def test_the_cursor_follows_the_events_until_told_not_to(app: StoreApp, until: Until) -> None:
     async with app.run_test() as pilot:
-        await opened(pilot, until)
+        await opened(pilot, until, "home")
         await pilot.press(*["right"] * 3)
         assert pane(pilot).cursor == player(pilot).focus == 1
         await pilot.press("f", "end")
@@ -153,7 +173,7 @@ async def test_the_cursor_follows_the_events_until_told_not_to(app: StoreApp, un
 async def test_moving_and_folding_in_the_tree(app: StoreApp, until: Until) -> None:
     async with app.run_test(size=(120, 60)) as pilot:
         await opened(pilot, until)
-        await pilot.press("end", "f", "pageup")
+        await pilot.press("pageup", "pageup")
         assert pane(pilot).cursor == 0
         assert "What is 1 plus 41?" in node_text(pilot)
         await pilot.press("down")
@@ -175,22 +195,25 @@ async def test_moving_and_folding_in_the_tree(app: StoreApp, until: Until) -> No
 async def test_going_back_before_the_node_under_the_cursor(app: StoreApp, until: Until) -> None:
     async with app.run_test() as pilot:
         await opened(pilot, until)
-        await pilot.press("end", "f", "pagedown", "pagedown")
-        assert pane(pilot).cursor != 0
+        await pilot.press("pagedown", "pagedown")
+        looked_at = pane(pilot).cursor
+        assert looked_at != 0
         await pilot.press("home")
         assert pane(pilot).cursor == 0
-        assert "root" in node_text(pilot)
+        await pilot.press("end")
+        assert pane(pilot).cursor == looked_at, "the node is there again"
+        await pilot.press("f")
+        assert pane(pilot).cursor == player(pilot).focus
 
 
-async def test_detail_labels_rollout_and_whole_solution(app: StoreApp, until: Until) -> None:
+async def test_reasons_labels_and_whole_solution(app: StoreApp, until: Until) -> None:
     async with app.run_test(size=(120, 60)) as pilot:
-        await opened(pilot, until)
-        await pilot.press(*["right"] * 5)
-        assert "rollout, not in the tree" in node_text(pilot)
+        await opened(pilot, until, "home", *["right"] * 5)
+        assert "v_max" in why(pilot) and "step 1" in why(pilot)
         assert "rest-mcts" in node_text(pilot)
         await pilot.press("right")
-        assert "rollout" not in node_text(pilot)
-        await pilot.press("end", "f", "pagedown", "pagedown", "w")
+        assert "v_max" not in why(pilot)
+        await pilot.press("end", "pagedown", "pagedown", "w")
         assert "partial solution" in node_text(pilot)
         steps = player(pilot).tree.steps(pane(pilot).cursor)
         assert all(step.text.strip() in node_text(pilot) for step in steps)
@@ -200,10 +223,10 @@ async def test_detail_labels_rollout_and_whole_solution(app: StoreApp, until: Un
 
 async def test_scrolling_the_detail(app: StoreApp, until: Until) -> None:
     async with app.run_test() as pilot:
-        await opened(pilot, until)
-        await pilot.press("tab")
+        await opened(pilot, until, "home")
+        await pilot.press("pagedown", "tab")
         detail = app.screen.query_one("#node", LinesPane)
-        assert app.focused is detail
+        assert app.focused is detail, "there is room for one pane: that of the node that was gone to"
         await pilot.press("down", "down")
         await until(pilot, lambda: detail.scroll_offset.y == 2)
         await pilot.press("r")
@@ -217,7 +240,8 @@ async def test_scrolling_the_detail(app: StoreApp, until: Until) -> None:
 async def test_mouse_in_the_tree_and_on_the_timeline(app: StoreApp, until: Until) -> None:
     async with app.run_test(size=(120, 60)) as pilot:
         await opened(pilot, until)
-        await pilot.click("#timeline", offset=(117, 0))
+        await pilot.press("home")
+        await pilot.click("#timeline", offset=(player(pilot).length + 1, 0))
         assert player(pilot).position == player(pilot).length
         await pilot.click("#tree", offset=(12, 2))
         await pilot.pause()
@@ -234,7 +258,7 @@ async def test_escape_goes_back_to_the_trees(app: StoreApp, until: Until) -> Non
 async def test_a_search_without_selection_or_values(reader: StoreReader, until: Until) -> None:
     app = StoreApp(reader, "demo", "2.evaluate.votes/1")
     async with app.run_test() as pilot:
-        await opened(pilot, until)
+        await opened(pilot, until, "home")
         await pilot.press("right_square_bracket", "right_square_bracket")
         assert "round 2 of 5" in timeline(pilot)
         await pilot.press("end")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _NAMED = 5
 """Nodes named one by one; the rest is counted."""
 
-_REASONS = {
+REASONS = {
     "answered": "the method ran to its end",
     "gate": "a node reached the stop threshold",
     "rounds": "the limit of rounds",
@@ -34,6 +34,7 @@ _REASONS = {
     "exhausted": "nothing left to expand",
     "failed": "an engine refused",
 }
+"""Why a search ended, in words."""
 
 
 def describe(event: Event | None, joined: range) -> str:
@@ -97,7 +98,7 @@ def _rolled_out(event: RolledOut) -> str:
 
 
 def _stopped(event: Stopped) -> str:
-    reason = _REASONS.get(event.reason, label(event.reason, 20))
+    reason = REASONS.get(event.reason, label(event.reason, 20))
     answer = "without an answer" if event.answer is None else f"with {label(event.answer, 40)}"
     place = "" if event.node is None else f" from {_name(event.node)}"
     message = "" if event.message is None else f" ({label(event.message, 200)})"

@@ -3,67 +3,73 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass, fields
+from collections import deque
+from dataclasses import dataclass, replace
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from store.answer_constants import constants_of
 from store.answers import RULES, Answer
-from store.errors import StoreError
-from store.events import (
-    BackedUp,
-    Cost,
-    Event,
-    Expanded,
-    Extended,
-    SearchRecord,
-    Selected,
-    Stopped,
-    Valued,
-    Verified,
-)
+from store.events import BackedUp, Cost, Event, Extended, SearchRecord, Selected, Stopped, Valued, Verified
 from store.tree import Node, Tree
+from tui.replay.survey import CHANGING, KEYFRAME, survey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping, Sequence
 
     from store.overrides import Override
+
+_NEAR = 64
+"""Up to so many events away, a jump is made of steps."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a move changed: the numbers of the nodes that look different, and whether any came or went."""
+    """What a move changed: the numbers of the nodes that look different, and whether any came or went.
+
+    ``everything``: the move was a jump to another moment, and ``nodes`` names none.
+    """
 
     nodes: frozenset[int] = frozenset()
     structure: bool = False
-
-
-_FIXED = ("id", "parent", "depth", "step", "children")
-_CHANGING = tuple(field.name for field in fields(Node) if field.name not in _FIXED)
-_values: Callable[[Node], tuple[object, ...]] = attrgetter(*_CHANGING)
+    everything: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class _Before:
-    """What an event changes, as it was before the event.
+    """What an event changes, as it was before the event, and the nodes that the event touched.
 
-    ``nodes`` holds, for each node that may change, its number, the number of its children (an event only
-    adds some) and its other fields. These are plain values and no copies of nodes, because a long replay
-    keeps so many of them that the garbage collector would show as a stutter.
+    ``nodes`` are those that may change, ``children`` how many children each had (events add some),
+    and ``columns`` holds a value for each of them, by the name of the field. These are columns of plain
+    values and no copies of nodes, because a long replay keeps so many of them that the garbage collector
+    would show as a stutter.
     """
 
     size: int
-    nodes: tuple[tuple[int, int, tuple[object, ...]], ...]
+    nodes: tuple[int, ...]
+    children: tuple[int, ...]
+    columns: dict[str, tuple[object, ...]]
     cost: Cost
     stopped: Stopped | None
+    touched: tuple[int, ...]
+
+    def put_back(self, nodes: Sequence[Node]) -> None:
+        """Give ``nodes``, those that are kept here in their order, what they had."""
+        for node, children in zip(nodes, self.children, strict=True):
+            del node.children[children:]
+        for name, column in self.columns.items():
+            for node, value in zip(nodes, column, strict=True):
+                setattr(node, name, value)
 
 
 class Player:
     """Moves through the events of one search.
 
     ``position`` counts the events applied, from 0 to ``length``; ``tree`` is always equal to the fold of
-    the first ``position`` events. A move forward applies an event; a move back puts back what is kept of
-    the nodes that it changed, so that both cost as much as the event touches, not as the tree holds.
+    the first ``position`` events. A step forward applies an event; a step back puts back what is kept of
+    the nodes that it changed, so that both cost as much as the event touches, not as the tree holds. A jump
+    starts from a keyframe and folds at most :data:`~tui.replay.survey.KEYFRAME` events. ``tree`` is another
+    object after a jump.
 
     Raises:
         StoreError: an event does not fit the tree, or the constants of the answer rules are damaged.
@@ -75,15 +81,19 @@ class Player:
         self.events = record.events
         self.position = 0
         self.tree = Tree()
-        self._before: list[_Before] = []
-        self._constants = constants_of(record.header.settings)
+        self.constants = constants_of(record.header.settings)
+        self.survey = survey(record)
+        self._before: deque[_Before] = deque(maxlen=KEYFRAME)
         self._answers: dict[int, Answer | None] = {}
-        self._touched, self._affected, self._sizes = _survey(record)
-        self.rounds = _rounds(record.events)
 
     @property
     def length(self) -> int:
         return len(self.events)
+
+    @property
+    def rounds(self) -> Sequence[int]:
+        """The positions at which rounds begin."""
+        return self.survey.rounds
 
     @property
     def event(self) -> Event | None:
@@ -95,12 +105,12 @@ class Player:
         """The numbers of the nodes that the last event added."""
         if not self.position:
             return range(0)
-        return range(self._sizes[self.position - 1], self._sizes[self.position])
+        return range(self.survey.sizes[self.position - 1], self.survey.sizes[self.position])
 
     @property
     def touched(self) -> frozenset[int]:
         """The nodes that the last event is about."""
-        return self._touched[self.position - 1] if self.position else frozenset()
+        return frozenset(self._before[-1].touched) if self._before else frozenset()
 
     @property
     def focus(self) -> int:
@@ -115,15 +125,14 @@ class Player:
     @property
     def selected(self) -> int | None:
         """The node that the current round selected; None before the first round."""
-        for event in reversed(self.events[: self.position]):
-            if isinstance(event, Selected):
-                return event.node
-        return None
+        round_ = self.round
+        event = self.events[self.rounds[round_ - 1] - 1] if round_ else None
+        return event.node if isinstance(event, Selected) else None
 
     @property
     def round(self) -> int:
         """The number of the current round, from 1; 0 before the first."""
-        return bisect_right(self.rounds, self.position)
+        return self.survey.round_at(self.position)
 
     @property
     def answer(self) -> Answer | None:
@@ -133,48 +142,75 @@ class Player:
         """
         if self.position not in self._answers:
             rule = RULES.get(self.record.header.answer_by)
-            self._answers[self.position] = None if rule is None else rule.run(self.tree, self._constants)
+            self._answers[self.position] = None if rule is None else rule.run(self.tree, self.constants)
         return self._answers[self.position]
+
+    def before(self, node: int) -> Node | None:
+        """``node`` as it was before the last event, without its children; None if it was not there."""
+        if not self._before or node >= self._before[-1].size:
+            return None
+        kept = self._before[-1]
+        if node not in kept.nodes:
+            return replace(self.tree.nodes[node], children=[])
+        place = kept.nodes.index(node)
+        fields: dict[str, Any] = {name: column[place] for name, column in kept.columns.items()}
+        return replace(self.tree.nodes[node], children=[], **fields)
 
     def forward(self) -> Change:
         """Apply the next event; nothing happens at the end."""
         if self.position == self.length:
             return Change()
-        tree, affected = self.tree, self._affected[self.position]
+        tree, event = self.tree, self.events[self.position]
+        affected = self.survey.affected(self.position + 1, event)
         size = len(tree.nodes)
-        kept = tuple(_keep(tree.nodes[node]) for node in affected if node < size)
-        self._before.append(_Before(size, kept, tree.cost, tree.stopped))
-        tree.apply(self.events[self.position])
+        kept = tuple(node for node in affected if node < size)
+        nodes = [tree.nodes[node] for node in kept]
+        children = tuple(len(node.children) for node in nodes)
+        columns = {name: tuple(map(attrgetter(name), nodes)) for name in _changing(event)}
+        cost, stopped = tree.cost, tree.stopped
+        touched = tuple(tree.apply(event))
+        self._before.append(_Before(size, kept, children, columns, cost, stopped, touched))
         self.position += 1
         return Change(frozenset(affected), len(tree.nodes) != size)
 
     def back(self) -> Change:
         """Undo the last event; nothing happens at the start."""
-        if not self.position:
-            return Change()
+        if len(self._before) < 2:  # of the event that is then the last one, something is to be kept
+            return self._from_keyframe(self.position - 1) if self.position else Change()
         tree, before = self.tree, self._before.pop()
+        affected = self.survey.affected(self.position, self.events[self.position - 1])
         structure = len(tree.nodes) != before.size
         del tree.nodes[before.size :]
-        for number, children, values in before.nodes:
-            _put_back(tree.nodes[number], children, values)
+        before.put_back([tree.nodes[node] for node in before.nodes])
         tree.cost, tree.stopped = before.cost, before.stopped
         self.position -= 1
         event = self.events[self.position]
         if isinstance(event, Extended):
             tree.forget_trace(event.node)
-        affected = self._affected[self.position]
         return Change(frozenset(node for node in affected if node < before.size), structure)
 
     def jump(self, position: int) -> Change:
         """Move to ``position``, or to the nearest end when there is no such position."""
         position = min(max(position, 0), self.length)
-        nodes: set[int] = set()
-        structure = False
+        if abs(position - self.position) > _NEAR:
+            return self._from_keyframe(position)
+        changes = []
         while self.position != position:
-            change = self.forward() if self.position < position else self.back()
-            nodes |= change.nodes
-            structure |= change.structure
-        return Change(frozenset(node for node in nodes if node < len(self.tree.nodes)), structure)
+            changes.append(self.forward() if self.position < position else self.back())
+        size = len(self.tree.nodes)
+        nodes = frozenset(node for change in changes for node in change.nodes if node < size)
+        structure = any(change.structure for change in changes)
+        return Change(nodes, structure, any(change.everything for change in changes))
+
+    def _from_keyframe(self, position: int) -> Change:
+        """Fold from the last keyframe before ``position``, so that the last event can be undone."""
+        frame = self.survey.keyframe(max(position - 1, 0))
+        self.tree = frame.tree(self.survey.final)
+        self.position = frame.position
+        self._before.clear()
+        while self.position != position:
+            self.forward()
+        return Change(structure=True, everything=True)
 
     def next_round(self) -> Change:
         """Move to where the next round selects its node, or to the end."""
@@ -187,40 +223,6 @@ class Player:
         return self.jump(self.rounds[index] if index >= 0 else 0)
 
 
-def _keep(node: Node) -> tuple[int, int, tuple[object, ...]]:
-    return node.id, len(node.children), _values(node)
-
-
-def _put_back(node: Node, children: int, values: tuple[object, ...]) -> None:
-    del node.children[children:]
-    for name, value in zip(_CHANGING, values, strict=True):
-        setattr(node, name, value)
-
-
-def _survey(record: SearchRecord) -> tuple[list[frozenset[int]], list[tuple[int, ...]], list[int]]:
-    """For each event the nodes that it touches and those that it may change; the sizes between events.
-
-    An event changes the nodes that it touches and, where they have just joined, their parents.
-    """
-    tree = Tree()
-    touched: list[frozenset[int]] = []
-    affected: list[tuple[int, ...]] = []
-    sizes = [1]
-    for number, event in enumerate(record.events, 1):
-        try:
-            nodes = tree.apply(event)
-        except ValueError as error:
-            raise StoreError(f"tree {record.header.id}: event {number} does not fit: {error}") from error
-        parents = (tree.nodes[node].parent for node in nodes)
-        touched.append(frozenset(nodes))
-        affected.append(tuple(sorted({*nodes, *(node for node in parents if node is not None)})))
-        sizes.append(len(tree.nodes))
-    return touched, affected, sizes
-
-
-def _rounds(events: tuple[Event, ...]) -> list[int]:
-    """The positions at which rounds begin; methods that select nothing have a round for each expansion."""
-    chosen = [place for place, event in enumerate(events, 1) if isinstance(event, Selected)]
-    if chosen:
-        return chosen
-    return [place for place, event in enumerate(events, 1) if isinstance(event, Expanded | Extended)]
+def _changing(event: Event) -> Sequence[str]:
+    """The fields of nodes that ``event`` may change."""
+    return ("visits", "value") if isinstance(event, BackedUp) else CHANGING

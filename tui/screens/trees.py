@@ -175,7 +175,8 @@ class TreesScreen(StoreScreen):
     def action_open(self) -> None:
         tree = self.query_one("#trees", RowTable).chosen
         if tree is not None:
-            self.open(ReplayPlace(self.run_name, tree))
+            siblings = tuple(row.id for row in self.page.trees) if self.page else ()
+            self.open(ReplayPlace(self.run_name, tree, siblings))
 
     def action_filter_text(self) -> None:
         self.query_one("#text", FilterInput).focus()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style as RichStyle
 from textual.binding import Binding, BindingType
@@ -22,17 +23,54 @@ if TYPE_CHECKING:
 
 
 def to_strip(line: Line, width: int, base: RichStyle) -> Strip:
-    """``line`` cut or filled to ``width`` cells."""
+    """``line`` cut or filled to ``width`` cells; neighbours of one look are one segment, to send less."""
     segments = [Segment(text, base + rich_style(style, value)) for text, style, value in line]
-    return Strip(segments).crop_extend(0, width, base)
+    return Strip(segments).crop_extend(0, width, base).simplify()
 
 
 def fold_line(line: Line, width: int) -> list[Line]:
-    """``line`` in rows of ``width`` cells: a line of one span is wrapped, others stay for the cut."""
-    if len(line) != 1:
-        return [line]
-    text, style, value = line[0]
-    return [((row, style, value),) for row in wrap(text, width)]
+    """``line`` in rows of ``width`` cells, broken at spaces where possible; spans keep their styles."""
+    if len(line) == 1:
+        text, style, value = line[0]
+        return [((row, style, value),) for row in wrap(text, width)]
+    text = "".join(span[0] for span in line)
+    rows: list[Line] = []
+    start = 0
+    for row in wrap(text, width):
+        start = text.index(row, start)  # the space at which a row was broken is in none
+        rows.append(_part(line, start, start + len(row)))
+        start += len(row)
+    return rows
+
+
+def _part(line: Line, start: int, end: int) -> Line:
+    """The characters from ``start`` to ``end`` of a line."""
+    parts = []
+    for text, style, value in line:
+        part = text[max(start, 0) : max(end, 0)]
+        if part:
+            parts.append((part, style, value))
+        start, end = start - len(text), end - len(text)
+    return tuple(parts)
+
+
+def different(old: list[Line], new: list[Line], places: range) -> list[int]:
+    """Those of ``places`` where two lists of lines differ; after its end, a list has empty lines."""
+    return [place for place in places if old[place : place + 1] != new[place : place + 1]]
+
+
+def changed_cells(old: list[Line], new: list[Line]) -> tuple[int, int]:
+    """From which cell to which two lines differ, each given in a list of at most one."""
+    before, after = ([(c, *s[1:]) for line in lines for s in line for c in s[0]] for lines in (old, new))
+    shorter = min(len(before), len(after))
+    start = next((at for at in range(shorter) if before[at] != after[at]), shorter)
+    first = cell_len("".join(letter[0] for letter in after[:start]))
+    if len(before) != len(after):
+        whole = max(cell_len("".join(letter[0] for letter in line)) for line in (before, after))
+        return first, whole
+    end = next((at for at in range(shorter, start, -1) if before[at - 1] != after[at - 1]), start)
+    widest = max(cell_len("".join(letter[0] for letter in line[:end])) for line in (before, after))
+    return first, widest
 
 
 class RowsView(ScrollView, can_focus=True, inherit_bindings=False):
@@ -43,11 +81,20 @@ class RowsView(ScrollView, can_focus=True, inherit_bindings=False):
         self.base = RichStyle()
 
     def set_height(self, rows: int) -> None:
-        """There are ``rows`` rows now; draw those in sight."""
-        # A new virtual size lays out the whole screen, so a view that need not scroll keeps its own.
+        """There are ``rows`` rows now; those that look different are the caller's to draw again."""
         width, height = self.scrollable_content_region.size
-        self.virtual_size = Size(width, max(rows, height))
-        self.refresh()
+        size = Size(width, max(rows, height))
+        if size != self.virtual_size:
+            # Set in the usual way, a new virtual size lays out the whole screen and draws all of it again.
+            self.set_reactive(Widget.virtual_size, size)
+            self._scroll_update(size)
+
+    def refresh_cells(self, place: int, old: list[Line], new: list[Line]) -> None:
+        """Draw of the row ``place`` what differs; each line is given in a list of at most one."""
+        start, end = changed_cells(old, new)
+        width = min(end, self.size.width) - start
+        if width > 0:
+            self.refresh(Region(start, place - self.scroll_offset.y, width, 1))
 
     def row_strip(self, place: int, width: int) -> Strip:
         """The row ``place``, which may lie after the last, ``width`` cells wide."""
@@ -78,7 +125,7 @@ class LinesPane(RowsView):
         self._rows: list[Line] = []
 
     def show(self, lines: Sequence[Line], *, keep_scroll: bool) -> None:
-        """Show ``lines`` instead of what is there."""
+        """Show ``lines`` instead of what is there; only rows that look different are drawn again."""
         self._lines = lines
         self._lay_out()
         if not keep_scroll:
@@ -86,11 +133,20 @@ class LinesPane(RowsView):
 
     def on_resize(self) -> None:
         self._lay_out()
+        self.refresh()
 
     def _lay_out(self) -> None:
         width = self.scrollable_content_region.width
-        self._rows = [row for line in self._lines for row in fold_line(line, width)]
+        old, self._rows = self._rows, [row for line in self._lines for row in fold_line(line, width)]
         self.set_height(len(self._rows))
+        top = self.scroll_offset.y
+        for place in different(old, self._rows, range(top, top + self.size.height)):
+            self.refresh_cells(place, old[place : place + 1], self._rows[place : place + 1])
+
+    @property
+    def room(self) -> int:
+        """The cells of a row."""
+        return self.scrollable_content_region.width
 
     @property
     def text(self) -> str:
@@ -108,12 +164,15 @@ class LinesBar(Widget):
     def __init__(self, name: str, lay_out: Callable[[int], Sequence[Line]]) -> None:
         super().__init__(id=name)
         self._lay_out = lay_out
-        self._rows: Sequence[Line] = ()
+        self._rows: list[Line] = []
 
     def update(self) -> None:
         """Ask for the lines again."""
-        self._rows = self._lay_out(self.size.width)
-        self.refresh()
+        old, self._rows = self._rows, list(self._lay_out(self.size.width))
+        for place in different(old, self._rows, range(self.size.height)):
+            start, end = changed_cells(old[place : place + 1], self._rows[place : place + 1])
+            if start < min(end, self.size.width):
+                self.refresh(Region(start, place, min(end, self.size.width) - start, 1))
 
     def on_resize(self) -> None:
         self.update()

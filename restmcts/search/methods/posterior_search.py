@@ -23,13 +23,8 @@ from restmcts.search.settings import Method, RuleName
 from store.answers import RULES, Answer, vote_by_chances
 from store.events import Selected, Step
 from store.posterior import NO_CHILDREN, Shares, probability_source, products, shares, step_length, step_value
+from store.posterior_gain import FIRST_HIT, best_gain, own_gain
 from store.tree import Node
-
-HIT = 0.5
-"""The chance that a step that is drawn from what is left of the policy is the right one."""
-
-FIRST_HIT = 0.75
-"""That of the first step of a node, which is drawn at temperature 0."""
 
 WIDE_LEFT, NARROW_LEFT = 0.3, 0.05
 """More than these shares of the policy are left: the bounds between the sampling temperatures."""
@@ -256,19 +251,14 @@ class Search:
     def _weigh_alone(self, node: Node) -> None:
         found = self.shares[node.id]
         self.own[node.id] = self._own(node, found)
-        below = (share * self.gain[child] for child, share in zip(node.children, found.children, strict=True))
-        self.gain[node.id] = 0.0 if node.finished else max(self.own[node.id], *below, 0.0)
+        self.gain[node.id] = best_gain(node, self.own[node.id], found, self.gain)
 
     def _own(self, node: Node, found: Shares) -> float:
         """What one more step at ``node`` is worth: the chance to hit, less the more steps have to follow."""
         given_up = self.misses[node.id] >= self.settings.attempts
         if node.finished or given_up or node.depth >= self.settings.depth or node.id in self.pending:
             return 0.0
-        following = 2 * max(0.0, self.expected_depth - node.depth - 1)
-        if not node.children:
-            return FIRST_HIT / (1 + following)
-        hit = HIT * found.left
-        return found.undrawn * hit / (1 + following * hit)
+        return own_gain(node, found, self.expected_depth)
 
     def step_tokens(self, node: Node) -> float:
         """The mean length of the steps up to ``node``, in tokens."""

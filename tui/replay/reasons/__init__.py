@@ -1,0 +1,1 @@
+"""Why a search did what it did: what each event compared, changed or counted, as lines."""

@@ -156,7 +156,8 @@ class _Answers:
 
     def __init__(self, header: Header) -> None:
         rule = RULES.get(header.answer_by)
-        self._constants = _constants(header)
+        # Of the other rules, the constants change the confidence alone.
+        self._constants = _constants(header) if rule is not None and rule.fitted else DEFAULTS
         self._run = None if rule is None or self._constants is None else rule.run
         self._reads = "nothing" if rule is None else rule.reads
         self._drawn = header.answer_by in SURE
@@ -222,6 +223,6 @@ class _Answers:
 def _constants(header: Header) -> AnswerConstants | None:
     """The constants that the answer depends on; None where they are damaged, which others tell."""
     try:
-        return constants_of(header.settings) if "constants" in header.settings else DEFAULTS
+        return constants_of(header.settings)
     except StoreError:
         return None

@@ -4,11 +4,28 @@ from __future__ import annotations
 
 from dataclasses import fields
 from hashlib import blake2b
+from typing import Any
 
 from store.events import Header
 
 _OF_THE_PROBLEM = {"id", "problem", "question", "oracle", "seed"}
 _NAMES = tuple(field.name for field in fields(Header) if field.name not in _OF_THE_PROBLEM)
+
+
+class Asked:
+    """Digests of searches, most of which were asked the same as one before them."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[object, ...], tuple[dict[str, Any], str]] = {}
+
+    def of(self, header: Header) -> str:
+        """What :func:`asked` says of a search."""
+        key = header.phase, header.method, header.answer_by, header.policy, header.value, header.budget
+        settings, digest = self._known.get(key, (None, ""))
+        if settings != header.settings:
+            digest = asked(header)
+            self._known[key] = header.settings, digest
+        return digest
 
 
 def asked(header: Header) -> str:

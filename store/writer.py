@@ -110,10 +110,9 @@ class RunWriter:
         return writer
 
     def _open(self, config: str, environment: dict[str, Any], note: Callable[[str], None]) -> None:
-        journal = self._files.open(self.layout.phases)
+        self._files.open(self.layout.phases).sync()
         for line, row in read_rows(self.layout.phases):
             take_in(self._journal, row, f"{self.layout.phases}:{line.number}")
-        journal.sync()
         self.overrides = read_overrides(self.layout)
         for finding in self._verifier.at_start():
             note(finding)
@@ -174,7 +173,7 @@ class RunWriter:
         with self._mutex:
             if not self._journal.finished:
                 self._note(entry("finished"))
-        self.sync_index()
+                self.sync_index()
 
     def phases(self) -> list[Phase]:
         """The phases so far, in the order in which they first started."""
@@ -234,15 +233,15 @@ class RunWriter:
                 raise StoreError(f"phase {name!r} of run {self.layout.run!r} is done; start another one")
             self._note(entry("started", phase=name, kind=kind, iteration=iteration))
             for path in self.layout.shared:
-                self._drop_rows(path, lambda row: type(row) is dict and row.get("phase") == name)
+                self._files.drop_rows(path, lambda row: type(row) is dict and row.get("phase") == name)
             gone = failed_searches(self.layout.trees(name))
-            self._drop_rows(self.layout.trees(name), search_failed)
+            self._files.drop_rows(self.layout.trees(name), search_failed)
             for rule, rows in labels_without(self.layout, name, gone):
                 self.write_labels(name, rule, rows)
             self._finished.pop(name, None)
             self._written.start(name)
             self._started_at[name] = time.monotonic()
-        self.sync_index()
+            self.sync_index()
 
     def finish_phase(
         self, name: str, summary: dict[str, Any], *, seconds: float | None = None, source: str | None = None
@@ -256,28 +255,21 @@ class RunWriter:
             self._files.sync()
             more = {} if source is None else {"source": source, "seconds": seconds}
             self._end_phase("done", name, summary, **self._written.fingerprints(name), **more)
-        self._index.sync(optimize=True)
 
     def fail_phase(self, name: str, message: str) -> None:
         """Note that a phase could not be ended; it can be started again."""
         with self._mutex:
             self._need_open(name)
             self._end_phase("failed", name, {"message": message})
-        self.sync_index()
 
     def _end_phase(self, event: str, name: str, summary: dict[str, Any], **more: Any) -> None:
         seconds = time.monotonic() - self._started_at[name]
         self._note(entry(event, phase=name, **{"seconds": seconds, "summary": summary, **more}))
+        self._index.sync(optimize=event == "done")
 
     def _need_open(self, name: str) -> None:
         if self.phase_status(name) != "running" or name not in self._started_at:
             raise StoreError(f"phase {name!r} of run {self.layout.run!r} is not open; start it first")
-
-    def _drop_rows(self, path: Path, unwanted: Callable[[Any], bool]) -> None:
-        """Take rows out of a file."""
-        if any(unwanted(row) for _, row in read_rows(path)):
-            self._files.close(path)
-            replace_file(path, (line.data + b"\n" for line, row in read_rows(path) if not unwanted(row)))
 
     def _note(self, row: dict[str, Any]) -> None:
         """Write a line of the journal; it is on the disk before it counts."""
@@ -314,8 +306,7 @@ class RunWriter:
             path = self.layout.trees(phase)
             if path.exists() and phase in self._started_at:
                 self._files.open(path)  # cuts off a torn last line, so that nothing counts that readers drop
-            known = {f"{phase}/{place.number}" for place in places(path)}
-            self._finished[phase] = known
+            known = self._finished[phase] = {f"{phase}/{place.number}" for place in places(path)}
         return known
 
     def read_trees(self, phase: str) -> Iterator[SearchRecord]:
@@ -390,7 +381,7 @@ class RunWriter:
         """Write one number that an open phase measured."""
         with self._mutex:
             self._add_row(metric.phase, self.layout.metrics, encode_metric(metric))
-        self._index.sync_soon()
+            self._index.sync_soon()
 
     def add_evaluation(self, evaluation: Evaluation) -> None:
         """Write one result of an open phase."""

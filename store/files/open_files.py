@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from store.files.jsonl import LineWriter
+from store.files.atomic import replace_file
+from store.files.jsonl import LineWriter, read_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -33,6 +35,12 @@ class OpenFiles:
             file.sync()
             file.close()
             del self._files[path]
+
+    def drop_rows(self, path: Path, unwanted: Callable[[Any], bool]) -> None:
+        """Take rows out of a file, which is replaced where it has such rows."""
+        if any(unwanted(row) for _, row in read_rows(path)):
+            self.close(path)
+            replace_file(path, (line.data + b"\n" for line, row in read_rows(path) if not unwanted(row)))
 
     def sync(self) -> None:
         """Force everything to the disk."""

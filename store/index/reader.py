@@ -151,7 +151,7 @@ class StoreReader:
         limit: int = 200,
         offset: int = 0,
     ) -> tuple[list[TreeSummary], int]:
-        """A page as :meth:`trees` has it, and how many searches pass the filter, which is looked for once.
+        """A page as :meth:`trees` has it, and how many searches pass the filter.
 
         A page that would lie behind the last one is the last one; ``limit`` is 1 or more.
         """

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from store.asked import asked
+from store.asked import Asked
 from store.encoding.fields import dump
 from store.encoding.rows import (
     TreeLabels,
@@ -71,6 +71,7 @@ class Batch:
     size: int = 0
     trees: set[str] = field(default_factory=set)
     documents: list[Row] = field(default_factory=list)
+    asked: Asked = field(default_factory=Asked)
 
     def add(self, table: str, *rows: Row) -> None:
         if rows:
@@ -215,7 +216,7 @@ def add_tree(
     batch.add("problems", problem)
     iteration = batch.iterations.get(header.phase)
     row = _tree_row(source, place, header, record.result, number, iteration)
-    batch.add("trees", (*row, asked(header), *_figure_columns(figures)))
+    batch.add("trees", (*row, batch.asked.of(header), *_figure_columns(figures)))
     batch.add("nodes", *_node_rows(source.run, header.id, tree))
 
 

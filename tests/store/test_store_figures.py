@@ -34,23 +34,23 @@ from tests.store.strategies import searches
 EXACT = ("first", "best-value", "best-last", "best-minimum", "best-product", "best-likelihood", "majority")
 
 
-def answers_at_every_event(search: SearchRecord) -> list[str]:
-    """What the rule of the search answers after each event, and the search itself at its end."""
+def answers_on_the_way(search: SearchRecord) -> list[str]:
+    """What the rule of the search answers at each look, and the search itself at its end."""
     tree, found = Tree(), []
     for event in search.events:
+        if isinstance(event, Selected | Expanded | Extended | Stopped):
+            answer = RULES[search.header.answer_by].run(tree, DEFAULTS)
+            found += [] if answer is None else [answer.text]
         tree.apply(event)
-        answer = RULES[search.header.answer_by].run(tree, DEFAULTS)
-        text = event.answer if isinstance(event, Stopped) else None if answer is None else answer.text
-        if text is not None:
-            found.append(text)
-    return found
+    assert tree.stopped is not None
+    return found + ([] if tree.stopped.answer is None else [tree.stopped.answer])
 
 
 @settings(max_examples=300, deadline=None)
 @given(searches(most=20), st.sampled_from(EXACT))
 def test_changes_of_the_answer(search: SearchRecord, rule: str) -> None:
     search = replace(search, header=replace(search.header, answer_by=rule, settings={}))
-    seen = answers_at_every_event(search)
+    seen = answers_on_the_way(search)
     _, figures = folded(search)
     changes = sum(before != after for before, after in pairwise(seen))
     assert figures.answer_changes == changes

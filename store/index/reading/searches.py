@@ -55,13 +55,10 @@ ORDERS = tuple(_ORDERS)
 
 # The inner query sorts keys alone, and no whole rows.
 _PAGE = """
-SELECT trees.*, page.total,
+SELECT trees.*,
     (SELECT question FROM problems WHERE {of_the_tree}) AS question,
     (SELECT oracle FROM problems WHERE {of_the_tree}) AS oracle
-FROM (
-    SELECT phase AS p, number AS n, {total} AS total
-    FROM trees WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?
-) AS page
+FROM (SELECT phase AS p, number AS n FROM trees WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?) AS page
 CROSS JOIN trees ON trees.run = ? AND trees.phase = page.p AND trees.number = page.n
 ORDER BY {order}
 """
@@ -89,8 +86,11 @@ def page(
     offset: int,
 ) -> list[TreeSummary]:
     """A page of the searches that pass a filter; see :meth:`store.index.reader.StoreReader.trees`."""
-    found = _page(rows, wanted, noted, order_by, descending, limit, offset, "NULL")
-    return [summary(row) for row in found]
+    if order_by not in _ORDERS:
+        raise InputError(f"cannot sort by {order_by!r}; use one of {', '.join(ORDERS)}")
+    where, values = condition(wanted, noted)
+    sql = _PAGE.format(where=where, order=_order(order_by, descending), of_the_tree=_OF_THE_TREE)
+    return [summary(row) for row in rows(sql, (*values, limit, offset, wanted.run))]
 
 
 def counted_page(
@@ -103,40 +103,16 @@ def counted_page(
     offset: int,
 ) -> tuple[list[TreeSummary], int]:
     """A page and the number of all; see :meth:`store.index.reader.StoreReader.counted_trees`."""
-    if not (wanted.text or wanted.step_text or wanted.kinds):
-        total = count(rows, wanted, noted)
-        last = _last(total, limit, offset)
-        return page(rows, wanted, noted, order_by, descending, limit, last), total
-    # What takes long to look for is looked for once.
-    found = _page(rows, wanted, noted, order_by, descending, limit, offset, "count(*) OVER ()")
-    if found or not offset:
-        return [summary(row) for row in found], found[0]["total"] if found else 0
+    found = page(rows, wanted, noted, order_by, descending, limit, offset)
+    if len(found) < limit and (found or not offset):
+        return found, offset + len(found)  # it is the last page, so that nothing need be counted
     total = count(rows, wanted, noted)
-    last = _last(total, limit, offset)
-    return page(rows, wanted, noted, order_by, descending, limit, last), total
+    return found or page(rows, wanted, noted, order_by, descending, limit, _last(total, limit)), total
 
 
-def _last(total: int, limit: int, offset: int) -> int:
-    """Where the page begins: at ``offset``, or where the last page does if there are fewer."""
-    return min(offset, max(0, -(-total // limit) - 1) * limit)
-
-
-def _page(
-    rows: Rows,
-    wanted: TreeFilter,
-    noted: Iterable[str],
-    order_by: str,
-    descending: bool,
-    limit: int,
-    offset: int,
-    total: str,
-) -> list[sqlite3.Row]:
-    if order_by not in _ORDERS:
-        raise InputError(f"cannot sort by {order_by!r}; use one of {', '.join(ORDERS)}")
-    where, values = condition(wanted, noted)
-    order = _order(order_by, descending)
-    sql = _PAGE.format(where=where, order=order, of_the_tree=_OF_THE_TREE, total=total)
-    return rows(sql, (*values, limit, offset, wanted.run))
+def _last(total: int, limit: int) -> int:
+    """Where the last page begins."""
+    return max(0, -(-total // limit) - 1) * limit
 
 
 def count(rows: Rows, wanted: TreeFilter, noted: Iterable[str]) -> int:

@@ -55,7 +55,7 @@ def print_table(
     console = Console(stderr=aside)
     if not console.is_terminal:
         console = Console(width=150, stderr=aside)
-    table = Table(title=Text(visible(title)), title_justify="left")
+    table = Table()
     if console.width < WIDE:
         table.box, table.padding = SIMPLE_HEAD, (0, 1, 0, 0)
     for number, column in enumerate(columns):
@@ -64,6 +64,8 @@ def print_table(
         table.add_column(Text(visible(column)), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(visible(cell)) for cell in row))
+    # The title of a Rich table is broken at the width of the table.
+    console.print(Text(visible(title), style="table.title"))
     console.print(table)
 
 

@@ -114,13 +114,9 @@ def read_runs(reader: StoreReader) -> RunList:
 
 def read_run(reader: StoreReader, run: str) -> RunDetail:
     """The phases, evaluations and metrics of ``run``."""
-    evaluations = sorted(reader.evaluations(run), key=_place)
-    return RunDetail(run, tuple(reader.phases(run)), tuple(evaluations), digest(reader.metrics(run)))
-
-
-def _place(evaluation: Evaluation) -> tuple[int, str, int]:
-    iteration = -1 if evaluation.iteration is None else evaluation.iteration
-    return iteration, evaluation.method, 0 if evaluation.budget is None else evaluation.budget
+    return RunDetail(
+        run, tuple(reader.phases(run)), tuple(reader.evaluations(run)), digest(reader.metrics(run))
+    )
 
 
 def read_page(reader: StoreReader, query: TreeQuery) -> TreePage:

@@ -41,6 +41,9 @@ WIDE = 110
 _FIGURES = re.compile(r"(?:[-–+]?\.?\d[\d,.]*(?:e[-+]?\d+)?%?|[-–→/()\s]|to\b|of\b)+")
 """A cell with nothing but numbers, and what stands between two of them."""
 
+PIPED = 180
+"""Columns of a table that goes to a file or a pipe."""
+
 _WRITTEN_OUT = 1e15
 """Numbers from here on are shown by their exponent."""
 
@@ -54,8 +57,8 @@ def print_table(
     """
     console = Console(stderr=aside)
     if not console.is_terminal:
-        console = Console(width=150, stderr=aside)
-    table = Table(title=Text(visible(title)), title_justify="left")
+        console = Console(width=PIPED, stderr=aside)
+    table = Table()
     if console.width < WIDE:
         table.box, table.padding = SIMPLE_HEAD, (0, 1, 0, 0)
     for number, column in enumerate(columns):
@@ -64,6 +67,8 @@ def print_table(
         table.add_column(Text(visible(column)), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(visible(cell)) for cell in row))
+    # The title of a Rich table is broken at the width of the table.
+    console.print(Text(visible(title), style="table.title"))
     console.print(table)
 
 

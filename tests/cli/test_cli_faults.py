@@ -159,5 +159,5 @@ def test_a_run_can_be_looked_at_on_a_disk_that_can_only_be_read(small_disk: Path
     shutil.copytree(store, small_disk / "store")
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     assert "small" in restmcts("runs", "--root", small_disk / "store").output
-    assert "root  N " in restmcts("show", "small/0.search/0", "--root", small_disk / "store").output
+    assert "node  depth" in restmcts("show", "small/0.search/0", "--root", small_disk / "store").output
     assert "no problems found" in restmcts("store", "check", "--root", small_disk / "store").output

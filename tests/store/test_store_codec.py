@@ -255,8 +255,10 @@ def test_what_is_no_search_is_refused_with_its_place(row: Any) -> None:
 
 
 def test_another_format_is_refused() -> None:
-    with pytest.raises(StoreError, match="format 2, this version reads 1"):
+    with pytest.raises(StoreError, match="format 2, this version reads 1; use a newer restmcts"):
         decode_search(orjson.dumps(with_value(ROW, 2, "format")))
+    with pytest.raises(StoreError, match="format 0, this version reads 1; no restmcts writes that"):
+        decode_search(orjson.dumps(with_value(ROW, 0, "format")))
 
 
 @given(st.binary(max_size=40))

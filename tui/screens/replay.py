@@ -15,6 +15,7 @@ from tui.places import Place, ReplayPlace, TreesPlace
 from tui.replay.bookmarks import Bookmark, Bookmarks, SessionBookmarks
 from tui.replay.detail import Labels, describe_node
 from tui.replay.head import describe_search
+from tui.replay.legend import MARKS
 from tui.replay.marks import answer_changes
 from tui.replay.player import Change
 from tui.replay.reasons.explain import explain
@@ -64,6 +65,8 @@ class ReplayScreen(ReplayMoves):
         Binding("K", "neighbour(-1)", "Previous tree of the list", show=False, id="replay.previous-tree"),
         Binding("apostrophe", "note", "Bookmark with a note", show=False, key_display="'", id="replay.note"),
     ]
+    LEGEND: ClassVar[tuple[tuple[str, str], ...]] = MARKS
+    """What the marks of the screen mean, for the help."""
     AUTO_FOCUS = "#tree"
 
     bookmarks: ClassVar[Bookmarks] = SessionBookmarks()

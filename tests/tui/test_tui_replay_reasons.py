@@ -196,12 +196,12 @@ async def test_a_bookmark_with_a_note(app: StoreApp, until: Until) -> None:
         await pilot.press("apostrophe")
         await until(pilot, lambda: isinstance(app.screen, PromptScreen))
         await pilot.press(*"why", "enter")
-        assert "' why" in timeline(pilot)
+        await until(pilot, lambda: "' why" in timeline(pilot))
         await pilot.press("end")
         assert "' why" not in timeline(pilot)
         await pilot.press("less_than_sign")
         assert player(pilot).position == place
-        assert screen(pilot).bookmarks.of("demo", TREE)[0].note == "why"
+        assert screen(pilot).bookmarks.of(app.reader, "demo", TREE)[0].note == "why"
 
 
 async def test_the_next_and_the_previous_tree_of_the_list(reader: StoreReader, until: Until) -> None:

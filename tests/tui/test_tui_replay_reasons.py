@@ -65,8 +65,12 @@ async def test_the_cursor_is_in_sight_after_the_first_jump(app: StoreApp, until:
         await opened(pilot, until)
         assert len(player(pilot).tree.nodes) > pane(pilot).size.height
         assert in_sight(pilot), "as soon as it is open"
-        await pilot.press("home", "end")
+        await pilot.press("home")
         await pilot.pause()
+        assert not pane(pilot).show_vertical_scrollbar
+        await pilot.press("end")
+        await pilot.pause()
+        assert pane(pilot).scroll_offset.y > 0, "the answer is far down in this tree"
         assert in_sight(pilot)
         for place in range(0, player(pilot).length, 7):
             screen(pilot).jump(place)

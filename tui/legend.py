@@ -23,18 +23,3 @@ TREES: Legend = (
     ("↑ ↓", "the order: smallest or largest first"),
     ("…", "cut to the width of the column"),
 )
-
-REPLAY: Legend = (
-    ("○", "a node that is not expanded"),
-    ("●", "an expanded node"),
-    ("◆", "a finished node, not yet verified"),
-    *VERDICTS,
-    ("►", "the node that was selected last"),
-    ("•", "a node that the event has changed"),
-    ("#", "the number of a node, in the order in which nodes joined the tree"),
-    ("V", "value of a node: after backups the mean of what lies below, from 0 to 1"),
-    ("N", "how often a search has come to a node"),
-    ("score", "what the value model said of the partial solution, before any backup"),
-    ("+", "what exploration adds to V in a selection; the sum of both decides"),
-    ("[+3]", "a folded node with three children"),
-)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 if TYPE_CHECKING:
+    from tui.replay.bookmarks import Bookmark
     from tui.snapshots import OpenedTree, RunDetail, RunList, TreePage
 
 
@@ -45,6 +46,13 @@ class ChangesFound(Message):
     """The positions at which the answer of a search changed were found."""
 
     changes: tuple[int, ...]
+
+
+@dataclass
+class BookmarksRead(Message):
+    """The bookmarks of a search were read."""
+
+    found: tuple[Bookmark, ...]
 
 
 @dataclass

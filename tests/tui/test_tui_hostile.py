@@ -97,6 +97,10 @@ async def test_every_screen_stands_hostile_text(hostile: Path, until: Until) -> 
                 "down",
                 "w",
                 "up",
+                "v",
+                "x",
+                "end",
+                "u",
             ):
                 start = perf_counter()
                 await pilot.press(key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -18,6 +19,9 @@ from tui.replay.marks import Target, answer_changes, mistakes, next_of, spending
 from tui.replay.player import Player
 from tui.replay.timeline import Timeline
 from tui.replay.truth import truth_of
+
+if TYPE_CHECKING:
+    from store.index.reader import StoreReader
 
 
 def test_places_by_number_round_tokens_and_node() -> None:
@@ -116,9 +120,9 @@ def test_a_click_on_a_cell_leads_to_that_cell(width: int, rounds: int, part: flo
     assert timeline.position_at(width + 5, width) is None
 
 
-def test_bookmarks_of_a_session() -> None:
+def test_bookmarks_of_a_session(reader: StoreReader) -> None:
     kept = SessionBookmarks()
-    kept.add("run", "1.search/1", Bookmark(9, "later"))
-    kept.add("run", "1.search/1", Bookmark(2, "sooner"))
-    assert [one.note for one in kept.of("run", "1.search/1")] == ["sooner", "later"]
-    assert kept.of("run", "1.search/2") == ()
+    kept.add(reader, "run", "1.search/1", Bookmark(9, "later"))
+    kept.add(reader, "run", "1.search/1", Bookmark(2, "sooner"))
+    assert [one.note for one in kept.of(reader, "run", "1.search/1")] == ["sooner", "later"]
+    assert kept.of(reader, "run", "1.search/2") == ()

@@ -16,8 +16,10 @@ from tui.screens.replay import ReplayScreen
 from tui.screens.trees import TreesScreen
 from tui.widgets.lines import LinesPane
 from tui.widgets.table import RowTable
+from tui.widgets.tree import TreePane
 
 if TYPE_CHECKING:
+    from textual.geometry import Region
     from textual.pilot import Pilot
 
     from store.index.reader import StoreReader
@@ -63,8 +65,12 @@ async def test_the_cursor_is_in_sight_after_the_first_jump(app: StoreApp, until:
         await opened(pilot, until)
         assert len(player(pilot).tree.nodes) > pane(pilot).size.height
         assert in_sight(pilot), "as soon as it is open"
-        await pilot.press("home", "end")
+        await pilot.press("home")
         await pilot.pause()
+        assert not pane(pilot).show_vertical_scrollbar
+        await pilot.press("end")
+        await pilot.pause()
+        assert pane(pilot).scroll_offset.y > 0, "the answer is far down in this tree"
         assert in_sight(pilot)
         for place in range(0, player(pilot).length, 7):
             screen(pilot).jump(place)
@@ -196,12 +202,12 @@ async def test_a_bookmark_with_a_note(app: StoreApp, until: Until) -> None:
         await pilot.press("apostrophe")
         await until(pilot, lambda: isinstance(app.screen, PromptScreen))
         await pilot.press(*"why", "enter")
-        assert "' why" in timeline(pilot)
+        await until(pilot, lambda: "' why" in timeline(pilot))
         await pilot.press("end")
         assert "' why" not in timeline(pilot)
         await pilot.press("less_than_sign")
         assert player(pilot).position == place
-        assert screen(pilot).bookmarks.of("demo", TREE)[0].note == "why"
+        assert screen(pilot).bookmarks.of(app.reader, "demo", TREE)[0].note == "why"
 
 
 async def test_the_next_and_the_previous_tree_of_the_list(reader: StoreReader, until: Until) -> None:
@@ -224,6 +230,31 @@ async def test_the_next_and_the_previous_tree_of_the_list(reader: StoreReader, u
         assert screen(pilot).tree_name == names[0]
         await pilot.press("escape")
         assert isinstance(app.screen, TreesScreen)
+
+
+async def test_a_step_draws_only_what_changed(
+    app: StoreApp, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[tuple[Region, ...]] = []
+    refresh = TreePane.refresh
+
+    def recorded(self: TreePane, *regions: Region, **options: bool) -> TreePane:
+        drawn.append(regions)
+        return refresh(self, *regions, **options)
+
+    async with app.run_test(size=(100, 60)) as pilot:
+        await opened(pilot, until, "home", *["right"] * 6)
+        monkeypatch.setattr(TreePane, "refresh", recorded)
+        selections = [place for place in player(pilot).rounds if place > player(pilot).position]
+        screen(pilot).jump(selections[3] - 1)
+        await pilot.pause()
+        before = player(pilot).touched
+        drawn.clear()
+        await pilot.press("right")
+        assert () not in drawn, "the whole pane"
+        way = [node.id for node in player(pilot).tree.ancestors(player(pilot).selected or 0)]
+        assert 0 < len(drawn) <= 2 * (len(before) + 2 * len(way) + 4)
+        assert all(region.height == 1 for regions in drawn for region in regions)
 
 
 class TestRandomKeys:

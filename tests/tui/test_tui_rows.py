@@ -111,8 +111,8 @@ def test_a_row_has_its_verdict_while_the_events_run() -> None:
     player = Player(custom(1, *RIGHT_AND_WRONG))
     truth = truth_of(player.survey.final)
     player.jump(4)
-    assert "◆ #4" in text_of(player.tree, 4, RowLook(valued=False))
-    look = RowLook(valued=False, truth=truth)
+    assert "◆ #4" in text_of(player.tree, 4, RowLook(valued=False, visited=False))
+    look = RowLook(valued=False, visited=False, truth=truth)
     assert "✓+#4" in text_of(player.tree, 4, look)
     assert "✗!#5 first mistake" in text_of(player.tree, 5, look)
     assert "first mistake" not in text_of(player.tree, 5, look, width=40)
@@ -124,15 +124,24 @@ def test_a_search_without_values_shows_its_samples() -> None:
     assert not is_valued(final)
     assert is_valued(Player(mcts(1)).survey.final)
     node = max(final.nodes[1:], key=lambda node: node.samples)
-    shown = text_of(final, node.id, RowLook(valued=False, samples=5))
+    shown = text_of(final, node.id, RowLook(valued=False, visited=False, samples=5))
     assert f" {node.samples} " in shown and "0.00" not in shown and "█" in shown
+
+
+def test_samples_stand_where_nothing_is_visited() -> None:
+    tree = fold((Expanded(0, (Step("a"),), (7,)), Valued((1,), (0.5,))))
+    assert " 0.50    7 " in text_of(tree, 1, RowLook(valued=True, visited=False))
+    assert " 0.50    0 " in text_of(tree, 1, RowLook(valued=True, visited=True))
 
 
 def test_a_value_that_is_not_known_is_no_red_zero() -> None:
     tree = fold((Expanded(0, (Step("a"), Step("b")), (1, 1)), Valued((2,), (0.0,))))
-    spans = row_line(tree.nodes[1], RowLook(valued=True), "", 0, 60)
+    spans = row_line(tree.nodes[1], RowLook(valued=True, visited=True), "", 0, 60)
     assert all(style != "value" for _, style, _ in spans)
-    assert any(style == "value" for _, style, _ in row_line(tree.nodes[2], RowLook(valued=True), "", 0, 60))
+    assert any(
+        style == "value"
+        for _, style, _ in row_line(tree.nodes[2], RowLook(valued=True, visited=True), "", 0, 60)
+    )
 
 
 @pytest.mark.parametrize(("number", "shown"), [(0, "0"), (9999, "9999"), (12_345, "12k"), (3_200_000, "3M")])

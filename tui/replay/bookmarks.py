@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from store.index.reader import StoreReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,12 +18,12 @@ class Bookmark:
 
 
 class Bookmarks(Protocol):
-    """Where the bookmarks of trees are kept; trees are named ``<phase>/<number>``."""
+    """Where the bookmarks of trees are kept; trees are named ``<phase>/<number>``. Worker threads ask it."""
 
-    def of(self, run: str, tree: str) -> tuple[Bookmark, ...]:
+    def of(self, reader: StoreReader, run: str, tree: str) -> tuple[Bookmark, ...]:
         """The bookmarks of a tree, by position. Raises :class:`~store.errors.RestmctsError`."""
 
-    def add(self, run: str, tree: str, bookmark: Bookmark) -> None:
+    def add(self, reader: StoreReader, run: str, tree: str, bookmark: Bookmark) -> None:
         """Keep a bookmark. Raises :class:`~store.errors.RestmctsError`."""
 
 
@@ -30,10 +33,10 @@ class SessionBookmarks:
     def __init__(self) -> None:
         self._kept: dict[tuple[str, str], list[Bookmark]] = {}
 
-    def of(self, run: str, tree: str) -> tuple[Bookmark, ...]:
+    def of(self, reader: StoreReader, run: str, tree: str) -> tuple[Bookmark, ...]:
         """The bookmarks of a tree, by position."""
         return tuple(sorted(self._kept.get((run, tree), ()), key=lambda bookmark: bookmark.position))
 
-    def add(self, run: str, tree: str, bookmark: Bookmark) -> None:
+    def add(self, reader: StoreReader, run: str, tree: str, bookmark: Bookmark) -> None:
         """Keep a bookmark."""
         self._kept.setdefault((run, tree), []).append(bookmark)

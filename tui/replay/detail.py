@@ -77,7 +77,8 @@ def _on_the_right_way(node: Node, truth: Truth | None) -> list[Line]:
 def _title(node: Node) -> Line:
     place = "root" if node.parent is None else f"node {node.id}"
     below = "" if node.parent is None else f" below {node.parent}"
-    return line((place, "bold"), (f"{below}, depth {node.depth}, {len(node.children)} children", "dim"))
+    children = f"{len(node.children):,} {'child' if len(node.children) == 1 else 'children'}"
+    return line((place, "bold"), (f"{below}, depth {node.depth}, {children}", "dim"))
 
 
 def _facts(node: Node) -> list[Line]:

@@ -114,10 +114,15 @@ class Player:
 
     @property
     def focus(self) -> int:
-        """The node that the last event is mostly about: the first that it added, or that it names."""
+        """The node that the last event is mostly about: the first that it added, or that it names.
+
+        Once the search has ended, that is the node of its answer.
+        """
         if self.joined:
             return self.joined.start
-        event = self.event
+        event, stopped = self.event, self.tree.stopped
+        if stopped is not None and stopped.node is not None:
+            return stopped.node
         if isinstance(event, Valued | BackedUp | Verified):
             return event.nodes[0] if event.nodes else 0
         return 0 if event is None or event.node is None else event.node

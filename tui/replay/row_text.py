@@ -26,7 +26,8 @@ class RowLook:
     """What the rows of a tree have in common.
 
     Attributes:
-        valued: whether the search has values or visits; else its samples are shown.
+        valued: whether the search has values; else the bars show samples.
+        visited: whether the search counts visits; else samples stand in their place.
         samples: the samples of the whole tree, for the bars of a search without values.
         truth: what the verdicts say; None while it is not to be shown.
         selected: the node that the round selected.
@@ -35,6 +36,7 @@ class RowLook:
     """
 
     valued: bool
+    visited: bool
     samples: int = 0
     truth: Truth | None = None
     selected: int | None = None
@@ -43,8 +45,13 @@ class RowLook:
 
 
 def is_valued(final: Tree) -> bool:
-    """Whether any node of a tree has a score or a visit."""
+    """Whether any node of a tree has a value."""
     return any(node.score is not None or node.visits for node in final.nodes)
+
+
+def is_visited(final: Tree) -> bool:
+    """Whether any node of a tree has a visit."""
+    return any(node.visits for node in final.nodes)
 
 
 def row_line(node: Node, look: RowLook, guides: str, folded: int, width: int) -> Line:
@@ -107,7 +114,8 @@ def _figures(node: Node, look: RowLook, cells: int) -> Line:
     """The columns before the tree: bar, V and N; or a bar and the samples."""
     if not look.valued:
         return _samples(node, look, cells)
-    visits: Span = (f"{short(node.visits):>4} ", "" if node.visits else "dim", 0.0)
+    times = node.visits if look.visited else node.samples
+    visits: Span = (f"{short(times):>4} ", "" if times else "dim", 0.0)
     if node.score is None and not node.visits:
         return ((" " * cells + "    - ", "dim", 0.0), visits)
     return ((f"{bar(node.value, cells)} {node.value:>4.2f} ", "value", node.value), visits)

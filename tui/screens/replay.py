@@ -8,14 +8,13 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Static
 
-from store.errors import RestmctsError
 from tui.gc_pauses import collect_as_before, collect_rarely
-from tui.legend import REPLAY
-from tui.messages import ChangesFound, LabelsRead, ReadFailed, TreeRead
+from tui.messages import BookmarksRead, ChangesFound, LabelsRead, ReadFailed, TreeRead
 from tui.places import Place, ReplayPlace, TreesPlace
 from tui.replay.bookmarks import Bookmark, Bookmarks, SessionBookmarks
 from tui.replay.detail import Labels, describe_node
 from tui.replay.head import describe_search
+from tui.replay.legend import MARKS
 from tui.replay.marks import answer_changes
 from tui.replay.player import Change
 from tui.replay.reasons.explain import explain
@@ -65,7 +64,7 @@ class ReplayScreen(ReplayMoves):
         Binding("K", "neighbour(-1)", "Previous tree of the list", show=False, id="replay.previous-tree"),
         Binding("apostrophe", "note", "Bookmark with a note", show=False, key_display="'", id="replay.note"),
     ]
-    LEGEND = REPLAY
+    LEGEND = MARKS
     AUTO_FOCUS = "#tree"
 
     bookmarks: ClassVar[Bookmarks] = SessionBookmarks()
@@ -308,16 +307,21 @@ class ReplayScreen(ReplayMoves):
             self.app.push_screen(PromptScreen(f"Note at event {self.player.position}"), self._note)
 
     def _note(self, text: str | None) -> None:
-        if self.player is None or text is None:
-            return
-        try:
-            self.bookmarks.add(self.run_name, self.tree_name, Bookmark(self.player.position, text))
-        except RestmctsError as error:
-            self.show_problem(str(error))
-        self._read_bookmarks()
-        self.show_timeline()
+        if self.player is not None and text is not None:
+            self._read_bookmarks(Bookmark(self.player.position, text))
 
-    def _read_bookmarks(self) -> None:
+    def _read_bookmarks(self, added: Bookmark | None = None) -> None:
+        """Read the bookmarks of the tree, once ``added`` is one of them."""
+        kept, run, tree = self.bookmarks, self.run_name, self.tree_name
+
+        def read(reader: StoreReader) -> BookmarksRead:
+            if added is not None:
+                kept.add(reader, run, tree, added)
+            return BookmarksRead(kept.of(reader, run, tree))
+
+        self.read("bookmarks", read)
+
+    def on_bookmarks_read(self, message: BookmarksRead) -> None:
         if self.timeline is not None:
-            found = self.bookmarks.of(self.run_name, self.tree_name)
-            self.timeline.bookmarks = {bookmark.position: bookmark.note for bookmark in found}
+            self.timeline.bookmarks = {bookmark.position: bookmark.note for bookmark in message.found}
+            self.show_timeline()

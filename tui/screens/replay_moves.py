@@ -29,9 +29,10 @@ _WHERE = "Go to: 151 event, r12 round, t200 tokens, #17 node"
 
 def _pair(keys: tuple[str, str], action: str, what: str, shown: tuple[str, str]) -> list[BindingType]:
     """The bindings of an action in both directions of time."""
+    names = f"replay.previous-{action}", f"replay.next-{action}"
     return [
-        Binding(keys[0], f"{action}(-1)", f"{what} before", show=False, key_display=shown[0]),
-        Binding(keys[1], f"{action}(1)", f"{what} after", show=False, key_display=shown[1]),
+        Binding(keys[0], f"{action}(-1)", f"{what} before", show=False, key_display=shown[0], id=names[0]),
+        Binding(keys[1], f"{action}(1)", f"{what} after", show=False, key_display=shown[1], id=names[1]),
     ]
 
 
@@ -49,7 +50,14 @@ class ReplayMoves(StoreScreen):
         Binding("right,l", "step(1)", "Step", key_display="→", id="replay.forward"),
         Binding("shift+left", "step(-10)", "10 events back", show=False, id="replay.back-ten"),
         Binding("shift+right", "step(10)", "10 events forward", show=False, id="replay.forward-ten"),
-        Binding("left_square_bracket", "round(-1)", "Round before", show=False, key_display="["),
+        Binding(
+            "left_square_bracket",
+            "round(-1)",
+            "Round before",
+            show=False,
+            key_display="[",
+            id="replay.previous-round",
+        ),
         Binding("right_square_bracket", "round(1)", "Round", key_display="]", id="replay.next-round"),
         *_pair(
             ("left_curly_bracket", "right_curly_bracket"), "spending", "Round that took tokens", ("{", "}")

@@ -10,7 +10,7 @@ from textual.message import Message
 from textual.strip import Strip
 
 from tui.replay.player import Change, Player
-from tui.replay.row_text import RowLook, guide_cells, is_valued, row_line
+from tui.replay.row_text import RowLook, guide_cells, is_valued, is_visited, row_line
 from tui.replay.rows import ORDERS, Row, View, arrange, guides
 from tui.widgets.lines import RowsView, to_strip
 
@@ -56,9 +56,9 @@ class TreePane(RowsView):
         self.view = View()
         self._trail: list[int] = [0]
         self._cursor = 0
-        self._look = RowLook(valued=True)
+        self._look = RowLook(valued=True, visited=True)
         self._drawn: dict[int, tuple[bool, Line]] = {}
-        self._valued = True
+        self._valued = self._visited = True
         self._truth: Truth | None = None
 
     @property
@@ -69,7 +69,7 @@ class TreePane(RowsView):
     def open(self, player: Player, truth: Truth | None) -> None:
         """Show the tree of ``player``, cursor on the root; ``truth`` is None while it is not to be shown."""
         self._player, self._truth = player, truth
-        self._valued = is_valued(player.survey.final)
+        self._valued, self._visited = is_valued(player.survey.final), is_visited(player.survey.final)
         self.view = View()
         self._trail, self._cursor = [0], 0
         self.update(Change(structure=True, everything=True))
@@ -98,6 +98,7 @@ class TreePane(RowsView):
         samples = 0 if self._valued else sum(child.samples for child in player.tree.children(0))
         return RowLook(
             self._valued,
+            self._visited,
             samples,
             self._truth,
             player.selected,
@@ -141,7 +142,7 @@ class TreePane(RowsView):
         """Put the rows in order again; returns the nodes whose rows look different."""
         old, was_deepest = self._rows, self._deepest
         self.view.keep = frozenset(self._trail) | self._look.way | self._look.touched
-        self._rows = arrange(player.tree, self.view, counted=self._valued)
+        self._rows = arrange(player.tree, self.view, counted=self._visited)
         self._places = {row.node: place for place, row in enumerate(self._rows)}
         self._deepest = max(row.level for row in self._rows)
         self.set_height(len(self._rows))
@@ -213,7 +214,7 @@ class TreePane(RowsView):
         if self._player is None:
             return 0, 0
         wanted = text.casefold()
-        nodes = arrange(self._player.tree, View(order=self.view.order), counted=self._valued)
+        nodes = arrange(self._player.tree, View(order=self.view.order), counted=self._visited)
         order = [row.node for row in nodes]
         steps = ((node, self._player.tree.nodes[node].step) for node in order)
         found = [node for node, step in steps if step is not None and wanted in step.text.casefold()]

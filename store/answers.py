@@ -65,6 +65,23 @@ def _best(tree: Tree, key: Callable[[Node], float]) -> Answer | None:
     return Answer(best.answer, best.id)
 
 
+@dataclass(frozen=True, slots=True)
+class Votes:
+    """What speaks for an answer in a vote.
+
+    Attributes:
+        answer: the answer.
+        weight: the sum of the weights of the solutions that give it, 0 or more.
+        solutions: how many they are.
+        node: the number of the one with the largest weight, the earliest of equals.
+    """
+
+    answer: str
+    weight: float
+    solutions: int
+    node: int
+
+
 UNSEEN = 0.5
 """What speaks for answers that were not sampled, in votes: one vote alone is no proof."""
 
@@ -85,21 +102,29 @@ def _vote(
         votes: how many votes a weight of 1 is; None: weights are probabilities, and their sum is the
             confidence.
     """
-    totals: dict[str, float] = defaultdict(float)
-    heaviest: dict[str, tuple[float, int]] = {}
+    found = _count(tree, weight)
+    if not found:
+        return None
+    most = max(found, key=lambda votes: votes.weight)
+    confidence = most.weight
+    if votes is not None:
+        confidence = votes * most.weight / (votes * sum(one.weight for one in found) + UNSEEN)
+    return Answer(most.answer, most.node, constants.calibrated(rule, min(1.0, confidence)))
+
+
+def _count(tree: Tree, weight: Callable[[Node], float]) -> list[Votes]:
+    """The votes for each answer, in the order in which the answers were found."""
+    weights: dict[str, float] = defaultdict(float)
+    voters: dict[str, list[tuple[float, int]]] = defaultdict(list)
     for node in _answered(tree):
         assert node.answer is not None
         share = weight(node)
-        totals[node.answer] += share
-        if node.answer not in heaviest or share > heaviest[node.answer][0]:
-            heaviest[node.answer] = (share, node.id)
-    if not totals:
-        return None
-    answer = max(totals, key=totals.__getitem__)
-    confidence = totals[answer]
-    if votes is not None:
-        confidence = votes * totals[answer] / (votes * sum(totals.values()) + UNSEEN)
-    return Answer(answer, heaviest[answer][1], constants.calibrated(rule, min(1.0, confidence)))
+        weights[node.answer] += share
+        voters[node.answer].append((share, node.id))
+    return [
+        Votes(answer, weights[answer], len(given), max(given, key=lambda vote: vote[0])[1])
+        for answer, given in voters.items()
+    ]
 
 
 def _sampled(tree: Tree) -> float:
@@ -155,7 +180,7 @@ def _log_probability(tree: Tree, node: Node) -> float:
 
 def majority(tree: Tree, constants: AnswerConstants) -> Answer | None:
     """The answer that most samples gave (self-consistency)."""
-    return _vote(tree, lambda node: node.samples, "majority", constants, votes=1.0)
+    return _vote(tree, WEIGHTS["majority"](tree, constants), "majority", constants, votes=1.0)
 
 
 def value_vote(tree: Tree, constants: AnswerConstants) -> Answer | None:
@@ -164,22 +189,14 @@ def value_vote(tree: Tree, constants: AnswerConstants) -> Answer | None:
     For independent traces that is the sum of V over the traces that gave the answer. In the confidence, a
     solution of value V is V votes, so that one of small value convinces nobody.
     """
-    shares = sample_shares(tree)
-    return _vote(
-        tree, lambda node: shares[node.id] * node.value, "value-vote", constants, votes=_sampled(tree)
-    )
+    weight = WEIGHTS["value-vote"](tree, constants)
+    return _vote(tree, weight, "value-vote", constants, votes=_sampled(tree))
 
 
 def calibrated_vote(tree: Tree, constants: AnswerConstants) -> Answer | None:
     """As :func:`value_vote`, with a weight that was fitted to the value on other trees."""
-    shares = sample_shares(tree)
-    return _vote(
-        tree,
-        lambda node: shares[node.id] * max(0.0, at(constants.vote, node.value)),
-        "calibrated-vote",
-        constants,
-        votes=_sampled(tree),
-    )
+    weight = WEIGHTS["calibrated-vote"](tree, constants)
+    return _vote(tree, weight, "calibrated-vote", constants, votes=_sampled(tree))
 
 
 def posterior_vote(tree: Tree, constants: AnswerConstants) -> Answer | None:
@@ -207,6 +224,41 @@ def sample_shares(tree: Tree) -> list[float]:
         for child in tree.children(node.id):
             shares[child.id] = shares[node.id] * child.samples / total if total else 0.0
     return shares
+
+
+def _by_samples(tree: Tree, constants: AnswerConstants) -> Callable[[Node], float]:
+    return lambda node: node.samples
+
+
+def _by_value(tree: Tree, constants: AnswerConstants) -> Callable[[Node], float]:
+    shares = sample_shares(tree)
+    return lambda node: shares[node.id] * node.value
+
+
+def _by_fitted_value(tree: Tree, constants: AnswerConstants) -> Callable[[Node], float]:
+    shares = sample_shares(tree)
+    return lambda node: shares[node.id] * max(0.0, at(constants.vote, node.value))
+
+
+def _by_chance(tree: Tree, constants: AnswerConstants) -> Callable[[Node], float]:
+    chances = posterior(tree, constants)
+    return lambda node: chances[node.id]
+
+
+WEIGHTS: dict[str, Callable[[Tree, AnswerConstants], Callable[[Node], float]]] = {
+    "majority": _by_samples,
+    "value-vote": _by_value,
+    "calibrated-vote": _by_fitted_value,
+    "posterior-vote": _by_chance,
+}
+"""What the vote of a solution weighs, by the rules that vote."""
+
+
+def votes(tree: Tree, rule: str, constants: AnswerConstants) -> list[Votes]:
+    """What speaks for each answer of a tree, the most first; empty for rules that do not vote."""
+    weights = WEIGHTS.get(rule)
+    found = [] if weights is None else _count(tree, weights(tree, constants))
+    return sorted(found, key=lambda one: -one.weight)
 
 
 RULES: dict[str, AnswerRule] = {

@@ -117,6 +117,11 @@ class StoreReader:
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
 
+    @property
+    def root(self) -> Path:
+        """The folder of the store."""
+        return self._root
+
     def close(self) -> None:
         """Let go of the index; the next call opens it again."""
         with self._lock:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from store.events import Header, SearchRecord
+    from store.index.reader import StoreReader
     from store.tree import Tree
 
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
@@ -30,6 +31,16 @@ RIGHT_WAY, LEFT_IT = 1, 2
 def file_name(run: str, tree: str) -> str:
     """The name that the page of a tree has by default."""
     return _NOT_IN_NAMES.sub("_", f"{run}-{tree.replace('/', '-')}").lstrip(".-")[:150] + ".html"
+
+
+def read_replay_page(reader: StoreReader, run: str, tree: str) -> str:
+    """The page of ``tree``, named ``<phase>/<number>``, in ``run``.
+
+    Raises:
+        InputError: there is no such search.
+        StoreError: it cannot be read, or see :func:`replay_page`.
+    """
+    return replay_page(run, reader.record(run, tree), reader.labels(run, tree))
 
 
 def replay_page(run: str, record: SearchRecord, labels: Mapping[str, tuple[float | None, ...]]) -> str:

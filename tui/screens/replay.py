@@ -10,7 +10,8 @@ from textual.containers import Horizontal
 from textual.widgets import Footer
 
 from tui.gc_pauses import collect_as_before, collect_rarely
-from tui.messages import LabelsRead, ReadFailed, TreeRead
+from tui.messages import LabelsRead, PageMade, ReadFailed, TreeRead
+from tui.page.page import file_name, read_replay_page
 from tui.places import Place, TreesPlace
 from tui.replay.detail import Labels, describe_node
 from tui.replay.player import Change, Player
@@ -18,6 +19,8 @@ from tui.replay.timeline import Pace, bar_position, describe_moment
 from tui.screens.base import MAIN, StoreScreen
 from tui.screens.position import PositionScreen
 from tui.snapshots import read_tree
+from tui.taking import Taken
+from tui.text import safe_text
 from tui.widgets.lines import LinesBar, LinesPane
 from tui.widgets.tree import TreePane
 
@@ -59,6 +62,7 @@ class ReplayScreen(StoreScreen):
         Binding("plus,equals_sign", "faster(1)", "Faster", show=False, key_display="+", id="replay.faster"),
         Binding("minus", "faster(-1)", "Slower", show=False, key_display="-", id="replay.slower"),
         Binding("f", "follow", "Follow the events with the cursor", show=False, id="replay.follow"),
+        Binding("e", "export", "Export as an HTML page", show=False, id="replay.export"),
         Binding("w", "whole", "Whole", tooltip="Whole partial solution or last step", id="replay.whole"),
     ]
     AUTO_FOCUS = "#tree"
@@ -209,6 +213,24 @@ class ReplayScreen(StoreScreen):
         self._moved(self.player.forward())
         if self.player.position == self.player.length:
             self._set_pace(replace(self.pace, playing=False))
+
+    def taken(self) -> Taken | None:
+        if self.player is None:
+            return None
+        node = self.player.tree.nodes[self.query_one("#tree", TreePane).cursor]
+        question = safe_text(self.player.record.header.question)
+        own = question if node.step is None else safe_text(node.step.text)
+        solution = safe_text(self.player.tree.text(node.id), limit=1_000_000)
+        what = "the question" if node.step is None else f"the step of node {node.id}"
+        return Taken(what, own.strip(), f"{question}\n\n{solution}")
+
+    def action_export(self) -> None:
+        run, tree = self.run_name, self.tree_name
+        name = file_name(run, tree)
+        self.read("export", lambda reader: PageMade(name, read_replay_page(reader, run, tree)))
+
+    def on_page_made(self, message: PageMade) -> None:
+        self.hand_over(message.name, message.page)
 
     def action_follow(self) -> None:
         self.following = not self.following

@@ -16,9 +16,9 @@ HOST = "127.0.0.1"
 """No other machine can reach this address; `ssh -L` leads there from one's own."""
 
 POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
-    " font-src 'self' data:; connect-src 'self' ws://{host}; base-uri 'none'; form-action 'none';"
-    " frame-ancestors 'none'"
+    "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline';"
+    " img-src 'self' data:; font-src 'self' data:; connect-src 'self' ws://{host};"
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 """What the page may load: nothing from other places, whatever its template names."""
 

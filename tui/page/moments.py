@@ -195,7 +195,7 @@ class _AnswerSoFar:
         return [self._texts.number(answer.text), answer.node, confidence]
 
     def _rows(self, tree: Tree) -> list[Any]:
-        """The votes for each answer, the most first; what is left out is in the last row without an answer."""
+        """The votes for each answer, the most first; those left out are a last row without an answer."""
         found = votes(tree, self._rule, self._constants)
         rows = [
             [self._texts.number(one.answer), short(one.weight), one.solutions, one.node]

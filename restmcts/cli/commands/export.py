@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Export trees, replays and samples.")
 
-Output = Annotated[Path | None, typer.Option("--output", "-o", help="File to write [default: standard output].")]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", help="File to write [default: standard output].")
+]
 
 
 @app.command("tree")

@@ -24,8 +24,8 @@ def tui(
 ) -> None:
     """Browse and compare runs, and replay any search tree step by step.
 
-    --serve prints an address with a key. It is on this machine only, and only who has the key comes in; it needs
-    the extra `web`: pip install "restmcts[web]".
+    --serve prints an address with a key, on this machine only: whoever has the key comes in. It needs the
+    extra `web`: pip install "restmcts[web]".
     """
     import tui as screens
     from restmcts.cli.serving import in_browser

@@ -258,8 +258,8 @@ def test_votes_of_each_answer() -> None:
 
 
 @given(live_searches())
-def test_the_first_of_the_votes_is_the_answer(search: SearchRecord) -> None:
-    tree = fold(search.events)
+def test_the_first_of_the_votes_is_the_answer(case: tuple[SearchRecord, Tree]) -> None:
+    _, tree = case
     for rule in WEIGHTS:
         found, answer = votes(tree, rule, DEFAULTS), RULES[rule].run(tree, DEFAULTS)
         assert (found == []) == (answer is None)

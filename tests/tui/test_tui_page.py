@@ -184,11 +184,11 @@ def test_the_changes_add_up_to_the_tree_after_every_event(record: SearchRecord) 
     assert sum(row[2] for row in rows) == (len(tree.finished()) if rows else 0)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(live_searches())
-def test_any_search_has_a_page(search: SearchRecord) -> None:
+def test_any_search_has_a_page(case: tuple[SearchRecord, Tree]) -> None:
+    search, tree = case
     data = embedded(replay_page("run", search, {}))
-    tree = fold(search.events)
     assert len(data["nodes"]) == len(tree.nodes) == len(replayed(data, len(search.events)))
     assert len(data["events"]) == len(search.events)
 

@@ -64,7 +64,7 @@ def test_the_replay_opens_at_the_end_and_keys_move_it(browser: Chromium, tmp_pat
     browser.press("Home")
     assert f"event 0 of {last}" in shown(browser, "where")
     assert len(browser.run(SHOWN_ROWS)) == 1
-    for key, position in (("ArrowRight", 1), ("ArrowRight", 2), ("ArrowLeft", 1), ("]", 6), ("[", 1)):
+    for key, position in (("ArrowRight", 1), ("ArrowRight", 2), ("ArrowLeft", 1), ("]", 7), ("[", 1)):
         browser.press(key)
         assert f"event {position} of {last}" in shown(browser, "where"), key
     browser.press("ArrowRight", shift=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.commands import refused, restmcts
+from tests.cli.commands import refused, restmcts, state
 from tests.store.build import PHASE, fill, open_run
 from tests.tui.test_tui_page import check_page, embedded
 
@@ -20,14 +20,14 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_a_search_becomes_a_page(root: Path, tmp_path: Path) -> None:
-    before = {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()}
+    before = state(root)
     page = tmp_path / "out" / "x.html"
     done = restmcts("export", "replay", f"first/{PHASE}/0", "-o", page, "--root", root)
     assert done.output == f"wrote {page}\n"
     text = page.read_text("utf-8")
     check_page(text)
     assert len(embedded(text)["events"]) > 1
-    assert {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()} == before
+    assert state(root) == before
     restmcts("export", "replay", f"first/{PHASE}/0", "-o", tmp_path, "--root", root)
     assert (tmp_path / f"first-{PHASE}-0.html").read_text("utf-8") == text
 

@@ -9,14 +9,18 @@
   const FINISHED = 2;
   const NEW = [0, 0, 0, null, 0, null];
   const COLORS = {
-    "selected": "--accent", "expanded": "--ink", "extended": "--ink", "judged": "--mark", "scored": "--soft",
+    "selected": "--accent", "expanded": "--soft", "extended": "--soft", "judged": "--mark", "scored": "--lines",
     "rolled-out": "--term", "backed-up": "--lines", "verified": "--good", "stopped": "--bad",
   };
   const WEIGHT = Object.keys(COLORS).reverse(); // what a cell of many events shows: the first of these
 
   const id = (name) => document.getElementById(name);
   const number = (value) => value.toLocaleString("en");
-  const figure = (value, digits = 3) => (value === null || value === undefined ? "-" : value.toFixed(digits));
+  function figure(value, digits = 3) {
+    if (value === null || value === undefined) return "-";
+    const small = value !== 0 && Math.abs(value) < 10 ** -digits / 2;
+    return small ? value.toExponential(0) : value.toFixed(digits);
+  }
 
   function make(tag, style, ...parts) {
     const made = document.createElement(tag);
@@ -127,7 +131,7 @@
     meter.firstChild.style.width = `${known ? 100 * Math.min(Math.max(now[V], 0), 1) : 0}%`;
     meter.firstChild.className = now[V] < 1 / 3 ? "low" : now[V] < 2 / 3 ? "middle" : "";
     value.textContent = known ? figure(now[V], 2) : "-";
-    count.textContent = now[N] || known ? `N${now[N]}` : `s${now[SAMPLES]}`;
+    count.textContent = now[N] ? `N${now[N]}` : `s${now[SAMPLES]}`;
     kind.textContent = SIGNS[now[KIND]];
     kind.className = `kind ${["", "", "mark", "good", "bad"][now[KIND]]}`;
     row.classList.toggle("way", onWay);
@@ -217,6 +221,11 @@
   function drawReason() {
     const event = events[position - 1];
     const parts = event ? reasonOf(event) : [];
+    const round = rounds.findLast((place) => place <= position);
+    if (round && round < position) {
+      parts.push(make("h2", "", `the selection before, event ${number(round)}: ${name(selectedAt[position])}`));
+      parts.push(...reasonOf(events[round - 1]));
+    }
     if (votesAt[position]?.length) parts.push(voteTable(votesAt[position]));
     id("reason").replaceChildren(...parts);
   }
@@ -336,6 +345,15 @@
     "ArrowUp": () => moveCursor(-1), "ArrowDown": () => moveCursor(1),
   };
 
+  function explainColors() {
+    for (const [kind, variable] of Object.entries(COLORS)) {
+      if (!events.some((event) => event.kind === kind)) continue;
+      const square = make("i", "square", "■");
+      square.style.color = `var(${variable})`;
+      id("kinds").append(square, kind.replace("-", " "));
+    }
+  }
+
   function listen() {
     document.addEventListener("keydown", (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey || !Object.hasOwn(KEYS, event.key)) return;
@@ -360,6 +378,7 @@
   moveTo(last);
   kept.final = state.slice();
   buildTree();
+  explainColors();
   listen();
   if (page.answersEvery > 1) id("answer").title = `looked at after one of ${page.answersEvery} events that may change it`;
   if (nodes[0][5]) id("wayswords").textContent = "; the right way leads to a right solution";

@@ -25,5 +25,5 @@ class Texts:
 
 
 def short(number: float) -> float:
-    """A figure with as many digits as the page may show."""
-    return round(number, 4)
+    """A figure with as many digits as the page may show: five that count."""
+    return float(f"{number:.5g}")

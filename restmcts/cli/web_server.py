@@ -21,8 +21,10 @@ class DoorServer(Server):
         super().__init__(command, host=HOST, port=port, title="restmcts")
         self._door = door
 
-    def initialize_logging(self) -> None:
+    def serve(self, debug: bool = False) -> None:
+        """Serve until Ctrl-C; the address is printed as soon as it answers."""
         logging.basicConfig(level=logging.WARNING)
+        web.run_app(self._make_app(), host=self.host, port=self.port, print=self._announce)
 
     async def _make_app(self) -> web.Application:
         app = await super()._make_app()
@@ -50,6 +52,9 @@ class DoorServer(Server):
         return guard
 
     async def on_startup(self, app: web.Application) -> None:
+        pass  # that of textual-serve prints an address without a key
+
+    def _announce(self, _: str) -> None:
         port = self.port
         say(f"open {self._door.address}")
         say(f"from another machine: ssh -L {port}:{HOST}:{port} THIS-MACHINE, then the same address")

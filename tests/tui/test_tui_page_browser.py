@@ -97,7 +97,8 @@ def test_every_event_is_drawn_as_it_was(browser: Chromium, tmp_path: Path) -> No
         assert rows.keys() == set(range(1, len(tree.nodes)))
         for node in tree.nodes[1:]:
             if node.score is not None or node.visits:
-                assert f"{decimal(node.value, 2)}N{node.visits}" in rows[node.id]
+                count = f"N{node.visits}" if node.visits else f"s{node.samples}"
+                assert f"{decimal(node.value, 2)}{count}" in rows[node.id]
     assert_alone(browser)
 
 

@@ -12,7 +12,9 @@
     "selected": "--accent", "expanded": "--soft", "extended": "--soft", "judged": "--mark", "scored": "--lines",
     "rolled-out": "--term", "backed-up": "--lines", "verified": "--good", "stopped": "--bad",
   };
-  const WEIGHT = Object.keys(COLORS).reverse(); // what a cell of many events shows: the first of these
+  const WEIGHT = [ // what a cell of many events shows: the first of these
+    "stopped", "verified", "rolled-out", "selected", "extended", "expanded", "judged", "backed-up", "scored",
+  ];
 
   const id = (name) => document.getElementById(name);
   const number = (value) => value.toLocaleString("en");
@@ -163,7 +165,7 @@
       const closed = (found.closed ?? []).includes(node);
       const style = node === found.taken ? "taken" : closed ? "closed" : "";
       const sum = total === null ? (closed ? "closed" : "") : figure(total);
-      return [style, name(node), bars, figure(value), terms ? figure(extra) : "", sum, visits];
+      return [style, `${node === found.taken ? "▸ " : ""}${name(node)}`, bars, figure(value), terms ? figure(extra) : "", sum, visits];
     });
     const sums = posterior ? "share" : terms ? "sum" : "";
     const columns = [["child", ""], ["", "bars"], ["V", "n"], [terms ? "exploration" : "", "n"], [sums, "n"], ["N", "n"]];

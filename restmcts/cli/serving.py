@@ -41,7 +41,7 @@ class Door:
         return f"http://{self.host}/?key={self.key}"
 
     def knows(self, key: str | None) -> bool:
-        return key is not None and compare_digest(key.encode(), self.key.encode())
+        return key is not None and compare_digest(key.encode("utf-8", "replace"), self.key.encode())
 
     def refusal(self, host: str, origin: str | None, key: str | None) -> str | None:
         """Why a request is refused; None: it is not.

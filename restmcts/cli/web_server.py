@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 from textual_serve.server import Server
 
 from restmcts.cli.serving import HOST, POLICY, Door
 from restmcts.cli.text import say
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class DoorServer(Server):
@@ -31,7 +29,7 @@ class DoorServer(Server):
         app.middlewares.append(self._guard())
         return app
 
-    def _guard(self) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+    def _guard(self) -> Middleware:
         door = self._door
 
         @web.middleware

@@ -112,6 +112,7 @@ def test_the_door() -> None:
     assert door.refusal("localhost:8000", None, door.key) == "open http://127.0.0.1:8000, not localhost:8000"
     assert door.refusal("127.0.0.1:8000", "null", door.key) is not None
     assert door.refusal("127.0.0.1:8000", None, None) is not None
+    assert not door.knows("\udcff") and not door.knows("")
     assert Door(8000).key != door.key and len(door.key) >= 32
 
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 
 from store.answer_constants import constants_of
 from store.answers import RULES
-from store.events import BackedUp, Critiqued, Expanded, RolledOut, Selected, Step, Stopped, Valued
+from store.events import BackedUp, Critiqued, Event, Expanded, RolledOut, Selected, Step, Stopped, Valued
 from store.selection import candidates
 from store.tree import Tree, fold
 from tests.store.strategies import live_searches
@@ -59,7 +59,7 @@ def hostile_search() -> SearchRecord:
     """A search in which every text is hostile, each kind in a step, an answer and a rollout of its own."""
     texts = list(HOSTILE.values())
     steps = tuple(Step(text, (1,), -1.0) for text in texts)
-    events = [
+    events: list[Event] = [
         Selected(0),
         Expanded(0, steps, (1,) * len(steps)),
         *(Critiqued(place + 1, True, text, text) for place, text in enumerate(texts)),
@@ -166,7 +166,8 @@ def test_the_changes_add_up_to_the_tree_after_every_event(record: SearchRecord) 
     data = page_data(record, {})
     tree = Tree()
     constants = constants_of(record.header.settings)
-    answer, rows = None, []
+    answer: list[Any] | None = None
+    rows: list[Any] = []
     for position, event in enumerate(record.events, 1):
         tree.apply(event)
         moment = data["events"][position - 1]

@@ -197,7 +197,7 @@ class _AnswerSoFar:
     def _rows(self, tree: Tree) -> list[Any]:
         """The votes for each answer, the most first; those left out are a last row without an answer."""
         found = votes(tree, self._rule, self._constants)
-        rows = [
+        rows: list[list[Any]] = [
             [self._texts.number(one.answer), short(one.weight), one.solutions, one.node]
             for one in found[:MOST_VOTES]
         ]

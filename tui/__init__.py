@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["run"]
+    from store.index.reader import StoreReader
+
+__all__ = ["check", "run"]
 
 
 def run(root: Path, run: str | None = None, tree: str | None = None) -> None:
@@ -26,9 +28,21 @@ def run(root: Path, run: str | None = None, tree: str | None = None) -> None:
     if tree is not None and run is None:
         run, _, tree = tree.partition("/")
     with StoreReader(root) as reader:
-        reader.version()
-        if run is not None:
-            reader.run(run)
-        if run is not None and tree is not None:
-            reader.record(run, tree)
+        _check(reader, run, tree)
         StoreApp(reader, run, tree).run()
+
+
+def check(root: Path, run: str | None = None, tree: str | None = None) -> None:
+    """Look whether :func:`run` would open; it raises the same errors."""
+    from store.index.reader import StoreReader
+
+    with StoreReader(root) as reader:
+        _check(reader, run, tree)
+
+
+def _check(reader: StoreReader, run: str | None, tree: str | None) -> None:
+    reader.version()
+    if run is not None:
+        reader.run(run)
+    if run is not None and tree is not None:
+        reader.record(run, tree)

@@ -21,7 +21,7 @@ class DoorServer(Server):
 
     def serve(self, debug: bool = False) -> None:
         """Serve until Ctrl-C; the address is printed as soon as it answers."""
-        logging.basicConfig(level=logging.WARNING)
+        logging.basicConfig(level=logging.ERROR)
         web.run_app(self._make_app(), host=self.host, port=self.port, print=self._announce)
 
     async def _make_app(self) -> web.Application:

@@ -133,6 +133,11 @@ def test_a_taken_port_is_named(tmp_path: Path) -> None:
     assert f"port {port}: Address already in use; choose another one with --port" in message
 
 
+def test_a_store_that_is_not_there_is_refused_before_anything_is_served(tmp_path: Path) -> None:
+    assert "no such folder" in refused("tui", "--serve", "--root", tmp_path / "nowhere")
+    assert "no run 'nothing'" in refused("tui", "--serve", "--root", tmp_path, "--run", "nothing")
+
+
 def test_without_the_extra_one_line_says_so(tmp_path: Path) -> None:
     hidden = tmp_path / "textual_serve.py"
     hidden.write_text(

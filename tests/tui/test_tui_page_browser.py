@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from store.events import SearchRecord
+from store.events import SearchRecord, Stopped
 from store.tree import fold
 from tests.support.chromium import BROWSER, Chromium
-from tests.tui.made_searches import Maker, header, mcts, record, votes
+from tests.tui.made_searches import Maker, custom, header, mcts, record, votes
 from tests.tui.test_tui_page import hostile_search
 from tui.page.page import replay_page
 from tui.text import decimal
@@ -120,6 +120,16 @@ def test_the_reasons_are_shown(browser: Chromium, tmp_path: Path) -> None:
     assert "votes by majority" in shown(browser, "reason")
     browser.press("ArrowDown")
     assert "node 1 below the root" in shown(browser, "node") and "rest-mcts\t0.250" in shown(browser, "node")
+    assert_alone(browser)
+
+
+def test_a_search_that_has_done_nothing_has_a_page(browser: Chromium, tmp_path: Path) -> None:
+    opened(browser, tmp_path, custom(0))
+    browser.press("End")
+    assert "event 0 of 0" in shown(browser, "where")
+    assert shown(browser, "says") == "nothing has happened yet"
+    opened(browser, tmp_path, custom(0, Stopped("failed", message="the server is gone")))
+    assert "an engine refused (the server is gone)" in shown(browser, "says")
     assert_alone(browser)
 
 

@@ -359,6 +359,7 @@
   function listen() {
     document.addEventListener("keydown", (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey || !Object.hasOwn(KEYS, event.key)) return;
+      if (event.key === " " && event.target.closest("button, summary")) return; // it presses what is focused
       event.preventDefault();
       KEYS[event.key](event);
     });

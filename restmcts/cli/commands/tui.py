@@ -32,14 +32,15 @@ def tui(
     from restmcts.cli.serving import serve as serve_screens
     from restmcts.errors import InputError
 
+    if tree is not None and run is None:
+        raise InputError("--tree needs --run: which run is the tree in?")
     if serve:
+        screens.check(root, run, tree)
         serve_screens(_arguments(root, run, tree), port)
         return
     # The screens are written to standard error, and the keys are read from standard input.
     if not (in_browser() or (sys.stdin.isatty() and sys.stderr.isatty())):
         raise InputError("the screens need a terminal; `restmcts show` prints runs and trees without one")
-    if tree is not None and run is None:
-        raise InputError("--tree needs --run: which run is the tree in?")
     screens.run(root, run, tree)
 
 

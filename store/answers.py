@@ -33,6 +33,10 @@ class Answer:
     confidence: float | None = None
 
 
+Weight = Callable[[Node], float]
+"""How much a finished node of one tree speaks for its answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class AnswerRule:
     """A rule that turns a tree into one answer.
@@ -52,34 +56,18 @@ class AnswerRule:
     sure: bool = False
 
 
-def _answered(tree: Tree) -> list[Node]:
+def answered(tree: Tree) -> list[Node]:
+    """The nodes that are finished and have an answer, in the order in which they joined."""
     return [node for node in tree.nodes if node.finished and node.answer is not None]
 
 
-def _best(tree: Tree, key: Callable[[Node], float]) -> Answer | None:
-    nodes = _answered(tree)
+def _best(tree: Tree, key: Weight) -> Answer | None:
+    nodes = answered(tree)
     if not nodes:
         return None
     best = max(nodes, key=key)
     assert best.answer is not None
     return Answer(best.answer, best.id)
-
-
-@dataclass(frozen=True, slots=True)
-class Votes:
-    """What speaks for an answer in a vote.
-
-    Attributes:
-        answer: the answer.
-        weight: the sum of the weights of the solutions that give it, 0 or more.
-        solutions: how many they are.
-        node: the number of the one with the largest weight, the earliest of equals.
-    """
-
-    answer: str
-    weight: float
-    solutions: int
-    node: int
 
 
 UNSEEN = 0.5
@@ -88,7 +76,7 @@ UNSEEN = 0.5
 
 def _vote(
     tree: Tree,
-    weight: Callable[[Node], float],
+    weight: Weight,
     rule: str,
     constants: AnswerConstants,
     votes: float | None = None,
@@ -102,34 +90,26 @@ def _vote(
         votes: how many votes a weight of 1 is; None: weights are probabilities, and their sum is the
             confidence.
     """
-    found = _count(tree, weight)
-    if not found:
-        return None
-    most = max(found, key=lambda votes: votes.weight)
-    confidence = most.weight
-    if votes is not None:
-        confidence = votes * most.weight / (votes * sum(one.weight for one in found) + UNSEEN)
-    return Answer(most.answer, most.node, constants.calibrated(rule, min(1.0, confidence)))
-
-
-def _count(tree: Tree, weight: Callable[[Node], float]) -> list[Votes]:
-    """The votes for each answer, in the order in which the answers were found."""
-    weights: dict[str, float] = defaultdict(float)
-    voters: dict[str, list[tuple[float, int]]] = defaultdict(list)
-    for node in _answered(tree):
+    totals: dict[str, float] = defaultdict(float)
+    heaviest: dict[str, tuple[float, int]] = {}
+    for node in answered(tree):
         assert node.answer is not None
         share = weight(node)
-        weights[node.answer] += share
-        voters[node.answer].append((share, node.id))
-    return [
-        Votes(answer, weights[answer], len(given), max(given, key=lambda vote: vote[0])[1])
-        for answer, given in voters.items()
-    ]
+        totals[node.answer] += share
+        if node.answer not in heaviest or share > heaviest[node.answer][0]:
+            heaviest[node.answer] = (share, node.id)
+    if not totals:
+        return None
+    answer = max(totals, key=totals.__getitem__)
+    confidence = totals[answer]
+    if votes is not None:
+        confidence = votes * totals[answer] / (votes * sum(totals.values()) + UNSEEN)
+    return Answer(answer, heaviest[answer][1], constants.calibrated(rule, min(1.0, confidence)))
 
 
 def _sampled(tree: Tree) -> float:
     """How many samples ended with an answer."""
-    return float(sum(node.samples for node in _answered(tree)))
+    return float(sum(node.samples for node in answered(tree)))
 
 
 def _score(node: Node) -> float:
@@ -148,7 +128,7 @@ def first(tree: Tree, constants: AnswerConstants) -> Answer | None:
 
 def best_value(tree: Tree, constants: AnswerConstants) -> Answer | None:
     """The finished node with the largest V; the earliest of equals."""
-    return _best(tree, lambda node: node.value)
+    return _best(tree, WEIGHTS["best-value"](tree, constants))
 
 
 def best_last(tree: Tree, constants: AnswerConstants) -> Answer | None:
@@ -193,10 +173,20 @@ def value_vote(tree: Tree, constants: AnswerConstants) -> Answer | None:
     return _vote(tree, weight, "value-vote", constants, votes=_sampled(tree))
 
 
+def _by_shared_value(tree: Tree, constants: AnswerConstants) -> Weight:
+    shares = sample_shares(tree)
+    return lambda node: shares[node.id] * node.value
+
+
 def calibrated_vote(tree: Tree, constants: AnswerConstants) -> Answer | None:
     """As :func:`value_vote`, with a weight that was fitted to the value on other trees."""
     weight = WEIGHTS["calibrated-vote"](tree, constants)
     return _vote(tree, weight, "calibrated-vote", constants, votes=_sampled(tree))
+
+
+def _by_calibrated_value(tree: Tree, constants: AnswerConstants) -> Weight:
+    shares = sample_shares(tree)
+    return lambda node: shares[node.id] * max(0.0, at(constants.vote, node.value))
 
 
 def posterior_vote(tree: Tree, constants: AnswerConstants) -> Answer | None:
@@ -210,6 +200,11 @@ def posterior_vote(tree: Tree, constants: AnswerConstants) -> Answer | None:
 def vote_by_chances(tree: Tree, chances: Sequence[float], constants: AnswerConstants) -> Answer | None:
     """What :func:`posterior_vote` answers, from the chances of the nodes that are right."""
     return _vote(tree, lambda node: chances[node.id], "posterior-vote", constants)
+
+
+def _by_posterior(tree: Tree, constants: AnswerConstants) -> Weight:
+    chances = posterior(tree, constants)
+    return lambda node: chances[node.id]
 
 
 def sample_shares(tree: Tree) -> list[float]:
@@ -226,40 +221,14 @@ def sample_shares(tree: Tree) -> list[float]:
     return shares
 
 
-def _by_samples(tree: Tree, constants: AnswerConstants) -> Callable[[Node], float]:
-    return lambda node: node.samples
-
-
-def _by_value(tree: Tree, constants: AnswerConstants) -> Callable[[Node], float]:
-    shares = sample_shares(tree)
-    return lambda node: shares[node.id] * node.value
-
-
-def _by_fitted_value(tree: Tree, constants: AnswerConstants) -> Callable[[Node], float]:
-    shares = sample_shares(tree)
-    return lambda node: shares[node.id] * max(0.0, at(constants.vote, node.value))
-
-
-def _by_chance(tree: Tree, constants: AnswerConstants) -> Callable[[Node], float]:
-    chances = posterior(tree, constants)
-    return lambda node: chances[node.id]
-
-
-WEIGHTS: dict[str, Callable[[Tree, AnswerConstants], Callable[[Node], float]]] = {
-    "majority": _by_samples,
-    "value-vote": _by_value,
-    "calibrated-vote": _by_fitted_value,
-    "posterior-vote": _by_chance,
+WEIGHTS: dict[str, Callable[[Tree, AnswerConstants], Weight]] = {
+    "best-value": lambda tree, constants: lambda node: node.value,
+    "majority": lambda tree, constants: lambda node: node.samples,
+    "value-vote": _by_shared_value,
+    "calibrated-vote": _by_calibrated_value,
+    "posterior-vote": _by_posterior,
 }
-"""What the vote of a solution weighs, by the rules that vote."""
-
-
-def votes(tree: Tree, rule: str, constants: AnswerConstants) -> list[Votes]:
-    """What speaks for each answer of a tree, the most first; empty for rules that do not vote."""
-    weights = WEIGHTS.get(rule)
-    found = [] if weights is None else _count(tree, weights(tree, constants))
-    return sorted(found, key=lambda one: -one.weight)
-
+"""By rule, from a tree and the constants to the weights of its finished nodes: votes add them up."""
 
 RULES: dict[str, AnswerRule] = {
     "first": AnswerRule(first, "nothing"),

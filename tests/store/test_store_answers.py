@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from store.answer_constants import DEFAULTS, AnswerConstants
-from store.answers import RULES, UNSEEN, WEIGHTS, Answer, Votes, sample_shares, sure_answer, votes
+from store.answers import RULES, UNSEEN, Answer, sample_shares, sure_answer
 from store.events import BackedUp, Critiqued, Event, Expanded, Extended, SearchRecord, Step, Valued
 from store.tree import Tree, fold
 from tests.store.strategies import live_searches
@@ -246,22 +246,3 @@ def test_no_rule_depends_on_when_a_search_is_cut(search: tuple[SearchRecord, Tre
         tree.apply(event)
         for rule in RULES.values():
             rule.run(tree, DEFAULTS)
-
-
-def test_votes_of_each_answer() -> None:
-    assert votes(TREE, "majority", DEFAULTS) == [
-        Votes("c", 5.0, 1, 8),
-        Votes("a", 2.0, 2, 2),
-        Votes("b", 1.0, 1, 4),
-    ]
-    assert votes(TREE, "best-value", DEFAULTS) == []
-
-
-@given(live_searches())
-def test_the_first_of_the_votes_is_the_answer(case: tuple[SearchRecord, Tree]) -> None:
-    _, tree = case
-    for rule in WEIGHTS:
-        found, answer = votes(tree, rule, DEFAULTS), RULES[rule].run(tree, DEFAULTS)
-        assert (found == []) == (answer is None)
-        if answer is not None:
-            assert (found[0].answer, found[0].node) == (answer.text, answer.node)

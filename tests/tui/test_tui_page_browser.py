@@ -117,7 +117,7 @@ def test_the_reasons_are_shown(browser: Chromium, tmp_path: Path) -> None:
         for word in words:
             assert word in shown(browser, "reason"), (position, word)
     opened(browser, tmp_path, votes(1, traces=5))
-    assert "votes by majority" in shown(browser, "reason")
+    assert "answers by majority" in shown(browser, "reason")
     browser.press("ArrowDown")
     assert "node 1 below the root" in shown(browser, "node") and "rest-mcts\t0.250" in shown(browser, "node")
     assert_alone(browser)

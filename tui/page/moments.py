@@ -6,7 +6,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from store.answer_constants import constants_of
-from store.answers import RULES, Answer, votes
+from store.answers import RULES, Answer
 from store.events import (
     BackedUp,
     Critiqued,
@@ -20,6 +20,7 @@ from store.events import (
     Valued,
     Verified,
 )
+from store.tally import tally
 from store.tree import Node, Tree
 from tui.page.choices import Choices
 from tui.page.texts import Texts, short
@@ -44,8 +45,8 @@ KINDS: dict[type[Event], str] = {
 MOST_ANSWER_WORK = 5_000_000
 """Nodes that may be looked at to tell the answer as it was in between; of more, fewer events tell it."""
 
-MOST_VOTES = 12
-"""Answers of a vote that are listed."""
+MOST_ANSWERS = 12
+"""Answers that are listed where they are compared."""
 
 OPEN, EXPANDED, FINISHED, RIGHT, WRONG = range(5)
 """What kind of node."""
@@ -153,13 +154,13 @@ class _AnswerSoFar:
         self._constants = constants_of(header.settings)
         self._texts = texts
         self._last: Answer | None = None
-        self._votes: list[Any] = []
+        self._standings: list[Any] = []
         self._waiting = 0
         self._any = False
         self.every = 1 + len(record.events) * record.result.nodes // MOST_ANSWER_WORK
 
     def after(self, tree: Tree, event: Event, touched: Sequence[int]) -> dict[str, Any]:
-        """The answer and the votes after ``event``, as far as they are others than before."""
+        """The answer and how all answers stand after ``event``, as far as they are others than before."""
         if self._known is None or not self._matters(tree, event, touched):
             return {}
         self._waiting += 1
@@ -171,9 +172,9 @@ class _AnswerSoFar:
         found: dict[str, Any] = {}
         if answer != self._last:
             found["answer"] = None if answer is None else self._answer(answer)
-        if rows != self._votes:
-            found["votes"] = rows
-        self._last, self._votes = answer, rows
+        if rows != self._standings:
+            found["standings"] = rows
+        self._last, self._standings = answer, rows
         return found
 
     def _matters(self, tree: Tree, event: Event, touched: Sequence[int]) -> bool:
@@ -195,14 +196,19 @@ class _AnswerSoFar:
         return [self._texts.number(answer.text), answer.node, confidence]
 
     def _rows(self, tree: Tree) -> list[Any]:
-        """The votes for each answer, the most first; those left out are a last row without an answer."""
-        found = votes(tree, self._rule, self._constants)
+        """How the answers stand, the heaviest first; those left out are a last row without an answer."""
+        found = tally(tree, self._rule, self._constants)
         rows: list[list[Any]] = [
-            [self._texts.number(one.answer), short(one.weight), one.solutions, one.node]
-            for one in found[:MOST_VOTES]
+            [
+                self._texts.number(one.answer),
+                None if one.weight is None else short(one.weight),
+                None if one.share is None else short(one.share),
+                len(one.nodes),
+                one.nodes[0],
+            ]
+            for one in found[:MOST_ANSWERS]
         ]
-        rest = found[MOST_VOTES:]
+        rest = found[MOST_ANSWERS:]
         if rest:
-            weight, solutions = sum(one.weight for one in rest), sum(one.solutions for one in rest)
-            rows.append([None, short(weight), solutions, None])
+            rows.append([None, None, None, sum(len(one.nodes) for one in rest), None])
         return rows

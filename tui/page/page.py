@@ -13,6 +13,7 @@ from store.events import Stopped
 from tui.page.moments import Moments
 from tui.page.texts import Texts, short
 from tui.replay.event_text import describe
+from tui.replay.truth import truth_of
 from tui.text import label, safe_text
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
 
 RIGHT_WAY, LEFT_IT = 1, 2
-"""A node from which a right solution was found; the first one on a path from which none was found."""
+"""A node from which a right solution was found; the first one beside these that led to wrong ones only."""
 
 
 def file_name(run: str, tree: str) -> str:
@@ -105,7 +106,11 @@ def page_data(record: SearchRecord, labels: Mapping[str, tuple[float | None, ...
 
 def _nodes(tree: Tree, texts: Texts) -> list[list[Any]]:
     """For each node: its parent, text, tokens, log-probability, whether the text ended there, and its way."""
-    ways = _ways(tree)
+    truth = truth_of(tree)
+    ways = [
+        RIGHT_WAY if node.id in truth.right else LEFT_IT if node.id in truth.mistakes else 0
+        for node in tree.nodes
+    ]
     rows: list[list[Any]] = [[None, None, 0, None, 0, ways[0]]]
     for node in tree.nodes[1:]:
         assert node.step is not None
@@ -115,15 +120,6 @@ def _nodes(tree: Tree, texts: Texts) -> list[list[Any]]:
             [node.parent, texts.number(step.text), len(step.tokens), logprob, int(step.ended), ways[node.id]]
         )
     return rows
-
-
-def _ways(tree: Tree) -> list[int]:
-    """Which nodes lead to a right solution, and where paths left such nodes; all 0 where none was found."""
-    right = {above.id for node in tree.finished() if node.correct for above in tree.ancestors(node.id)}
-    return [
-        RIGHT_WAY if node.id in right else LEFT_IT if node.parent in right and right else 0
-        for node in tree.nodes
-    ]
 
 
 def _head(run: str, record: SearchRecord) -> dict[str, Any]:

@@ -70,14 +70,14 @@
     position = wanted;
   }
 
-  // What holds at each position: the round, the answer so far and the votes, by the event that told it last.
-  const rounds = [], solutions = [], changes = [], answerAt = [null], votesAt = [null], selectedAt = [null];
+  // What holds at each position: the round, the answer so far and how answers stand, by the event that told it last.
+  const rounds = [], solutions = [], changes = [], answerAt = [null], standingsAt = [null], selectedAt = [null];
   events.forEach((event, place) => {
     if (event.kind === "selected") rounds.push(place + 1);
     if (event.answer !== undefined) changes.push(place + 1);
     if (event.kind === "judged" && event.changes.some((change) => change[1 + KIND] >= FINISHED)) solutions.push(place + 1);
     answerAt.push(event.answer === undefined ? answerAt[place] : event.answer);
-    votesAt.push(event.votes === undefined ? votesAt[place] : event.votes);
+    standingsAt.push(event.standings === undefined ? standingsAt[place] : event.standings);
     selectedAt.push(event.kind === "selected" ? event.node : selectedAt[place]);
   });
 
@@ -212,12 +212,11 @@
     return parts;
   }
 
-  function voteTable(rows) {
-    const all = rows.reduce((sum, row) => sum + row[1], 0);
-    const whole = page.rule === "posterior-vote" ? 1 : all; // its weights are probabilities already
-    const lines = rows.map(([answer, weight, count, node]) =>
-      ["", answer === null ? "others" : texts[answer].slice(0, 100), figure(weight), whole ? `${(100 * weight / whole).toFixed(1)} %` : "-", count, node === null ? "" : name(node)]);
-    return make("div", "", make("h2", "", `votes by ${page.rule}`), table([["answer", ""], ["weight", "n"], ["share", "n"], ["solutions", "n"], ["heaviest", ""]], lines));
+  function standingsTable(rows) {
+    const percent = (share) => (share === null ? "-" : `${(100 * share).toFixed(1)} %`);
+    const lines = rows.map(([answer, weight, share, count, node]) =>
+      ["", answer === null ? "others" : texts[answer].slice(0, 100), figure(weight), percent(share), count, node === null ? "" : name(node)]);
+    return make("div", "", make("h2", "", `answers by ${page.rule}`), table([["answer", ""], ["weight", "n"], ["share", "n"], ["solutions", "n"], ["heaviest", ""]], lines));
   }
 
   function drawReason() {
@@ -228,7 +227,7 @@
       parts.push(make("h2", "", `the selection before, event ${number(round)}: ${name(selectedAt[position])}`));
       parts.push(...reasonOf(events[round - 1]));
     }
-    if (votesAt[position]?.length) parts.push(voteTable(votesAt[position]));
+    if (standingsAt[position]?.length) parts.push(standingsTable(standingsAt[position]));
     id("reason").replaceChildren(...parts);
   }
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 
-from store.answer_constants import constants_of
+from store.answer_constants import DEFAULTS, constants_of
 from store.answers import RULES
 from store.events import BackedUp, Critiqued, Event, Expanded, RolledOut, Selected, Step, Stopped, Valued
+from store.posterior_gain import gains
 from store.selection import candidates
 from store.tree import Tree, fold
 from tests.store.strategies import live_searches
@@ -248,7 +249,19 @@ def test_a_posterior_search_shows_the_shares() -> None:
     data = page_data(record, {})
     (level,) = data["events"][2]["why"]["levels"]
     assert data["terms"] == "posterior" and level["taken"] is None
-    assert level["undrawn"] + sum(row[4] for row in level["rows"]) == pytest.approx(1, abs=1e-3)
+    assert level["undrawn"] + sum(row[3] for row in level["rows"]) == pytest.approx(1, abs=1e-3)
+    found = gains(fold(record.events[:2]), DEFAULTS)
+    assert level["here"] == pytest.approx(found.own[0], rel=1e-3)
+    for node, _, _, share, total, gain in level["rows"]:
+        assert gain == pytest.approx(found.gain[node], rel=1e-3)
+        assert total == pytest.approx(share * gain, rel=1e-3)
+
+
+def test_gains_of_large_searches_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tui.page.choices.MOST_GAINS", 0)
+    record = custom(0, Expanded(0, (Step("a"),), (1,)), Selected(0), method="posterior-search", settings={})
+    (level,) = page_data(record, {})["events"][1]["why"]["levels"]
+    assert "here" not in level and len(level["rows"][0]) == 5 and level["rows"][0][4] is None
 
 
 def test_where_paths_left_the_right_way() -> None:

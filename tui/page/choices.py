@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from store.answer_constants import constants_of
-from store.posterior import shares
+from store.posterior import Shares, shares
+from store.posterior_gain import Gains, empty_draws, gains
 from store.selection import Candidate, candidates
 from tui.page.texts import short
 
 if TYPE_CHECKING:
-    from store.answer_constants import AnswerConstants
-    from store.events import Header, SearchRecord, Selected
+    from collections.abc import Sequence
+
+    from store.events import Event, Header, SearchRecord, Selected
     from store.tree import Node, Tree
 
 POSTERIOR = "posterior-search"
@@ -27,12 +29,16 @@ ALL_LEVELS = 20_000
 """Levels that all selections together may list, so that the page of a deep tree can be opened."""
 
 
+MOST_GAINS = 200_000
+"""Nodes whose gains are computed for all selections of a posterior search together; beyond, only shares."""
+
+
 class Choices:
     """Describes the selections of one search.
 
     Attributes:
-        terms: what the levels compare: ``exploration`` (V + c·√(2 ln N↑/N)), ``posterior`` (the share of each
-            child and of the steps that were not drawn), or None: the method has not said.
+        terms: what the levels compare: ``exploration`` (V + c·√(2 ln N↑/N)), ``posterior`` (share times
+            gain), or None: the method has not said.
     """
 
     def __init__(self, record: SearchRecord, selections: int) -> None:
@@ -46,10 +52,21 @@ class Choices:
         self._exploration = None if exploration is None or bonus is None else (exploration, bonus)
         self._constants = constants_of(header.settings) if header.method == POSTERIOR else None
         self._levels = min(MOST_LEVELS, max(LEAST_LEVELS, ALL_LEVELS // max(1, selections)))
+        attempts, deepest = _setting(header, "attempts"), _setting(header, "depth")
+        self._attempts = None if attempts is None else int(attempts)
+        self._deepest = None if deepest is None else int(deepest)
+        self._gains = selections * record.result.nodes <= MOST_GAINS
         self.terms = "exploration" if self._exploration else "posterior" if self._constants else None
 
-    def describe(self, tree: Tree, event: Selected) -> dict[str, Any]:
-        """The levels from the root down at which there was a choice; ``tree`` is the tree at the event."""
+    def describe(self, tree: Tree, event: Selected, before: Sequence[Event]) -> dict[str, Any]:
+        """The levels from the root down at which there was a choice.
+
+        Args:
+            tree: the tree at the event.
+            event: the selection.
+            before: the events before it.
+        """
+        worth = self._worth(tree, event, before)
         way = [tree.root, *tree.path(event.node)]
         turns = [
             (above, below)
@@ -58,7 +75,7 @@ class Choices:
         ]
         if self._constants is None:
             turns = [(above, below) for above, below in turns if below is not None]
-        levels = [self._level(tree, event, above, below) for above, below in turns[: self._levels]]
+        levels = [self._level(tree, event, above, below, worth) for above, below in turns[: self._levels]]
         found: dict[str, Any] = {"levels": levels}
         if len(turns) > len(levels):
             found["more"] = len(turns) - len(levels)
@@ -66,12 +83,22 @@ class Choices:
             found["running"] = len(event.running)
         return found
 
-    def _level(self, tree: Tree, event: Selected, above: Node, below: Node | None) -> dict[str, Any]:
+    def _worth(self, tree: Tree, event: Selected, before: Sequence[Event]) -> Gains | None:
+        """What one more step is worth at each node; None where that takes too long for all selections."""
+        if self._constants is None or not self._gains:
+            return None
+        missed = empty_draws(before) if self._attempts else {}
+        given_up = (node for node, count in missed.items() if count >= (self._attempts or 0))
+        return gains(tree, self._constants, closed={*event.running, *given_up}, deepest=self._deepest)
+
+    def _level(
+        self, tree: Tree, event: Selected, above: Node, below: Node | None, worth: Gains | None
+    ) -> dict[str, Any]:
         """One level: its parent, the child that was taken (None: a new step) and what was compared."""
         found: dict[str, Any] = {"parent": above.id, "taken": None if below is None else below.id}
         if self._constants is not None:
-            rows, found["undrawn"] = _shared(tree, above, self._constants)
-        elif self._exploration is not None:
+            return found | _shared(tree, above, found["taken"], shares(tree, above, self._constants), worth)
+        if self._exploration is not None:
             rows = candidates(tree, above, *self._exploration, event)
         else:
             rows = [Candidate(child.id, child.value, child.visits) for child in tree.children(above.id)]
@@ -92,12 +119,24 @@ def _setting(header: Header, name: str) -> float | None:
     return float(setting) if isinstance(setting, int | float) else None
 
 
-def _shared(tree: Tree, above: Node, constants: AnswerConstants) -> tuple[list[Candidate], float]:
-    """The children with their shares as the sum, and the share of the steps that were not drawn."""
-    divided = shares(tree, above, constants)
-    pairs = zip(tree.children(above.id), divided.children, strict=True)
-    rows = [Candidate(child.id, child.value, child.visits, None, share) for child, share in pairs]
-    return rows, short(divided.undrawn)
+def _shared(
+    tree: Tree, above: Node, taken: int | None, divided: Shares, worth: Gains | None
+) -> dict[str, Any]:
+    """The children by their shares: node, V, N, share, then share times gain and gain where known."""
+    rows = []
+    for child, share in zip(tree.children(above.id), divided.children, strict=True):
+        total = None if worth is None else share * worth.gain[child.id]
+        rows.append(Candidate(child.id, child.value, child.visits, share, total))
+    shown = _first(rows, taken)
+    found: dict[str, Any] = {
+        "undrawn": short(divided.undrawn),
+        "rows": [_row(row) + ([] if worth is None else [short(worth.gain[row.node])]) for row in shown],
+    }
+    if worth is not None:
+        found["here"] = short(worth.own[above.id])
+    if len(rows) > len(shown):
+        found["more"] = len(rows) - len(shown)
+    return found
 
 
 def _margin(rows: list[Candidate], taken: int) -> dict[str, Any]:
@@ -120,7 +159,7 @@ def _first(rows: list[Candidate], taken: int | None) -> list[Candidate]:
 
 
 def _rank(row: Candidate) -> float:
-    return row.value if row.total is None else row.total
+    return next(part for part in (row.total, row.extra, row.value) if part is not None)
 
 
 def _row(row: Candidate) -> list[float | int | None]:

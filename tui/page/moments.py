@@ -71,17 +71,20 @@ class Moments:
         self._texts = texts
         self._told = _AnswerSoFar(record, texts)
         self._shown: dict[int, list[Any]] = {}
-        self.events = [self._moment(event) for event in record.events]
+        self._events = record.events
+        self.events = [self._moment(place, event) for place, event in enumerate(record.events)]
 
     @property
     def answers_every(self) -> int:
         """Of so many events that can change the answer, one tells it; 1: each."""
         return self._told.every
 
-    def _moment(self, event: Event) -> dict[str, Any]:
+    def _moment(self, place: int, event: Event) -> dict[str, Any]:
         """One event: its kind, its sentence, what it changed, why, and the answer if that is another one."""
         size = len(self.tree.nodes)
-        why = self.choices.describe(self.tree, event) if isinstance(event, Selected) else None
+        why = None
+        if isinstance(event, Selected):
+            why = self.choices.describe(self.tree, event, self._events[:place])
         touched = self.tree.apply(event)
         joined = range(size, len(self.tree.nodes))
         parents = (self.tree.nodes[node].parent for node in joined)

@@ -4,6 +4,7 @@
   const { nodes, events, texts } = page;
   const last = events.length;
   const SNAPSHOT = 500; // events between the kept states, so that a jump applies no more than so many
+  const LISTED = 200; // rows of a table
   const [V, N, SAMPLES, SCORE, KIND, ANSWER] = [0, 1, 2, 3, 4, 5];
   const SIGNS = ["○", "●", "◆", "✓", "✗"];
   const FINISHED = 2;
@@ -34,7 +35,8 @@
   function table(columns, rows) {
     const cells = (tag, values) => values.map((value, place) => make(tag, columns[place][1], value ?? "-"));
     const made = make("table", "", make("tr", "", ...cells("th", columns.map((column) => column[0]))));
-    made.append(...rows.map(([style, ...values]) => make("tr", style, ...cells("td", values))));
+    made.append(...rows.slice(0, LISTED).map(([style, ...values]) => make("tr", style, ...cells("td", values))));
+    if (rows.length > LISTED) made.append(make("tr", "", make("td", "soft", `${number(rows.length - LISTED)} more`)));
     return made;
   }
 
@@ -74,7 +76,7 @@
   const rounds = [], solutions = [], changes = [], answerAt = [null], standingsAt = [null], selectedAt = [null];
   events.forEach((event, place) => {
     if (event.kind === "selected") rounds.push(place + 1);
-    if (event.answer !== undefined) changes.push(place + 1);
+    if (event.answer !== undefined && event.answer?.[0] !== answerAt[place]?.[0]) changes.push(place + 1);
     if (event.kind === "judged" && event.changes.some((change) => change[1 + KIND] >= FINISHED)) solutions.push(place + 1);
     answerAt.push(event.answer === undefined ? answerAt[place] : event.answer);
     standingsAt.push(event.standings === undefined ? standingsAt[place] : event.standings);
@@ -158,19 +160,21 @@
   function level(found) {
     const posterior = page.terms === "posterior";
     const terms = page.terms === "exploration";
-    const most = Math.max(1e-9, ...found.rows.map((row) => row[4] ?? row[1]));
+    const most = posterior ? 1 : Math.max(1e-9, ...found.rows.map((row) => row[4] ?? row[1]));
     const to = found.taken === null ? "a new step" : name(found.taken);
-    const rows = found.rows.map(([node, value, visits, extra, total]) => {
-      const bars = make("span", "", bar(posterior ? total : value, "", most), bar(extra ?? 0, "extra", most));
+    const rows = found.rows.map(([node, value, visits, extra, total, gain]) => {
+      const bars = make("span", "", bar(posterior ? extra : value, "", most), bar(posterior ? 0 : extra ?? 0, "extra", most));
       const closed = (found.closed ?? []).includes(node);
       const style = node === found.taken ? "taken" : closed ? "closed" : "";
       const sum = total === null ? (closed ? "closed" : "") : figure(total);
-      return [style, `${node === found.taken ? "▸ " : ""}${name(node)}`, bars, figure(value), terms ? figure(extra) : "", sum, visits];
+      return [style, `${node === found.taken ? "▸ " : ""}${name(node)}`, bars, figure(value), terms || posterior ? figure(extra) : "", figure(gain), sum, visits];
     });
-    const sums = posterior ? "share" : terms ? "sum" : "";
-    const columns = [["child", ""], ["", "bars"], ["V", "n"], [terms ? "exploration" : "", "n"], [sums, "n"], ["N", "n"]];
+    const [extras, sums] = posterior ? ["share", "share · gain"] : terms ? ["exploration", "sum"] : ["", ""];
+    const gains = found.rows.some((row) => row[5] !== undefined);
+    const columns = [["child", ""], ["", "bars"], ["V", "n"], [extras, "n"], ["gain", "n"], [sums, "n"], ["N", "n"]];
+    if (!gains) for (const row of [columns, ...rows]) row.splice(row === columns ? 4 : 5, 1);
     const made = make("div", "", make("h2", "", `${name(found.parent)} → ${to}`), table(columns, rows));
-    if (found.undrawn !== undefined) made.append(make("p", "soft", `${figure(found.undrawn)} for steps that were not drawn`));
+    if (found.undrawn !== undefined) made.append(make("p", "soft", `share ${figure(found.undrawn)} for steps that were not drawn${found.here === undefined ? "" : `; gain of a step here ${figure(found.here)}`}`));
     if (found.margin !== undefined) made.append(make("p", "soft", `${found.margin < 0 ? "behind" : "ahead of"} ${name(found.before)} by ${figure(Math.abs(found.margin))}`));
     if (found.more) made.append(make("p", "soft", `${number(found.more)} more children`));
     return made;
@@ -195,7 +199,7 @@
     const why = event.why ?? {};
     const parts = [];
     if (why.levels) {
-      const words = { exploration: "level by level the child with the largest V + exploration", posterior: "where one more step most likely changes the answer" }[page.terms];
+      const words = { exploration: "level by level the child with the largest V + exploration", posterior: "down to the child with the largest share · gain, while that is more than a step here gains" }[page.terms];
       parts.push(make("p", "soft", words ?? "the method has not stored what it compared"));
       if (why.running) parts.push(make("p", "soft", `N counts the visits of ${why.running} running rounds`));
       parts.push(...why.levels.map(level));

@@ -58,8 +58,8 @@ def replay(
     """Write one search as an HTML page that replays it: one file, for any browser, without a network.
 
     The page has the tree with values and visits, a timeline with the solutions, and the reasons: what each
-    selection compared, values before and after a backup, samples, rollouts, votes. Keys move through the
-    events: left, right, Home, End, space to play.
+    selection compared, values before and after a backup, samples, rollouts, how the answers stand. Keys move
+    through the events: left, right, Home, End, space to play.
     """
     from restmcts.cli.text import say
     from restmcts.paths import expanded

@@ -386,7 +386,7 @@
   buildTree();
   explainColors();
   listen();
-  if (page.answersEvery > 1) id("answer").title = `looked at after one of ${page.answersEvery} events that may change it`;
-  if (nodes[0][5]) id("wayswords").textContent = "; the right way leads to a right solution";
+  if (nodes[0][5]) id("notes").append("; the right way leads to a right solution");
+  if (page.answersEvery > 1) id("notes").append(`; the answer so far is looked at after one of ${page.answersEvery} events that may change it`);
   fromAddress();
 })();

@@ -13,14 +13,14 @@ from docs import reference
 from docs.generate.commands import commands
 from docs.generate.screens import holders, keys
 from docs.generate.settings import keys_table
-from docs.pictures.replay import without_fonts
 from restmcts.labels import LABEL_RULES
 from restmcts.loops.registry import LOOPS
 from restmcts.recipe_text import shipped_recipes
 from restmcts.search.registry import METHODS
 from restmcts.settings import Settings
 from store.answers import RULES
-from tui.legend import REPLAY
+from tui.replay.legend import MARKS as REPLAY
+from tui.taking import without_fonts
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]

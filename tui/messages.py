@@ -64,6 +64,14 @@ class LabelsRead(Message):
 
 
 @dataclass
+class PageMade(Message):
+    """A replay was drawn as an HTML page, which is to be saved as ``name``."""
+
+    name: str
+    page: str
+
+
+@dataclass
 class ReadFailed(Message):
     """The store could not be read; ``reason`` is one line for the person at the keyboard."""
 

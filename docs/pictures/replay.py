@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import re
 from pathlib import Path
 
 from store.index.reader import StoreReader
 from tui.app import StoreApp
+from tui.taking import without_fonts
 
 PICTURE = Path(__file__).with_name("replay.svg")
 SIZE = (116, 30)
 """Columns and rows of the terminal."""
-
-FONT_FACE = re.compile(r"@font-face\s*\{[^}]*\}\s*")
 
 
 async def screenshot(root: Path, run: str, tree: str, event: int) -> str:
@@ -31,12 +29,6 @@ async def screenshot(root: Path, run: str, tree: str, event: int) -> str:
             await app.workers.wait_for_complete()
             await pilot.pause()
             return app.export_screenshot(title="restmcts tui")
-
-
-def without_fonts(svg: str) -> str:
-    """The picture without addresses of fonts; every renderer keeps its spaces."""
-    plain = FONT_FACE.sub("", svg).replace("Fira Code, monospace", "monospace")
-    return plain.replace("<svg ", '<svg xml:space="preserve" ', 1)
 
 
 def main() -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 from textual.worker import get_current_worker
 
 from store.errors import RestmctsError
 from tui.messages import ReadFailed
 from tui.screens.problem import ProblemScreen
 from tui.styled import line
+from tui.taking import TakingScreen
 from tui.widgets.keys import KeysBar
 from tui.widgets.lines import LinesBar
 
@@ -33,7 +33,7 @@ OPENED = 2
 """The height of the stack with one screen open: below it lies the blank one of every application."""
 
 
-class StoreScreen(Screen[None]):
+class StoreScreen(TakingScreen):
     """A screen over a part of the store.
 
     ``seen`` is the version of the store that the screen shows. A screen reads again when it is in sight

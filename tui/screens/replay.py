@@ -9,7 +9,8 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Static
 
 from tui.gc_pauses import collect_as_before, collect_rarely
-from tui.messages import BookmarksRead, ChangesFound, LabelsRead, ReadFailed, TreeRead
+from tui.messages import BookmarksRead, ChangesFound, LabelsRead, PageMade, ReadFailed, TreeRead
+from tui.page.page import file_name, read_replay_page
 from tui.places import Place, ReplayPlace, TreesPlace
 from tui.replay.bookmarks import Bookmark, Bookmarks, SessionBookmarks
 from tui.replay.detail import Labels, describe_node
@@ -24,6 +25,8 @@ from tui.screens.base import MAIN
 from tui.screens.prompt import PromptScreen
 from tui.screens.replay_moves import ReplayMoves
 from tui.snapshots import read_tree
+from tui.taking import Taken
+from tui.text import safe_text
 from tui.widgets.lines import LinesBar, LinesPane
 from tui.widgets.tree import TreePane
 
@@ -63,6 +66,7 @@ class ReplayScreen(ReplayMoves):
         Binding("J", "neighbour(1)", "Next tree of the list", show=False, id="replay.next-tree"),
         Binding("K", "neighbour(-1)", "Previous tree of the list", show=False, id="replay.previous-tree"),
         Binding("apostrophe", "note", "Bookmark with a note", show=False, key_display="'", id="replay.note"),
+        Binding("e", "export", "Export as an HTML page", show=False, id="replay.export"),
     ]
     LEGEND = MARKS
     AUTO_FOCUS = "#tree"
@@ -262,6 +266,24 @@ class ReplayScreen(ReplayMoves):
         self.query_one("#tree", TreePane).show_truth(self._seen_truth())
         self._show_panes()
         self.show_timeline()
+
+    def taken(self) -> Taken | None:
+        if self.player is None:
+            return None
+        node = self.player.tree.nodes[self.query_one("#tree", TreePane).cursor]
+        question = safe_text(self.player.record.header.question)
+        own = question if node.step is None else safe_text(node.step.text)
+        solution = safe_text(self.player.tree.text(node.id), limit=1_000_000)
+        what = "the question" if node.step is None else f"the step of node {node.id}"
+        return Taken(what, own.strip(), f"{question}\n\n{solution}")
+
+    def action_export(self) -> None:
+        run, tree = self.run_name, self.tree_name
+        name = file_name(run, tree)
+        self.read("export", lambda reader: PageMade(name, read_replay_page(reader, run, tree)))
+
+    def on_page_made(self, message: PageMade) -> None:
+        self.hand_over(message.name, message.page)
 
     def action_follow(self) -> None:
         self._stay_at(self.query_one("#tree", TreePane).cursor if self.following else None)

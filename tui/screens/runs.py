@@ -15,6 +15,7 @@ from tui.places import TreesPlace
 from tui.screens.base import MAIN, StoreScreen
 from tui.snapshots import MetricDigest, read_run, read_runs
 from tui.styled import line
+from tui.taking import Taken, command
 from tui.text import count, decimal, label, seconds
 from tui.widgets.lines import LinesPane
 from tui.widgets.table import Column, ListTable, Row, RowTable, cell, right
@@ -119,6 +120,13 @@ class RunsScreen(StoreScreen):
         run = self.query_one("#runs", RowTable).chosen
         if run is not None:
             self.open(TreesPlace(run))
+
+    def taken(self) -> Taken | None:
+        run = self.query_one("#runs", RowTable).chosen
+        if run is None:
+            return None
+        shown = command("restmcts", "show", run, "--root", str(self.reader.root))
+        return Taken("the command", shown, shown)
 
     def action_tab(self, tab: str) -> None:
         self.query_one(TabbedContent).active = tab

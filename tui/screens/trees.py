@@ -14,7 +14,8 @@ from tui.places import Place, ReplayPlace, RunsPlace
 from tui.screens.base import MAIN, StoreScreen
 from tui.snapshots import PAGE, TreePage, TreeQuery, read_page
 from tui.styled import Line, Style, line
-from tui.text import count, label, verdict
+from tui.taking import Taken, command
+from tui.text import count, label, safe_text, verdict
 from tui.widgets.lines import LinesBar
 from tui.widgets.table import Column, ListTable, Row, RowTable, cell, right
 
@@ -177,6 +178,15 @@ class TreesScreen(StoreScreen):
         if tree is not None:
             siblings = tuple(row.id for row in self.page.trees) if self.page else ()
             self.open(ReplayPlace(self.run_name, tree, siblings))
+
+    def taken(self) -> Taken | None:
+        chosen = self.query_one("#trees", RowTable).chosen
+        tree = next((tree for tree in self.page.trees if tree.id == chosen), None) if self.page else None
+        if tree is None:
+            return None
+        place = f"{self.run_name}/{tree.id}"
+        shown = command("restmcts", "show", place, "--root", str(self.reader.root))
+        return Taken("the command", shown, f"{safe_text(tree.question)}\n\n{shown}\n")
 
     def action_filter_text(self) -> None:
         self.query_one("#text", FilterInput).focus()

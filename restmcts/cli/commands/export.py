@@ -1,4 +1,4 @@
-"""`restmcts export`: trees and samples as files for other tools."""
+"""`restmcts export`: trees, replays and samples as files for other tools."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ from restmcts.cli.options import ROOT, Root
 if TYPE_CHECKING:
     from restmcts.export.formats import Origin
     from restmcts.export.trees import Trace
+    from store.index.reader import StoreReader
     from store.records import Sample
 
-app = typer.Typer(help="Export trees and samples.")
+app = typer.Typer(help="Export trees, replays and samples.")
 
-Output = Annotated[Path | None, typer.Option("--output", help="File to write [default: standard output].")]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", help="File to write [default: standard output].")
+]
 
 
 @app.command("tree")
@@ -31,16 +34,77 @@ def tree(
     import orjson
 
     from restmcts.cli.stores import open_store
-    from restmcts.errors import InputError
     from restmcts.export.trees import tree_as_dict
-    from store.index.names import find
 
-    run, _, tree_id = name.partition("/")
     with open_store(root) as reader:
-        if find(reader, name).tree is None:
-            raise InputError(f"{name!r} is not a tree: write RUN/PHASE/NUMBER")
+        run, tree_id = _tree(reader, name)
         content = tree_as_dict(reader.record(run, tree_id), reader.labels(run, tree_id))
     _write([orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n"], output)
+
+
+@app.command("replay")
+def replay(
+    name: Annotated[str, typer.Argument(help="RUN/PHASE/NUMBER.", metavar="TREE")],
+    root: Root = ROOT,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="File of the page, ending in .html, or a folder [default: RUN-PHASE-NUMBER.html].",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Write one search as an HTML page that replays it: one file, for any browser, without a network.
+
+    The page has the tree with values and visits, a timeline with the solutions, and the reasons: what each
+    selection compared, values before and after a backup, samples, rollouts, how the answers stand. Keys move
+    through the events: left, right, Home, End, space to play.
+    """
+    from restmcts.cli.stores import open_store
+    from restmcts.cli.text import say
+    from restmcts.paths import expanded
+    from store.files.atomic import make_folder, replace_file
+    from tui.page.page import file_name, read_replay_page
+
+    with open_store(root) as reader:
+        run, tree_id = _tree(reader, name)
+        path = _page_file(Path() if output is None else expanded(output), file_name(run, tree_id))
+        page = read_replay_page(reader, run, tree_id)
+    make_folder(path.parent)
+    replace_file(path, [page.encode("utf-8", errors="replace")])
+    say(f"wrote {path}")
+
+
+def _tree(reader: StoreReader, name: str) -> tuple[str, str]:
+    """The run and the tree in it that a name stands for.
+
+    Raises:
+        InputError: it names no tree.
+    """
+    from restmcts.errors import InputError
+    from store.index.names import find
+
+    if find(reader, name).tree is None:
+        raise InputError(f"{name!r} is not a tree: write RUN/PHASE/NUMBER")
+    run, _, tree_id = name.partition("/")
+    return run, tree_id
+
+
+def _page_file(output: Path, name: str) -> Path:
+    """The file of a page: ``output``, or ``name`` in that folder.
+
+    Raises:
+        InputError: the name is neither that of a page nor of a folder.
+    """
+    from restmcts.errors import InputError
+
+    if output.is_dir() or not output.suffix:
+        return output / name
+    if output.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"--output {output}: the name of a page ends in .html")
+    return output
 
 
 @app.command("samples")

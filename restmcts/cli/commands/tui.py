@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,16 +21,30 @@ def tui(
         ),
     ] = None,
     root: Root = ROOT,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Show the screens in a browser on this machine instead.")
+    ] = False,
+    port: Annotated[int, typer.Option("--port", min=1024, max=65535, help="With --serve: its port.")] = 8000,
 ) -> None:
-    """Browse and compare runs, and replay any search tree step by step."""
+    """Browse and compare runs, and replay any search tree step by step.
+
+    --serve prints an address with a key, on this machine only: whoever has the key comes in. It needs the
+    extra `web`: pip install "restmcts[web]".
+    """
     import tui as screens
+    from restmcts.cli.serving import in_browser
+    from restmcts.cli.serving import serve as serve_screens
     from restmcts.cli.stores import make_ready
     from restmcts.errors import InputError
 
     # The screens are written to standard error, and the keys are read from standard input.
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not (serve or in_browser() or (sys.stdin.isatty() and sys.stderr.isatty())):
         raise InputError("the screens need a terminal; `restmcts show` prints runs and trees without one")
     make_ready(root)
+    if serve:
+        screens.check(root, what)
+        serve_screens(["tui", "--root", str(root), *([] if what is None else [what])], port)
+        return
     code = screens.run(root, what)
     if code:
         raise typer.Exit(code)

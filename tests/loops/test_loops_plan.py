@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from restmcts.loops.planning.plan import Counts, PlannedPhase, Sizes, Totals, totals
-from restmcts.loops.planning.planned_phases import PLANNED, most_generated, most_traces, planned
+from restmcts.loops.planning.planned_phases import ITERATING, PLANNED, planned
+from restmcts.loops.planning.planner import most_generated, most_traces
 from restmcts.loops.planning.readiness import model_facts, readiness, size_in_name
 from restmcts.loops.registry import LOOPS
 from restmcts.recipe import load_recipe
@@ -139,11 +140,26 @@ def test_an_adapter_needs_its_library_and_little_memory_and_disk() -> None:
     assert "training of the adapter 29.8 GiB" in memory and "of the value model 119.2 GiB" in memory
 
 
-def test_every_loop_of_the_package_but_the_comparison_of_verifiers_is_planned() -> None:
-    assert {*LOOPS} - {"verifiers"} == set(PLANNED)
+def test_every_loop_of_the_package_is_planned() -> None:
+    assert {*LOOPS} == set(PLANNED)
 
 
-@pytest.mark.parametrize("loop", PLANNED)
+def test_the_phases_of_a_comparison_of_verifiers() -> None:
+    found = plan("tiny-verifiers")
+    names = [verifier["name"] for verifier in load_recipe("tiny-verifiers").loop_settings["verifiers"]]
+    assert list(found) == [
+        "0.train-policy", "0.validate", "0.search", "0.complete-steps", "0.start-value",
+        *(f"0.{work}-{name}" for name in names for work in ("label", "train")),
+        "validation.sample", "test.sample",
+        *(f"{split}.value-{name}" for name in names for split in ("validation", "test")),
+        "final.evaluate",
+    ]  # fmt: skip
+    sampled, valued = found["test.sample"], found[f"test.value-{names[0]}"]
+    assert sampled.generated == sampled.searches * load_recipe("tiny-verifiers").loop_settings["samples"] * 24
+    assert (valued.generated, valued.valued) == (0, sampled.generated)
+
+
+@pytest.mark.parametrize("loop", ITERATING)
 def test_a_loop_is_planned(loop: str) -> None:
     base = "tiny" if LOOPS[loop].trains_value else "tiny-rest-em"
     found = plan(base, f"loop={loop}", "loop_settings={}", "iterations=2")

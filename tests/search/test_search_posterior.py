@@ -319,7 +319,7 @@ def test_repeats_are_counted_and_not_valued_again() -> None:
 
 
 def test_the_gains_of_a_stored_tree_lead_to_the_node_that_the_search_selected() -> None:
-    """From the first solution on, while no other branch has become stale: all draws are of one search."""
+    """From the first solution on; branches that the search has not weighed anew lately may differ."""
     agree, all_ = 0, 0
     for number in range(6):
         record = run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from shutil import copytree
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,16 +13,17 @@ from hypothesis import strategies as st
 from store.answer_constants import DEFAULTS
 from store.answers import RULES
 from store.events import SearchRecord
+from store.index.reader import StoreReader
 from store.tree import fold
 from tests.tui.made_searches import mcts, votes
-from tui.replay.bookmarks import Bookmark, SessionBookmarks
+from tui.replay.bookmarks import Bookmark, add_bookmark, read_bookmarks
 from tui.replay.marks import Target, answer_changes, mistakes, next_of, spending_rounds, target_of
 from tui.replay.player import Player
 from tui.replay.timeline import Timeline
 from tui.replay.truth import truth_of
 
 if TYPE_CHECKING:
-    from store.index.reader import StoreReader
+    from pathlib import Path
 
 
 def test_places_by_number_round_tokens_and_node() -> None:
@@ -120,9 +122,13 @@ def test_a_click_on_a_cell_leads_to_that_cell(width: int, rounds: int, part: flo
     assert timeline.position_at(width + 5, width) is None
 
 
-def test_bookmarks_of_a_session(reader: StoreReader) -> None:
-    kept = SessionBookmarks()
-    kept.add(reader, "run", "1.search/1", Bookmark(9, "later"))
-    kept.add(reader, "run", "1.search/1", Bookmark(2, "sooner"))
-    assert [one.note for one in kept.of(reader, "run", "1.search/1")] == ["sooner", "later"]
-    assert kept.of(reader, "run", "1.search/2") == ()
+def test_bookmarks_are_notes_of_the_run(demo: Path, tmp_path: Path) -> None:
+    root = tmp_path / "store"
+    copytree(demo, root)
+    with StoreReader(root) as reader:
+        add_bookmark(reader, "demo", "1.search/1", Bookmark(9, "later"))
+        add_bookmark(reader, "demo", "1.search/1", Bookmark(2, "sooner"))
+        found = read_bookmarks(reader, "demo", "1.search/1")
+        assert [(one.position, one.note) for one in found] == [(2, "sooner"), (9, "later")]
+        assert read_bookmarks(reader, "demo", "1.search/2") == ()
+        assert len(reader.notes("demo")) == 2

@@ -142,17 +142,17 @@ async def test_rounds_start_end_and_go_to(app: StoreApp, until: Until) -> None:
 async def test_playing(app: StoreApp, until: Until) -> None:
     async with app.run_test() as pilot:
         await opened(pilot, until, "home")
-        await pilot.press("plus", "plus", "plus", "plus", "plus")
+        await pilot.press(*["full_stop"] * 5)
         assert pace(pilot).speed == 30.0
         await pilot.press("space")
         await until(pilot, lambda: player(pilot).position >= 3)
         assert "playing 30/s" in timeline(pilot)
         await pilot.press("space")
         assert "paused" in timeline(pilot)
-        await pilot.press("minus", "equals_sign", "space")
+        await pilot.press("comma", "full_stop", "space")
         await until(pilot, lambda: player(pilot).position == player(pilot).length)
         assert not pace(pilot).playing
-        await pilot.press(*["minus"] * 9)
+        await pilot.press(*["comma"] * 9)
         assert pace(pilot).speed == 0.5
         await pilot.press("space")
         assert pace(pilot).playing

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import random
+from shutil import copytree
 from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
+from store.index.reader import StoreReader
 from tests.tui.test_tui_replay import head, node_text, opened, pace, pane, player, rows, screen, timeline, why
 from tui.app import StoreApp
-from tui.replay.bookmarks import SessionBookmarks
 from tui.replay.rows import View
 from tui.screens.prompt import PromptScreen
-from tui.screens.replay import ReplayScreen
 from tui.screens.trees import TreesScreen
 from tui.widgets.lines import LinesPane
 from tui.widgets.table import RowTable
 from tui.widgets.tree import TreePane
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from textual.geometry import Region
     from textual.pilot import Pilot
 
-    from store.index.reader import StoreReader
     from tests.tui.tui_support import Until
     from tui.replay.truth import Truth
 
@@ -33,8 +34,7 @@ TREE = "1.search/8"
 
 
 @pytest.fixture
-def app(reader: StoreReader, monkeypatch: pytest.MonkeyPatch) -> StoreApp:
-    monkeypatch.setattr(ReplayScreen, "bookmarks", SessionBookmarks())
+def app(reader: StoreReader) -> StoreApp:
     return StoreApp(reader, "demo", TREE)
 
 
@@ -195,7 +195,9 @@ async def test_folding_all_but_the_way_and_hiding(app: StoreApp, until: Until) -
         assert pane(pilot).view == View(keep=pane(pilot).view.keep)
 
 
-async def test_a_bookmark_with_a_note(app: StoreApp, until: Until) -> None:
+async def test_a_bookmark_with_a_note(demo: Path, tmp_path: Path, until: Until) -> None:
+    copytree(demo, tmp_path / "store")
+    app = StoreApp(StoreReader(tmp_path / "store"), "demo", TREE)
     async with app.run_test(size=(100, 30)) as pilot:
         await opened(pilot, until, "4")
         place = player(pilot).position
@@ -207,7 +209,9 @@ async def test_a_bookmark_with_a_note(app: StoreApp, until: Until) -> None:
         assert "' why" not in timeline(pilot)
         await pilot.press("less_than_sign")
         assert player(pilot).position == place
-        assert screen(pilot).bookmarks.of(app.reader, "demo", TREE)[0].note == "why"
+        (note,) = app.reader.notes("demo")
+        assert (note.tree, note.event, note.text) == (TREE, place, "why")
+    app.reader.close()
 
 
 async def test_the_next_and_the_previous_tree_of_the_list(reader: StoreReader, until: Until) -> None:
@@ -265,7 +269,7 @@ class TestRandomKeys:
             "left_square_bracket",
             "right_curly_bracket",
             "right_parenthesis",
-            "plus",
+            "full_stop",
             "shift+right",
             "less_than_sign",
         ),

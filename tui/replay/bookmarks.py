@@ -1,9 +1,12 @@
-"""Bookmarks in a replay: moments that a reader wants to find again, with a note."""
+"""Bookmarks in a replay: moments that a reader wants to find again, kept as notes of the run."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
+
+from store.files.layout import RunLayout
+from store.notes import add_note
 
 if TYPE_CHECKING:
     from store.index.reader import StoreReader
@@ -17,26 +20,22 @@ class Bookmark:
     note: str
 
 
-class Bookmarks(Protocol):
-    """Where the bookmarks of trees are kept; trees are named ``<phase>/<number>``. Worker threads ask it."""
+def read_bookmarks(reader: StoreReader, run: str, tree: str) -> tuple[Bookmark, ...]:
+    """The bookmarks of a tree, by position: the notes about one of its moments.
 
-    def of(self, reader: StoreReader, run: str, tree: str) -> tuple[Bookmark, ...]:
-        """The bookmarks of a tree, by position. Raises :class:`~store.errors.RestmctsError`."""
+    Raises:
+        StoreError: the notes of the run cannot be read.
+    """
+    found = [note for note in reader.notes(run) if note.tree == tree and note.event is not None]
+    marks = [Bookmark(note.event or 0, note.text) for note in found]
+    return tuple(sorted(marks, key=lambda bookmark: bookmark.position))
 
-    def add(self, reader: StoreReader, run: str, tree: str, bookmark: Bookmark) -> None:
-        """Keep a bookmark. Raises :class:`~store.errors.RestmctsError`."""
 
+def add_bookmark(reader: StoreReader, run: str, tree: str, bookmark: Bookmark) -> None:
+    """Keep a bookmark.
 
-class SessionBookmarks:
-    """Bookmarks that last as long as the application runs."""
-
-    def __init__(self) -> None:
-        self._kept: dict[tuple[str, str], list[Bookmark]] = {}
-
-    def of(self, reader: StoreReader, run: str, tree: str) -> tuple[Bookmark, ...]:
-        """The bookmarks of a tree, by position."""
-        return tuple(sorted(self._kept.get((run, tree), ()), key=lambda bookmark: bookmark.position))
-
-    def add(self, reader: StoreReader, run: str, tree: str, bookmark: Bookmark) -> None:
-        """Keep a bookmark."""
-        self._kept.setdefault((run, tree), []).append(bookmark)
+    Raises:
+        InputError: the note is empty or too long.
+        StoreError: the store cannot be written.
+    """
+    add_note(RunLayout(reader.root, run), tree, bookmark.note, bookmark.position)

@@ -12,7 +12,7 @@ from tui.gc_pauses import collect_as_before, collect_rarely
 from tui.messages import BookmarksRead, ChangesFound, LabelsRead, PageMade, ReadFailed, TreeRead
 from tui.page.page import file_name, read_replay_page
 from tui.places import Place, ReplayPlace, TreesPlace
-from tui.replay.bookmarks import Bookmark, Bookmarks, SessionBookmarks
+from tui.replay.bookmarks import Bookmark, add_bookmark, read_bookmarks
 from tui.replay.detail import Labels, describe_node
 from tui.replay.head import describe_search
 from tui.replay.legend import MARKS
@@ -70,8 +70,6 @@ class ReplayScreen(ReplayMoves):
     ]
     LEGEND = MARKS
     AUTO_FOCUS = "#tree"
-
-    bookmarks: ClassVar[Bookmarks] = SessionBookmarks()
 
     def __init__(self, reader: StoreReader, run: str, tree: str, siblings: Sequence[str] = ()) -> None:
         super().__init__(reader, f"{run} / {tree}")
@@ -334,12 +332,12 @@ class ReplayScreen(ReplayMoves):
 
     def _read_bookmarks(self, added: Bookmark | None = None) -> None:
         """Read the bookmarks of the tree, once ``added`` is one of them."""
-        kept, run, tree = self.bookmarks, self.run_name, self.tree_name
+        run, tree = self.run_name, self.tree_name
 
         def read(reader: StoreReader) -> BookmarksRead:
             if added is not None:
-                kept.add(reader, run, tree, added)
-            return BookmarksRead(kept.of(reader, run, tree))
+                add_bookmark(reader, run, tree, added)
+            return BookmarksRead(read_bookmarks(reader, run, tree))
 
         self.read("bookmarks", read)
 

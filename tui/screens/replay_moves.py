@@ -76,8 +76,8 @@ class ReplayMoves(StoreScreen):
         ),
         Binding("g", "go", "Go to an event, round, tokens or node", show=False, id="replay.go"),
         Binding("space", "play", "Play", tooltip="Play or pause", id="replay.play"),
-        Binding("plus,equals_sign", "faster(1)", "Faster", show=False, key_display="+", id="replay.faster"),
-        Binding("minus", "faster(-1)", "Slower", show=False, key_display="-", id="replay.slower"),
+        Binding("full_stop", "faster(1)", "Faster", show=False, key_display=".", id="replay.faster"),
+        Binding("comma", "faster(-1)", "Slower", show=False, key_display=",", id="replay.slower"),
     ]
 
     player: Player | None = None

@@ -12,7 +12,7 @@ from restmcts.evaluation.reading.subsets import outcomes_over_orders
 from restmcts.evaluation.reading.traces import traces_of
 from restmcts.evaluation.reading.usage import ORDERS, OutcomeAt, Usage, mean_usage, usage_of
 from restmcts.evaluation.statistics import Interval, wilson
-from store.events import FREE, Cost, SearchRecord, Valued
+from store.events import FREE, SearchRecord, Valued
 
 Row = tuple[str, str, float | None]
 """A row of an evaluation: the choice of a method, the answer rule, and the budget."""
@@ -129,17 +129,16 @@ def _read(record: SearchRecord, rules: Sequence[str], reading: Reading) -> Mappi
         return outcomes_over_orders(
             record, traces, reading.budgets, rules, reading.axis, orders=reading.orders, first=first
         )
-    return {
-        rule: [
-            OutcomeAt(
-                answer.budget,
-                None if answer.correct is None else float(answer.correct),
-                usage_of(answer.cost, record.result.seconds if _is_whole(answer.cost, record) else None),
-            )
-            for answer in answers
-        ]
-        for rule, answers in _answers(record, rules, reading).items()
-    }
+    total = sum((event.cost for event in record.events), FREE)
+
+    def outcome(answer: AnswerAt) -> OutcomeAt:
+        share = None if answer.correct is None else float(answer.correct)
+        # A search that was cut does not know how long it had taken by then.
+        seconds = record.result.seconds if answer.cost == total else None
+        return OutcomeAt(answer.budget, share, usage_of(answer.cost, seconds))
+
+    found = _answers(record, rules, reading)
+    return {rule: list(map(outcome, answers)) for rule, answers in found.items()}
 
 
 def _answers(record: SearchRecord, rules: Sequence[str], reading: Reading) -> dict[str, list[AnswerAt]]:
@@ -148,8 +147,3 @@ def _answers(record: SearchRecord, rules: Sequence[str], reading: Reading) -> di
     if CEILING in rules:
         found[CEILING] = solved_at(record, reading.budgets, reading.axis)
     return found
-
-
-def _is_whole(cost: Cost, record: SearchRecord) -> bool:
-    """Whether a search that had taken ``cost`` when it was cut was not cut at all."""
-    return cost == sum((event.cost for event in record.events), FREE)

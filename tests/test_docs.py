@@ -46,7 +46,7 @@ def test_the_keys_and_marks_of_the_screens_are_those_of_the_program() -> None:
 
 def test_a_key_has_what_it_does_and_a_mark_what_it_means() -> None:
     table = keys("ReplayScreen")
-    assert "| `→` `l` | Forward |" in table
+    assert "| `→` `l` | Step |" in keys("ReplayMoves")
     assert f"| `●` | {dict(REPLAY)['●']} |" in table
 
 

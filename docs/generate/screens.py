@@ -13,6 +13,7 @@ from textual.binding import Binding
 from textual.dom import DOMNode
 
 import tui.screens
+import tui.taking
 import tui.widgets
 from docs.generate.settings import escape, table
 from tui.app import StoreApp
@@ -26,6 +27,7 @@ def holders() -> dict[str, type[DOMNode]]:
         for package in (tui.screens, tui.widgets)
         for module in pkgutil.iter_modules(package.__path__)
     ]
+    modules.append(tui.taking)
     found = [kind for module in modules for kind in vars(module).values() if _has_keys(kind, module.__name__)]
     return {kind.__name__: kind for kind in (StoreApp, *found)}
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from store.errors import InputError
+from store.queries import TreeFilter
 from store.nearby import alike
 
 if TYPE_CHECKING:
@@ -74,6 +75,6 @@ def _numbers(reader: StoreReader, run: str, phase: str) -> str:
     ends = [
         tree.number
         for descending in (False, True)
-        for tree in reader.trees(run, phase=phase, descending=descending, limit=1)
+        for tree in reader.trees(TreeFilter(run, phases=(phase,)), descending=descending, limit=1)
     ]
     return f"those of {phase} are {ends[0]} to {ends[-1]}" if ends else f"{phase} has no trees"

@@ -57,11 +57,6 @@ class StoreReader:
         self._connection = Connection(root)
         self._rows = self._connection.rows
 
-    @property
-    def root(self) -> Path:
-        """The folder of the store."""
-        return self._root
-
     def close(self) -> None:
         """Let go of the index; the next call opens it again."""
         self._connection.close()

@@ -97,10 +97,6 @@ class ReplayMoves(StoreScreen):
         """Draw the lines below the tree again."""
         raise NotImplementedError
 
-    def tell(self, text: str) -> None:
-        """Say something in passing."""
-        self.notify(text, markup=False, timeout=2)
-
     def jump(self, position: int) -> None:
         """Go to ``position``."""
         if self.player is not None:

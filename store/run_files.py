@@ -9,10 +9,11 @@ from store.encoding.rows import (
     evaluation_from,
     labels_from,
     metric_from,
+    outcomes_from,
     override_from,
     sample_from,
 )
-from store.encoding.searches import search_from
+from store.encoding.searches import header_from, search_from
 from store.errors import StoreError
 from store.files.jsonl import read_rows
 from store.overrides import Overrides, overlay
@@ -20,9 +21,9 @@ from store.overrides import Overrides, overlay
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from store.events import SearchRecord
+    from store.events import Header, SearchRecord
     from store.files.layout import RunLayout
-    from store.records import Checkpoint, Evaluation, Metric, Sample
+    from store.records import Checkpoint, Evaluation, Metric, Outcomes, Sample
 
 
 def read_trees(
@@ -48,6 +49,28 @@ def read_trees(
             yield overlay(record, changed)
         except ValueError as error:
             raise StoreError(f"{where}: the events do not make a tree: {error}") from error
+
+
+def read_headers(layout: RunLayout, phase: str) -> Iterator[Header]:
+    """The headers of the searches of a phase that is done, in the order of the file.
+
+    Raises:
+        StoreError: a line cannot be read; the message names it.
+    """
+    path = layout.plain(layout.trees(phase))
+    for line, row in read_rows(path, whole=True):
+        yield header_from(row, f"{path}:{line.number}")
+
+
+def read_outcomes(layout: RunLayout, phase: str) -> list[Outcomes]:
+    """What the problems behind the rows of an evaluation were worth; none in a run of an older version.
+
+    Raises:
+        StoreError: a line cannot be read; the message names it.
+    """
+    path = layout.outcomes
+    found = [outcomes_from(row, f"{path}:{line.number}", layout.run) for line, row in read_rows(path)]
+    return [row for row in found if row.phase == phase]
 
 
 def read_overrides(layout: RunLayout) -> Overrides:

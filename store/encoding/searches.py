@@ -173,6 +173,15 @@ def search_from(row: Any, where: str) -> SearchRecord:
     return read_object(row, where, "search", _search)
 
 
+def header_from(row: Any, where: str) -> Header:
+    """The header of the search in the JSON object of a line, whose events are not looked at.
+
+    Raises:
+        StoreError: it is no search, or of a format that this version does not know.
+    """
+    return read_object(row, where, "search", lambda row: _HEADER.read(row.get("header")))
+
+
 def search_id(row: Any) -> str | None:
     """The tree id in the JSON object of a line, without reading the rest; None where there is none."""
     header = row.get("header") if type(row) is dict else None

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from store.errors import InputError
-from store.queries import TreeFilter
 from store.nearby import alike
+from store.queries import TreeFilter
 
 if TYPE_CHECKING:
     from store.index.reader import StoreReader

@@ -13,8 +13,8 @@ from restmcts.evaluation.comparison.runs import Measurement, Part, Point, RunFig
 from restmcts.evaluation.means import Problem
 from restmcts.evaluation.reading.budgets import answers_at
 from restmcts.evaluation.reading.ceiling import CEILING
-from restmcts.evaluation.reading.outcomes import Reading, RowOutcomes
-from restmcts.evaluation.reading.outcomes import outcomes as read_outcomes
+from restmcts.evaluation.reading.outcomes import Reading
+from restmcts.evaluation.reading.outcomes import outcomes as outcomes_behind
 from restmcts.evaluation.reading.usage import ORDERS
 from restmcts.loops.run import START
 from restmcts.loops.stored.reading import asked, reading_of
@@ -28,7 +28,15 @@ from store.files.journal import Journal, Phase, read_journal
 from store.files.layout import RunLayout
 from store.overrides import Overrides, overlay
 from store.records import Checkpoint, Evaluation
-from store.run_files import read_checkpoints, read_evaluations, read_metrics, read_overrides, read_trees
+from store.run_files import (
+    read_checkpoints,
+    read_evaluations,
+    read_headers,
+    read_metrics,
+    read_outcomes,
+    read_overrides,
+    read_trees,
+)
 
 DATA_FIGURES = "data."
 """How the names of metrics begin that describe the trees of an iteration."""
@@ -165,18 +173,18 @@ def outcomes_of_rows(
         known = [rule for rule in rules if rule in RULES or rule == CEILING]
         return reading_of(record.header, known, list(budgets), orders=orders)
 
-    found = read_outcomes(records, reading)
-    changed = found if now is None else read_outcomes(now, reading)
+    found = outcomes_behind(records, reading)
+    changed = found if now is None else outcomes_behind(now, reading)
     keys = [(row.searches or "", row.rule or "", row.budget) for row in rows]
     return [
-        changed[key].shares if key in found and _agree(found[key], row) else None
+        changed[key].shares if key in found and _agree(found[key].shares, row) else None
         for key, row in zip(keys, rows, strict=True)
     ]
 
 
-def _agree(cell: RowOutcomes, row: Evaluation) -> bool:
-    same = len(cell.shares) == row.problems
-    return same and isclose(fmean(cell.shares.values() or [0.0]), row.accuracy, abs_tol=1e-9)
+def _agree(answers: Answers, row: Evaluation) -> bool:
+    same = len(answers) == row.problems
+    return same and isclose(fmean(answers.values() or [0.0]), row.accuracy, abs_tol=1e-9)
 
 
 def stored_outcomes(
@@ -192,12 +200,38 @@ def stored_outcomes(
     """
     changed = read_overrides(layout)
     known = changed.before(started)
+    if known.log == changed.log:
+        written = written_outcomes(layout, phase, rows)
+        if None not in written:
+            return written
     stored = partial(read_trees, layout, phase, Overrides())
     if all(row.searches is not None for row in rows):
         before = (overlay(record, known) for record in stored())
         now = None if known.log == changed.log else (overlay(record, changed) for record in stored())
         return outcomes_of_rows(before, rows, stored_orders(layout), now)
     return verdicts(((overlay(record, known), overlay(record, changed)) for record in stored()), rows)
+
+
+def written_outcomes(layout: RunLayout, phase: str, rows: Sequence[Evaluation]) -> list[Answers | None]:
+    """The outcomes that an evaluation wrote beside its rows; None where it has not, or where they differ.
+
+    Raises:
+        StoreError: a file cannot be read.
+    """
+    behind = {(row.method, row.rule, row.budget): row for row in read_outcomes(layout, phase)}
+    if not behind:
+        return [None] * len(rows)
+    questions = {header.id: (header.problem, header.question) for header in read_headers(layout, phase)}
+    found: list[Answers | None] = []
+    for row in rows:
+        outcome = behind.get((row.method, row.rule or "", row.budget))
+        answers: Answers = {}
+        for number, share in zip(outcome.numbers, outcome.shares, strict=True) if outcome else ():
+            problem = questions.get(f"{phase}/{number}")
+            if problem is not None and share is not None:
+                answers[problem] = share
+        found.append(answers if _agree(answers, row) else None)
+    return found
 
 
 def verdicts(

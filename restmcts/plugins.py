@@ -19,7 +19,6 @@ from typing import Any
 from restmcts.errors import InputError
 from restmcts.paths import located
 from restmcts.registry import FILES, LoadedFile
-from restmcts.settings import listed
 
 
 def load_plugin(path: Path) -> LoadedFile:
@@ -64,7 +63,8 @@ def plugin_files(values: Mapping[str, Any], folder: Path | None = None) -> list[
     Raises:
         InputError: the key holds anything else.
     """
-    names = listed(values.get("plugins", []))
+    named = values.get("plugins", [])
+    names = [named] if isinstance(named, str) else named
     if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
         raise InputError("plugins: write the path of a Python file, or a list of such paths")
     return [Path(located(name, folder)) for name in names]

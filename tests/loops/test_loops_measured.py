@@ -13,8 +13,9 @@ from restmcts.errors import InputError
 from restmcts.evaluation.comparison.runs import Measurement, Point, Spent
 from restmcts.evaluation.reading.outcomes import outcomes_at
 from restmcts.loops.stored.measured import flat, outcomes_of_rows, part_of, read_run, value_aucs, verdicts
-from restmcts.loops.stored.reading import asked, reading_of
+from restmcts.loops.stored.reading import reading_of
 from restmcts.search.methods.sampling import BestOfN
+from store.asked import asked
 from store.events import SearchRecord, Verified
 from store.files.journal import Phase
 from store.records import Evaluation, Metric

@@ -17,11 +17,12 @@ from restmcts.evaluation.reading.outcomes import Reading
 from restmcts.evaluation.reading.outcomes import outcomes as outcomes_behind
 from restmcts.evaluation.reading.usage import ORDERS
 from restmcts.loops.run import START
-from restmcts.loops.stored.reading import asked, reading_of
+from restmcts.loops.stored.reading import reading_of
 from restmcts.recipe_text import parsed
 from restmcts.search.registry import METHODS, row_name
 from restmcts.stored_recipes import stored_text
 from store.answers import RULES
+from store.asked import asked
 from store.errors import StoreError
 from store.events import SearchRecord
 from store.files.journal import Journal, Phase, read_journal

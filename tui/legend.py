@@ -38,3 +38,24 @@ REPLAY: Legend = (
     ("+", "what exploration adds to V in a selection; the sum of both decides"),
     ("[+3]", "a folded node with three children"),
 )
+
+COMPARE: Legend = (
+    ("A B", "the first and the second side"),
+    ("( to )", "95 % interval of an accuracy, or of the difference on the same problems"),
+    ("A-B", "how much more the first side has right, in percentage points"),
+    ("p", "exact McNemar test: how likely so unequal counts are where both sides are equally good"),
+    ("✓ ✗", "right in half of the answers or more, or less; a share stands where answers were drawn often"),
+    ("never sampled", "the side that did worse has found no right solution"),
+    ("preferred", "it has found a right solution, and another answer was given"),
+)
+
+MATRIX: Legend = (
+    *VERDICTS[:2],
+    ("0.50", "the share of right answers where they were drawn more than once"),
+    ("-", "the side has no verdict on the problem"),
+)
+
+SIDE_BY_SIDE: Legend = (
+    *REPLAY,
+    ("≠", "the first step of the answer's solution that the other answer's solution does not have"),
+)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 if TYPE_CHECKING:
+    from tui.comparing import ComparedPage, MatrixPage, RowRead
     from tui.snapshots import OpenedTree, RunDetail, RunList, TreePage
 
 
@@ -53,6 +54,44 @@ class LabelsRead(Message):
 
     version: int
     labels: dict[str, tuple[float | None, ...]]
+
+
+@dataclass
+class SidesCompared(Message):
+    """Two sides were compared."""
+
+    page: ComparedPage
+
+
+@dataclass
+class ContrastRead(Message):
+    """Another row of a comparison was worked out."""
+
+    row: RowRead
+
+
+@dataclass
+class MatrixRead(Message):
+    """Several sides were compared."""
+
+    page: MatrixPage
+
+
+@dataclass
+class PairOpened(Message):
+    """Two searches were read, of the store at ``version``."""
+
+    version: int
+    a: OpenedTree
+    b: OpenedTree
+
+
+@dataclass
+class PairChangesFound(Message):
+    """The positions at which the answers of two searches changed were found."""
+
+    a: tuple[int, ...]
+    b: tuple[int, ...]
 
 
 @dataclass

@@ -66,6 +66,12 @@ CROSS JOIN trees ON trees.run = ? AND trees.phase = page.p AND trees.number = pa
 ORDER BY {order}
 """
 
+_SEARCHED = """
+SELECT DISTINCT trees.phase, trees.method FROM trees
+LEFT JOIN phases ON phases.run = trees.run AND phases.name = trees.phase
+WHERE trees.run = ? AND trees.correct IS NOT NULL ORDER BY phases.position, trees.method
+"""
+
 _OF_THE_TREE = (
     "problems.run = trees.run AND problems.phase = trees.phase AND problems.problem = trees.problem"
 )
@@ -144,6 +150,11 @@ def count(rows: Rows, wanted: TreeFilter, noted: Iterable[str]) -> int:
     where, values = condition(wanted, noted)
     found = rows(f"SELECT count(*) FROM trees WHERE {where}", values)
     return int(found[0][0]) if found else 0
+
+
+def searched(rows: Rows, run: str) -> list[tuple[str, str]]:
+    """The phases of a run that have verdicts, with the methods of each."""
+    return [(row["phase"], row["method"]) for row in rows(_SEARCHED, (run,))]
 
 
 def histogram(rows: Rows, wanted: TreeFilter, noted: Iterable[str], name: str, bins: int) -> list[Bin]:

@@ -55,17 +55,18 @@ class MatrixPage:
     rows: tuple[MatrixRow, ...]
 
 
-def read_compared(reader: StoreReader, a: Side, b: Side) -> ComparedPage:
-    """Two sides, which may be open in part.
+def read_compared(reader: StoreReader, sides: Contrast, around: Contrast | None = None) -> ComparedPage:
+    """Two sides, which may be open in part, with the comparisons near those in ``around``, or near theirs.
 
     Raises:
         InputError: there is no such side.
     """
     version = reader.version()
-    sides = chosen_pair(reader, a, b)
-    compared = reader.compare(*sides)
+    a, b = chosen_pair(reader, *sides)
+    compared = reader.compare(a, b)
+    near = contrasts(reader, *(around or (a, b)))
     differences = () if a.run == b.run else tuple(reader.settings_diff(a.run, b.run))
-    return ComparedPage(_row(version, sides, compared), compared, tuple(contrasts(reader, *sides)), differences)
+    return ComparedPage(_row(version, (a, b), compared), compared, tuple(near), differences)
 
 
 def read_row(reader: StoreReader, sides: Contrast) -> RowRead:

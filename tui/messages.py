@@ -58,9 +58,10 @@ class LabelsRead(Message):
 
 @dataclass
 class SidesCompared(Message):
-    """Two sides were compared."""
+    """Two sides were compared, as a request with this number asked for."""
 
     page: ComparedPage
+    request: int
 
 
 @dataclass

@@ -31,7 +31,7 @@ from tui.widgets.lines import LinesBar, LinesPane
 from tui.widgets.table import ListTable, RowTable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from textual import events
     from textual.app import ComposeResult
@@ -69,6 +69,8 @@ class CompareScreen(StoreScreen):
         self.page: ComparedPage | None = None
         self.shown_set: ProblemSet | None = None
         self._figures: dict[Contrast, RowRead] = {}
+        self._around: Contrast | None = None
+        self._request = 0
         self._turned = 0
         self._sought = ""
 
@@ -95,19 +97,29 @@ class CompareScreen(StoreScreen):
         self._fill_problems()
 
     def reload(self) -> None:
-        self.read(MAIN, partial(_compared, self.sides))
+        sides, around = self.sides, self._around
+        self._ask(lambda reader: read_compared(reader, sides, around))
+
+    def _ask(self, wanted: Callable[[StoreReader], ComparedPage]) -> None:
+        self._request += 1
+        request = self._request
+        self.read(MAIN, lambda reader: SidesCompared(wanted(reader), request))
 
     def on_sides_compared(self, message: SidesCompared) -> None:
         page = message.page
+        if message.request != self._request:
+            return
         if self.page is None or self.page.row.version != page.row.version:
             self._figures = {}
         self.caught_up(page.row.version)
         self.page, self.sides = page, page.row.sides
+        self._around = self._around or self.sides
         self._figures[page.row.sides] = page.row
         if self.shown_set is None:
             self.shown_set = next((name for name in SETS if getattr(page.compared, name)), "only_a")
         self._fill_contrasts()
-        self.query_one("#contrasts", RowTable).move_cursor(row=page.contrasts.index(self.sides))
+        if self.sides in page.contrasts:
+            self.query_one("#contrasts", RowTable).move_cursor(row=page.contrasts.index(self.sides))
         self._fill_problems()
         self.query_one("#settings", LinesPane).show(settings_lines(page.differences), keep_scroll=True)
         self._read_next_row()
@@ -247,6 +259,7 @@ class CompareScreen(StoreScreen):
     def action_swap(self) -> None:
         a, b = self.sides
         self.shown_set = {"only_a": "only_b", "only_b": "only_a"}.get(self.shown_set or "", self.shown_set)  # type: ignore[assignment]
+        self._around = None
         self._compare((b, a))
 
     def action_settings(self) -> None:
@@ -263,9 +276,8 @@ class CompareScreen(StoreScreen):
 
     def _choose(self, letter: str, name: str | None) -> None:
         if name is not None:
-            a, b = self.sides
-            self._turned = 0
-            self.read(MAIN, partial(_with_side, (a, b), letter, name))
+            self._turned, self._around = 0, None
+            self._ask(partial(_with_side, self.sides, letter, name))
 
     def action_find(self) -> None:
         self.app.push_screen(PromptScreen("Find in the names and questions of problems", self._sought), self._find)
@@ -289,14 +301,10 @@ def _members(compared: Compared, name: ProblemSet) -> tuple[ProblemPair, ...]:
     return found
 
 
-def _compared(sides: Contrast, reader: StoreReader) -> SidesCompared:
-    return SidesCompared(read_compared(reader, *sides))
-
-
-def _with_side(sides: Contrast, letter: str, name: str, reader: StoreReader) -> SidesCompared:
-    a, b = sides
-    named = named_side(reader, name)
-    return SidesCompared(read_compared(reader, named, b) if letter == "a" else read_compared(reader, a, named))
+def _with_side(sides: Contrast, letter: str, name: str, reader: StoreReader) -> ComparedPage:
+    """Two sides, of which the one with this letter is another one by name."""
+    (a, b), named = sides, named_side(reader, name)
+    return read_compared(reader, (named, b) if letter == "a" else (a, named))
 
 
 def _row(sides: Contrast, reader: StoreReader) -> ContrastRead:

@@ -32,6 +32,8 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 """The names of the columns; further sides are not shown."""
 
 _PROBLEM, _CELL = 12, 5
+_HEADS = 8
+"""Rows of the list of sides; it scrolls where there are more."""
 
 
 class MatrixScreen(StoreScreen):
@@ -57,7 +59,7 @@ class MatrixScreen(StoreScreen):
         yield self.keys_bar()
 
     def on_mount(self) -> None:
-        self.query_one("#sides", LinesPane).can_focus = len(self.sides) > 8
+        self.query_one("#sides", LinesPane).styles.height = min(len(self.sides), _HEADS)
         self.reload()
 
     def above(self) -> Place:

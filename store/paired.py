@@ -108,10 +108,7 @@ def mcnemar(only_a: int, only_b: int) -> float:
         return 1.0
     # From the largest term of the tail downwards; further terms are soon too small to count.
     term = math.exp(
-        math.lgamma(total + 1)
-        - math.lgamma(fewer + 1)
-        - math.lgamma(total - fewer + 1)
-        - total * math.log(2)
+        math.lgamma(total + 1) - math.lgamma(fewer + 1) - math.lgamma(total - fewer + 1) - total * math.log(2)
     )
     tail = term
     for count in range(fewer, 0, -1):

@@ -34,7 +34,7 @@ _COLUMNS = ("problem", "question", "A", "B", "tree of A", "tree of B", "why")
 
 
 def are_sides(root: Path, names: Sequence[str]) -> bool:
-    """Whether any name is that of a phase or a method of a run at ``root``, and not of a run in another store."""
+    """Whether any name is that of a phase or a method of a run at ``root``, and of no run elsewhere."""
     runs = set(run_names(root)) if root.is_dir() else set()
     within = [name for name in names if "/" in name and name.partition("/")[0] in runs]
     return any(not is_store(expanded(Path(name.rpartition("/")[0]))) for name in within)
@@ -103,7 +103,14 @@ def _percent(figure: Bounded) -> str:
 
 def _row(pair: ProblemPair) -> tuple[str, ...]:
     shares = (f"{pair.share_a:.2g}", f"{pair.share_b:.2g}")
-    return visible(pair.problem, 40), visible(pair.question, 60), *shares, pair.tree_a, pair.tree_b, _FAULTS[pair.fault]
+    return (
+        visible(pair.problem, 40),
+        visible(pair.question, 60),
+        *shares,
+        pair.tree_a,
+        pair.tree_b,
+        _FAULTS[pair.fault],
+    )
 
 
 def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, markdown: bool) -> None:

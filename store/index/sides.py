@@ -24,9 +24,10 @@ def side_name(side: Side) -> str:
 
 
 def sides_of(reader: StoreReader, run: str) -> list[Side]:
-    """The sides that a run has: the rows of its evaluations, then the methods that its other phases searched with.
+    """The sides that a run has: the methods that phases searched with, then the rows of evaluations.
 
-    Rows that an older version has written without their rule stand for the searches of their method.
+    Methods of phases that were evaluated have their rows alone. Rows that an older version has written
+    without their rule stand for the searches of their method.
     """
     searched = reader.searched(run)
     sides: dict[Side, None] = {}

@@ -70,7 +70,11 @@ def test_every_name_stands_for_its_side(reader: StoreReader) -> None:
         ("first/1.evaluate", "second", (row("beam", 100, "1.evaluate"), row("beam", 100, run="second"))),
         ("first/final.evaluate/mcts", "first/final.evaluate/beam", (row("mcts", 100), row("beam", 100))),
         ("first/final.evaluate/mcts@50", "first/final.evaluate/beam", (row("mcts", 50), row("beam", 50))),
-        ("first/final.evaluate/mcts@50", "first/final.evaluate/mcts@100", (row("mcts", 50), row("mcts", 100))),
+        (
+            "first/final.evaluate/mcts@50",
+            "first/final.evaluate/mcts@100",
+            (row("mcts", 50), row("mcts", 100)),
+        ),
         ("first", "first", (row("beam", 100), row("beam", 100, "1.evaluate"))),
     ],
 )

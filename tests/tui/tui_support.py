@@ -69,14 +69,17 @@ PROBLEMS = 30
 
 
 def write_compared(root: Path) -> None:
-    """Two runs that searched the same problems by the same two methods, of which one has another budget too."""
+    """Two runs that searched the same problems by the same two methods, in two phases each."""
     for shift, run in enumerate(("one", "two")):
         config = f'recipe = "tiny"\nseed = {shift}\n'
         with RunWriter.create_or_open(root, run, config=config, environment={}) as writer:
             for phase in ("1.evaluate", "final.evaluate"):
                 writer.start_phase(phase, "evaluate", 1)
                 for number in range(PROBLEMS):
-                    asked = {"problem": f"sum-{number:04}", "question": f"What is {number} plus {42 - number}?"}
+                    asked = {
+                        "problem": f"sum-{number:04}",
+                        "question": f"What is {number} plus {42 - number}?",
+                    }
                     search = mcts(number + 100 * shift, phase, rounds=6, **asked)
                     named = replace(search.header, id=f"{phase}/{number}")
                     writer.add_tree(replace(search, header=named))

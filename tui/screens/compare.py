@@ -49,11 +49,37 @@ class CompareScreen(StoreScreen):
     """The sides ``a`` and ``b``, which may be open in part, and the comparisons near them."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("1", "problems('only_a')", "Only A", tooltip="Problems that only A is right on"),
-        Binding("2", "problems('only_b')", "Only B", tooltip="Problems that only B is right on"),
+        Binding(
+            "1",
+            "problems('only_a')",
+            "Only A",
+            tooltip="Problems that only A is right on",
+            id="compare.only-a",
+        ),
+        Binding(
+            "2",
+            "problems('only_b')",
+            "Only B",
+            tooltip="Problems that only B is right on",
+            id="compare.only-b",
+        ),
         Binding("s", "swap", "Swap", tooltip="A becomes B", id="compare.swap"),
-        Binding("3", "problems('none')", "None", show=False, tooltip="Problems that no side is right on"),
-        Binding("4", "problems('both')", "Both", show=False, tooltip="Problems that both are right on"),
+        Binding(
+            "3",
+            "problems('none')",
+            "None",
+            show=False,
+            tooltip="Problems that no side is right on",
+            id="compare.none",
+        ),
+        Binding(
+            "4",
+            "problems('both')",
+            "Both",
+            show=False,
+            tooltip="Problems that both are right on",
+            id="compare.both",
+        ),
         Binding("a", "choose('a')", "Another side A", show=False, id="compare.a"),
         Binding("b", "choose('b')", "Another side B", show=False, id="compare.b"),
         Binding("d", "settings", "Settings that differ, or problems", show=False, id="compare.settings"),
@@ -125,7 +151,7 @@ class CompareScreen(StoreScreen):
         self._read_next_row()
 
     def _read_next_row(self) -> None:
-        """Work out the rows whose figures are missing, one after the other, so that each is soon to be seen."""
+        """Work out the missing figures row by row, so that each is soon to be seen."""
         contrasts = () if self.page is None else self.page.contrasts
         missing = next((sides for sides in contrasts if sides not in self._figures), None)
         if missing is not None:
@@ -226,7 +252,12 @@ class CompareScreen(StoreScreen):
     def on_data_table_row_highlighted(self, event: RowTable.RowHighlighted) -> None:
         """The problems are those of the row under the cursor."""
         table = self.query_one("#contrasts", RowTable)
-        if event.data_table is table and self.page is not None and table.has_focus and table.chosen is not None:
+        if (
+            event.data_table is table
+            and self.page is not None
+            and table.has_focus
+            and table.chosen is not None
+        ):
             sides = self.page.contrasts[int(table.chosen)]
             if sides != self.sides:
                 self._compare(sides)
@@ -280,7 +311,9 @@ class CompareScreen(StoreScreen):
             self._ask(partial(_with_side, self.sides, letter, name))
 
     def action_find(self) -> None:
-        self.app.push_screen(PromptScreen("Find in the names and questions of problems", self._sought), self._find)
+        self.app.push_screen(
+            PromptScreen("Find in the names and questions of problems", self._sought), self._find
+        )
 
     def _find(self, text: str | None) -> None:
         if text is not None:
@@ -293,7 +326,9 @@ class CompareScreen(StoreScreen):
 
     def command(self) -> str:
         """The command that prints this comparison."""
-        return shlex.join(["restmcts", "compare", *map(side_name, self.sides), "--root", str(self.reader.root)])
+        return shlex.join(
+            ["restmcts", "compare", *map(side_name, self.sides), "--root", str(self.reader.root)]
+        )
 
 
 def _members(compared: Compared, name: ProblemSet) -> tuple[ProblemPair, ...]:

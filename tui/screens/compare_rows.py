@@ -22,9 +22,21 @@ FAULTS: dict[Fault, str] = {"never-sampled": "never sampled", "preferred-wrong":
 SURE = 0.05
 """Below this p-value a difference is shown in colour."""
 
-_FIGURES = ("A %", "B %", "A-B", "only A", "only B", "both", "none", "p", "95 % of A-B", "tokens A", "tokens B")
+_FIGURES = (
+    "A %",
+    "B %",
+    "A-B",
+    "only A",
+    "only B",
+    "both",
+    "none",
+    "p",
+    "95 % of A-B",
+    "tokens A",
+    "tokens B",
+)
 _FIGURES_WIDTH = 58
-"""Cells of the figures that are to be seen in 80 columns, with the padding of all columns and a scroll bar."""
+"""Cells of the figures that are to be seen in 80 columns, with padding and a scroll bar."""
 
 _PROBLEM = {"problem": 10, "question": 16, "A": 5, "B": 5, "tok A": 6, "tok B": 6, "why": 15}
 
@@ -43,7 +55,10 @@ def problem_columns(width: int) -> list[Column]:
 def _problem_widths(width: int) -> dict[str, int]:
     spare = max(width - sum(_PROBLEM.values()) - 2 * len(_PROBLEM) - 2, 0)
     names = min(spare // 4, 14)
-    return _PROBLEM | {"problem": _PROBLEM["problem"] + names, "question": _PROBLEM["question"] + spare - names}
+    return _PROBLEM | {
+        "problem": _PROBLEM["problem"] + names,
+        "question": _PROBLEM["question"] + spare - names,
+    }
 
 
 def method_name(side: Side) -> str:

@@ -68,7 +68,11 @@ class MatrixScreen(StoreScreen):
     def on_resize(self, event: events.Resize) -> None:
         sides = [Column(letter, letter, _CELL) for letter in LETTERS[: len(self.sides)]]
         spare = event.size.width - _PROBLEM - (_CELL + 2) * len(sides) - 6
-        columns = [Column("problem", "problem", _PROBLEM), *sides, Column("question", "question", max(spare, 16))]
+        columns = [
+            Column("problem", "problem", _PROBLEM),
+            *sides,
+            Column("question", "question", max(spare, 16)),
+        ]
         self.query_one("#matrix", RowTable).set_columns(columns)
         self._fill()
 
@@ -85,7 +89,11 @@ class MatrixScreen(StoreScreen):
     def _heads(self, page: MatrixPage) -> list[Line]:
         """A line for each side: its letter, its accuracy on all its problems, and its name."""
         return [
-            line((f"{letter}  ", "mark"), f"{_accuracy(page.rows, place):>7}  ", (label(side_name(side), 200), "bold"))
+            line(
+                (f"{letter}  ", "mark"),
+                f"{_accuracy(page.rows, place):>7}  ",
+                (label(side_name(side), 200), "bold"),
+            )
             for place, (letter, side) in enumerate(zip(LETTERS, page.sides, strict=False))
         ]
 

@@ -39,12 +39,14 @@ WIDE = 100
 
 
 class SideBySideScreen(ReplayMoves):
-    """The two searches that ``place`` names. The keys move the one whose tree has the focus, the other follows."""
+    """The two searches that ``place`` names: keys move the one with the focus, the other follows."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("d", "difference", "Difference", tooltip="Where the solutions part", id="pair.difference"),
         Binding("L", "link", "Link", show=False, tooltip="By tokens spent, or not at all", id="pair.link"),
-        Binding("u", "alone", "Why", tooltip="The replay of this search alone, with reasons", id="pair.alone"),
+        Binding(
+            "u", "alone", "Why", tooltip="The replay of this search alone, with reasons", id="pair.alone"
+        ),
         Binding("J", "neighbour(1)", "Next problem of the list", show=False, id="pair.next"),
         Binding("K", "neighbour(-1)", "Previous problem of the list", show=False, id="pair.previous"),
     ]
@@ -228,9 +230,7 @@ class SideBySideScreen(ReplayMoves):
 
     def action_alone(self) -> None:
         first = self.active.letter == "A"
-        run, tree = (
-            (self.place.run_a, self.place.tree_a) if first else (self.place.run_b, self.place.tree_b)
-        )
+        run, tree = (self.place.run_a, self.place.tree_a) if first else (self.place.run_b, self.place.tree_b)
         siblings = tuple(pair[0 if first else 1] for pair in self.place.pairs)
         self.open(ReplayPlace(run, tree, siblings))
 

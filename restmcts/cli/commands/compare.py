@@ -79,8 +79,8 @@ def compare(
     With --methods, the methods of all evaluations of the runs are compared with each other at each budget. A
     method that takes one trace takes part at every budget that has room for it.
 
-    Two sides, such as tiny/final.evaluate/mcts@170 and tiny/final.evaluate/tot-bfs@170, are compared problem by
-    problem: what only one of them is right on, and why the other one is not.
+    Two sides, such as tiny/final.evaluate/mcts@170 and tiny/final.evaluate/tot-bfs@170, are compared problem
+    by problem: what only one of them is right on, and why the other one is not.
     """
     from restmcts.cli.compared_sides import are_sides, print_sides
 

@@ -55,8 +55,19 @@ class MatrixPage:
     rows: tuple[MatrixRow, ...]
 
 
-def read_compared(reader: StoreReader, sides: Contrast, around: Contrast | None = None) -> ComparedPage:
-    """Two sides, which may be open in part, with the comparisons near those in ``around``, or near theirs.
+def read_compared(
+    reader: StoreReader,
+    sides: Contrast,
+    around: Contrast | None = None,
+    near: Sequence[Contrast] = (),
+) -> ComparedPage:
+    """Two sides, which may be open in part.
+
+    Args:
+        reader: the store.
+        sides: the two sides.
+        around: the sides near which the comparisons are that are listed; None: these two.
+        near: the comparisons that are listed, where they are known.
 
     Raises:
         InputError: there is no such side.
@@ -64,9 +75,9 @@ def read_compared(reader: StoreReader, sides: Contrast, around: Contrast | None 
     version = reader.version()
     a, b = chosen_pair(reader, *sides)
     compared = reader.compare(a, b)
-    near = contrasts(reader, *(around or (a, b)))
+    listed = near or contrasts(reader, *(around or (a, b)))
     differences = () if a.run == b.run else tuple(reader.settings_diff(a.run, b.run))
-    return ComparedPage(_row(version, (a, b), compared), compared, tuple(near), differences)
+    return ComparedPage(_row(version, (a, b), compared), compared, tuple(listed), differences)
 
 
 def read_row(reader: StoreReader, sides: Contrast) -> RowRead:

@@ -85,11 +85,13 @@ def _fitting(reader: StoreReader, side: Side) -> list[Side]:
 def chosen_pair(reader: StoreReader, a: Side, b: Side) -> tuple[Side, Side]:
     """Two sides with what they leave open chosen: the last method, at the largest budget, that both have.
 
+    Of a run that is named twice, they are two methods of the last phase that has two.
+
     Raises:
         InputError: a run has nothing that fits.
     """
     fitting_a, fitting_b = _fitting(reader, a), _fitting(reader, b)
-    for alike_in in _ALIKE:
+    for alike_in in _ALIKE if a != b else _ALIKE_WITHIN:
         there = {alike_in(one): one for one in fitting_b}
         same = [one for one in fitting_a if there.get(alike_in(one), one) != one]
         if same:
@@ -106,6 +108,9 @@ _ALIKE: tuple[Callable[[Side], object], ...] = (
     attrgetter("budget"),
 )
 """What two sides of a comparison have in common if possible, the best first."""
+
+_ALIKE_WITHIN = (_ALIKE[2], _ALIKE[1])
+"""The same of two sides of which nothing is said but that they are of one run, or of one phase."""
 
 
 def _last(sides: Sequence[Side]) -> Side:

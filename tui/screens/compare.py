@@ -263,9 +263,10 @@ class CompareScreen(StoreScreen):
                 self._compare(sides)
 
     def _compare(self, sides: Contrast) -> None:
+        near = () if self.page is None or self._around is None else self.page.contrasts
         self.sides, self._turned = sides, 0
         self.query_one("#sides", LinesBar).update()
-        self.reload()
+        self._ask(lambda reader: read_compared(reader, sides, near=near))
 
     def _open_problem(self) -> None:
         chosen = self.query_one("#problems", RowTable).chosen

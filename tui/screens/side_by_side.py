@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
@@ -58,6 +59,7 @@ class SideBySideScreen(ReplayMoves):
         self.place = place
         self.linked = True
         self.alike: Alike | None = None
+        self._letter = "A"
         self._steady = False
 
     def compose(self) -> ComposeResult:
@@ -85,13 +87,13 @@ class SideBySideScreen(ReplayMoves):
 
     @property
     def active(self) -> Half:
-        """The half whose tree has the focus; without any, the first."""
-        return self.half("B") if self.half("B").tree.has_focus else self.half("A")
+        """The half whose tree had the focus last."""
+        return self.half(self._letter)
 
     @property
     def other(self) -> Half:
         """The half that follows."""
-        return self.half("A" if self.active.letter == "B" else "B")
+        return self.half("A" if self._letter == "B" else "B")
 
     def reload(self) -> None:
         if self.alike is not None:  # a search is written once, when it has ended
@@ -145,11 +147,16 @@ class SideBySideScreen(ReplayMoves):
             self.close()
         super().on_read_failed(message)
 
-    def on_descendant_focus(self) -> None:
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        for half in self.query(Half):
+            if half.tree is event.widget:
+                self._letter = half.letter
         self._take_active()
 
     def _take_active(self) -> None:
-        """Let the keys move the search whose tree has the focus."""
+        """Let the keys move the search whose tree has the focus; the other one no longer plays."""
+        if self.timeline is not None and self.timeline is not self.active.timeline:
+            self._set_pace(replace(self.timeline.pace, playing=False))
         opened = self.active.opened
         if opened is not None:
             self.player, self.truth, self.timeline = opened.player, opened.truth, self.active.timeline
@@ -158,7 +165,7 @@ class SideBySideScreen(ReplayMoves):
         """Bring the other cursor to the node to which the same steps lead, if there is one."""
         if not message.by_hand or self.alike is None:
             return
-        matches = self.alike.b_of_a if self.active.letter == "A" else self.alike.a_of_b
+        matches = self.alike.b_of_a if self._letter == "A" else self.alike.a_of_b
         if message.node in matches:
             with self.prevent(TreePane.Chosen):
                 self.other.tree.choose(matches[message.node])
@@ -183,7 +190,8 @@ class SideBySideScreen(ReplayMoves):
         self.active.tree.choose(node, by_hand=True)
 
     def show_timeline(self) -> None:
-        self.active.show_time()
+        for half in self.query(Half):
+            half.show_time()
 
     def _foot(self, width: int) -> Sequence[Line]:
         opened = self.half("A").opened
@@ -229,7 +237,7 @@ class SideBySideScreen(ReplayMoves):
             self._follow(self.active.opened, self.other)
 
     def action_alone(self) -> None:
-        first = self.active.letter == "A"
+        first = self._letter == "A"
         run, tree = (self.place.run_a, self.place.tree_a) if first else (self.place.run_b, self.place.tree_b)
         siblings = tuple(pair[0 if first else 1] for pair in self.place.pairs)
         self.open(ReplayPlace(run, tree, siblings))

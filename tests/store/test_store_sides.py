@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from store.writer import RunWriter
 
+RUNS = ("first", "second")
 PHASES = ("1.evaluate", "final.evaluate")
 
 
@@ -39,7 +40,7 @@ def write(writer: RunWriter) -> None:
 
 @pytest.fixture
 def reader(tmp_path: Path) -> Iterator[StoreReader]:
-    for run in ("first", "second"):
+    for run in RUNS:
         with open_run(tmp_path, run) as writer:
             write(writer)
     with StoreReader(tmp_path) as reader:
@@ -67,7 +68,7 @@ def test_every_name_stands_for_its_side(reader: StoreReader) -> None:
     ("a", "b", "expected"),
     [
         ("first", "second", (row("beam", 100), row("beam", 100, run="second"))),
-        ("first/1.evaluate", "second", (row("beam", 100, "1.evaluate"), row("beam", 100, run="second"))),
+        ("first/1.evaluate", "second", tuple(row("beam", 100, "1.evaluate", run) for run in RUNS)),
         ("first/final.evaluate/mcts", "first/final.evaluate/beam", (row("mcts", 100), row("beam", 100))),
         ("first/final.evaluate/mcts@50", "first/final.evaluate/beam", (row("mcts", 50), row("beam", 50))),
         (

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from store.index.reader import StoreReader
 from store.queries import Side
 from tests.tui.test_tui_hostile import EVIL, assert_harmless, hostile, screen_text
-from tests.tui.test_tui_keys import KEYS, opened
+from tests.tui.test_tui_keys import KEYS
 from tests.tui.tui_support import PROBLEMS, Until, screen_of, write_compared
 from tui.app import StoreApp
 from tui.marks import MarkedSides, side_of_run
@@ -59,6 +59,15 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def both(pair: Path) -> Iterator[StoreReader]:
     with StoreReader(pair) as reader:
         yield reader
+
+
+async def opened(pilot: Pilot[None]) -> None:
+    """Wait until everything that was asked for has been read; reads that others took over were cancelled."""
+    for _ in range(2):
+        await pilot.pause()
+        while any(worker.is_running for worker in pilot.app.workers):
+            await pilot.pause(0.01)
+        await pilot.pause()
 
 
 async def show(pilot: Pilot[None], place: Place) -> None:

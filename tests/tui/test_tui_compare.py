@@ -41,9 +41,10 @@ MCTS, VOTES = (
 )
 METHODS = ComparePlace(MCTS, VOTES)
 RUNS = ComparePlace(side_of_run("one"), side_of_run("two"))
-PAIR = SideBySidePlace(
-    "one", f"{FINAL}/3", "two", f"{FINAL}/3", ((f"{FINAL}/3", f"{FINAL}/3"), (f"{FINAL}/4", f"{FINAL}/4"))
-)
+ANSWERED = (f"{FINAL}/4", f"{FINAL}/15")
+"""Searches that ended with an answer in both runs."""
+
+PAIR = SideBySidePlace("one", ANSWERED[0], "two", ANSWERED[0], tuple((tree, tree) for tree in ANSWERED))
 SEVERAL = MatrixPlace((MCTS, VOTES, Side("two", FINAL, "mcts")))
 PLACES: dict[str, Place] = {"methods": METHODS, "runs": RUNS, "pair": PAIR, "several": SEVERAL}
 
@@ -166,20 +167,20 @@ async def test_the_other_search_follows_by_tokens(both: StoreReader, until: Unti
         await pilot.press("d")
         found = screen.alike
         assert found is not None and found.apart_a is not None and found.apart_b is not None
-        assert (screen.half("A").tree.cursor, screen.half("B").tree.cursor) == (found.apart_a, found.apart_b)
+        assert (screen.half("A").pane.cursor, screen.half("B").pane.cursor) == (found.apart_a, found.apart_b)
         assert f"≠ {found.steps} steps alike" in screen.query_one("#pair", LinesBar).text
         assert screen_of(app).count("≠") == 3, "one in each tree, one in the foot"
 
 
 async def test_the_cursor_goes_to_the_same_steps_on_the_other_side(both: StoreReader) -> None:
-    place = SideBySidePlace("one", f"{FINAL}/3", "one", f"{FINAL}/3")
+    place = SideBySidePlace("one", ANSWERED[0], "one", ANSWERED[0])
     app = StoreApp(both)
     async with app.run_test(size=(80, 24)) as pilot:
         await show(pilot, place)
         screen = app.screen
         assert isinstance(screen, SideBySideScreen)
         await pilot.press("k", "k", "k")
-        assert screen.half("B").tree.cursor == screen.half("A").tree.cursor
+        assert screen.half("B").pane.cursor == screen.half("A").pane.cursor
         assert "do not part" in screen.query_one("#pair", LinesBar).text
 
 
@@ -206,7 +207,8 @@ async def test_another_side_is_chosen_by_its_name(both: StoreReader, until: Unti
         await until(pilot, lambda: screen.sides[1].run == "two")
         assert screen.sides == (MCTS, Side("two", FINAL, "mcts", "best-value", 4000))
         await pilot.press("a", "ctrl+u", *"tow", "enter")
-        await until(pilot, lambda: isinstance(app.screen, ProblemScreen))
+        await until(pilot, lambda: type(app.screen) is ProblemScreen)
+        assert isinstance(app.screen, ProblemScreen)
         assert "did you mean 'two'" in app.screen.reason
 
 

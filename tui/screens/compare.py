@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from store.index.reader import StoreReader
     from store.queries import Compared, ProblemPair, Side
+    from tui.styled import Style
 
 ProblemSet = Literal["only_a", "only_b", "none", "both"]
 
@@ -190,9 +191,10 @@ class CompareScreen(StoreScreen):
 
     def _head(self, width: int) -> Sequence[Line]:
         a, b = self.sides
+        letters: tuple[tuple[str, Style, Side], ...] = (("A", "good", a), ("B", "mark", b))
         rows = [
             line((f"{letter} ", style), (label(side_name(side), max(width - 2, 10)), "bold"))
-            for letter, style, side in (("A", "good", a), ("B", "mark", b))
+            for letter, style, side in letters
         ]
         if self.page is None:
             return [*rows, line(("reading …", "dim"))]

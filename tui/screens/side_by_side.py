@@ -118,7 +118,7 @@ class SideBySideScreen(ReplayMoves):
         with self.prevent(TreePane.Chosen):
             self.half("A").open(message.a, found.apart_a)
             self.half("B").open(message.b, found.apart_b)
-        self.half("A").tree.focus()
+        self.half("A").pane.focus()
         self._take_active()
         self.query_one("#pair", LinesBar).update()
         self._find_changes(message.a.player, message.b.player)
@@ -149,7 +149,7 @@ class SideBySideScreen(ReplayMoves):
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         for half in self.query(Half):
-            if half.tree is event.widget:
+            if half.pane is event.widget:
                 self._letter = half.letter
         self._take_active()
 
@@ -168,7 +168,7 @@ class SideBySideScreen(ReplayMoves):
         matches = self.alike.b_of_a if self._letter == "A" else self.alike.a_of_b
         if message.node in matches:
             with self.prevent(TreePane.Chosen):
-                self.other.tree.choose(matches[message.node])
+                self.other.pane.choose(matches[message.node])
 
     def moved(self, change: Change) -> None:
         self.active.show(change)
@@ -187,7 +187,7 @@ class SideBySideScreen(ReplayMoves):
             half.jump(bisect_right(behind.survey.tokens, spent) - 1)
 
     def look_at(self, node: int) -> None:
-        self.active.tree.choose(node, by_hand=True)
+        self.active.pane.choose(node, by_hand=True)
 
     def show_timeline(self) -> None:
         for half in self.query(Half):
@@ -228,7 +228,7 @@ class SideBySideScreen(ReplayMoves):
             if node is not None and half.opened is not None:
                 half.jump(half.opened.player.survey.joins(node))
                 with self.prevent(TreePane.Chosen):
-                    half.tree.choose(node)
+                    half.pane.choose(node)
 
     def action_link(self) -> None:
         self.linked = not self.linked

@@ -46,7 +46,7 @@ class Half(Vertical):
         yield LinesBar(f"time-{self.letter}", self._time)
 
     @property
-    def tree(self) -> TreePane:
+    def pane(self) -> TreePane:
         """The tree on the screen."""
         return self.query_one(TreePane)
 
@@ -55,8 +55,8 @@ class Half(Vertical):
         self.opened = opened
         self.timeline = Timeline(opened.player, truth=opened.truth)
         opened.player.jump(opened.player.length)
-        self.tree.open(opened.player, opened.truth, apart=apart)
-        self.tree.choose(opened.player.focus if apart is None else apart)
+        self.pane.open(opened.player, opened.truth, apart=apart)
+        self.pane.choose(opened.player.focus if apart is None else apart)
         for bar in self.query(LinesBar):
             bar.update()
 
@@ -71,9 +71,9 @@ class Half(Vertical):
             return
         player = self.opened.player
         with self.prevent(TreePane.Chosen):
-            self.tree.update(change)
-            if player.focus != self.tree.cursor:
-                self.tree.choose(player.focus)
+            self.pane.update(change)
+            if player.focus != self.pane.cursor:
+                self.pane.choose(player.focus)
         self.show_time()
 
     def show_time(self) -> None:

@@ -55,10 +55,13 @@ def print_sides(root: Path, names: Sequence[str], *, markdown: bool, as_json: bo
     figures = paired_figures(compared)
     if figures is None:
         raise InputError(
-            f"{side_name(compared.a)} and {side_name(compared.b)}: no problem has a verdict on both sides"
+            f"{side_name(compared.a)} and {side_name(compared.b)}: no problem, by name and text, has a"
+            " verdict on both sides"
         )
     if compared.alone_a or compared.alone_b:
         note(f"problems of one side alone are left out: {compared.alone_a} of A, {compared.alone_b} of B")
+    for side in compared.whole:
+        note(f"{side_name(side)}: no outcomes at a budget are stored; the whole searches count")
     if as_json:
         print_json(_as_json(compared, figures))
     else:

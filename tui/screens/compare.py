@@ -203,20 +203,23 @@ class CompareScreen(StoreScreen):
     def _outcome(self) -> Line:
         row = None if self.page is None else self.page.row
         if row is None or row.figures is None:
-            return line(("no problem has a verdict on both sides", "bad"))
+            return line(("no problem, by name and text, has a verdict on both sides", "bad"))
         found, gap = row.figures, row.figures.difference
         return line(
             f"{found.problems:,} problems  ",
             (f"A-B {100 * gap.value:+.1f}", "bold"),
             f" ({100 * gap.low:+.1f} to {100 * gap.high:+.1f})  p {p_text(found.p_value)}",
-            (self._alone(), "dim"),
+            (self._remarks(), "dim"),
         )
 
-    def _alone(self) -> str:
+    def _remarks(self) -> str:
+        """How many problems are left out, and whether budgets are not known."""
         if self.page is None:
             return ""
-        parts = (("A", self.page.compared.alone_a), ("B", self.page.compared.alone_b))
-        return "".join(f"  {number:,} only in {letter}" for letter, number in parts if number)
+        compared = self.page.compared
+        parts = (("A", compared.alone_a), ("B", compared.alone_b))
+        alone = "".join(f"  {number:,} in {letter} alone" for letter, number in parts if number)
+        return alone + ("  whole searches: budgets are not stored" if compared.whole else "")
 
     def _sets(self, width: int) -> Sequence[Line]:
         if self.page is None:

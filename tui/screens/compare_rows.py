@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
+
 from store.queries import HALF
 from tui.styled import Line, Style, line
-from tui.text import count, label, verdict
+from tui.text import count, label, safe_text, verdict
 from tui.widgets.table import Column, Row, cell, right
 
 if TYPE_CHECKING:
@@ -119,7 +121,7 @@ def problem_row(key: str, pair: ProblemPair, width: int) -> Row:
     """A row of the list of problems."""
     widths = _problem_widths(width)
     return key, (
-        cell(pair.problem, widths["problem"], "dim"),
+        cell(end_of(pair.problem, widths["problem"]), widths["problem"], "dim"),
         cell(pair.question[:1000], widths["question"]),
         right(*share_cell(pair.share_a)),
         right(*share_cell(pair.share_b)),
@@ -127,6 +129,14 @@ def problem_row(key: str, pair: ProblemPair, width: int) -> Row:
         right(count(round(pair.tokens_b))),
         cell("" if pair.fault is None else FAULTS[pair.fault], widths["why"], "mark"),
     )
+
+
+def end_of(name: str, width: int) -> str:
+    """The name of a problem in at most ``width`` cells: its end tells it from others."""
+    shown = safe_text(name.strip(), one_line=True, limit=400)
+    if cell_len(shown) <= width:
+        return shown
+    return "…" + next(end for cut in range(1, len(shown) + 1) if cell_len(end := shown[cut:]) < width)
 
 
 def share_cell(share: float | None) -> tuple[str, Style]:

@@ -12,7 +12,7 @@ from tui.legend import MATRIX
 from tui.messages import MatrixRead
 from tui.places import ComparePlace, Place, RunsPlace, SideBySidePlace
 from tui.screens.base import MAIN, StoreScreen
-from tui.screens.compare_rows import share_cell
+from tui.screens.compare_rows import end_of, share_cell
 from tui.snapshots import PAGE
 from tui.styled import Line, line
 from tui.text import label
@@ -151,4 +151,8 @@ def _accuracy(rows: Sequence[MatrixRow], place: int) -> str:
 
 def _row(key: str, row: MatrixRow, width: int) -> Row:
     marks = [right(*share_cell(share)) for share in row.shares]
-    return key, (cell(row.problem, _PROBLEM, "dim"), *marks, cell(row.question[:1000], width))
+    return key, (
+        cell(end_of(row.problem, _PROBLEM), _PROBLEM, "dim"),
+        *marks,
+        cell(row.question[:1000], width),
+    )

@@ -47,6 +47,7 @@ COMPARE: Legend = (
     ("✓ ✗", "right in half of the answers or more, or less; a share stands where answers were drawn often"),
     ("never sampled", "the side that did worse has found no right solution"),
     ("preferred", "it has found a right solution, and another answer was given"),
+    ("whole searches", "what problems were worth at a budget is not stored: the answers at the end count"),
 )
 
 MATRIX: Legend = (

@@ -219,7 +219,7 @@ class CompareScreen(StoreScreen):
         compared = self.page.compared
         parts = (("A", compared.alone_a), ("B", compared.alone_b))
         alone = "".join(f"  {number:,} in {letter} alone" for letter, number in parts if number)
-        return alone + ("  whole searches: budgets are not stored" if compared.whole else "")
+        return alone + ("  whole searches" if compared.whole else "")
 
     def _sets(self, width: int) -> Sequence[Line]:
         if self.page is None:

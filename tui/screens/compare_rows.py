@@ -69,11 +69,15 @@ def method_name(side: Side) -> str:
 
 
 def contrast_name(sides: Contrast) -> str:
-    """What two sides have in common, or what they differ in."""
+    """What two sides have in common; within a phase what the second is, for the first stays the same."""
     a, b = sides
     if (a.run, a.phase) == (b.run, b.phase):
-        return f"{method_name(a)} / {method_name(b)}"
-    return method_name(a) if (a.method, a.budget) == (b.method, b.budget) else f"{a.method} / {b.method}"
+        return f"vs {method_name(b)}"
+    return (
+        method_name(a)
+        if (a.method, a.budget) == (b.method, b.budget)
+        else f"{method_name(a)} vs {method_name(b)}"
+    )
 
 
 def contrast_row(key: str, sides: Contrast, read: RowRead | None, width: int) -> Row:

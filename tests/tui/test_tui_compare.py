@@ -27,7 +27,7 @@ from tui.widgets.lines import LinesBar, LinesPane
 from tui.widgets.table import RowTable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
 
     from textual.pilot import Pilot
@@ -281,6 +281,29 @@ async def test_hostile_text_is_shown_and_not_obeyed(hostile: Path, until: Until)
             app.go(ComparePlace(Side("evil", "1.search", "mcts"), Side("evil", "1.search", EVIL)))
             await opened(pilot)
             assert_harmless(screen_text(pilot))
+
+
+def showing(place: Place) -> Callable[[Pilot[None]], Awaitable[None]]:
+    async def prepare(pilot: Pilot[None]) -> None:
+        await show(pilot, place)
+        while "…  …" in screen_of(pilot.app):  # rows that are still being worked out
+            await opened(pilot)
+
+    return prepare
+
+
+@pytest.mark.parametrize(("place", "size"), [("runs", (80, 24)), ("methods", (120, 40)), ("pair", (120, 40))])
+def test_how_it_looks(
+    both: StoreReader,
+    snap_compare: Callable[..., bool],
+    monkeypatch: pytest.MonkeyPatch,
+    place: str,
+    size: tuple[int, int],
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")
+    app = StoreApp(both)
+    assert snap_compare(app, run_before=showing(PLACES[place]), terminal_size=size)
 
 
 @given(place=st.sampled_from(sorted(PLACES)), keys=st.lists(st.sampled_from(KEYS), min_size=5, max_size=40))

@@ -88,7 +88,7 @@ def _print_text(compared: Compared, figures: PairedFigures, *, markdown: bool) -
     ]
     counts = [(title, f"{len(getattr(compared, name)):,}") for name, title in SETS.items()]
     _table("sides", ("", "side", "accuracy", "tokens a problem"), sides, markdown=markdown)
-    _table(f"who is right on {figures.problems:,} problems", ("", "problems"), counts, markdown=markdown)
+    _table(f"{figures.problems:,} problems", ("who is right", "problems"), counts, markdown=markdown)
     for name in _LISTED:
         pairs: Sequence[ProblemPair] = getattr(compared, name)
         if pairs:

@@ -52,7 +52,7 @@ def named_side(reader: StoreReader, name: str) -> Side:
     find(reader, f"{run}/{phase}" if phase else run)
     method, budget = _budget(method)
     side = Side(run, phase, method, None, budget)
-    _fitting(reader, side)
+    _fitting(sides_of(reader, run), side)
     return side
 
 
@@ -63,11 +63,11 @@ def _budget(method: str) -> tuple[str, int | None]:
     return method, None
 
 
-def _fitting(reader: StoreReader, side: Side) -> list[Side]:
-    """The sides of a run that ``side`` may stand for, in the order in which they were made."""
+def _fitting(known: Sequence[Side], side: Side) -> list[Side]:
+    """Those of the sides of a run that ``side`` may stand for."""
     if side.rule is not None:
         return [side]
-    known = [one for one in sides_of(reader, side.run) if side.phase in ("", one.phase)]
+    known = [one for one in known if side.phase in ("", one.phase)]
     found = [one for one in known if side.method in ("", one.method)]
     if not found:
         place = "/".join(part for part in (side.run, side.phase) if part)
@@ -90,7 +90,10 @@ def chosen_pair(reader: StoreReader, a: Side, b: Side) -> tuple[Side, Side]:
     Raises:
         InputError: a run has nothing that fits.
     """
-    fitting_a, fitting_b = _fitting(reader, a), _fitting(reader, b)
+    if a.rule is not None and b.rule is not None:
+        return a, b
+    known = {run: sides_of(reader, run) for run in {a.run, b.run}}
+    fitting_a, fitting_b = _fitting(known[a.run], a), _fitting(known[b.run], b)
     for alike_in in _ALIKE if a != b else _ALIKE_WITHIN:
         there = {alike_in(one): one for one in fitting_b}
         same = [one for one in fitting_a if there.get(alike_in(one), one) != one]
@@ -126,8 +129,9 @@ def contrasts(reader: StoreReader, a: Side, b: Side) -> list[tuple[Side, Side]]:
     Between two phases or runs, each method at each budget that both have. Within a phase, ``a`` against every
     other method at its budget, and both methods at the other budgets that both have.
     """
-    sides_a = [one for one in sides_of(reader, a.run) if one.phase == a.phase]
-    sides_b = [one for one in sides_of(reader, b.run) if one.phase == b.phase]
+    known = {run: sides_of(reader, run) for run in {a.run, b.run}}
+    sides_a = [one for one in known[a.run] if one.phase == a.phase]
+    sides_b = [one for one in known[b.run] if one.phase == b.phase]
     if (a.run, a.phase) != (b.run, b.phase):
         others = {(one.method, one.rule, one.budget): one for one in sides_b}
         keys = [(one, (one.method, one.rule, one.budget)) for one in sides_a]

@@ -67,9 +67,10 @@ ORDER BY {order}
 """
 
 _SEARCHED = """
-SELECT DISTINCT trees.phase, trees.method FROM trees
-LEFT JOIN phases ON phases.run = trees.run AND phases.name = trees.phase
-WHERE trees.run = ? AND trees.correct IS NOT NULL ORDER BY phases.position, trees.method
+SELECT found.phase, found.method
+FROM (SELECT DISTINCT phase, method FROM trees WHERE run = ?1 AND correct IS NOT NULL) AS found
+LEFT JOIN phases ON phases.run = ?1 AND phases.name = found.phase
+ORDER BY phases.position, found.method
 """
 
 _OF_THE_TREE = (

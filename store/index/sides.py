@@ -47,7 +47,7 @@ def named_side(reader: StoreReader, name: str) -> Side:
     Raises:
         InputError: there is no such run, phase, method or budget; the message says what there is.
     """
-    run, _, rest = name.strip().strip("/").partition("/")
+    run, _, rest = name.partition("/")
     phase, _, method = rest.partition("/")
     find(reader, f"{run}/{phase}" if phase else run)
     method, budget = _budget(method)

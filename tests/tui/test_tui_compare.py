@@ -9,11 +9,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from store.events import Critiqued, Expanded, Step, Stopped
 from store.index.reader import StoreReader
 from store.queries import Side
-from tests.tui.test_tui_hostile import EVIL, assert_harmless, hostile, screen_text
+from tests.cli.commands import restmcts
+from tests.tui.made_searches import custom, votes
+from tests.tui.test_tui_hostile import EVIL, assert_harmless, screen_text
 from tests.tui.test_tui_keys import KEYS
-from tests.tui.tui_support import PROBLEMS, Until, screen_of, write_compared
+from tests.tui.tui_support import PROBLEMS, Until, open_run, screen_of, write_compared
 from tui.app import StoreApp
 from tui.marks import MarkedSides, side_of_run
 from tui.palette import comparable
@@ -31,8 +34,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from textual.pilot import Pilot
-
-__all__ = ["hostile"]  # a fixture
 
 FINAL = "final.evaluate"
 MCTS, VOTES = (
@@ -269,18 +270,51 @@ async def test_sides_without_a_common_problem_say_so(both: StoreReader) -> None:
         assert isinstance(app.screen, ProblemScreen)
 
 
-async def test_hostile_text_is_shown_and_not_obeyed(hostile: Path, until: Until) -> None:
-    with StoreReader(hostile) as reader:
+@pytest.fixture
+def evil(tmp_path: Path) -> Path:
+    """A store in which two methods with hostile names searched a hostile problem."""
+    asked = {"problem": EVIL, "question": EVIL}
+    with open_run(tmp_path, "evil") as writer:
+        writer.start_phase(FINAL, "evaluate", 1)
+        writer.add_tree(votes(0, FINAL, traces=1, **asked, method=EVIL))
+        writer.add_tree(votes(1, FINAL, traces=3, **asked, method=f"{EVIL} too"))
+        big = custom(
+            2,
+            Expanded(0, (Step(EVIL * 50), Step("word " * 100_000)), (1, 1)),
+            Critiqued(1, True, EVIL, EVIL),
+            Stopped("failed", 1, EVIL, EVIL),
+            phase=FINAL,
+            **asked,
+            method="big",
+        )
+        writer.add_tree(big)
+        writer.finish_phase(FINAL, {EVIL: EVIL})
+    return tmp_path
+
+
+async def test_hostile_text_is_shown_and_not_obeyed(evil: Path) -> None:
+    sides = [Side("evil", FINAL, method) for method in (EVIL, f"{EVIL} too", "big")]
+    with StoreReader(evil) as reader:
+        assert [pair.problem for pair in reader.compare(sides[0], sides[2]).pairs] == [EVIL]
         app = StoreApp(reader)
         async with app.run_test(size=(100, 30)) as pilot:
-            await opened(pilot)
-            app.go(SideBySidePlace("evil", "1.search/0", "evil", "1.search/0"))
-            await until(pilot, lambda: isinstance(app.screen, SideBySideScreen) and app.screen.alike)
-            await pilot.press("home", "right", "right", "right")
-            assert_harmless(screen_text(pilot))
-            app.go(ComparePlace(Side("evil", "1.search", "mcts"), Side("evil", "1.search", EVIL)))
-            await opened(pilot)
-            assert_harmless(screen_text(pilot))
+            for place, shown in (
+                (ComparePlace(sides[0], sides[2]), CompareScreen),
+                (MatrixPlace(tuple(sides)), MatrixScreen),
+                (SideBySidePlace("evil", f"{FINAL}/0", "evil", f"{FINAL}/2"), SideBySideScreen),
+            ):
+                await show(pilot, place)
+                assert isinstance(app.screen, shown)
+                assert_harmless(screen_text(pilot))
+                await pilot.press("right", "down", "d", "4", "home", "right", "right")
+                await opened(pilot)
+                assert_harmless(screen_text(pilot))
+
+
+def test_hostile_text_is_harmless_in_the_command(evil: Path) -> None:
+    names = [f"evil/{FINAL}/big", f"evil/{FINAL}"]
+    for form in ((), ("--markdown",), ("--json",)):
+        assert_harmless(restmcts("compare", *names, "--root", evil, *form).output)
 
 
 def showing(place: Place) -> Callable[[Pilot[None]], Awaitable[None]]:

@@ -52,7 +52,7 @@ COMPARE: Legend = (
 
 MATRIX: Legend = (
     *VERDICTS[:2],
-    ("0.50", "the share of right answers where they were drawn more than once"),
+    (".50", "the share of right answers where they were drawn more than once"),
     ("-", "the side has no verdict on the problem"),
 )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from store.events import Critiqued, Expanded, Step, Stopped
 from store.index.reader import StoreReader
@@ -22,6 +23,7 @@ from tui.marks import MarkedSides, side_of_run
 from tui.palette import comparable
 from tui.places import ComparePlace, MatrixPlace, Place, SideBySidePlace
 from tui.screens.compare import CompareScreen
+from tui.screens.compare_rows import end_of, share_cell
 from tui.screens.matrix import MatrixScreen
 from tui.screens.problem import ProblemScreen
 from tui.screens.replay import ReplayScreen
@@ -315,6 +317,21 @@ def test_hostile_text_is_harmless_in_the_command(evil: Path) -> None:
     names = [f"evil/{FINAL}/big", f"evil/{FINAL}"]
     for form in ((), ("--markdown",), ("--json",)):
         assert_harmless(restmcts("compare", *names, "--root", evil, *form).output)
+
+
+@given(st.floats(0, 1))
+def test_a_share_fits_its_column(share: float) -> None:
+    text, style = share_cell(share)
+    assert len(text) <= 5 and text.endswith("✓" if share >= 0.5 else "✗")
+    assert style == ("good" if share >= 0.5 else "bad")
+    assert (text in "✓✗") == (share in (0, 1))
+
+
+@given(st.text(max_size=60), st.integers(2, 30))
+def test_the_end_of_a_name_fits(name: str, width: int) -> None:
+    shown = end_of(name, width)
+    assert cell_len(shown) <= width
+    assert_harmless(shown)
 
 
 def showing(place: Place) -> Callable[[Pilot[None]], Awaitable[None]]:

@@ -64,7 +64,7 @@ class CompareScreen(StoreScreen):
             tooltip="Problems that only B is right on",
             id="compare.only-b",
         ),
-        Binding("s", "swap", "Swap", tooltip="A becomes B", id="compare.swap"),
+        Binding("s", "swap", "Swap", tooltip="The sides change places", id="compare.swap"),
         Binding(
             "3",
             "problems('none')",

@@ -149,7 +149,7 @@ def share_cell(share: float | None) -> tuple[str, Style]:
         return "-", "dim"
     style: Style = "good" if share >= HALF else "bad"
     mark = verdict(share >= HALF)
-    return (mark if share in (0, 1) else f".{round(100 * share):02} {mark}"), style
+    return (mark if share in (0, 1) else f".{min(max(round(100 * share), 1), 99):02} {mark}"), style
 
 
 def settings_line(differences: Sequence[SettingDifference], width: int) -> Line:

@@ -136,7 +136,10 @@ class Compared:
     """Two sides on the problems with a verdict on both; ``alone_a`` and ``alone_b`` count the others.
 
     A problem is in ``both``, ``only_a``, ``only_b`` or ``none`` by who is right on it: in half of the answers
-    or more. A fault is that of the side that did worse.
+    or more. A fault is that of the side that did worse. A problem is the same by its name and question.
+
+    ``whole`` are the sides of which it is not stored what their problems were worth at their budget: what
+    their searches answered at the end counts.
     """
 
     a: Side
@@ -147,6 +150,7 @@ class Compared:
     none: tuple[ProblemPair, ...]
     alone_a: int
     alone_b: int
+    whole: tuple[Side, ...] = ()
 
     @property
     def pairs(self) -> tuple[ProblemPair, ...]:

@@ -19,7 +19,7 @@ from restmcts.recipe_text import shipped_recipes
 from restmcts.search.registry import METHODS
 from restmcts.settings import Settings
 from store.answers import RULES
-from tui.replay.legend import MARKS as REPLAY
+from tui.legend import REPLAY
 from tui.taking import without_fonts
 
 ROOT = Path(__file__).parents[1]

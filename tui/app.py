@@ -11,6 +11,7 @@ from textual.worker import get_current_worker
 
 from store.errors import RestmctsError
 from tui.look import look_of, own_colours, use
+from tui.marks import MarkedSides
 from tui.messages import ReadFailed, VersionRead
 from tui.navigation import screen_for
 from tui.places import Place, RunsPlace, place_of
@@ -40,7 +41,8 @@ def _commands() -> type[Provider]:
 class StoreApp(App[None]):
     """Looks at the store that ``reader`` reads; opens at a run, a phase or a tree of it, when named.
 
-    ``memory`` keeps the theme that the user chooses; without one it is that of Textual.
+    ``memory`` keeps the theme that the user chooses; without one it is that of Textual. ``marks`` are the
+    sides that were marked in lists.
     """
 
     CSS_PATH = "tui.tcss"
@@ -87,6 +89,7 @@ class StoreApp(App[None]):
     ) -> None:
         super().__init__()
         self.reader = reader
+        self.marks = MarkedSides()
         self._start = place_of(run, tree, phase)
         self._memory = memory
         self._asking = False

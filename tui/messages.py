@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 if TYPE_CHECKING:
+    from tui.comparing import ComparedPage, MatrixPage, RowRead
     from tui.replay.bookmarks import Bookmark
     from tui.snapshots import OpenedTree, RunDetail, RunList, TreePage
 
@@ -69,6 +70,45 @@ class PageMade(Message):
 
     name: str
     page: str
+
+
+@dataclass
+class SidesCompared(Message):
+    """Two sides were compared, as a request with this number asked for."""
+
+    page: ComparedPage
+    request: int
+
+
+@dataclass
+class ContrastRead(Message):
+    """Another row of a comparison was worked out."""
+
+    row: RowRead
+
+
+@dataclass
+class MatrixRead(Message):
+    """Several sides were compared."""
+
+    page: MatrixPage
+
+
+@dataclass
+class PairOpened(Message):
+    """Two searches were read, of the store at ``version``."""
+
+    version: int
+    a: OpenedTree
+    b: OpenedTree
+
+
+@dataclass
+class PairChangesFound(Message):
+    """The positions at which the answers of two searches changed were found."""
+
+    a: tuple[int, ...]
+    b: tuple[int, ...]
 
 
 @dataclass

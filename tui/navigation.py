@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tui.places import Place, ReplayPlace, RunsPlace, TreesPlace
+from tui.places import (
+    ComparePlace,
+    MatrixPlace,
+    Place,
+    ReplayPlace,
+    RunsPlace,
+    SideBySidePlace,
+    TreesPlace,
+)
+from tui.screens.compare import CompareScreen
+from tui.screens.matrix import MatrixScreen
 from tui.screens.replay import ReplayScreen
 from tui.screens.runs import RunsScreen
+from tui.screens.side_by_side import SideBySideScreen
 from tui.screens.trees import TreesScreen
 
 if TYPE_CHECKING:
@@ -23,3 +34,9 @@ def screen_for(place: Place, reader: StoreReader) -> StoreScreen:
             return TreesScreen(reader, run, phase, tree)
         case ReplayPlace(run, tree, siblings):
             return ReplayScreen(reader, run, tree, siblings)
+        case ComparePlace(a, b):
+            return CompareScreen(reader, a, b)
+        case MatrixPlace(sides):
+            return MatrixScreen(reader, sides)
+        case SideBySidePlace():
+            return SideBySideScreen(reader, place)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice, product
 from typing import TYPE_CHECKING
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
@@ -12,7 +14,9 @@ from textual.content import Content
 
 from store.errors import RestmctsError
 from store.index.names import Found
-from tui.places import place_of
+from store.index.sides import side_name, sides_of
+from store.queries import Side
+from tui.places import ComparePlace, place_of
 from tui.screens.base import StoreScreen
 
 if TYPE_CHECKING:
@@ -36,7 +40,13 @@ COMMANDS = (
     Command("help", "keys and marks of this screen", "help"),
     Command("quit", "leave restmcts", "quit"),
 )
-"""Commands that are the same in every store; there are ``open RUN/PHASE/NUMBER`` and ``theme NAME`` too."""
+"""Commands that are the same in every store.
+
+There are ``open RUN/PHASE/NUMBER``, ``compare A B`` and ``theme NAME`` too.
+"""
+
+_OFFERED = 20
+"""So many comparisons are offered."""
 
 
 class CommandProvider(Provider):
@@ -56,6 +66,9 @@ class CommandProvider(Provider):
                 shown = matcher.highlight(command.words)
                 act = partial(self._act, command)
                 yield Hit(score, shown, act, text=command.words, help=command.meaning)
+        for sides in await self._compared(query):
+            words = f"compare {shlex.join(map(side_name, sides))}"
+            yield Hit(1.0, Content(words), partial(self._compare, sides), text=words)
         for found in await self._found(named):
             words = _words(found)
             exact = named == name_of(found) or found.tree is not None
@@ -78,6 +91,22 @@ class CommandProvider(Provider):
         except RestmctsError as error:
             screen.show_problem(str(error))
             return []
+
+    async def _compared(self, query: str) -> list[tuple[Side, Side]]:
+        screen, words = self.screen, query.split()
+        if not isinstance(screen, StoreScreen) or words[:1] != ["compare"]:
+            return []
+        run = getattr(screen, "run_name", None)
+        try:
+            return await asyncio.to_thread(comparable, screen.reader, run, query.strip()[len("compare") :])
+        except RestmctsError as error:
+            screen.show_problem(str(error))
+            return []
+
+    def _compare(self, sides: tuple[Side, Side]) -> None:
+        screen = self.screen
+        if isinstance(screen, StoreScreen):
+            screen.open(ComparePlace(*sides))
 
     async def _act(self, command: Command) -> None:
         await self.app.run_action(command.action)
@@ -121,3 +150,31 @@ def _numbered(reader: StoreReader, run: str, number: str) -> list[str]:
     if not (number.isascii() and number.isdecimal() and len(number) < 19):
         return []
     return reader.numbered(run, int(number))
+
+
+def comparable(reader: StoreReader, here: str | None, query: str) -> list[tuple[Side, Side]]:
+    """The pairs of sides that two words may name, all of which exist.
+
+    A word is the name of a side, or a part of it; a run alone is a side too. The second may be missing.
+    """
+    try:
+        words = shlex.split(query)
+    except ValueError:  # a quotation that has not ended yet
+        words = query.replace("'", " ").replace('"', " ").split()
+    if len(words) > 2:
+        return []
+    runs = [summary.name for summary in reader.runs()]
+    first, second = [*words, "", ""][:2]
+    found = product(_sides(reader, runs, here, first), _sides(reader, runs, here, second))
+    return list(islice((pair for pair in found if pair[0] != pair[1]), _OFFERED))
+
+
+def _sides(reader: StoreReader, runs: list[str], here: str | None, word: str) -> list[Side]:
+    """The sides whose names hold a word: runs first, then those of the run that is named or shown."""
+    wanted = word.casefold()
+    run = next((run for run in runs if word.startswith(f"{run}/")), here)
+    whole = [Side(each, "", "") for each in runs if wanted in each.casefold()]
+    within = [] if run is None else sides_of(reader, run)
+    named = [side for side in within if wanted in side_name(side).casefold()]
+    exact = [side for side in named if side_name(side) == word]
+    return exact or [*whole, *named]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from store.queries import Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,36 @@ class ReplayPlace:
     siblings: tuple[str, ...] = ()
 
 
-Place = RunsPlace | TreesPlace | ReplayPlace
+@dataclass(frozen=True, slots=True)
+class ComparePlace:
+    """Two sides, problem by problem; a phase or a method that is ``""`` is chosen so that both have it."""
+
+    a: Side
+    b: Side
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixPlace:
+    """Several sides, problem by problem."""
+
+    sides: tuple[Side, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SideBySidePlace:
+    """Two searches of one problem beside each other; trees are named ``<phase>/<number>``.
+
+    ``pairs`` are the trees of the list that they were opened from, in its order, themselves among them.
+    """
+
+    run_a: str
+    tree_a: str
+    run_b: str
+    tree_b: str
+    pairs: tuple[tuple[str, str], ...] = ()
+
+
+Place = RunsPlace | TreesPlace | ReplayPlace | ComparePlace | MatrixPlace | SideBySidePlace
 
 
 class Navigator(Protocol):

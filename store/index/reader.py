@@ -186,6 +186,10 @@ class StoreReader:
         sql = "SELECT DISTINCT iteration FROM trees WHERE run = ? AND iteration IS NOT NULL ORDER BY 1"
         return [row[0] for row in self._rows(sql, (run,))]
 
+    def searched(self, run: str) -> list[tuple[str, str]]:
+        """The phases of a run that have verdicts, with the methods of each, in the order of the phases."""
+        return searches.searched(self._rows, run)
+
     def problem_trees(self, run: str, problem: str) -> list[TreeSummary]:
         """All searches of one problem, by phase, method and number."""
         return comparing.problem_trees(self._rows, run, problem)

@@ -10,6 +10,7 @@ import pytest
 
 from restmcts.evaluation.comparison.differences import Figure
 from restmcts.evaluation.comparison.tables import figure_tables
+from restmcts.evaluation.statistics import mcnemar
 from tests.cli.commands import refused, restmcts
 
 
@@ -117,3 +118,28 @@ def test_hostile_names_stay_text(pair: Path) -> None:
 )
 def test_bad_input_is_named(pair: Path, arguments: tuple[str, ...], message: str) -> None:
     assert message in refused("compare", *arguments, "--root", pair)
+
+
+def test_two_sides_problem_by_problem(store: Path) -> None:
+    sides = "small/final.evaluate/mcts", "small/final.evaluate/best-of-n, last"
+    found = json.loads(restmcts("compare", *sides, "--root", store, "--json").output)
+    assert (found["a"]["method"], found["b"]["method"]) == ("mcts", "best-of-n, last")
+    assert found["figures"]["problems"] == sum(len(pairs) for pairs in found["problems"].values()) == 8
+    alone = [len(found["problems"][name]) for name in ("only_a", "only_b")]
+    assert found["figures"]["p_value"] == pytest.approx(mcnemar(*alone))
+    text = restmcts("compare", *sides, "--root", store).output
+    assert f"A less B: {100 * found['figures']['difference']['value']:+.1f} points" in text
+    assert "8 problems" in text and "who is right" in text
+    marked = restmcts("compare", *sides, "--root", store, "--markdown").output
+    assert f"| only A | {alone[0]} |" in marked
+
+
+def test_sides_that_there_are_not(store: Path) -> None:
+    side = "small/final.evaluate/mcts"
+    for arguments, message in (
+        ([side, "small/final.evaluate/mtcs"], "did you mean 'mcts'"),
+        ([side], "write RUN/PHASE/METHOD"),
+        ([side, side, "--methods"], "go with --markdown and --json alone"),
+        ([side, "nowhere"], "no run 'nowhere'"),
+    ):
+        assert message in refused("compare", *arguments, "--root", store)

@@ -210,6 +210,22 @@ def test_a_matrix_has_what_differs_first(root: Path) -> None:
     assert rows[0].shares == (1.0, 0.0, None)
 
 
+def test_problems_of_one_name_and_another_question_are_others(root: Path) -> None:
+    with open_run(root, "other") as writer:
+        writer.start_phase(FINAL, "evaluate", 2)
+        writer.add_tree(record(0, FINAL, problem="p0", method="mcts", question=QUESTION))
+        writer.add_tree(record(1, FINAL, problem="p1", method="mcts", question="What is 3 + 2?"))
+        writer.finish_phase(FINAL, {})
+    other = replace(MCTS, run="other")
+    with StoreReader(root) as reader:
+        compared = reader.compare(MCTS, other)
+        rows = reader.matrix([MCTS, other])
+    assert [pair.problem for pair in compared.pairs] == ["p0"]
+    assert (compared.alone_a, compared.alone_b) == (2, 1)
+    asked = {(row.problem, row.question): row.shares for row in rows}
+    assert asked["p1", "What is 3 + 2?"] == (None, 1.0) and asked["p1", QUESTION] == (1.0, None)
+
+
 def test_all_searches_of_a_problem(root: Path) -> None:
     with StoreReader(root) as reader:
         trees = reader.problem_trees("first", "p1")
@@ -308,6 +324,7 @@ def test_a_run_of_before_is_compared_by_whole_searches(tmp_path: Path) -> None:
         writer.add_evaluation(replace(evaluated("mcts, vote", 50, asked), phase="3.more"))
     with StoreReader(tmp_path) as reader:
         side = Side("first", "3.more", "mcts, vote", "majority", 50)
+        assert reader.compare(side, side).whole == (side,)
         assert reader.compare(side, BEAM).pairs == ()  # its searches are of another phase
 
 

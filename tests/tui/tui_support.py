@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from html import unescape
 from typing import TYPE_CHECKING
 
@@ -61,3 +62,30 @@ def write_demo(root: Path) -> None:
 
 def _labels(count: int) -> list[float | None]:
     return [None] + [0.125 * (node % 8) for node in range(1, count)]
+
+
+METHODS = ("mcts", "votes")
+PROBLEMS = 30
+
+
+def write_compared(root: Path) -> None:
+    """Two runs that searched the same problems by the same two methods, in two phases each."""
+    for shift, run in enumerate(("one", "two")):
+        config = f'recipe = "tiny"\nseed = {shift}\n'
+        with RunWriter.create_or_open(root, run, config=config, environment={}) as writer:
+            for phase in ("1.evaluate", "final.evaluate"):
+                writer.start_phase(phase, "evaluate", 1)
+                for number in range(PROBLEMS):
+                    asked = {
+                        "problem": f"sum-{number:04}",
+                        "question": f"What is {number} plus {42 - number}?",
+                    }
+                    search = mcts(number + 100 * shift, phase, rounds=6, **asked)
+                    named = replace(search.header, id=f"{phase}/{number}")
+                    writer.add_tree(replace(search, header=named))
+                    writer.add_tree(votes(number + PROBLEMS, phase, traces=2 + number % 3, **asked))
+                for method, rule in zip(METHODS, ("best-value", "majority"), strict=True):
+                    row = Evaluation("", phase, 1, method, 4000, 5.0, PROBLEMS, 3, 0.6, 0.2, 0.8, 90.0, 9.0)
+                    writer.add_evaluation(replace(row, rule=rule))
+                writer.finish_phase(phase, {})
+            writer.finish_run()

@@ -33,6 +33,7 @@ class RowLook:
         selected: the node that the round selected.
         way: the nodes from the root to that node.
         touched: the nodes that the last event is about.
+        apart: the node where the solution leaves that of another search.
     """
 
     valued: bool
@@ -42,6 +43,7 @@ class RowLook:
     selected: int | None = None
     way: frozenset[int] = frozenset()
     touched: frozenset[int] = frozenset()
+    apart: int | None = None
 
 
 def is_valued(final: Tree) -> bool:
@@ -105,6 +107,8 @@ def short(number: int) -> str:
 
 
 def _gutter(node: Node, look: RowLook) -> Span:
+    if node.id == look.apart:
+        return ("≠", "mark", 0.0)
     if node.id == look.selected:
         return ("►", "mark", 0.0)
     return ("•" if node.id in look.touched else " ", "mark", 0.0)

@@ -9,13 +9,13 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Static
 
 from tui.gc_pauses import collect_as_before, collect_rarely
+from tui.legend import REPLAY
 from tui.messages import BookmarksRead, ChangesFound, LabelsRead, PageMade, ReadFailed, TreeRead
 from tui.page.page import file_name, read_replay_page
 from tui.places import Place, ReplayPlace, TreesPlace
 from tui.replay.bookmarks import Bookmark, add_bookmark, read_bookmarks
 from tui.replay.detail import Labels, describe_node
 from tui.replay.head import describe_search
-from tui.replay.legend import MARKS
 from tui.replay.marks import answer_changes
 from tui.replay.player import Change
 from tui.replay.reasons.explain import explain
@@ -68,7 +68,7 @@ class ReplayScreen(ReplayMoves):
         Binding("apostrophe", "note", "Bookmark with a note", show=False, key_display="'", id="replay.note"),
         Binding("e", "export", "Export as an HTML page", show=False, id="replay.export"),
     ]
-    LEGEND = MARKS
+    LEGEND = REPLAY
     AUTO_FOCUS = "#tree"
 
     def __init__(self, reader: StoreReader, run: str, tree: str, siblings: Sequence[str] = ()) -> None:

@@ -60,15 +60,22 @@ class TreePane(RowsView):
         self._drawn: dict[int, tuple[bool, Line]] = {}
         self._valued = self._visited = True
         self._truth: Truth | None = None
+        self._apart: int | None = None
 
     @property
     def cursor(self) -> int:
         """The number of the chosen node."""
         return self._cursor
 
-    def open(self, player: Player, truth: Truth | None) -> None:
-        """Show the tree of ``player``, cursor on the root; ``truth`` is None while it is not to be shown."""
-        self._player, self._truth = player, truth
+    def open(self, player: Player, truth: Truth | None, *, apart: int | None = None) -> None:
+        """Show the tree of ``player``, cursor on the root.
+
+        Args:
+            player: the replay.
+            truth: what the verdicts say; None while it is not to be shown.
+            apart: the node where the solution leaves that of another search; it gets a mark.
+        """
+        self._player, self._truth, self._apart = player, truth, apart
         self._valued, self._visited = is_valued(player.survey.final), is_visited(player.survey.final)
         self.view = View()
         self._trail, self._cursor = [0], 0
@@ -104,6 +111,7 @@ class TreePane(RowsView):
             player.selected,
             frozenset(node.id for node in way),
             player.touched,
+            self._apart,
         )
 
     def _redraw(self, nodes: frozenset[int] | set[int], *, everything: bool) -> None:

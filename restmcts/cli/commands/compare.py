@@ -39,7 +39,13 @@ class Wanted:
 
 
 def compare(
-    runs: Annotated[list[str], typer.Argument(help="A run, or STORE/RUN in another store.", metavar="RUN…")],
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            help="A run, or STORE/RUN in another store; or two sides: RUN/PHASE/METHOD, with @BUDGET.",
+            metavar="RUN…",
+        ),
+    ],
     root: Root = ROOT,
     methods: Annotated[
         bool, typer.Option("--methods", help="Compare the methods of evaluations instead, at each budget.")
@@ -72,7 +78,17 @@ def compare(
 
     With --methods, the methods of all evaluations of the runs are compared with each other at each budget. A
     method that takes one trace takes part at every budget that has room for it.
+
+    Two sides, such as tiny/final.evaluate/mcts@170 and tiny/final.evaluate/tot-bfs@170, are compared problem
+    by problem: what only one of them is right on, and why the other one is not.
     """
+    from restmcts.cli.compared_sides import are_sides, print_sides
+
+    if are_sides(root, runs):
+        _check_plain(methods or phase or against or margin or flips or picture)
+        _check_forms(markdown, as_json)
+        print_sides(root, runs, markdown=markdown, as_json=as_json)
+        return
     wanted = Wanted(markdown, picture, as_json, methods, phase or (), against, margin, flips)
     check_output(wanted)
     print_comparison(root, runs, wanted)
@@ -87,14 +103,27 @@ def check_output(wanted: Wanted) -> None:
     from restmcts.errors import InputError
     from restmcts.evaluation.comparison.picture import check_ending
 
-    if wanted.markdown and wanted.as_json:
-        raise InputError("--json and --markdown exclude each other")
+    _check_forms(wanted.markdown, wanted.as_json)
     if wanted.phases and not wanted.methods:
         raise InputError("--phase goes with --methods")
     if wanted.picture is not None:
         if wanted.methods:
             raise InputError("--picture draws runs; `restmcts report` draws methods too")
         check_ending(wanted.picture)
+
+
+def _check_forms(markdown: bool, as_json: bool) -> None:
+    from restmcts.errors import InputError
+
+    if markdown and as_json:
+        raise InputError("--json and --markdown exclude each other")
+
+
+def _check_plain(given: object) -> None:
+    from restmcts.errors import InputError
+
+    if given:
+        raise InputError("two sides, RUN/PHASE/METHOD, go with --markdown and --json alone")
 
 
 def print_comparison(root: Path, runs: Sequence[str], wanted: Wanted) -> None:

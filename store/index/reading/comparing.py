@@ -34,6 +34,10 @@ WHERE outcomes.run = ? AND outcomes.phase = ? AND outcomes.method = ? AND outcom
 GROUP BY outcomes.problem
 """
 
+_STORED = """
+SELECT 1 FROM outcomes WHERE run = ? AND phase = ? AND method = ? AND rule = ? AND budget IS ? LIMIT 1
+"""
+
 _EVALUATED = """
 SELECT searches FROM evaluations WHERE run = ? AND phase = ? AND method = ? AND rule = ? AND budget IS ?
 """
@@ -71,7 +75,9 @@ def compare(rows: Rows, a: Side, b: Side, changed_a: Collection[str], changed_b:
     """
     cells_a, cells_b = _cells(rows, a, changed_a), _cells(rows, b, changed_b)
     questions = _questions(rows, a)
-    shared = [problem for problem in cells_a if problem in cells_b]
+    others = questions if (a.run, a.phase) == (b.run, b.phase) else _questions(rows, b)
+    # Data sets that are made from a seed use the same names for other problems.
+    shared = [name for name in cells_a if name in cells_b and questions.get(name) == others.get(name)]
     sets: dict[tuple[bool, bool], list[ProblemPair]] = {}
     for problem in shared:
         pair = _pair(problem, questions.get(problem, ""), (a, cells_a[problem]), (b, cells_b[problem]))
@@ -80,17 +86,19 @@ def compare(rows: Rows, a: Side, b: Side, changed_a: Collection[str], changed_b:
         tuple(sets.get(key, ())) for key in ((True, True), (True, False), (False, True), (False, False))
     )
     alone = len(cells_a) - len(shared), len(cells_b) - len(shared)
-    return Compared(a, b, both, only_a, only_b, none, *alone)
+    whole = tuple(side for side in dict.fromkeys((a, b)) if not _by_row(rows, side))
+    return Compared(a, b, both, only_a, only_b, none, *alone, whole)
 
 
 def matrix(rows: Rows, sides: Sequence[Side], changed: Mapping[str, Collection[str]]) -> list[MatrixRow]:
     """Several sides, problem by problem, those first on which they differ most."""
-    columns = [_cells(rows, side, changed.get(side.run, ())) for side in sides]
-    questions: dict[str, str] = {}
+    asked = {(side.run, side.phase): _questions(rows, side) for side in sides}
+    columns = []
     for side in sides:
-        questions = _questions(rows, side) | questions
+        cells, questions = _cells(rows, side, changed.get(side.run, ())), asked[side.run, side.phase]
+        columns.append({(name, questions.get(name, "")): cell for name, cell in cells.items()})
     problems = dict.fromkeys(problem for column in columns for problem in column)
-    found = [_matrix_row(problem, questions.get(problem, ""), columns) for problem in problems]
+    found = [_matrix_row(problem, columns) for problem in problems]
     return sorted(found, key=lambda row: (-_spread(row), row.problem))
 
 
@@ -99,10 +107,11 @@ def problem_trees(rows: Rows, run: str, problem: str) -> list[TreeSummary]:
     return [summary(row) for row in rows(_OF_A_PROBLEM, (run, problem))]
 
 
-def _matrix_row(problem: str, question: str, columns: Sequence[Mapping[str, _Cell]]) -> MatrixRow:
+def _matrix_row(problem: tuple[str, str], columns: Sequence[Mapping[tuple[str, str], _Cell]]) -> MatrixRow:
+    """The row of a problem, given by its name and its question."""
     cells = [column.get(problem) for column in columns]
     trees = tuple(None if cell is None else cell.tree for cell in cells)
-    return MatrixRow(problem, question, trees, tuple(None if cell is None else cell.share for cell in cells))
+    return MatrixRow(*problem, trees, tuple(None if cell is None else cell.share for cell in cells))
 
 
 def _spread(row: MatrixRow) -> float:
@@ -134,6 +143,12 @@ def _cells(rows: Rows, side: Side, changed: Collection[str]) -> dict[str, _Cell]
     column, value = ("method", side.method) if searches[0] is None else ("asked", searches[0])
     whole = _whole(rows, side, column, value)
     return whole if not cells else cells | {name: whole[name] for name in changed if name in whole}
+
+
+def _by_row(rows: Rows, side: Side) -> bool:
+    """Whether it is known what the problems of a side were worth behind its row, if it has one."""
+    place = (side.run, side.phase, side.method, side.rule, side.budget)
+    return side.rule is None or bool(rows(_STORED, place))
 
 
 def _whole(rows: Rows, side: Side, column: str, value: str) -> dict[str, _Cell]:

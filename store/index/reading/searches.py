@@ -63,6 +63,13 @@ CROSS JOIN trees ON trees.run = ? AND trees.phase = page.p AND trees.number = pa
 ORDER BY {order}
 """
 
+_SEARCHED = """
+SELECT found.phase, found.method
+FROM (SELECT DISTINCT phase, method FROM trees WHERE run = ?1 AND correct IS NOT NULL) AS found
+LEFT JOIN phases ON phases.run = ?1 AND phases.name = found.phase
+ORDER BY phases.position, found.method
+"""
+
 _OF_THE_TREE = (
     "problems.run = trees.run AND problems.phase = trees.phase AND problems.problem = trees.problem"
 )
@@ -120,6 +127,11 @@ def count(rows: Rows, wanted: TreeFilter, noted: Iterable[str]) -> int:
     where, values = condition(wanted, noted)
     found = rows(f"SELECT count(*) FROM trees WHERE {where}", values)
     return int(found[0][0]) if found else 0
+
+
+def searched(rows: Rows, run: str) -> list[tuple[str, str]]:
+    """The phases of a run that have verdicts, with the methods of each."""
+    return [(row["phase"], row["method"]) for row in rows(_SEARCHED, (run,))]
 
 
 def histogram(rows: Rows, wanted: TreeFilter, noted: Iterable[str], name: str, bins: int) -> list[Bin]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tui.places import Place, ReplayPlace, RunsPlace, TreesPlace
+from tui.places import Place, ReplayPlace, RunPlace, RunsPlace, TreesPlace
 from tui.screens.replay import ReplayScreen
+from tui.screens.run import RunScreen
 from tui.screens.runs import RunsScreen
 from tui.screens.trees import TreesScreen
 
@@ -19,6 +20,8 @@ def screen_for(place: Place, reader: StoreReader) -> StoreScreen:
     match place:
         case RunsPlace():
             return RunsScreen(reader)
+        case RunPlace(run):
+            return RunScreen(reader, run)
         case TreesPlace(run, phase, tree):
             return TreesScreen(reader, run, phase, tree)
         case ReplayPlace(run, tree, siblings):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from store.queries import TreeFilter
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,12 +15,23 @@ class RunsPlace:
 
 
 @dataclass(frozen=True, slots=True)
+class RunPlace:
+    """What the run ``run`` has done."""
+
+    run: str
+
+
+@dataclass(frozen=True, slots=True)
 class TreesPlace:
-    """The trees of ``run``, those of one ``phase`` if that is named; ``tree`` is the one to begin at."""
+    """The trees of ``run``, those of one ``phase`` if that is named; ``tree`` is the one to begin at.
+
+    ``filter`` says more exactly which trees.
+    """
 
     run: str
     phase: str | None = None
     tree: str | None = None
+    filter: TreeFilter | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +46,7 @@ class ReplayPlace:
     siblings: tuple[str, ...] = ()
 
 
-Place = RunsPlace | TreesPlace | ReplayPlace
+Place = RunsPlace | RunPlace | TreesPlace | ReplayPlace
 
 
 class Navigator(Protocol):

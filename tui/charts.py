@@ -59,7 +59,7 @@ class Chart:
 
 
 def load() -> None:
-    """Load the library that draws, which takes a moment the first time; for a thread that nobody waits for."""
+    """Load the library that draws, which takes a moment; for a thread that nobody waits for."""
     import textual_plotext  # noqa: F401
 
 
@@ -99,14 +99,10 @@ def drawn(chart: Chart | None, width: int, height: int, palette: Sequence[Colour
 def _drawable(curve: Curve, *, log: bool) -> Curve:
     kept = [at for at, y in enumerate(curve.ys) if not log or y > 0]
     bounds = tuple(curve.bounds[at] for at in kept) if curve.bounds and not log else ()
-    return Curve(
-        tuple(curve.xs[at] for at in kept), tuple(curve.ys[at] for at in kept), curve.mark, bounds
-    )
+    return Curve(tuple(curve.xs[at] for at in kept), tuple(curve.ys[at] for at in kept), curve.mark, bounds)
 
 
-def _plot(
-    chart: Chart, curves: Sequence[Curve], width: int, height: int, palette: Sequence[Colour]
-) -> str:
+def _plot(chart: Chart, curves: Sequence[Curve], width: int, height: int, palette: Sequence[Colour]) -> str:
     from textual_plotext.plot import Plot
 
     plot: Any = Plot()
@@ -122,7 +118,12 @@ def _plot(
     places = [x for curve in curves for x in curve.xs]
     apart = _APART * (max(places) - min(places))
     for place, curve in enumerate(curves):
-        _add(plot, curve, apart * place if curve.bounds else 0.0, palette[place % len(palette)] if palette else None)
+        _add(
+            plot,
+            curve,
+            apart * place if curve.bounds else 0.0,
+            palette[place % len(palette)] if palette else None,
+        )
     return str(plot.build())
 
 

@@ -76,7 +76,9 @@ def accuracy_by_budget(rows: Sequence[Evaluation]) -> Chart:
     """Accuracy in per cent against what a problem took in tokens, after the last iteration."""
     curves = [
         Curve(
-            tuple(row.policy_tokens for row in found), tuple(100 * row.accuracy for row in found), mark.upper()
+            tuple(row.policy_tokens for row in found),
+            tuple(100 * row.accuracy for row in found),
+            mark.upper(),
         )
         for mark, found in zip(MARKS, by_budget(rows).values(), strict=False)
     ]

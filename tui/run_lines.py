@@ -245,7 +245,9 @@ def _time(phases: Sequence[PhaseSummary], width: int) -> list[Line]:
     for kind, (sign, style) in _KINDS.items():
         spent = sum(phase.seconds or 0.0 for phase in phases if kind_of(phase) == kind)
         if spent:
-            shares.append(line((f"{sign} ", style), f"{kind} {seconds(spent)}", (f" ({spent / total:.0%})", "dim")))
+            shares.append(
+                line((f"{sign} ", style), f"{kind} {seconds(spent)}", (f" ({spent / total:.0%})", "dim"))
+            )
     return [line((f"time: {seconds(total)}", "bold")), strip, *shares]
 
 

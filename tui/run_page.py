@@ -42,7 +42,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class RunPage:
-    """What one run has done, and the version of the store that it was read from; ``others`` are other runs."""
+    """What one run has done, the version of the store that it was read from, and the other runs."""
 
     version: int
     run: RunSummary

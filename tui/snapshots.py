@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 PAGE = 200
 """Trees on a page: as many as a table fills without a pause."""
 
+
 @dataclass(frozen=True, slots=True)
 class RunList:
     """The runs of the store, and the version of the store that they were read from.

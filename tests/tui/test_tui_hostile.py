@@ -58,10 +58,14 @@ def hostile(tmp_path: Path) -> Path:
         writer.add_evaluation(
             Evaluation("evil", "1.search", 1, EVIL, 9, 1.0, 2, 1, 0.5, 0.1, 0.9, 9.0, 0.0, rule=EVIL)
         )
-        made = Checkpoint("evil", 1, "value", "checkpoints/1/value", EVIL, True, {"squared_error": 0.1, EVIL: EVIL})
+        made = Checkpoint(
+            "evil", 1, "value", "checkpoints/1/value", EVIL, True, {"squared_error": 0.1, EVIL: EVIL}
+        )
         writer.layout.checkpoint(1, "value").mkdir(parents=True)
         writer.add_checkpoint(made)
-        writer.write_samples("1.label", [PolicySample(EVIL, EVIL, (Step(EVIL),), ("1.search/0",), 1.0, "trace")])
+        writer.write_samples(
+            "1.label", [PolicySample(EVIL, EVIL, (Step(EVIL),), ("1.search/0",), 1.0, "trace")]
+        )
     return tmp_path
 
 

@@ -77,7 +77,9 @@ class RunScreen(StoreScreen):
         Binding("o", "sort", "Sort", tooltip="Order evaluations by the next column", id="run.sort"),
         Binding("O", "reverse", "Reverse the order", show=False, id="run.reverse"),
         Binding("l", "log", "Log", tooltip="Logarithmic or linear axis", id="run.log"),
-        Binding("d", "against", "Against", tooltip="Compare the settings with the next run", id="run.against"),
+        Binding(
+            "d", "against", "Against", tooltip="Compare the settings with the next run", id="run.against"
+        ),
         Binding("a", "only_different", "All", tooltip="All settings or different ones", id="run.all"),
         Binding("n", "turn(1)", "Next page", id="run.next"),
         Binding("b", "turn(-1)", "Previous page", show=False, id="run.previous"),
@@ -207,7 +209,9 @@ class RunScreen(StoreScreen):
 
     def _fill_evaluations(self) -> None:
         if self.page is not None:
-            rows = run_rows.evaluation_rows(self.page.evaluations, self._ordered_by, descending=self._descending)
+            rows = run_rows.evaluation_rows(
+                self.page.evaluations, self._ordered_by, descending=self._descending
+            )
             self.query_one("#evaluations", RowTable).fill(rows)
 
     def _fill_settings(self) -> None:

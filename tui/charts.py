@@ -27,9 +27,6 @@ LEAST = (20, 5)
 _THEME = ("primary", "success", "warning", "accent", "error", "secondary")
 """The colours of the theme that curves take, in this order."""
 
-_APART = 0.012
-"""How far the points of a curve stand beside those of the one before, as a share of the axis."""
-
 
 @dataclass(frozen=True, slots=True)
 class Curve:
@@ -107,7 +104,6 @@ def _plot(chart: Chart, curves: Sequence[Curve], width: int, height: int, palett
 
     plot: Any = Plot()
     plot.plotsize(width, height)
-    plot._set_size(width, height)  # what textual-plotext does too: without it the size of before stays
     for part in ("canvas", "axes", "ticks"):
         getattr(plot, f"{part}_color")("default")
     plot.title(label(chart.title, width - 2))
@@ -115,25 +111,29 @@ def _plot(chart: Chart, curves: Sequence[Curve], width: int, height: int, palett
         plot.yscale("log")
     if chart.ticks:
         plot.xticks(list(chart.ticks), [f"{tick:g}" for tick in chart.ticks])
-    places = [x for curve in curves for x in curve.xs]
-    apart = _APART * (max(places) - min(places))
-    for place, curve in enumerate(curves):
-        _add(
-            plot,
-            curve,
-            apart * place if curve.bounds else 0.0,
-            palette[place % len(palette)] if palette else None,
-        )
+    looks = [_look(palette, place) for place in range(len(curves))]
+    # What is drawn later hides what was there: letters come last, those of the first curve at the very end.
+    for draw in (_bounds, _lines, _letters):
+        for curve, look in reversed(list(zip(curves, looks, strict=True))):
+            draw(plot, curve, look)
     return str(plot.build())
 
 
-def _add(plot: Any, curve: Curve, beside: float, colour: Colour | None) -> None:
-    xs, ys = [x + beside for x in curve.xs], list(curve.ys)
-    look = {} if colour is None else {"color": colour}
+def _look(palette: Sequence[Colour], place: int) -> dict[str, Colour]:
+    return {"color": palette[place % len(palette)]} if palette else {}
+
+
+def _bounds(plot: Any, curve: Curve, look: dict[str, Colour]) -> None:
     if curve.bounds:
         middles = [(low + high) / 2 for low, high in curve.bounds]
-        plot.error(xs, middles, yerr=[high - low for low, high in curve.bounds], **look)
-    if len(xs) > 1:
-        plot.plot(xs, ys, marker="braille", **look)
-    if curve.mark or len(xs) == 1:
-        plot.scatter(xs, ys, marker=curve.mark or "•", **look)
+        plot.error(list(curve.xs), middles, yerr=[high - low for low, high in curve.bounds], **look)
+
+
+def _lines(plot: Any, curve: Curve, look: dict[str, Colour]) -> None:
+    if len(curve.xs) > 1:
+        plot.plot(list(curve.xs), list(curve.ys), marker="braille", **look)
+
+
+def _letters(plot: Any, curve: Curve, look: dict[str, Colour]) -> None:
+    if curve.mark or len(curve.xs) == 1:
+        plot.scatter(list(curve.xs), list(curve.ys), marker=curve.mark or "•", **look)

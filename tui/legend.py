@@ -22,7 +22,7 @@ RUN: Legend = (
     ("→", "accuracy on held-out problems after the first and after the last iteration"),
     ("( to )", "95 % interval"),
     ("a b c", "points of a curve; the lines beside the chart say whose"),
-    ("┼ │", "the 95 % interval of a point"),
+    ("┼ │", "the 95 % interval of the points of the first curve"),
     ("█ ▓ ▒ ░", "time of phases by kind: search, train, evaluate, other"),
     ("✓", "a checkpoint from which the next iteration goes on"),
     ("←", "the checkpoint that another one was trained from"),

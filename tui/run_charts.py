@@ -44,17 +44,18 @@ def by_iteration(rows: Sequence[Evaluation]) -> dict[Way, list[Evaluation]]:
 
 
 def accuracy_by_iteration(rows: Sequence[Evaluation]) -> Chart:
-    """Accuracy in per cent after each iteration, with 95 % intervals."""
+    """Accuracy in per cent after each iteration; the first curve with its 95 % intervals, which would hide
+    each other."""
     curves, ticks = [], set[float]()
     for mark, found in zip(MARKS, by_iteration(rows).values(), strict=False):
         iterations = tuple(float(row.iteration or 0) for row in found)
         ticks.update(iterations)
-        curves.append(_curve(mark, iterations, found))
+        curves.append(_curve(mark, iterations, found, bounded=not curves))
     return Chart("accuracy by iteration, %", tuple(curves), tuple(sorted(ticks)))
 
 
-def _curve(mark: str, places: tuple[float, ...], rows: Sequence[Evaluation]) -> Curve:
-    bounds = tuple((100 * row.low, 100 * row.high) for row in rows)
+def _curve(mark: str, places: tuple[float, ...], rows: Sequence[Evaluation], *, bounded: bool) -> Curve:
+    bounds = tuple((100 * row.low, 100 * row.high) for row in rows) if bounded else ()
     return Curve(places, tuple(100 * row.accuracy for row in rows), mark, bounds)
 
 

@@ -24,6 +24,10 @@ SILENT = 30.0
 """After so many seconds without a sign of life, something is wrong: progress is written every second."""
 
 _BAR = 20
+_LEAST_BAR = 8
+_BUDGETS_WIDTH = 60
+"""The cells of a method with its accuracies at two budgets."""
+
 _MOST_SETTINGS = 12
 _KINDS: dict[str, tuple[str, Style]] = {
     "search": ("█", "mark"),
@@ -72,7 +76,7 @@ def run_line(run: RunSummary, took: float, now: datetime) -> Line:
         (" · recipe ", "dim"),
         label(run.recipe, 24),
         (" · ", "dim"),
-        f"{seconds(took)} in phases",
+        seconds(took),
         (" · ", "dim"),
         f"{run.trees:,} searches",
         (" · ", "dim"),
@@ -212,7 +216,7 @@ def _budgets(rows: Sequence[Evaluation], width: int) -> list[Line]:
         return []
     phase = next(iter(methods.values()))[0].phase
     lines = [line((f"{label(phase, 24)}: accuracy by budget in tokens, %", "bold"))]
-    room = max(min(width - 60, 24), 6)
+    room = min(width - _BUDGETS_WIDTH, 24)
     for mark, (method, found) in zip(MARKS.upper(), methods.items(), strict=False):
         parts: list[str | tuple[str, Style] | tuple[str, Style, float]] = [
             (f"{mark} ", "mark"),
@@ -223,7 +227,8 @@ def _budgets(rows: Sequence[Evaluation], width: int) -> list[Line]:
                 (f" {count(row.budget or 0):>6} ", "dim"),
                 (f"{100 * row.accuracy:5.1f}", "value", row.accuracy),
             ]
-        lines.append(line(*parts, f" {bar(found[-1].accuracy, room)}"))
+        drawn = f" {bar(found[-1].accuracy, room)}" if room >= _LEAST_BAR else ""
+        lines.append(line(*parts, drawn))
     return lines
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from tui.run_charts import CONTROL, judged
@@ -21,7 +22,7 @@ COLUMNS = {
         "phase",
         "method",
         "budget",
-        "accuracy",
+        "acc %",
         "95 %",
         "tokens",
         "problems",
@@ -40,7 +41,7 @@ COLUMNS = {
         "near label",
         "carried on",
     ),
-    "metrics": ("phase", "metric", "count", "last", "low", "high"),
+    "metrics": ("metric", "phase", "last", "low", "high", "count"),
     "settings": ("setting", "this run", "the other run"),
     "samples": ("phase", "no", "kind", "trees", "steps", "value", "problem", "text"),
 }
@@ -100,9 +101,9 @@ def evaluation_rows(rows: Sequence[Evaluation], order: str, *, descending: bool)
 def _evaluation(row: Evaluation) -> tuple[Any, ...]:
     return (
         cell(row.phase, 18),
-        cell(row.method, 30),
+        cell(row.method, 26),
         right("-" if row.budget is None else count(row.budget)),
-        right(f"{100 * row.accuracy:.1f} %", "value", row.accuracy),
+        right(f"{100 * row.accuracy:.1f}", "value", row.accuracy),
         right(f"{100 * row.low:.1f} to {100 * row.high:.1f}"),
         right(count(round(row.policy_tokens))),
         right(f"{row.correct:,}/{row.problems:,}"),
@@ -151,37 +152,39 @@ def metric_rows(series: Iterable[Series]) -> list[Row]:
 
 def _metric(series: Series) -> Row:
     return series.key, (
-        cell(series.phase, 18),
-        cell(series.name, 34),
-        right(count(len(series.values))),
+        cell(series.name, 28),
+        cell(series.phase, 16),
         right(number(series.values[-1])),
         right(number(min(series.values))),
         right(number(max(series.values))),
+        right(count(len(series.values))),
     )
 
 
 def setting_rows(
-    settings: Mapping[str, Any], differences: Differences | None, *, only_different: bool
+    settings: Mapping[str, Any], differences: Differences | None, *, only_different: bool, width: int
 ) -> list[Row]:
-    """The settings of a run; what another run has otherwise stands beside it."""
+    """The settings of a run; what another run has otherwise stands beside it. Values have ``width`` cells."""
     others = {} if differences is None else {each.key: each.b for each in differences.settings}
     keys = sorted(others if only_different else settings.keys() | others)
-    return [(key, _setting(key, settings, others)) for key in keys]
+    return [(key, _setting(key, settings, others, width)) for key in keys]
 
 
-def _setting(key: str, settings: Mapping[str, Any], others: Mapping[str, object]) -> tuple[Any, ...]:
+def _setting(
+    key: str, settings: Mapping[str, Any], others: Mapping[str, object], width: int
+) -> tuple[Any, ...]:
     different = key in others
     return (
-        cell(key, 40, "bold" if different else ""),
-        cell(_shown(settings[key]) if key in settings else "-", 40, "mark" if different else ""),
-        cell(_shown(others[key]) if different else "", 40, "mark"),
+        cell(key, 34, "bold" if different else ""),
+        cell(_shown(settings[key]) if key in settings else "-", width, "mark" if different else ""),
+        cell(_shown(others[key]) if different else "", width, "mark"),
     )
 
 
 def _shown(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "-" if value is None else str(value)
+    if value is None or isinstance(value, str):
+        return value or "-"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def sample_rows(samples: Iterable[SampleSummary]) -> list[Row]:

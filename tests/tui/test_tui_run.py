@@ -191,7 +191,7 @@ async def test_evaluations_are_ordered(two: Path, until: Until) -> None:
             await pilot.press("3")
             assert column(screen, "evaluations", "budget") == ["-", "51", "170"] * 2
             await pilot.press("o", "O")
-            shown = [float(text.removesuffix(" %")) for text in column(screen, "evaluations", "accuracy")]
+            shown = [float(text) for text in column(screen, "evaluations", "acc %")]
             assert shown == sorted(shown, reverse=True) and len(set(shown)) > 2
 
 

@@ -47,6 +47,9 @@ LIVE_SECONDS = 1.0
 WIDE = 110
 """Cells from which on there is room for three charts on the first tab."""
 
+_NARROW_VALUE, _WIDE_VALUE = 18, 40
+"""Cells of the value of a setting in a narrow terminal and in a wide one."""
+
 _TABS = {
     "overview": "overview",
     "phases": "phases",
@@ -140,6 +143,7 @@ class RunScreen(StoreScreen):
     def on_resize(self) -> None:
         self.set_class(self.size.width < WIDE, "narrow")
         self._show_overview()
+        self._fill_settings()
 
     def above(self) -> Place:
         return RunsPlace()
@@ -217,7 +221,10 @@ class RunScreen(StoreScreen):
     def _fill_settings(self) -> None:
         if self.page is not None:
             rows = run_rows.setting_rows(
-                self.page.settings, self.differences, only_different=self._only_different
+                self.page.settings,
+                self.differences,
+                only_different=self._only_different,
+                width=_NARROW_VALUE if self.has_class("narrow") else _WIDE_VALUE,
             )
             self.query_one("#settings", RowTable).fill(rows)
         self.query_one("#against", LinesBar).update()

@@ -53,19 +53,19 @@ def hostile(tmp_path: Path) -> Path:
         record = custom(0, *events, question=EVIL, problem=EVIL, oracle=EVIL, policy=EVIL, method=EVIL)
         writer.add_tree(record)
         writer.add_tree(replace(mcts(1), header=header(1, answer_by=EVIL, settings={EVIL: EVIL})))
-        writer.finish_phase("1.search", {EVIL: EVIL})
         writer.add_metric(Metric("evil", "1.search", 1, EVIL, 0.5))
         writer.add_evaluation(
             Evaluation("evil", "1.search", 1, EVIL, 9, 1.0, 2, 1, 0.5, 0.1, 0.9, 9.0, 0.0, rule=EVIL)
         )
         made = Checkpoint(
-            "evil", 1, "value", "checkpoints/1/value", EVIL, True, {"squared_error": 0.1, EVIL: EVIL}
+            "evil", 1, "value", "checkpoints/1/value", None, True, {"squared_error": 0.1, EVIL: EVIL}
         )
         writer.layout.checkpoint(1, "value").mkdir(parents=True)
         writer.add_checkpoint(made)
         writer.write_samples(
             "1.label", [PolicySample(EVIL, EVIL, (Step(EVIL),), ("1.search/0",), 1.0, "trace")]
         )
+        writer.finish_phase("1.search", {EVIL: EVIL})
     return tmp_path
 
 

@@ -82,6 +82,7 @@ class RunsScreen(StoreScreen):
         self.list: RunList | None = None
         self.detail: RunDetail | None = None
         self._sorted_by, self._upwards = "begun", False
+        self._asked: tuple[str, int | None] | None = None
 
     def compose(self) -> ComposeResult:
         yield self.title_bar()
@@ -160,7 +161,8 @@ class RunsScreen(StoreScreen):
 
     def _read_detail(self) -> None:
         run = self.query_one("#runs", RowTable).chosen
-        if run is not None and self.list is not None:
+        if run is not None and self.list is not None and (run, self.seen) != self._asked:
+            self._asked = (run, self.seen)
             self.read("detail", partial(_detail, run, _beside(run, self.list.runs)))
 
     def on_run_read(self, message: RunRead) -> None:

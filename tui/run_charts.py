@@ -46,7 +46,8 @@ def by_iteration(rows: Sequence[Evaluation]) -> dict[Way, list[Evaluation]]:
 def accuracy_by_iteration(rows: Sequence[Evaluation]) -> Chart:
     """Accuracy in per cent after each iteration; the first curve with its 95 % intervals, which would hide
     each other."""
-    curves, ticks = [], set[float]()
+    curves: list[Curve] = []
+    ticks: set[float] = set()
     for mark, found in zip(MARKS, by_iteration(rows).values(), strict=False):
         iterations = tuple(float(row.iteration or 0) for row in found)
         ticks.update(iterations)
@@ -88,7 +89,8 @@ def accuracy_by_budget(rows: Sequence[Evaluation]) -> Chart:
 
 def losses(page: RunPage) -> Chart:
     """The losses of all trainings, one after the other, on a log axis."""
-    curves, start = [], 0.0
+    curves: list[Curve] = []
+    start = 0.0
     for each in page.series:
         if each.name == "loss":
             curves.append(averaged([start + step for step in each.steps], each.values))

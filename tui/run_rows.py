@@ -11,7 +11,7 @@ from tui.text import count, label, seconds
 from tui.widgets.table import Row, cell, right
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from store.records import Checkpoint, Evaluation, PhaseSummary, SampleSummary
     from tui.run_page import Differences, RunPage, Series
@@ -46,7 +46,7 @@ COLUMNS = {
     "samples": ("phase", "no", "kind", "trees", "steps", "value", "problem", "text"),
 }
 
-ORDERS = {
+ORDERS: dict[str, Callable[[Evaluation], Any]] = {
     "made": lambda row: 0,
     "accuracy": lambda row: row.accuracy,
     "tokens": lambda row: row.policy_tokens,

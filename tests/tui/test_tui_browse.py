@@ -114,9 +114,9 @@ async def test_evaluations_of_one_iteration_are_told_apart(tmp_path: Path, until
             assert column(pilot, "runs", "held-out accuracy") == ["greedy 81.5% → 82.5% (75.0 to 87.5)"]
             await pilot.press("enter")
             await until(pilot, lambda: app.screen.query("#evaluations"))
+            await pilot.press("3")
             await until(pilot, lambda: table(pilot, "evaluations").row_count)
             assert column(pilot, "evaluations", "phase") == ["2.evaluate", "final.evaluate"]
-            await pilot.press("3")
             await until(pilot, lambda: "final.evaluate" in screen_of(app))
 
 

@@ -20,6 +20,7 @@ from tui.app import StoreApp
 from tui.messages import ReadFailed
 from tui.screens.problem import ProblemScreen
 from tui.screens.replay import ReplayScreen
+from tui.screens.run import RunScreen
 from tui.screens.trees import TreesScreen
 from tui.widgets.lines import LinesBar, LinesPane
 from tui.widgets.table import RowTable
@@ -94,7 +95,7 @@ async def test_every_screen_stands_hostile_text(hostile: Path, until: Until) -> 
             await until(pilot, lambda: app.screen.query_one("#detail", LinesPane).text)
             assert_harmless(screen_text(pilot))
             await pilot.press("enter")
-            await until(pilot, lambda: app.screen.query("#phases") and table(pilot, "phases").row_count)
+            await until(pilot, lambda: isinstance(app.screen, RunScreen) and app.screen.page)
             for tab in "2345671":
                 await pilot.press(tab)
                 await pilot.app.workers.wait_for_complete()

@@ -88,6 +88,7 @@ async def test_the_runs_and_labels_follow_too(tmp_path: Path, until: Until) -> N
             await until(pilot, lambda: isinstance(app.screen, RunsScreen))
             await pilot.press("enter")
             await until(pilot, lambda: isinstance(app.screen, RunScreen))
+            await pilot.press("2")
             phases = app.screen.query_one("#phases", RowTable)
             await until(pilot, lambda: phases.row_count == 2)
 

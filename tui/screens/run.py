@@ -103,6 +103,7 @@ class RunScreen(StoreScreen):
         self._ordered_by, self._descending = "made", False
         self._log_axis = True
         self._only_different = False
+        self._stale: set[str] = set()
 
     def compose(self) -> ComposeResult:
         yield self.title_bar()
@@ -142,8 +143,8 @@ class RunScreen(StoreScreen):
 
     def on_resize(self) -> None:
         self.set_class(self.size.width < WIDE, "narrow")
-        self._show_overview()
-        self._fill_settings()
+        self._stale |= {"overview", "recipe"}
+        self._show_tab()
 
     def above(self) -> Place:
         return RunsPlace()
@@ -153,30 +154,33 @@ class RunScreen(StoreScreen):
 
     def on_run_page_read(self, message: RunPageRead) -> None:
         self.caught_up(message.page.version)
-        self.page = page = message.page
+        self.page = message.page
         self._show_head()
-        self._show_overview()
-        self.query_one("#phases", RowTable).fill(run_rows.phase_rows(page))
-        self._fill_evaluations()
-        self.query_one("#models", RowTable).fill(run_rows.model_rows(page.checkpoints))
-        self._show_model()
-        self.query_one("#metrics", RowTable).fill(run_rows.metric_rows(page.series))
-        self._show_course()
-        self._fill_settings()
-        self._read_more(self._tab)
+        self._stale = set(_TABS)
+        self._show_tab()
+
+    def _show_tab(self) -> None:
+        """Show on the tab in sight what was read last; the others wait until somebody looks at them."""
+        tab = self._tab
+        if tab not in self._stale:
+            return
+        self._stale.discard(tab)
+        {
+            "overview": self._show_overview,
+            "phases": self._fill_phases,
+            "evaluation": self._fill_evaluations,
+            "value": self._fill_models,
+            "training": self._fill_metrics,
+            "recipe": self._fill_settings,
+            "samples": self._read_samples,
+        }[tab]()
 
     @property
     def _tab(self) -> str:
         return self.query_one(TabbedContent).active.removesuffix("-tab")
 
-    def _read_more(self, tab: str) -> None:
-        """Read what only one tab shows."""
-        if tab == "samples":
-            self._turn_to(0 if self.samples is None else self.samples.page)
-        if tab == "recipe" and self.page is not None and self.page.others:
-            others = self.page.others
-            known = self.differences is not None and self.differences.other in others
-            self._compare_with(self.differences.other if self.differences and known else others[0])
+    def _read_samples(self) -> None:
+        self._turn_to(0 if self.samples is None else self.samples.page)
 
     def _look_at_progress(self) -> None:
         if self.page is not None and self.page.run.status == "running" and self.is_current:
@@ -211,6 +215,20 @@ class RunScreen(StoreScreen):
         pane = self.query_one("#overview", LinesPane)
         pane.show(overview(self.page, pane.room or self.size.width), keep_scroll=True)
 
+    def _fill_phases(self) -> None:
+        if self.page is not None:
+            self.query_one("#phases", RowTable).fill(run_rows.phase_rows(self.page))
+
+    def _fill_models(self) -> None:
+        if self.page is not None:
+            self.query_one("#models", RowTable).fill(run_rows.model_rows(self.page.checkpoints))
+            self._show_model()
+
+    def _fill_metrics(self) -> None:
+        if self.page is not None:
+            self.query_one("#metrics", RowTable).fill(run_rows.metric_rows(self.page.series))
+            self._show_course()
+
     def _fill_evaluations(self) -> None:
         if self.page is not None:
             rows = run_rows.evaluation_rows(
@@ -219,14 +237,25 @@ class RunScreen(StoreScreen):
             self.query_one("#evaluations", RowTable).fill(rows)
 
     def _fill_settings(self) -> None:
-        if self.page is not None:
-            rows = run_rows.setting_rows(
-                self.page.settings,
-                self.differences,
-                only_different=self._only_different,
-                width=_NARROW_VALUE if self.has_class("narrow") else _WIDE_VALUE,
-            )
-            self.query_one("#settings", RowTable).fill(rows)
+        """Show the settings, and beside them what the chosen other run has otherwise, when it was read."""
+        if self.page is None:
+            return
+        self._show_settings()
+        others = self.page.others
+        known = None if self.differences is None else self.differences.other
+        if others:
+            self._compare_with(known if known in others else others[0])
+
+    def _show_settings(self) -> None:
+        if self.page is None:
+            return
+        rows = run_rows.setting_rows(
+            self.page.settings,
+            self.differences,
+            only_different=self._only_different,
+            width=_NARROW_VALUE if self.has_class("narrow") else _WIDE_VALUE,
+        )
+        self.query_one("#settings", RowTable).fill(rows)
         self.query_one("#against", LinesBar).update()
 
     def _against(self, width: int) -> Sequence[Line]:
@@ -314,10 +343,11 @@ class RunScreen(StoreScreen):
 
     def on_tabbed_content_tab_activated(self, event: TabbedContent.TabActivated) -> None:
         self.refresh_bindings()
-        self._read_more(self._tab)
+        self._show_tab()
 
     def action_tab(self, tab: str) -> None:
         self.query_one(TabbedContent).active = f"{tab}-tab"
+        self._show_tab()
         self.query_one(f"#{_TABS[tab]}").focus()
 
     def action_trees(self) -> None:
@@ -338,7 +368,7 @@ class RunScreen(StoreScreen):
 
     def action_only_different(self) -> None:
         self._only_different = not self._only_different
-        self._fill_settings()
+        self._show_settings()
 
     def action_against(self) -> None:
         others = self.page.others if self.page else ()
@@ -352,7 +382,7 @@ class RunScreen(StoreScreen):
 
     def on_differences_read(self, message: DifferencesRead) -> None:
         self.differences = message.differences
-        self._fill_settings()
+        self._show_settings()
 
     def on_list_table_past_end(self, event: ListTable.PastEnd) -> None:
         if self._tab == "samples":

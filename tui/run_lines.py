@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from store.records import Checkpoint, Evaluation, PhaseSummary, Progress, RunSummary
-    from tui.run_page import RunPage
+    from tui.run_page import Differences, RunPage, SamplePage
     from tui.snapshots import RunDetail
     from tui.styled import Line, Style
 
@@ -147,6 +147,24 @@ def number(value: object) -> str:
     if abs(value) >= 1000:
         return count(round(value)) if value > 0 else f"{value:,.0f}"
     return f"{value:.3f}" if abs(value) >= 0.01 else f"{value:.2g}"
+
+
+def against_line(found: Differences | None) -> Line:
+    """How many settings another run has otherwise."""
+    if found is None:
+        return line(("no other run in this store to compare the settings with", "dim"))
+    many = len(found.settings)
+    words = f"{many} {'setting differs' if many == 1 else 'settings differ'}"
+    return line((words, "bold"), " from ", label(found.other, 40))
+
+
+def samples_line(page: SamplePage | None) -> Line:
+    """Which page of samples is shown."""
+    if page is None:
+        return line(("reading …", "dim"))
+    if not page.total:
+        return line(("no samples to learn from yet", "dim"))
+    return line(f"page {page.page + 1} of {page.last + 1}", (f", {page.total:,} samples", "dim"))
 
 
 def in_short(detail: RunDetail, width: int) -> list[Line]:

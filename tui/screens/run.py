@@ -16,7 +16,7 @@ from tui import run_charts, run_rows
 from tui.legend import RUN
 from tui.messages import DifferencesRead, ProgressRead, RunPageRead, SamplesRead
 from tui.places import Place, ReplayPlace, RunsPlace, TreesPlace
-from tui.run_lines import live_lines, overview, run_line
+from tui.run_lines import against_line, live_lines, overview, run_line, samples_line
 from tui.run_page import (
     Differences,
     RunPage,
@@ -95,7 +95,7 @@ class RunScreen(StoreScreen):
     AUTO_FOCUS = "#overview"
 
     def __init__(self, reader: StoreReader, run: str) -> None:
-        super().__init__(reader, f"{label(run, 40)}")
+        super().__init__(reader, label(run, 40))
         self.run_name = run
         self.page: RunPage | None = None
         self.samples: SamplePage | None = None
@@ -128,10 +128,10 @@ class RunScreen(StoreScreen):
                 yield RowTable("metrics")
                 yield ChartPane("course")
             with TabPane("6 Recipe", id="recipe-tab"):
-                yield LinesBar("against", self._against)
+                yield LinesBar("against", lambda _: [against_line(self.differences)])
                 yield RowTable("settings")
             with TabPane("7 Samples", id="samples-tab"):
-                yield LinesBar("place", self._sample_place)
+                yield LinesBar("place", lambda _: [samples_line(self.samples)])
                 yield ListTable("samples")
         yield self.keys_bar()
 
@@ -258,39 +258,17 @@ class RunScreen(StoreScreen):
         self.query_one("#settings", RowTable).fill(rows)
         self.query_one("#against", LinesBar).update()
 
-    def _against(self, width: int) -> Sequence[Line]:
-        if self.differences is None:
-            return [line(("no other run in this store to compare the settings with", "dim"))]
-        found = len(self.differences.settings)
-        return [
-            line(
-                (f"{found} {'setting differs' if found == 1 else 'settings differ'}", "bold"),
-                " from ",
-                label(self.differences.other, 40),
-            )
-        ]
-
-    def _sample_place(self, width: int) -> Sequence[Line]:
-        page = self.samples
-        if page is None:
-            return [line(("reading …", "dim"))]
-        if not page.total:
-            return [line(("no samples to learn from yet", "dim"))]
-        return [line(f"page {page.page + 1} of {page.last + 1}", (f", {page.total:,} samples", "dim"))]
-
     def _show_model(self) -> None:
         chosen = self.query_one("#models", RowTable).chosen
-        made = None
-        if self.page is not None:
-            made = next((each for each in self.page.checkpoints if each.path == chosen), None)
+        made = (
+            next((each for each in self.page.checkpoints if each.path == chosen), None) if self.page else None
+        )
         self.query_one("#auc", ChartPane).show(run_charts.auc_by_depth(made))
         self.query_one("#calibration", ChartPane).show(run_charts.calibration_by_depth(made))
 
     def _show_course(self) -> None:
         chosen = self.query_one("#metrics", RowTable).chosen
-        series = None
-        if self.page is not None:
-            series = next((each for each in self.page.series if each.key == chosen), None)
+        series = next((each for each in self.page.series if each.key == chosen), None) if self.page else None
         self.query_one("#course", ChartPane).show(run_charts.course(series, log=self._log_axis))
 
     def on_data_table_row_highlighted(self, event: RowTable.RowHighlighted) -> None:

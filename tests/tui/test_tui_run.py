@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from textual.widget import Widget
 from textual.widgets._footer import FooterKey
 
 from store.events import Step
@@ -328,6 +330,25 @@ def test_no_keys_break_the_page(two: Path, until: Until, keys: list[str]) -> Non
                 assert app.is_running
 
     asyncio.run(press())
+
+
+def _is(screen: RunScreen, pane: Widget) -> bool:
+    return screen.focused is pane and pane.region.height > 0
+
+
+@pytest.mark.asyncio
+async def test_what_a_tab_shows_has_the_focus(two: Path, until: Until) -> None:
+    with StoreReader(two) as reader:
+        app = StoreApp(reader)
+        async with app.run_test(size=(80, 24)) as pilot:
+            screen = await opened(app, pilot, until)
+            for key in "6234571637":
+                await pilot.press(key)
+                wanted = list(_TABS.values())[int(key) - 1]
+                pane = screen.query_one(f"#{wanted}")
+                await until(pilot, partial(_is, screen, pane))
+            await pilot.press("6", "3", "enter")
+            await until(pilot, lambda: isinstance(app.screen, TreesScreen))
 
 
 def test_every_tab_has_a_key() -> None:

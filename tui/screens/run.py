@@ -25,7 +25,7 @@ from tui.run_page import (
     read_run_page,
     read_samples,
 )
-from tui.screens.base import MAIN, StoreScreen
+from tui.screens.base import LIVE_SECONDS, MAIN, StoreScreen
 from tui.styled import line
 from tui.text import label
 from tui.widgets.chart import ChartPane
@@ -40,9 +40,6 @@ if TYPE_CHECKING:
     from store.index.reader import StoreReader
     from store.records import Evaluation
     from tui.styled import Line
-
-LIVE_SECONDS = 1.0
-"""How often the progress of a running run is looked at."""
 
 WIDE = 110
 """Cells from which on there is room for three charts on the first tab."""

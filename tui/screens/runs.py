@@ -14,7 +14,7 @@ from tui.legend import RUNS
 from tui.messages import RunRead, RunsProgressRead, RunsRead
 from tui.places import RunPlace, TreesPlace
 from tui.run_lines import STATUS, age, in_short, share_done
-from tui.screens.base import MAIN, StoreScreen
+from tui.screens.base import LIVE_SECONDS, MAIN, StoreScreen
 from tui.snapshots import RunList, read_progress, read_run, read_runs
 from tui.styled import line
 from tui.text import count, label
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from tui.styled import Line
 
 _COLUMNS = ("run", "status", "held-out accuracy", "begun", "trees", "phase", "tokens", "recipe")
-
-_LIVE_SECONDS = 1.0
-"""How often the progress of running runs is looked at."""
 
 _ORDERS: dict[str, Callable[[RunSummary, Headline | None], Any]] = {
     "begun": lambda run, _: run.created,
@@ -95,7 +92,7 @@ class RunsScreen(StoreScreen):
     def on_mount(self) -> None:
         self.query_one("#runs", RowTable).set_columns([Column(title, title) for title in _COLUMNS])
         self.reload()
-        self.set_interval(_LIVE_SECONDS, self._look_at_progress)
+        self.set_interval(LIVE_SECONDS, self._look_at_progress)
 
     def on_resize(self) -> None:
         self._show_detail()

@@ -302,8 +302,8 @@ class RunScreen(StoreScreen):
             return None
         return self.page.evaluations[int(chosen)]
 
-    def _open_evaluation(self, chosen: str) -> None:
-        row = self.page.evaluations[int(chosen)] if self.page else None
+    def _open_evaluation(self, _: str) -> None:
+        row = self.evaluation_here()
         if row is not None:
             wanted = TreeFilter(self.run_name, phases=(row.phase,), asked=row.searches)
             self.open(TreesPlace(self.run_name, row.phase, filter=wanted))

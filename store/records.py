@@ -166,6 +166,26 @@ Sample = PolicySample | ValueSample | PreferenceSample
 
 
 @dataclass(frozen=True, slots=True)
+class SampleSummary:
+    """One sample as a list has it.
+
+    ``kind`` says what it teaches and where it comes from, ``number`` is its line in the file of the phase.
+    ``text`` are its steps, ``value`` its quality value if it has one. ``trees`` are the searches that it
+    comes from, named ``<phase>/<number>``.
+    """
+
+    run: str
+    phase: str
+    number: int
+    kind: str
+    problem: str
+    steps: int
+    text: str
+    value: float | None
+    trees: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Checkpoint:
     """A model folder. ``path`` and ``parent`` are relative to the run folder (or name a base model).
 

@@ -18,6 +18,19 @@ RUNS: Legend = (
     ("k M G", "thousands, millions, thousand millions"),
 )
 
+RUN: Legend = (
+    ("→", "accuracy on held-out problems after the first and after the last iteration"),
+    ("( to )", "95 % interval"),
+    ("a b c", "points of a curve; the lines beside the chart say whose"),
+    ("┼ │", "the 95 % interval of the points of the first curve"),
+    ("█ ▓ ▒ ░", "time of phases by kind: search, train, evaluate, other"),
+    ("✓", "a checkpoint from which the next iteration goes on"),
+    ("←", "the checkpoint that another one was trained from"),
+    ("control", "log-probability of the steps alone: what a value model has to beat"),
+    ("-", "not known, or none"),
+    ("k M G", "thousands, millions, thousand millions"),
+)
+
 TREES: Legend = (
     *VERDICTS,
     ("↑ ↓", "the order: smallest or largest first"),

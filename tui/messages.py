@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 if TYPE_CHECKING:
+    from store.records import Progress
     from tui.comparing import ComparedPage, MatrixPage, RowRead
     from tui.replay.bookmarks import Bookmark
+    from tui.run_page import Differences, RunPage, SamplePage
     from tui.snapshots import OpenedTree, RunDetail, RunList, TreePage
 
 
@@ -21,10 +23,45 @@ class RunsRead(Message):
 
 
 @dataclass
+class RunsProgressRead(Message):
+    """How far the runs are that are written now was read."""
+
+    progress: dict[str, Progress]
+
+
+@dataclass
 class RunRead(Message):
     """What one run has done was read."""
 
     detail: RunDetail
+
+
+@dataclass
+class RunPageRead(Message):
+    """The page of a run was read."""
+
+    page: RunPage
+
+
+@dataclass
+class ProgressRead(Message):
+    """How far a run has come was read; None: no process writes it."""
+
+    progress: Progress | None
+
+
+@dataclass
+class DifferencesRead(Message):
+    """The settings of a run were compared with those of another."""
+
+    differences: Differences
+
+
+@dataclass
+class SamplesRead(Message):
+    """A page of samples was read."""
+
+    page: SamplePage
 
 
 @dataclass

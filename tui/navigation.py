@@ -9,6 +9,7 @@ from tui.places import (
     MatrixPlace,
     Place,
     ReplayPlace,
+    RunPlace,
     RunsPlace,
     SideBySidePlace,
     TreesPlace,
@@ -16,6 +17,7 @@ from tui.places import (
 from tui.screens.compare import CompareScreen
 from tui.screens.matrix import MatrixScreen
 from tui.screens.replay import ReplayScreen
+from tui.screens.run import RunScreen
 from tui.screens.runs import RunsScreen
 from tui.screens.side_by_side import SideBySideScreen
 from tui.screens.trees import TreesScreen
@@ -30,6 +32,8 @@ def screen_for(place: Place, reader: StoreReader) -> StoreScreen:
     match place:
         case RunsPlace():
             return RunsScreen(reader)
+        case RunPlace(run):
+            return RunScreen(reader, run)
         case TreesPlace(run, phase, tree):
             return TreesScreen(reader, run, phase, tree)
         case ReplayPlace(run, tree, siblings):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from store.queries import Side
+    from store.queries import Side, TreeFilter
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,12 +15,23 @@ class RunsPlace:
 
 
 @dataclass(frozen=True, slots=True)
+class RunPlace:
+    """What the run ``run`` has done."""
+
+    run: str
+
+
+@dataclass(frozen=True, slots=True)
 class TreesPlace:
-    """The trees of ``run``, those of one ``phase`` if that is named; ``tree`` is the one to begin at."""
+    """The trees of ``run``, those of one ``phase`` if that is named; ``tree`` is the one to begin at.
+
+    ``filter`` says more exactly which trees.
+    """
 
     run: str
     phase: str | None = None
     tree: str | None = None
+    filter: TreeFilter | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +75,7 @@ class SideBySidePlace:
     pairs: tuple[tuple[str, str], ...] = ()
 
 
-Place = RunsPlace | TreesPlace | ReplayPlace | ComparePlace | MatrixPlace | SideBySidePlace
+Place = RunsPlace | RunPlace | TreesPlace | ReplayPlace | ComparePlace | MatrixPlace | SideBySidePlace
 
 
 class Navigator(Protocol):

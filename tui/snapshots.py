@@ -16,50 +16,45 @@ if TYPE_CHECKING:
 
     from store.index.headline import Headline
     from store.index.reader import StoreReader
-    from store.records import Evaluation, Metric, PhaseSummary, RunSummary, TreeSummary
+    from store.queries import SettingDifference
+    from store.records import (
+        Checkpoint,
+        Evaluation,
+        PhaseSummary,
+        Progress,
+        RunSummary,
+        TreeSummary,
+    )
 
 PAGE = 200
 """Trees on a page: as many as a table fills without a pause."""
-
-_SPARKS = "▁▂▃▄▅▆▇█"
-_SPARK_WIDTH = 16
-
-
-@dataclass(frozen=True, slots=True)
-class MetricDigest:
-    """All values of one metric in one phase: how many, the last and the extremes, and their course."""
-
-    phase: str
-    name: str
-    count: int
-    last: float
-    low: float
-    high: float
-    course: str
 
 
 @dataclass(frozen=True, slots=True)
 class RunList:
     """The runs of the store, and the version of the store that they were read from.
 
-    ``headlines`` are their accuracies by name, where there is one. ``near`` are other stores, looked for
-    where there is no run.
+    ``headlines`` are their accuracies by name, where there is one, ``progress`` how far those are that are
+    written now. ``near`` are other stores, looked for where there is no run.
     """
 
     version: int
     runs: tuple[RunSummary, ...]
     headlines: dict[str, Headline]
+    progress: dict[str, Progress]
     near: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class RunDetail:
-    """What one run has done."""
+    """What one run has done, and how its settings differ from those of ``other``, if there is another."""
 
     run: str
     phases: tuple[PhaseSummary, ...]
     evaluations: tuple[Evaluation, ...]
-    metrics: tuple[MetricDigest, ...]
+    checkpoints: tuple[Checkpoint, ...]
+    other: str | None
+    differences: tuple[SettingDifference, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,15 +103,22 @@ def read_runs(reader: StoreReader) -> RunList:
     version = reader.version()
     runs = tuple(reader.runs())
     found = {run.name: headline(reader.evaluations(run.name)) for run in runs}
+    headlines = {name: each for name, each in found.items() if each is not None}
     near = () if runs else tuple(map(str, stores_near(reader.root)))
-    return RunList(version, runs, {name: each for name, each in found.items() if each is not None}, near)
+    return RunList(version, runs, headlines, read_progress(reader, runs), near)
 
 
-def read_run(reader: StoreReader, run: str) -> RunDetail:
-    """The phases, evaluations and metrics of ``run``."""
-    return RunDetail(
-        run, tuple(reader.phases(run)), tuple(reader.evaluations(run)), digest(reader.metrics(run))
-    )
+def read_progress(reader: StoreReader, runs: Sequence[RunSummary]) -> dict[str, Progress]:
+    """How far those of ``runs`` are that are written now."""
+    read = {run.name: reader.progress(run.name) for run in runs if run.status == "running"}
+    return {name: progress for name, progress in read.items() if progress is not None}
+
+
+def read_run(reader: StoreReader, run: str, other: str | None) -> RunDetail:
+    """What ``run`` has done, beside the settings of ``other``."""
+    differences = () if other is None else tuple(reader.settings_diff(run, other))
+    rows, made = tuple(reader.evaluations(run)), tuple(reader.checkpoints(run))
+    return RunDetail(run, tuple(reader.phases(run)), rows, made, other, differences)
 
 
 def read_page(reader: StoreReader, query: TreeQuery) -> TreePage:
@@ -147,25 +149,3 @@ def read_tree(reader: StoreReader, run: str, tree: str) -> OpenedTree:
     changed = reader.overrides(run).on(record.header.problem, record.header.question)
     player = Player(record, changed)
     return OpenedTree(run, player, reader.labels(run, tree), truth_of(player.survey.final))
-
-
-def digest(metrics: Sequence[Metric]) -> tuple[MetricDigest, ...]:
-    """The metrics in the order in which their first value came."""
-    series: dict[tuple[str, str], list[float]] = {}
-    for metric in metrics:
-        series.setdefault((metric.phase, metric.name), []).append(metric.value)
-    return tuple(
-        MetricDigest(phase, name, len(values), values[-1], min(values), max(values), _course(values))
-        for (phase, name), values in series.items()
-    )
-
-
-def _course(values: Sequence[float]) -> str:
-    """The values as a row of bars, thinned to :data:`_SPARK_WIDTH`."""
-    low, high = min(values), max(values)
-    span = high - low
-    if len(values) < 2 or not 0 < span < float("inf"):
-        return ""
-    step = max(len(values) / _SPARK_WIDTH, 1)
-    picked = [values[int(number * step)] for number in range(min(len(values), _SPARK_WIDTH))]
-    return "".join(_SPARKS[round((value - low) / span * (len(_SPARKS) - 1))] for value in picked)

@@ -12,7 +12,7 @@ from store.errors import InputError, StoreError
 from store.files.jsonl import find_line, read_at
 from store.files.layout import RunLayout, run_names
 from store.index.connection import Connection
-from store.index.reading import comparing, runs, searches
+from store.index.reading import comparing, runs, samples, searches
 from store.index.reading.searches import ORDERS
 from store.notes import read_notes
 from store.overrides import Overrides, overlay
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         PhaseSummary,
         Progress,
         RunSummary,
+        SampleSummary,
         TreeSummary,
     )
 
@@ -270,6 +271,14 @@ class StoreReader:
     def evaluations(self, run: str) -> list[Evaluation]:
         """The evaluations of a run, in the order in which they were made."""
         return runs.evaluations(self._rows, run)
+
+    def samples(self, run: str, *, limit: int = 200, offset: int = 0) -> list[SampleSummary]:
+        """A page of the samples that a run has made to learn from, by phase and number."""
+        return samples.samples(self._rows, run, limit, offset)
+
+    def count_samples(self, run: str) -> int:
+        """How many samples :meth:`samples` has."""
+        return samples.count_samples(self._rows, run)
 
     def settings(self, run: str) -> dict[str, Any]:
         """The settings of a run, such as ``{"search.branch": 3}``; empty where its file cannot be read."""

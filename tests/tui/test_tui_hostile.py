@@ -13,12 +13,14 @@ import pytest
 from store.events import Critiqued, Expanded, RolledOut, Selected, Step, Stopped
 from store.index.reader import StoreReader
 from store.joiners import split_at_joiners
+from store.records import Checkpoint, Evaluation, Metric, PolicySample
 from tests.tui.made_searches import custom, header, mcts
 from tests.tui.tui_support import Until, open_run
 from tui.app import StoreApp
 from tui.messages import ReadFailed
 from tui.screens.problem import ProblemScreen
 from tui.screens.replay import ReplayScreen
+from tui.screens.run import RunScreen
 from tui.screens.trees import TreesScreen
 from tui.widgets.lines import LinesBar, LinesPane
 from tui.widgets.table import RowTable
@@ -52,8 +54,24 @@ def hostile(tmp_path: Path) -> Path:
         record = custom(0, *events, question=EVIL, problem=EVIL, oracle=EVIL, policy=EVIL, method=EVIL)
         writer.add_tree(record)
         writer.add_tree(replace(mcts(1), header=header(1, answer_by=EVIL, settings={EVIL: EVIL})))
+        writer.add_metric(Metric("evil", "1.search", 1, EVIL, 0.5))
+        writer.add_evaluation(
+            Evaluation("evil", "1.search", 1, EVIL, 9, 1.0, 2, 1, 0.5, 0.1, 0.9, 9.0, 0.0, rule=EVIL)
+        )
+        made = Checkpoint(
+            "evil", 1, "value", "checkpoints/1/value", None, True, {"squared_error": 0.1, EVIL: EVIL}
+        )
+        writer.layout.checkpoint(1, "value").mkdir(parents=True)
+        writer.add_checkpoint(made)
+        writer.write_samples(
+            "1.label", [PolicySample(EVIL, EVIL, (Step(EVIL),), ("1.search/0",), 1.0, "trace")]
+        )
         writer.finish_phase("1.search", {EVIL: EVIL})
     return tmp_path
+
+
+def table(pilot: Pilot[None], name: str) -> RowTable:
+    return pilot.app.screen.query_one(f"#{name}", RowTable)
 
 
 def screen_text(pilot: Pilot[None]) -> str:
@@ -74,9 +92,16 @@ async def test_every_screen_stands_hostile_text(hostile: Path, until: Until) -> 
     with StoreReader(hostile) as reader:
         app = StoreApp(reader)
         async with app.run_test(size=(100, 30)) as pilot:
-            await until(pilot, lambda: app.screen.query_one("#phases", RowTable).row_count)
+            await until(pilot, lambda: app.screen.query_one("#detail", LinesPane).text)
             assert_harmless(screen_text(pilot))
             await pilot.press("enter")
+            await until(pilot, lambda: isinstance(app.screen, RunScreen) and app.screen.page)
+            for tab in "2345671":
+                await pilot.press(tab)
+                await pilot.app.workers.wait_for_complete()
+                await pilot.pause()
+                assert_harmless(screen_text(pilot))
+            await pilot.press("t")
             await until(pilot, lambda: isinstance(app.screen, TreesScreen))
             await until(pilot, lambda: app.screen.query_one("#trees", RowTable).row_count == 2)
             await pilot.press("m")
@@ -136,7 +161,7 @@ async def test_the_problem_is_one_safe_line(hostile: Path, until: Until) -> None
     with StoreReader(hostile) as reader:
         app = StoreApp(reader)
         async with app.run_test() as pilot:
-            await until(pilot, lambda: app.screen.query_one("#phases", RowTable).row_count)
+            await until(pilot, lambda: app.screen.query_one("#runs", RowTable).row_count)
             app.screen.post_message(ReadFailed("bad line: " + EVIL))
             await until(pilot, lambda: isinstance(app.screen, ProblemScreen))
             assert isinstance(app.screen, ProblemScreen)

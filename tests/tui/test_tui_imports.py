@@ -27,7 +27,7 @@ def test_importing_the_package_is_cheap() -> None:
 def test_the_application_loads_no_model_library() -> None:
     modules = loaded("import tui.app")
     assert "textual" in modules
-    assert not modules & {"torch", "transformers", "restmcts", "numpy", "sqlite_utils"}
+    assert not modules & {"torch", "transformers", "restmcts", "numpy", "sqlite_utils", "plotext"}
 
 
 def test_a_missing_store_is_refused_before_anything_opens(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from tui.app import StoreApp
 from tui.messages import ReadFailed, VersionRead
 from tui.screens.problem import ProblemScreen
 from tui.screens.replay import ReplayScreen
+from tui.screens.run import RunScreen
 from tui.screens.runs import RunsScreen
 from tui.screens.trees import TreesScreen
 from tui.widgets.lines import LinesPane
@@ -71,7 +72,7 @@ async def test_the_runs_and_labels_follow_too(tmp_path: Path, until: Until) -> N
             writer.add_tree(mcts(2))
             writer.sync_index()
             await until(pilot, lambda: table.get_row_at(0)[4].plain == "2")
-            await pilot.press("enter")
+            await pilot.press("t")
             await until(pilot, lambda: app.screen.query("#trees") and app.focused)
             await until(pilot, lambda: app.screen.query_one("#trees", RowTable).row_count == 2)
             await pilot.press("enter")
@@ -85,6 +86,9 @@ async def test_the_runs_and_labels_follow_too(tmp_path: Path, until: Until) -> N
             await until(pilot, lambda: "0.812" in app.screen.query_one("#node", LinesPane).text)
             await pilot.press("escape", "escape")
             await until(pilot, lambda: isinstance(app.screen, RunsScreen))
+            await pilot.press("enter")
+            await until(pilot, lambda: isinstance(app.screen, RunScreen))
+            await pilot.press("2")
             phases = app.screen.query_one("#phases", RowTable)
             await until(pilot, lambda: phases.row_count == 2)
 

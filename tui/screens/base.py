@@ -29,6 +29,9 @@ MAIN = "main"
 """The group of the reads that bring a screen up to date; a screen may have others beside it."""
 
 
+LIVE_SECONDS = 1.0
+"""How often screens look at the progress of running runs."""
+
 OPENED = 2
 """The height of the stack with one screen open: below it lies the blank one of every application."""
 

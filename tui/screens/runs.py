@@ -1,92 +1,110 @@
-"""All runs of the store, and what the one under the cursor has done."""
+"""All runs of the store, and the one under the cursor in short."""
 
 from __future__ import annotations
 
 import shlex
+from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.widgets import TabbedContent, TabPane
+from textual.widgets import Input
 
 from tui.legend import RUNS
-from tui.messages import RunRead, RunsRead
-from tui.places import TreesPlace
-from tui.screens.base import MAIN, StoreScreen
-from tui.snapshots import MetricDigest, read_run, read_runs
+from tui.messages import RunRead, RunsProgressRead, RunsRead
+from tui.places import RunPlace, TreesPlace
+from tui.run_lines import STATUS, age, in_short, share_done
+from tui.screens.base import LIVE_SECONDS, MAIN, StoreScreen
+from tui.snapshots import RunList, read_progress, read_run, read_runs
 from tui.styled import line
 from tui.taking import Taken, command
-from tui.text import count, decimal, label, seconds
+from tui.text import count, label
 from tui.widgets.lines import LinesPane
 from tui.widgets.table import Column, ListTable, Row, RowTable, cell, right
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from textual.app import ComposeResult
 
     from store.index.headline import Headline
     from store.index.reader import StoreReader
-    from store.records import Evaluation, PhaseSummary, RunSummary
-    from tui.styled import Line, Style
+    from store.records import Progress, RunSummary
+    from tui.snapshots import RunDetail
+    from tui.styled import Line
 
-_STATUS: dict[str, Style] = {"running": "mark", "done": "good", "failed": "bad", "stopped": "dim"}
+_COLUMNS = ("run", "status", "held-out accuracy", "begun", "trees", "phase", "tokens", "recipe")
 
-_COLUMNS = {
-    "runs": ("run", "status", "phase", "held-out accuracy", "trees", "tokens", "recipe", "created (UTC)"),
-    "phases": ("phase", "status", "trees", "correct", "time", "summary"),
-    "evaluations": (
-        "phase",
-        "method",
-        "budget",
-        "accuracy",
-        "95 %",
-        "tokens",
-        "problems",
-        "value tokens",
-    ),
-    "metrics": ("phase", "metric", "count", "last", "low", "high", "course"),
+_ORDERS: dict[str, Callable[[RunSummary, Headline | None], Any]] = {
+    "begun": lambda run, _: run.created,
+    "run": lambda run, _: run.name,
+    "held-out accuracy": lambda _, found: -1.0 if found is None else found.last.accuracy,
+    "trees": lambda run, _: run.trees,
+    "tokens": lambda run, _: run.policy_tokens,
+    "recipe": lambda run, _: run.recipe,
+    "status": lambda run, _: run.status,
 }
+"""What runs are ordered by."""
+
+_DOWN = ("begun", "held-out accuracy", "trees", "tokens")
+"""Orders that begin with the largest."""
+
+
+class RunsInput(Input):
+    """The text that runs are looked for by; escape and enter go back to the table."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,enter,down", "leave", "To the table", show=False, id="runs.leave-filter"),
+    ]
+
+    def action_leave(self) -> None:
+        self.screen.query_one("#runs", RowTable).focus()
 
 
 class RunsScreen(StoreScreen):
     """The first screen."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("1", "tab('phases-tab')", "Phases", id="runs.phases"),
-        Binding("2", "tab('evaluations-tab')", "Evaluation", id="runs.evaluations"),
-        Binding("3", "tab('metrics-tab')", "Metrics", id="runs.metrics"),
+        Binding("t", "trees", "Trees", tooltip="All searches of the run", id="runs.trees"),
+        Binding("slash", "find", "Find", key_display="/", id="runs.find"),
+        Binding("o", "sort", "Sort", tooltip="Sort by the next column", id="runs.sort"),
+        Binding("O", "reverse", "Reverse the order", show=False, id="runs.reverse"),
+        Binding("x", "clear", "Show all runs", show=False, id="runs.clear"),
     ]
     LEGEND = RUNS
     AUTO_FOCUS = "#runs"
 
     def __init__(self, reader: StoreReader) -> None:
         super().__init__(reader, f"runs in {label(str(reader.root), 200)}")
+        self.list: RunList | None = None
+        self.detail: RunDetail | None = None
+        self._sorted_by, self._upwards = "begun", False
+        self._asked: tuple[str, int | None] | None = None
 
     def compose(self) -> ComposeResult:
         yield self.title_bar()
+        yield RunsInput(placeholder="find in names, states, phases and recipes", compact=True, id="find")
         yield LinesPane("no-runs")
         yield ListTable("runs")
-        with TabbedContent(id="detail"):
-            for name, title in (("phases", "Phases"), ("evaluations", "Evaluation"), ("metrics", "Metrics")):
-                with TabPane(title, id=f"{name}-tab"):
-                    yield RowTable(name)
+        yield LinesPane("detail")
         yield self.keys_bar()
 
     def on_mount(self) -> None:
-        for name, columns in _COLUMNS.items():
-            self.query_one(f"#{name}", RowTable).set_columns([Column(title, title) for title in columns])
+        self.query_one("#runs", RowTable).set_columns([Column(title, title) for title in _COLUMNS])
         self.reload()
+        self.set_interval(LIVE_SECONDS, self._look_at_progress)
+
+    def on_resize(self) -> None:
+        self._show_detail()
 
     def reload(self) -> None:
         self.read(MAIN, lambda reader: RunsRead(read_runs(reader)))
 
     def on_runs_read(self, message: RunsRead) -> None:
         self.caught_up(message.runs.version)
-        table = self.query_one("#runs", RowTable)
-        found = message.runs
-        table.fill([_run(run, found.headlines.get(run.name)) for run in found.runs])
+        self.list = found = message.runs
+        self._fill()
         self.set_class(not found.runs, "empty")
         if not found.runs:
             self.query_one("#no-runs", LinesPane).show(
@@ -94,29 +112,74 @@ class RunsScreen(StoreScreen):
             )
         self._read_detail()
 
+    def _look_at_progress(self) -> None:
+        running = [] if self.list is None else [run for run in self.list.runs if run.status == "running"]
+        if running and self.is_current:
+            self.read("progress", lambda reader: RunsProgressRead(read_progress(reader, running)))
+
+    def on_runs_progress_read(self, message: RunsProgressRead) -> None:
+        self._fill(message.progress)
+
+    def _fill(self, progress: dict[str, Progress] | None = None) -> None:
+        """Show the runs that are looked for, in their order."""
+        if self.list is None:
+            return
+        found, now = self.list, datetime.now(UTC)
+        going = found.progress if progress is None else progress
+        rows = [_run(run, found.headlines.get(run.name), going.get(run.name), now) for run in self._wanted()]
+        self.query_one("#runs", RowTable).fill(rows)
+
+    def _wanted(self) -> list[RunSummary]:
+        found = self.list
+        if found is None:
+            return []
+        words = self.query_one("#find", RunsInput).value.casefold().split()
+        kept = [run for run in found.runs if all(word in _text(run) for word in words)]
+        order = _ORDERS[self._sorted_by]
+        down = (self._sorted_by in _DOWN) != self._upwards
+        return sorted(kept, key=lambda run: order(run, found.headlines.get(run.name)), reverse=down)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        self._fill()
+        self._read_detail()
+
     def on_data_table_row_highlighted(self, event: RowTable.RowHighlighted) -> None:
-        if event.data_table.id == "runs":
-            self._read_detail()
+        self._read_detail()
 
     def on_data_table_row_selected(self, event: RowTable.RowSelected) -> None:
-        if event.data_table.id == "runs":
-            self.action_open()
+        self.action_open()
+
+    def on_data_table_header_selected(self, event: RowTable.HeaderSelected) -> None:
+        name = event.column_key.value
+        if name == self._sorted_by:
+            self.action_reverse()
+        elif name in _ORDERS:
+            self._sorted_by, self._upwards = name, False
+            self._fill()
 
     def _read_detail(self) -> None:
         run = self.query_one("#runs", RowTable).chosen
-        if run is not None:
-            self.read("detail", partial(_detail, run))
+        if run is not None and self.list is not None and (run, self.seen) != self._asked:
+            self._asked = (run, self.seen)
+            self.read("detail", partial(_detail, run, _beside(run, self.list.runs)))
 
     def on_run_read(self, message: RunRead) -> None:
-        detail = message.detail
-        if detail.run != self.query_one("#runs", RowTable).chosen:
-            return
-        self.query_one("#phases", RowTable).fill([_phase(phase) for phase in detail.phases])
-        evaluations = [_evaluation(place, row) for place, row in enumerate(detail.evaluations)]
-        self.query_one("#evaluations", RowTable).fill(evaluations)
-        self.query_one("#metrics", RowTable).fill([_metric(metric) for metric in detail.metrics])
+        if message.detail.run == self.query_one("#runs", RowTable).chosen:
+            changed = self.detail is None or self.detail.run != message.detail.run
+            self.detail = message.detail
+            self._show_detail(from_top=changed)
+
+    def _show_detail(self, *, from_top: bool = False) -> None:
+        pane = self.query_one("#detail", LinesPane)
+        if self.detail is not None:
+            pane.show(in_short(self.detail, pane.room or self.size.width), keep_scroll=not from_top)
 
     def action_open(self) -> None:
+        run = self.query_one("#runs", RowTable).chosen
+        if run is not None:
+            self.open(RunPlace(run))
+
+    def action_trees(self) -> None:
         run = self.query_one("#runs", RowTable).chosen
         if run is not None:
             self.open(TreesPlace(run))
@@ -128,12 +191,41 @@ class RunsScreen(StoreScreen):
         shown = command("restmcts", "show", run, "--root", str(self.reader.root))
         return Taken("the command", shown, shown)
 
-    def action_tab(self, tab: str) -> None:
-        self.query_one(TabbedContent).active = tab
+    def action_find(self) -> None:
+        self.query_one("#find", RunsInput).focus()
+
+    def action_clear(self) -> None:
+        self.query_one("#find", RunsInput).value = ""
+
+    def action_sort(self) -> None:
+        names = list(_ORDERS)
+        self._sorted_by = names[(names.index(self._sorted_by) + 1) % len(names)]
+        self._upwards = False
+        self._fill()
+
+    def action_reverse(self) -> None:
+        self._upwards = not self._upwards
+        self._fill()
 
 
-def _detail(run: str, reader: StoreReader) -> RunRead:
-    return RunRead(read_run(reader, run))
+def _detail(run: str, other: str | None, reader: StoreReader) -> RunRead:
+    return RunRead(read_run(reader, run, other))
+
+
+def _beside(run: str, runs: Sequence[RunSummary]) -> str | None:
+    """The run to compare settings with: the one that was begun before, else the one after; None: no other.
+
+    Runs are given the newest first.
+    """
+    names = [each.name for each in runs]
+    place = names.index(run) if run in names else 0
+    others = [*names[place + 1 :], *reversed(names[:place])]
+    return others[0] if others else None
+
+
+def _text(run: RunSummary) -> str:
+    """What a run is found by."""
+    return f"{run.name} {run.status} {run.phase or ''} {run.recipe}".casefold()
 
 
 def _nothing(root: Path, near: Sequence[str]) -> list[Line]:
@@ -146,59 +238,16 @@ def _nothing(root: Path, near: Sequence[str]) -> list[Line]:
     return lines
 
 
-def _run(run: RunSummary, found: Headline | None) -> Row:
+def _run(run: RunSummary, found: Headline | None, progress: Progress | None, now: datetime) -> Row:
+    share = None if progress is None else share_done(progress)
+    phase = run.phase if share is None else f"{label(run.phase, 20)} {share:.0%}"
     return run.name, (
-        cell(run.name, 24),
-        cell(run.status, 8, _STATUS.get(run.status, "")),
-        cell(run.phase, 20),
+        cell(run.name, 20),
+        cell(run.status, 7, STATUS.get(run.status, "")),
         cell("-" if found is None else f"{found.method} {found.text}", 60),
+        right(age(run.created, now)),
         right(count(run.trees)),
+        cell(phase, 26),
         right(count(run.policy_tokens)),
         cell(run.recipe, 20),
-        cell(run.created[:16].replace("T", " "), 16),
     )
-
-
-def _phase(phase: PhaseSummary) -> Row:
-    summary = ", ".join(f"{name} {_short(value)}" for name, value in phase.summary.items())
-    return phase.name, (
-        cell(phase.name, 24),
-        cell(phase.status, 8, _STATUS.get(phase.status, "")),
-        right(count(phase.trees)),
-        right(count(phase.correct) if phase.graded or not phase.trees else "not graded"),
-        right(seconds(phase.seconds)),
-        cell(summary, 200),
-    )
-
-
-def _short(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else label(str(value), 60)
-
-
-def _evaluation(place: int, row: Evaluation) -> Row:
-    return f"{place}", (
-        cell(row.phase, 24),
-        cell(row.method, 40),
-        right("-" if row.budget is None else count(row.budget)),
-        right(f"{100 * row.accuracy:.1f} %", "value", row.accuracy),
-        right(f"{100 * row.low:.1f} to {100 * row.high:.1f}"),
-        right(count(round(row.policy_tokens))),
-        right(f"{row.correct:,}/{row.problems:,}"),
-        right(count(round(row.value_tokens))),
-    )
-
-
-def _metric(metric: MetricDigest) -> Row:
-    return f"{metric.phase}\n{metric.name}", (
-        cell(metric.phase, 24),
-        cell(metric.name, 30),
-        right(count(metric.count)),
-        right(_number(metric.last)),
-        right(_number(metric.low)),
-        right(_number(metric.high)),
-        cell(metric.course, 16, "mark"),
-    )
-
-
-def _number(value: float) -> str:
-    return decimal(value) if 0.01 <= abs(value) < 10_000 or value == 0 else f"{value:.3g}"

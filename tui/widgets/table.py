@@ -72,6 +72,11 @@ class RowTable(DataTable[Text], inherit_bindings=False):
         """The key of the row under the cursor; None in an empty table."""
         return self._keys[self.cursor_row] if 0 <= self.cursor_row < len(self._keys) else None
 
+    def choose(self, key: str) -> None:
+        """Put the cursor on the row of this key, if there is one."""
+        if key in self._keys:
+            self.move_cursor(row=self._keys.index(key))
+
     def set_columns(self, columns: Sequence[Column]) -> None:
         """Use these columns from now on, for the rows that there are too."""
         self._wanted = columns

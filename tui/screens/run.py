@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import TabbedContent, TabPane
 
-from store.queries import TreeFilter
+from store.queries import Side, TreeFilter
 from tui import run_charts, run_rows
 from tui.legend import RUN
 from tui.messages import DifferencesRead, ProgressRead, RunPageRead, SamplesRead
@@ -25,7 +25,8 @@ from tui.run_page import (
     read_run_page,
     read_samples,
 )
-from tui.screens.base import LIVE_SECONDS, MAIN, StoreScreen
+from tui.screens.base import LIVE_SECONDS, MAIN
+from tui.screens.marking import MarkingScreen
 from tui.styled import line
 from tui.text import label
 from tui.widgets.chart import ChartPane
@@ -69,7 +70,7 @@ _ONLY_ON = {
 """Actions that belong to one tab."""
 
 
-class RunScreen(StoreScreen):
+class RunScreen(MarkingScreen):
     """The run ``run``."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -301,6 +302,16 @@ class RunScreen(StoreScreen):
         if self.page is None or chosen is None or self._tab != "evaluation":
             return None
         return self.page.evaluations[int(chosen)]
+
+    def side_here(self) -> Side | None:
+        row = self.evaluation_here()
+        if row is None:
+            return None
+        return Side(self.run_name, row.phase, row.method, row.rule, row.budget)
+
+    def show_marks(self) -> None:
+        self._stale.add("evaluation")
+        self._show_tab()
 
     def _open_evaluation(self, _: str) -> None:
         row = self.evaluation_here()

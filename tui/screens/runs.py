@@ -11,10 +11,12 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
 from tui.legend import RUNS
+from tui.marks import side_of_run
 from tui.messages import RunRead, RunsProgressRead, RunsRead
 from tui.places import RunPlace, TreesPlace
 from tui.run_lines import STATUS, age, in_short, share_done
-from tui.screens.base import LIVE_SECONDS, MAIN, StoreScreen
+from tui.screens.base import LIVE_SECONDS, MAIN
+from tui.screens.marking import MARKED, MarkingScreen
 from tui.snapshots import RunList, read_progress, read_run, read_runs
 from tui.styled import line
 from tui.taking import Taken, command
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
     from store.index.headline import Headline
     from store.index.reader import StoreReader
+    from store.queries import Side
     from store.records import Progress, RunSummary
     from tui.snapshots import RunDetail
     from tui.styled import Line
@@ -62,7 +65,7 @@ class RunsInput(Input):
         self.screen.query_one("#runs", RowTable).focus()
 
 
-class RunsScreen(StoreScreen):
+class RunsScreen(MarkingScreen):
     """The first screen."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -126,7 +129,16 @@ class RunsScreen(StoreScreen):
             return
         found, now = self.list, datetime.now(UTC)
         going = found.progress if progress is None else progress
-        rows = [_run(run, found.headlines.get(run.name), going.get(run.name), now) for run in self._wanted()]
+        rows = [
+            _run(
+                run,
+                found.headlines.get(run.name),
+                going.get(run.name),
+                now,
+                marked=side_of_run(run.name) in self.marks,
+            )
+            for run in self._wanted()
+        ]
         self.query_one("#runs", RowTable).fill(rows)
 
     def _wanted(self) -> list[RunSummary]:
@@ -178,6 +190,13 @@ class RunsScreen(StoreScreen):
         run = self.query_one("#runs", RowTable).chosen
         if run is not None:
             self.open(RunPlace(run))
+
+    def side_here(self) -> Side | None:
+        run = self.query_one("#runs", RowTable).chosen
+        return None if run is None else side_of_run(run)
+
+    def show_marks(self) -> None:
+        self._fill()
 
     def action_trees(self) -> None:
         run = self.query_one("#runs", RowTable).chosen
@@ -238,11 +257,13 @@ def _nothing(root: Path, near: Sequence[str]) -> list[Line]:
     return lines
 
 
-def _run(run: RunSummary, found: Headline | None, progress: Progress | None, now: datetime) -> Row:
+def _run(
+    run: RunSummary, found: Headline | None, progress: Progress | None, now: datetime, *, marked: bool
+) -> Row:
     share = None if progress is None else share_done(progress)
     phase = run.phase if share is None else f"{label(run.phase, 20)} {share:.0%}"
     return run.name, (
-        cell(run.name, 20),
+        cell(f"{MARKED} {run.name}" if marked else run.name, 20),
         cell(run.status, 7, STATUS.get(run.status, "")),
         cell("-" if found is None else f"{found.method} {found.text}", 60),
         right(age(run.created, now)),

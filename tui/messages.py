@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 if TYPE_CHECKING:
-    from tui.snapshots import OpenedTree, RunDetail, RunList, TreePage
+    from collections.abc import Mapping, Sequence
+
+    from tui.snapshots import OpenedTree, RunDetail, RunList
+    from tui.tree_pages import Preview, Spread, TreePage
 
 
 @dataclass
@@ -30,6 +33,27 @@ class PageRead(Message):
     """A page of trees was read."""
 
     page: TreePage
+
+
+@dataclass
+class SpreadRead(Message):
+    """How figures are spread over the trees of a filter was read."""
+
+    spread: Spread
+
+
+@dataclass
+class KnownRead(Message):
+    """What the words of a filter can be completed with was read."""
+
+    known: Mapping[str, Sequence[str]]
+
+
+@dataclass
+class PreviewRead(Message):
+    """The solutions of a tree in a list were read."""
+
+    preview: Preview
 
 
 @dataclass

@@ -19,7 +19,7 @@ def screen_for(place: Place, reader: StoreReader) -> StoreScreen:
     match place:
         case RunsPlace():
             return RunsScreen(reader)
-        case TreesPlace(run, phase, tree):
-            return TreesScreen(reader, run, phase, tree)
+        case TreesPlace(run, phase, tree, wanted):
+            return TreesScreen(reader, run, phase, tree, wanted)
         case ReplayPlace(run, tree, siblings):
             return ReplayScreen(reader, run, tree, siblings)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from store.queries import TreeFilter
+    from tui.tree_pages import TreeQuery
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,11 +17,15 @@ class RunsPlace:
 
 @dataclass(frozen=True, slots=True)
 class TreesPlace:
-    """The trees of ``run``, those of one ``phase`` if that is named; ``tree`` is the one to begin at."""
+    """The trees of ``run``, those of one ``phase`` if that is named; ``tree`` is the one to begin at.
+
+    Or those that pass ``filter``. Without any of them, those that were last looked at in this run.
+    """
 
     run: str
     phase: str | None = None
     tree: str | None = None
+    filter: TreeFilter | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +45,9 @@ Place = RunsPlace | TreesPlace | ReplayPlace
 
 class Navigator(Protocol):
     """What screens need of their application to lead to other places."""
+
+    queries: dict[str, TreeQuery]
+    """What was last asked for in the list of trees, by run."""
 
     def go(self, place: Place, *, instead: bool = False) -> None:
         """Show ``place`` over the present screen, or ``instead`` of it."""

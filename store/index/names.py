@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from store.errors import InputError
 from store.nearby import alike
+from store.queries import TreeFilter
 
 if TYPE_CHECKING:
     from store.index.reader import StoreReader
@@ -71,9 +72,10 @@ def _check_tree(reader: StoreReader, run: str, phase: str, number: str) -> None:
 
 def _numbers(reader: StoreReader, run: str, phase: str) -> str:
     """Which numbers the trees of a phase have."""
+    wanted = TreeFilter(run, phases=(phase,))
     ends = [
         tree.number
         for descending in (False, True)
-        for tree in reader.trees(run, phase=phase, descending=descending, limit=1)
+        for tree in reader.trees(wanted, descending=descending, limit=1)
     ]
     return f"those of {phase} are {ends[0]} to {ends[-1]}" if ends else f"{phase} has no trees"

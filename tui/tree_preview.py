@@ -21,6 +21,9 @@ _MOST_STEPS = 60
 _STEP, _QUESTION = 600, 4_000
 """Characters of a step and of a question that are shown."""
 
+_SHARES = ("best_right", "best_wrong")
+"""Figures from 0 to 1."""
+
 _BARS = "▁▂▃▄▅▆▇█"
 
 
@@ -80,12 +83,10 @@ def _spread(name: str, bins: Sequence[Bin]) -> list[Span]:
         (_bar(each.count / most), "value", each.correct / each.count) if each.count else (" ", "", 0.0)
         for each in bins
     ]
-    whole = float(bins[0].low).is_integer() and float(bins[-1].high).is_integer() and bins[-1].high > 1
-    low, high = (
-        (count(round(bins[0].low)), count(round(bins[-1].high)))
-        if whole
-        else (f"{bins[0].low:.2f}", f"{bins[-1].high:.2f}")
-    )
+    low, high = (f"{end:.2f}" for end in (bins[0].low, bins[-1].high))
+    if name not in _SHARES:
+        # Whole numbers: the last bar ends before the next one.
+        low, high = count(round(bins[0].low)), count(round(bins[-1].high) - 1)
     return [*line((f"{title_of(name)} ", "dim"), (f"{low} ", "")), *bars, *line((f" {high}   ", ""))]
 
 

@@ -193,7 +193,7 @@ class StoreReader:
         return comparing.problem_trees(self._rows, run, problem)
 
     def solutions(self, run: str, tree: str) -> tuple[Solution, ...]:
-        """The solution that a search has answered with, then the right one of the largest V if that is another.
+        """The solution that a search has answered with, then the best right one if that is another.
 
         Empty without a finished node, and for a search that the index does not have.
         """

@@ -1,4 +1,4 @@
-"""Filters as text: what words mean, that text and filter are the same thing, and what cannot be understood."""
+"""Filters as text: what words mean, how they are written and completed, and what cannot be understood."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_a_strict_limit_is_not_passed_by_its_number() -> None:
     ],
 )
 def test_what_cannot_be_understood_is_said(text: str, said: str) -> None:
-    with pytest.raises(InputError, match="^[^\n]*$") as caught:
+    with pytest.raises(InputError, match=r"^[^\n]*$") as caught:
         parse(text, "r")
     assert said in str(caught.value)
 

@@ -90,7 +90,7 @@ class FilterForm(ModalScreen[TreeFilter | None]):
     def compose(self) -> ComposeResult:
         held = fields_of(self._wanted)
         with Vertical(classes="dialog form"):
-            yield Static(Content("Filter: enter shows what passes all fields, esc closes this"))
+            yield Static(Content("Filter: all fields have to hold (enter shows, esc closes)"))
             for name, hint in _FIELDS.items():
                 choices = [*self._known.get(name, ()), *CHOICES.get(name, ())]
                 with Horizontal():

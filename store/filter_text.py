@@ -1,9 +1,9 @@
 """Filters of searches as text: words such as ``method:mcts solved:no depth>6 step:"carry the"``.
 
 Words are separated by spaces, and all of them hold. ``NAME:VALUE`` names what a search is to have; figures
-are compared (``depth>6``, ``tokens<=200``, ``nodes=33``, ``depth:3..6``); a word without a name is looked for in
-problem names, questions and answers. A value in double quotes may have spaces; in it, ``\\"`` is a quote and
-``\\\\`` a backslash. A quote that is still open at the end is taken as closed there.
+are compared (``depth>6``, ``tokens<=200``, ``nodes=33``, ``depth:3..6``); a word without a name is looked for
+in problem names, questions and answers. A value in double quotes may have spaces; in it, ``\\"`` is a quote
+and ``\\\\`` a backslash. A quote that is still open at the end is taken as closed there.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 from textual.geometry import Offset
 from textual.widgets import OptionList, TabbedContent
-from textual.widgets.data_table import Column
 
 from store.index.reader import StoreReader
 from store.queries import TreeFilter
@@ -228,17 +227,17 @@ async def test_sorting_by_key_and_by_click(reader: StoreReader, until: Until) ->
         def sizes() -> list[int]:
             return [int(text.replace(",", "")) for text in column(pilot, "trees", "nodes")]
 
-        def before(name: str) -> list[Column]:
+        def place(name: str) -> Offset:
             found = table(pilot, "trees").ordered_columns
-            return found[: [each.key.value for each in found].index(name)]
+            before = found[: [each.key.value for each in found].index(name)]
+            left = sum(each.get_render_width(table(pilot, "trees")) for each in before)
+            return table(pilot, "trees").region.offset + Offset(left + 2, 0)
 
         await pilot.resize_terminal(119, 40)
         await until(pilot, lambda: "nodes" in [each.value for each in table(pilot, "trees").columns])
-        left = sum(each.get_render_width(table(pilot, "trees")) for each in before("nodes"))
-        place = app.screen.query_one("#trees").region.offset + Offset(left + 2, 0)
-        await pilot.click(offset=place)
+        await pilot.click(offset=place("nodes"))
         await until(pilot, lambda: "by nodes ↑" in status(pilot) and sizes() == sorted(sizes()))
-        await pilot.click(offset=place)
+        await pilot.click(offset=place("nodes"))
         await until(pilot, lambda: "by nodes ↓" in status(pilot) and sizes() == sorted(sizes(), reverse=True))
         await pilot.press("O")
         await until(pilot, lambda: "by nodes ↑" in status(pilot) and sizes() == sorted(sizes()))

@@ -93,7 +93,7 @@ class TreesScreen(StoreScreen):
         self.spread: Spread | None = None
         self._begin_at = tree
         self._from_top = True
-        self._previewed: str | None = None
+        self._previewed: TreeSummary | None = None
         self._problem: str | None = None
         self._typing: Timer | None = None
         self._listing: StoreReader | None = None
@@ -183,9 +183,7 @@ class TreesScreen(StoreScreen):
 
     def on_preview_read(self, message: PreviewRead) -> None:
         if message.preview.tree == self._chosen():
-            same = message.preview.tree.id == self._previewed
-            self.query_one("#preview", LinesPane).show(preview_lines(message.preview), keep_scroll=same)
-            self._previewed = message.preview.tree.id
+            self.query_one("#preview", LinesPane).show(preview_lines(message.preview), keep_scroll=False)
 
     def _fill(self) -> None:
         table = self.query_one("#trees", RowTable)
@@ -213,9 +211,11 @@ class TreesScreen(StoreScreen):
     def _read_preview(self) -> None:
         tree = self._chosen()
         if tree is None:
+            self._previewed = None
             self.query_one("#preview", LinesPane).show([], keep_scroll=False)
-        elif self.has_class("wide"):
+        elif self.has_class("wide") and tree != self._previewed:
             self.read("preview", partial(_preview, tree))
+            self._previewed = tree
 
     def on_data_table_row_highlighted(self, event: RowTable.RowHighlighted) -> None:
         self._read_preview()

@@ -33,10 +33,10 @@ def trees(
 ) -> None:
     """List the trees of a run that pass a filter, as the list of trees in the TUI does.
 
-    NAME:VALUE is one of phase, method, iteration, solved (yes, no), reason, problem, step (a text in steps) and
-    is: unsolved, never-found, preferred-wrong, lost, lucky, disagree, idle, failed or noted. Figures are
-    compared: depth>6, tokens<=200, nodes:10..20. Other words are looked for in problems, questions and answers.
-    Quote the filter, since the shell has a meaning of its own for < and >.
+    NAME:VALUE is one of phase, method, iteration, solved (yes, no), reason, problem, step (a text in steps)
+    and is: unsolved, never-found, preferred-wrong, lost, lucky, disagree, idle, failed or noted. Figures are
+    compared: depth>6, tokens<=200, nodes:10..20. Other words are looked for in problems, questions and
+    answers. Quote the filter, since the shell has a meaning of its own for < and >.
     """
     from restmcts.cli.console import print_json, print_table
     from restmcts.cli.stores import open_store

@@ -16,7 +16,10 @@ PAGE = 200
 """Trees on a page: as many as a table fills without a pause."""
 
 SPREAD = ("tokens", "depth", "best_right", "best_wrong")
-"""The figures whose spread is shown."""
+"""The figures whose spread is shown, those first that narrow terminals have room for."""
+
+NARROW = 2
+"""How many of them these have room for."""
 
 BARS = 16
 """The most bars of a spread."""
@@ -78,9 +81,9 @@ def read_page(reader: StoreReader, query: TreeQuery) -> TreePage:
     return TreePage(version, query, tuple(trees), total)
 
 
-def read_spread(reader: StoreReader, wanted: TreeFilter) -> Spread:
-    """How the figures :data:`SPREAD` are spread."""
-    return Spread(wanted, {name: reader.histogram(wanted, name, BARS) for name in SPREAD})
+def read_spread(reader: StoreReader, wanted: TreeFilter, names: Sequence[str] = SPREAD) -> Spread:
+    """How the figures ``names`` are spread."""
+    return Spread(wanted, {name: reader.histogram(wanted, name, BARS) for name in names})
 
 
 def read_known(reader: StoreReader, run: str) -> dict[str, Sequence[str]]:

@@ -24,7 +24,9 @@ from tui.screens.filter_form import FilterForm
 from tui.styled import Line, line
 from tui.text import label
 from tui.tree_pages import (
+    NARROW,
     PAGE,
+    SPREAD,
     Spread,
     TreePage,
     TreeQuery,
@@ -170,8 +172,8 @@ class TreesScreen(StoreScreen):
         self.search = replace(self.search, page=min(self.search.page, message.page.pages - 1))
         self.page = replace(message.page, query=self.search)
         self._fill()
-        wanted = self.search.wanted
-        self.read("spread", lambda _: SpreadRead(read_spread(self.listing(), wanted)))
+        wanted, names = self.search.wanted, SPREAD if self.has_class("wide") else SPREAD[:NARROW]
+        self.read("spread", lambda _: SpreadRead(read_spread(self.listing(), wanted, names)))
 
     def on_spread_read(self, message: SpreadRead) -> None:
         if message.spread.wanted == self.search.wanted:

@@ -116,6 +116,22 @@ class TreeSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class Solution:
+    """A finished node of a tree, with the way to it.
+
+    ``value`` is its V in [0, 1]; ``correct`` is None where it is not verified. ``answered``: the search has
+    given its answer. ``steps`` are the texts from the first step on.
+    """
+
+    node: int
+    answer: str | None
+    correct: bool | None
+    value: float
+    answered: bool
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PolicySample:
     """A trace for the policy to learn: ``steps`` are to follow ``prompt``.
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from store.index.reader import StoreReader
     from tui.remembered import ThemeMemory
+    from tui.tree_pages import TreeQuery
 
 POLL_SECONDS = 1.0
 """How often the version of the store is looked at."""
@@ -90,6 +91,7 @@ class StoreApp(App[None]):
         super().__init__()
         self.reader = reader
         self.marks = MarkedSides()
+        self.queries: dict[str, TreeQuery] = {}
         self._start = place_of(run, tree, phase)
         self._memory = memory
         self._asking = False

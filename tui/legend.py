@@ -33,6 +33,9 @@ RUN: Legend = (
 
 TREES: Legend = (
     *VERDICTS,
+    ("59≠63", "the answer, and the oracle's where that is another one"),
+    ("V✓ V✗", "the largest V of a right solution and of a wrong one, from 0 to 1"),
+    ("▁▄█", "how a figure is spread over the trees that pass; the colour is the share of right answers"),
     ("↑ ↓", "the order: smallest or largest first"),
     ("…", "cut to the width of the column"),
 )

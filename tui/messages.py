@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from store.records import Progress
     from tui.comparing import ComparedPage, MatrixPage, RowRead
     from tui.replay.bookmarks import Bookmark
     from tui.run_page import Differences, RunPage, SamplePage
-    from tui.snapshots import OpenedTree, RunDetail, RunList, TreePage
+    from tui.snapshots import OpenedTree, RunDetail, RunList
+    from tui.tree_pages import Preview, Spread, TreePage
 
 
 @dataclass
@@ -69,6 +72,27 @@ class PageRead(Message):
     """A page of trees was read."""
 
     page: TreePage
+
+
+@dataclass
+class SpreadRead(Message):
+    """How figures are spread over the trees of a filter was read."""
+
+    spread: Spread
+
+
+@dataclass
+class KnownRead(Message):
+    """What the words of a filter can be completed with was read."""
+
+    known: Mapping[str, Sequence[str]]
+
+
+@dataclass
+class PreviewRead(Message):
+    """The solutions of a tree in a list were read."""
+
+    preview: Preview
 
 
 @dataclass

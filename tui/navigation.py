@@ -34,8 +34,8 @@ def screen_for(place: Place, reader: StoreReader) -> StoreScreen:
             return RunsScreen(reader)
         case RunPlace(run):
             return RunScreen(reader, run)
-        case TreesPlace(run, phase, tree):
-            return TreesScreen(reader, run, phase, tree)
+        case TreesPlace(run, phase, tree, wanted):
+            return TreesScreen(reader, run, phase, tree, wanted)
         case ReplayPlace(run, tree, siblings):
             return ReplayScreen(reader, run, tree, siblings)
         case ComparePlace(a, b):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from store.queries import Side, TreeFilter
+    from tui.tree_pages import TreeQuery
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class RunPlace:
 class TreesPlace:
     """The trees of ``run``, those of one ``phase`` if that is named; ``tree`` is the one to begin at.
 
-    ``filter`` says more exactly which trees.
+    Or those that pass ``filter``. Without any of them, those that were last looked at in this run.
     """
 
     run: str
@@ -80,6 +81,9 @@ Place = RunsPlace | RunPlace | TreesPlace | ReplayPlace | ComparePlace | MatrixP
 
 class Navigator(Protocol):
     """What screens need of their application to lead to other places."""
+
+    queries: dict[str, TreeQuery]
+    """What was last asked for in the list of trees, by run."""
 
     def go(self, place: Place, *, instead: bool = False) -> None:
         """Show ``place`` over the present screen, or ``instead`` of it."""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from store.index.headline import headline
 from store.nearby import stores_near
-from store.queries import TreeFilter
 from tui.replay.player import Player
 from tui.replay.truth import Truth, truth_of
 
@@ -17,17 +16,7 @@ if TYPE_CHECKING:
     from store.index.headline import Headline
     from store.index.reader import StoreReader
     from store.queries import SettingDifference
-    from store.records import (
-        Checkpoint,
-        Evaluation,
-        PhaseSummary,
-        Progress,
-        RunSummary,
-        TreeSummary,
-    )
-
-PAGE = 200
-"""Trees on a page: as many as a table fills without a pause."""
+    from store.records import Checkpoint, Evaluation, PhaseSummary, Progress, RunSummary
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,37 +44,6 @@ class RunDetail:
     checkpoints: tuple[Checkpoint, ...]
     other: str | None
     differences: tuple[SettingDifference, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class TreeQuery:
-    """Which trees of a run to list, in which order. ``page`` counts from 0; None filters nothing."""
-
-    run: str
-    phase: str | None = None
-    solved: bool | None = None
-    method: str | None = None
-    iteration: int | None = None
-    text: str = ""
-    order_by: str = "number"
-    descending: bool = False
-    page: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class TreePage:
-    """One page of trees, the number of all that the query finds, and what there is to filter by."""
-
-    version: int
-    query: TreeQuery
-    trees: tuple[TreeSummary, ...]
-    total: int
-    methods: tuple[str, ...]
-    iterations: tuple[int, ...]
-
-    @property
-    def pages(self) -> int:
-        return max(-(-self.total // PAGE), 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,28 +77,6 @@ def read_run(reader: StoreReader, run: str, other: str | None) -> RunDetail:
     differences = () if other is None else tuple(reader.settings_diff(run, other))
     rows, made = tuple(reader.evaluations(run)), tuple(reader.checkpoints(run))
     return RunDetail(run, tuple(reader.phases(run)), rows, made, other, differences)
-
-
-def read_page(reader: StoreReader, query: TreeQuery) -> TreePage:
-    """The page that ``query`` asks for, or the last one when there are fewer."""
-    version = reader.version()
-    wanted = TreeFilter(
-        query.run,
-        phases=() if query.phase is None else (query.phase,),
-        methods=() if query.method is None else (query.method,),
-        iteration=query.iteration,
-        solved=query.solved,
-        text=query.text,
-    )
-    trees, total = reader.counted_trees(
-        wanted,
-        order_by=query.order_by,
-        descending=query.descending,
-        limit=PAGE,
-        offset=query.page * PAGE,
-    )
-    known, iterations = reader.methods(query.run), reader.iterations(query.run)
-    return TreePage(version, query, tuple(trees), total, tuple(known), tuple(iterations))
 
 
 def read_tree(reader: StoreReader, run: str, tree: str) -> OpenedTree:

@@ -30,6 +30,7 @@ from restmcts.cli.commands import (
     store,
     study,
     train,
+    trees,
     tui,
 )
 from restmcts.cli.commands.grade import app as grade
@@ -84,6 +85,7 @@ app.command("methods")(methods.methods)
 app.add_typer(train.app, name="train")
 app.add_typer(runs.app, name="runs")
 app.command("show")(show.show)
+app.command("trees")(trees.trees)
 app.command("compare")(compare.compare)
 app.command("report")(report.report)
 app.command("power")(power.power)

@@ -72,9 +72,10 @@ def _check_tree(reader: StoreReader, run: str, phase: str, number: str) -> None:
 
 def _numbers(reader: StoreReader, run: str, phase: str) -> str:
     """Which numbers the trees of a phase have."""
+    wanted = TreeFilter(run, phases=(phase,))
     ends = [
         tree.number
         for descending in (False, True)
-        for tree in reader.trees(TreeFilter(run, phases=(phase,)), descending=descending, limit=1)
+        for tree in reader.trees(wanted, descending=descending, limit=1)
     ]
     return f"those of {phase} are {ends[0]} to {ends[-1]}" if ends else f"{phase} has no trees"

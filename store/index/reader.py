@@ -14,6 +14,7 @@ from store.files.layout import RunLayout, run_names
 from store.index.connection import Connection
 from store.index.reading import comparing, runs, samples, searches
 from store.index.reading.searches import ORDERS
+from store.index.reading.solutions import solutions
 from store.notes import read_notes
 from store.overrides import Overrides, overlay
 from store.progress import read_progress
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
         Progress,
         RunSummary,
         SampleSummary,
+        Solution,
         TreeSummary,
     )
 
@@ -194,6 +196,13 @@ class StoreReader:
     def problem_trees(self, run: str, problem: str) -> list[TreeSummary]:
         """All searches of one problem, by phase, method and number."""
         return comparing.problem_trees(self._rows, run, problem)
+
+    def solutions(self, run: str, tree: str) -> tuple[Solution, ...]:
+        """The solution that a search has answered with, then the best right one if that is another.
+
+        Empty without a finished node, and for a search that the index does not have.
+        """
+        return solutions(self._rows, run, tree)
 
     def compare(self, a: Side, b: Side) -> Compared:
         """Two sides, problem by problem.

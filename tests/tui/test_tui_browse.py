@@ -17,8 +17,9 @@ from tui.messages import PageRead
 from tui.screens.help import HelpScreen
 from tui.screens.replay import ReplayScreen
 from tui.screens.runs import RunsScreen
-from tui.screens.trees import FilterInput, TreesScreen
-from tui.snapshots import PAGE
+from tui.screens.trees import WIDE, TreesScreen
+from tui.tree_pages import PAGE
+from tui.widgets.filter_line import FilterLine
 from tui.widgets.lines import LinesBar, LinesPane
 from tui.widgets.table import RowTable
 
@@ -158,20 +159,27 @@ async def test_filters(reader: StoreReader, until: Until) -> None:
     app = StoreApp(reader, "demo")
     async with app.run_test() as pilot:
         await open_trees(pilot, until)
-        await pilot.press("s")
-        await shown(pilot, until, f"1 to {solved} of {solved} · solved")
+        await typed(pilot, "solved:yes")
+        await shown(pilot, until, f"1 to {solved} of {solved} ·")
         assert set(column(pilot, "trees", "correct")) == {"✓"}
-        await pilot.press("s")
-        await until(pilot, lambda: "· unsolved" in status(pilot) and f"of {TREES - solved}" in status(pilot))
-        await pilot.press("s", "m", "m")
-        await shown(pilot, until, "1 to 5 of 5")
-        assert set(column(pilot, "trees", "method")) == {"votes"}
-        await pilot.press("x", "i")
-        await shown(pilot, until, f"1 to {PAGE} of {SEARCHES}")
-        await pilot.press("i")
-        await shown(pilot, until, "1 to 5 of 5")
         await pilot.press("x")
         await shown(pilot, until, f"1 to {PAGE} of {TREES}")
+        assert app.screen.query_one(FilterLine).value == ""
+        await typed(pilot, "solved:no")
+        await shown(pilot, until, f"1 to {TREES - solved} of {TREES - solved}")
+        await pilot.press("x")
+        await typed(pilot, "method:votes")
+        await shown(pilot, until, "1 to 5 of 5")
+        assert "method" not in [each.value for each in table(pilot, "trees").columns]
+        await pilot.press("x")
+        await typed(pilot, "iteration:1 phase:1.search")
+        await shown(pilot, until, f"1 to {PAGE} of {SEARCHES}")
+        assert column(pilot, "trees", "id")[:2] == ["0", "1"]
+
+
+async def typed(pilot: Pilot[None], text: str) -> None:
+    await pilot.press("slash", *text, "enter")
+    assert pilot.app.screen.focused is table(pilot, "trees")
 
 
 async def test_an_answer_to_an_older_question_is_dropped(reader: StoreReader, until: Until) -> None:
@@ -181,7 +189,7 @@ async def test_an_answer_to_an_older_question_is_dropped(reader: StoreReader, un
         assert isinstance(app.screen, TreesScreen)
         old = app.screen.page
         assert old is not None
-        await pilot.press("m", "m")
+        await typed(pilot, "method:votes")
         await shown(pilot, until, "1 to 5 of 5")
         app.screen.post_message(PageRead(old))
         await pilot.pause()
@@ -195,7 +203,7 @@ async def test_finding_text(reader: StoreReader, until: Until) -> None:
         await open_trees(pilot, until)
         await pilot.press("slash", *"sum-0123")
         await shown(pilot, until, "1 to 1 of 1")
-        assert isinstance(app.focused, FilterInput)
+        assert isinstance(app.focused, FilterLine)
         await pilot.press("escape")
         assert app.screen.focused is table(pilot, "trees")
         await pilot.press("slash", *"xyz")
@@ -213,16 +221,23 @@ async def test_sorting_by_key_and_by_click(reader: StoreReader, until: Until) ->
         def sizes() -> list[int]:
             return [int(text.replace(",", "")) for text in column(pilot, "trees", "nodes")]
 
-        place = app.screen.query_one("#trees").region.offset + Offset(119 - 14, 0)
-        await pilot.click(offset=place)
+        def place(name: str) -> Offset:
+            found = table(pilot, "trees").ordered_columns
+            before = found[: [each.key.value for each in found].index(name)]
+            left = sum(each.get_render_width(table(pilot, "trees")) for each in before)
+            return table(pilot, "trees").region.offset + Offset(left + 2, 0)
+
+        await pilot.resize_terminal(119, 40)
+        await until(pilot, lambda: "nodes" in [each.value for each in table(pilot, "trees").columns])
+        await pilot.click(offset=place("nodes"))
         await until(pilot, lambda: "by nodes ↑" in status(pilot) and sizes() == sorted(sizes()))
-        await pilot.click(offset=place)
+        await pilot.click(offset=place("nodes"))
         await until(pilot, lambda: "by nodes ↓" in status(pilot) and sizes() == sorted(sizes(), reverse=True))
         await pilot.press("O")
         await until(pilot, lambda: "by nodes ↑" in status(pilot) and sizes() == sorted(sizes()))
-        for title in ("tokens", "no", "phase", "problem", "method", "answer", "ok", "nodes"):
-            await pilot.press("o")
-            await ordered(pilot, until, title)
+        await pilot.press("o", "s", "s", "enter")
+        await ordered(pilot, until, "seed")
+        await until(pilot, lambda: "seed" in [each.value for each in table(pilot, "trees").columns])
 
 
 async def test_reading_again_keeps_the_place(reader: StoreReader, until: Until) -> None:
@@ -245,16 +260,16 @@ async def test_reading_again_keeps_the_place(reader: StoreReader, until: Until) 
         assert (table(pilot, "trees").chosen, table(pilot, "trees").scroll_offset) == before
 
 
-@pytest.mark.parametrize("size", [(80, 24), (200, 60)])
+@pytest.mark.parametrize("size", [(80, 24), (119, 60), (200, 60)])
 async def test_columns_fill_the_terminal(reader: StoreReader, until: Until, size: tuple[int, int]) -> None:
     app = StoreApp(reader, "demo")
     async with app.run_test(size=size) as pilot:
         await open_trees(pilot, until)
         await pilot.pause()
-        width = table(pilot, "trees").virtual_size.width
-        assert size[0] - 12 <= width <= size[0] - 2
+        room = size[0] if size[0] < WIDE else size[0] * 3 // 5
+        await until(pilot, lambda: room - 4 <= table(pilot, "trees").virtual_size.width <= room - 2)
         await pilot.resize_terminal(100, 30)
-        await until(pilot, lambda: 88 <= table(pilot, "trees").virtual_size.width <= 98)
+        await until(pilot, lambda: 96 <= table(pilot, "trees").virtual_size.width <= 98)
         assert table(pilot, "trees").row_count == PAGE
 
 

@@ -13,15 +13,19 @@ import pytest
 from store.events import Critiqued, Expanded, RolledOut, Selected, Step, Stopped
 from store.index.reader import StoreReader
 from store.joiners import split_at_joiners
+from store.queries import TreeFilter
 from store.records import Checkpoint, Evaluation, Metric, PolicySample
 from tests.tui.made_searches import custom, header, mcts
 from tests.tui.tui_support import Until, open_run
 from tui.app import StoreApp
 from tui.messages import ReadFailed
+from tui.places import TreesPlace
+from tui.screens.filter_form import FilterForm
 from tui.screens.problem import ProblemScreen
 from tui.screens.replay import ReplayScreen
 from tui.screens.run import RunScreen
 from tui.screens.trees import TreesScreen
+from tui.widgets.filter_line import FilterLine
 from tui.widgets.lines import LinesBar, LinesPane
 from tui.widgets.table import RowTable
 
@@ -104,10 +108,12 @@ async def test_every_screen_stands_hostile_text(hostile: Path, until: Until) -> 
             await pilot.press("t")
             await until(pilot, lambda: isinstance(app.screen, TreesScreen))
             await until(pilot, lambda: app.screen.query_one("#trees", RowTable).row_count == 2)
-            await pilot.press("m")
+            assert "␛[2J" in app.screen.query_one("#trees", RowTable).get_row_at(0)[-1].plain
+            await pilot.press("1")
             assert_harmless(screen_text(pilot))
-            assert "␛[2J" in app.screen.query_one("#trees", RowTable).get_row_at(0)[2].plain
-            await pilot.press("x", "enter")
+            await pilot.press("x")
+            await until(pilot, lambda: app.screen.query_one("#trees", RowTable).row_count == 2)
+            await pilot.press("home", "enter")
             await until(pilot, lambda: isinstance(app.screen, ReplayScreen) and app.screen.player)
             for key in (
                 "right",
@@ -132,6 +138,24 @@ async def test_every_screen_stands_hostile_text(hostile: Path, until: Until) -> 
                 assert perf_counter() - start < 5
                 assert_harmless(screen_text(pilot))
             assert "␛" in app.screen.query_one("#timeline", LinesBar).text
+
+
+async def test_solutions_and_filters_of_hostile_text_are_harmless(hostile: Path, until: Until) -> None:
+    with StoreReader(hostile) as reader:
+        app = StoreApp(reader)
+        async with app.run_test(size=(160, 40)) as pilot:
+            await until(pilot, lambda: app.screen.query_one("#phases", RowTable).row_count)
+            # The index has no lone surrogates and keeps all other letters.
+            app.go(TreesPlace("evil", filter=TreeFilter("evil", methods=(EVIL,), text=EVIL[:40])))
+            await until(pilot, lambda: isinstance(app.screen, TreesScreen))
+            await until(pilot, lambda: app.screen.query_one("#trees", RowTable).row_count == 1)
+            await until(pilot, lambda: "␛[2J" in app.screen.query_one("#preview", LinesPane).text)
+            assert_harmless(screen_text(pilot))
+            assert_harmless(app.screen.query_one(FilterLine).value)
+            assert_harmless(app.screen.query_one("#preview", LinesPane).text)
+            await pilot.press("F")
+            await until(pilot, lambda: isinstance(app.screen, FilterForm))
+            assert_harmless(screen_text(pilot))
 
 
 async def test_markup_is_shown_and_not_obeyed(hostile: Path, until: Until) -> None:

@@ -20,7 +20,8 @@ from tui.screens.problem import ProblemScreen
 from tui.screens.replay import ReplayScreen
 from tui.screens.runs import RunsScreen
 from tui.screens.trees import TreesScreen
-from tui.snapshots import PAGE
+from tui.tree_pages import PAGE
+from tui.widgets.filter_line import FilterLine
 from tui.widgets.keys import MOST
 from tui.widgets.lines import LinesBar, LinesPane
 from tui.widgets.table import RowTable
@@ -139,7 +140,7 @@ async def test_the_list_above_a_tree_begins_at_it(reader: StoreReader, until: Un
         await until(pilot, lambda: table.row_count)
         assert table.chosen == f"1.search/{last}"
         assert table.cursor_row == last - PAGE
-        assert "phase 1.search" in app.screen.query_one("#filters", LinesBar).text
+        assert app.screen.query_one(FilterLine).value == "phase:1.search"
 
 
 async def test_a_phase_can_be_opened(reader: StoreReader, until: Until) -> None:
@@ -148,7 +149,7 @@ async def test_a_phase_can_be_opened(reader: StoreReader, until: Until) -> None:
         await until(pilot, lambda: app.screen.query("#trees"))
         status = app.screen.query_one("#filters", LinesBar)
         await until(pilot, lambda: status.text.startswith("1 to 5 of 5"))
-        assert "phase 2.evaluate.votes" in screen_of(app)
+        assert "phase:2.evaluate.votes" in screen_of(app)
         await pilot.press("x")
         await until(pilot, lambda: status.text.startswith(f"1 to {PAGE}"))
 

@@ -46,6 +46,11 @@ def test_trees(reader: StoreReader, snap_compare: Compare) -> None:
     assert snap_compare(StoreApp(reader, "demo"), run_before=pressing("down"), terminal_size=(80, 24))
 
 
+def test_trees_wide(reader: StoreReader, snap_compare: Compare) -> None:
+    app = StoreApp(reader, "demo", phase="2.evaluate.votes")
+    assert snap_compare(app, run_before=pressing("down"), terminal_size=(120, 40))
+
+
 def test_replay_small(reader: StoreReader, snap_compare: Compare) -> None:
     app = StoreApp(reader, "demo", "1.search/1")
     keys = ("right_square_bracket", "right_square_bracket", *["right"] * 4)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from textual.binding import Binding, BindingType
 from textual.worker import get_current_worker
 
-from store.errors import RestmctsError
+from store.errors import InterruptedReadError, RestmctsError
 from tui.messages import ReadFailed
 from tui.screens.problem import ProblemScreen
 from tui.styled import line
@@ -119,6 +119,8 @@ class StoreScreen(TakingScreen):
                 return
             try:
                 message = read(self.reader)
+            except InterruptedReadError:
+                return  # what asked for it has asked for something else since
             except RestmctsError as error:
                 message = ReadFailed(str(error))
             if not worker.is_cancelled:

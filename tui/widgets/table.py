@@ -63,7 +63,7 @@ class RowTable(DataTable[Text], inherit_bindings=False):
         # Colours say something on the chosen row too; those of the look are readable there.
         super().__init__(id=name, cursor_type="row", cell_padding=1, cursor_foreground_priority="renderable")
         self._wanted: Sequence[Column] = ()
-        self._widths: list[int] = []
+        self._layout: list[tuple[str, int]] = []
         self._keys: list[str] = []
         self._filled: list[Sequence[Text]] = []
 
@@ -81,17 +81,22 @@ class RowTable(DataTable[Text], inherit_bindings=False):
         """Use these columns from now on, for the rows that there are too."""
         self._wanted = columns
         self.fill(
-            [] if len(columns) != len(self._widths) else list(zip(self._keys, self._filled, strict=True))
+            [] if len(columns) != len(self._layout) else list(zip(self._keys, self._filled, strict=True))
         )
+
+    def show(self, columns: Sequence[Column], rows: Sequence[Row]) -> None:
+        """Show ``rows`` in ``columns``, which are used from now on."""
+        self._wanted = columns
+        self.fill(rows)
 
     def fill(self, rows: Sequence[Row]) -> None:
         """Show ``rows``: the cursor stays on its row, or on its place when the row is gone."""
         keys, cells = [key for key, _ in rows], [row for _, row in rows]
-        widths = [_width(column, place, cells) for place, column in enumerate(self._wanted)]
-        if widths == self._widths and keys == self._keys:
+        layout = [(column.key, _width(column, place, cells)) for place, column in enumerate(self._wanted)]
+        if layout == self._layout and keys == self._keys:
             self._replace_cells(cells)
         else:
-            self._replace_rows(keys, cells, widths)
+            self._replace_rows(keys, cells, layout)
 
     def _replace_cells(self, rows: list[Sequence[Text]]) -> None:
         for place, (old, new) in enumerate(zip(self._filled, rows, strict=True)):
@@ -100,11 +105,13 @@ class RowTable(DataTable[Text], inherit_bindings=False):
                     self.update_cell_at(Coordinate(place, column), after)
         self._filled = rows
 
-    def _replace_rows(self, keys: list[str], rows: list[Sequence[Text]], widths: list[int]) -> None:
+    def _replace_rows(
+        self, keys: list[str], rows: list[Sequence[Text]], layout: list[tuple[str, int]]
+    ) -> None:
         chosen, place, scroll = self.chosen, self.cursor_row, self.scroll_offset
         self.clear(columns=True)
-        self._keys, self._filled, self._widths = keys, rows, widths
-        for column, width in zip(self._wanted, widths, strict=True):
+        self._keys, self._filled, self._layout = keys, rows, layout
+        for column, (_, width) in zip(self._wanted, layout, strict=True):
             self.add_column(cell(column.title, width), key=column.key, width=width)
         for key, cells in zip(keys, rows, strict=True):
             self.add_row(*cells, key=key)

@@ -24,9 +24,9 @@ from tui.screens.compare_rows import (
     settings_lines,
 )
 from tui.screens.prompt import PromptScreen
-from tui.snapshots import PAGE
 from tui.styled import Line, line
 from tui.text import count, label
+from tui.tree_pages import PAGE
 from tui.widgets.lines import LinesBar, LinesPane
 from tui.widgets.table import ListTable, RowTable
 

@@ -22,7 +22,7 @@ class _Marking(Protocol):
 
 
 class MarkingScreen(StoreScreen):
-    """A screen with a list of sides: Space marks the one under the cursor, c compares those that are marked."""
+    """A screen with a list of sides: Space marks the one under the cursor, c compares what is marked."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "mark", "Mark", tooltip="Mark the row, to compare it", show=False, id="mark.row"),

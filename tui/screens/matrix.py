@@ -13,9 +13,9 @@ from tui.messages import MatrixRead
 from tui.places import ComparePlace, Place, RunsPlace, SideBySidePlace
 from tui.screens.base import MAIN, StoreScreen
 from tui.screens.compare_rows import end_of, share_cell
-from tui.snapshots import PAGE
 from tui.styled import Line, line
 from tui.text import label
+from tui.tree_pages import PAGE
 from tui.widgets.lines import LinesBar, LinesPane
 from tui.widgets.table import Column, ListTable, Row, RowTable, cell, right
 

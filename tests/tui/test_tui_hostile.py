@@ -144,7 +144,7 @@ async def test_solutions_and_filters_of_hostile_text_are_harmless(hostile: Path,
     with StoreReader(hostile) as reader:
         app = StoreApp(reader)
         async with app.run_test(size=(160, 40)) as pilot:
-            await until(pilot, lambda: app.screen.query_one("#phases", RowTable).row_count)
+            await until(pilot, lambda: app.screen.query_one("#runs", RowTable).row_count)
             # The index has no lone surrogates and keeps all other letters.
             app.go(TreesPlace("evil", filter=TreeFilter("evil", methods=(EVIL,), text=EVIL[:40])))
             await until(pilot, lambda: isinstance(app.screen, TreesScreen))

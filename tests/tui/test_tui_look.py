@@ -80,13 +80,18 @@ def unreadable(app: StoreApp) -> set[tuple[str, float]]:
 
 
 @pytest.mark.parametrize("theme", ["textual-dark", "textual-light", "catppuccin-latte"])
-async def test_every_text_on_the_screens_is_readable(reader: StoreReader, theme: str) -> None:
+async def test_every_text_on_the_screens_is_readable(
+    reader: StoreReader, until: Until, theme: str
+) -> None:
     app = StoreApp(reader)
     async with app.run_test(size=(120, 40)) as pilot:
         app.theme = theme
         for keys in (
             (),
             ("enter",),
+            ("3",),
+            ("4",),
+            ("t",),
             ("slash",),
             ("escape", "down"),
             ("enter",),
@@ -94,8 +99,7 @@ async def test_every_text_on_the_screens_is_readable(reader: StoreReader, theme:
             ("question_mark",),
         ):
             await pilot.press(*keys)
-            await app.workers.wait_for_complete()
-            await pilot.pause()
+            await until(pilot, lambda: all(worker.is_finished for worker in app.workers))
             assert not unreadable(app), (app.screen, keys)
 
 

@@ -143,7 +143,7 @@ async def test_a_number_leads_to_the_trees_behind_it(
             await pilot.press("2", "enter")
             await until(pilot, lambda: isinstance(app.screen, TreesScreen))
             assert isinstance(app.screen, TreesScreen)
-            assert app.screen.search.phase == "1.search"
+            assert app.screen.search.wanted.phases == ("1.search",)
             await pilot.press("escape", "3")
             asked: list[object] = []
             monkeypatch.setattr(app, "go", lambda place, instead=False: asked.append(place))

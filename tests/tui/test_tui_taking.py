@@ -35,7 +35,7 @@ async def test_lists_give_the_command_that_shows_the_row(app: StoreApp, demo: Pa
         await until(pilot, lambda: app.screen.query_one("#runs", RowTable).row_count)
         await pilot.press("y")
         assert shlex.split(app.clipboard) == ["restmcts", "show", "demo", "--root", str(demo)]
-        await pilot.press("enter")
+        await pilot.press("t")
         await until(pilot, lambda: isinstance(app.screen, TreesScreen))
         await until(pilot, lambda: app.screen.query_one("#trees", RowTable).row_count)
         await pilot.press("y")

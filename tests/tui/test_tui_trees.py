@@ -99,13 +99,13 @@ async def test_filters_stay_when_one_comes_back(reader: StoreReader, until: Unti
     app = StoreApp(reader)
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: app.screen.query_one("#runs", RowTable).row_count)
-        await pilot.press("enter")
+        await pilot.press("t")
         await listed(pilot, until)
         await pilot.press("slash", *"method:votes", "enter", "O")
         await listed(pilot, until, "1 to 5 of 5 · by tree ↓")
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, RunsScreen))
-        await pilot.press("enter")
+        await pilot.press("t")
         await listed(pilot, until, "1 to 5 of 5 · by tree ↓")
         assert app.screen.query_one(FilterLine).value == "method:votes"
 

@@ -90,18 +90,23 @@ def summary_text(summary: Mapping[str, Any]) -> str:
     return ", ".join(shown)
 
 
-def evaluation_rows(rows: Sequence[Evaluation], order: str, *, descending: bool) -> list[Row]:
-    """The evaluations in an order of :data:`ORDERS`; the key of a row is its place among those made."""
+def evaluation_rows(
+    rows: Sequence[Evaluation], marks: Sequence[str], order: str, *, descending: bool
+) -> list[Row]:
+    """The evaluations in an order of :data:`ORDERS`; the key of a row is its place among those made.
+
+    ``marks`` has for each of them what stands before its method.
+    """
     places = sorted(range(len(rows)), key=lambda place: ORDERS[order](rows[place]))
     if descending:
         places.reverse()
-    return [(f"{place}", _evaluation(rows[place])) for place in places]
+    return [(f"{place}", _evaluation(rows[place], marks[place])) for place in places]
 
 
-def _evaluation(row: Evaluation) -> tuple[Any, ...]:
+def _evaluation(row: Evaluation, mark: str) -> tuple[Any, ...]:
     return (
         cell(row.phase, 18),
-        cell(row.method, 26),
+        cell(f"{mark} {row.method}" if mark else row.method, 26),
         right("-" if row.budget is None else count(row.budget)),
         right(f"{100 * row.accuracy:.1f}", "value", row.accuracy),
         right(f"{100 * row.low:.1f} to {100 * row.high:.1f}"),

@@ -80,9 +80,7 @@ def unreadable(app: StoreApp) -> set[tuple[str, float]]:
 
 
 @pytest.mark.parametrize("theme", ["textual-dark", "textual-light", "catppuccin-latte"])
-async def test_every_text_on_the_screens_is_readable(
-    reader: StoreReader, until: Until, theme: str
-) -> None:
+async def test_every_text_on_the_screens_is_readable(reader: StoreReader, until: Until, theme: str) -> None:
     app = StoreApp(reader)
     async with app.run_test(size=(120, 40)) as pilot:
         app.theme = theme

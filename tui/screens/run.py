@@ -8,8 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
-from textual.widgets import TabbedContent, TabPane
+from textual.widgets import TabbedContent
 
 from store.queries import Side, TreeFilter
 from tui import run_charts, run_rows
@@ -26,7 +25,8 @@ from tui.run_page import (
     read_samples,
 )
 from tui.screens.base import LIVE_SECONDS, MAIN
-from tui.screens.marking import MarkingScreen
+from tui.screens.marking import MARKED, MarkingScreen
+from tui.screens.run_tabs import run_tabs
 from tui.styled import line
 from tui.text import label
 from tui.widgets.chart import ChartPane
@@ -106,31 +106,7 @@ class RunScreen(MarkingScreen):
     def compose(self) -> ComposeResult:
         yield self.title_bar()
         yield LinesBar("head", self._head)
-        with TabbedContent(id="tabs"):
-            with TabPane("1 Overview", id="overview-tab"), Horizontal():
-                with Vertical(id="curves"):
-                    yield ChartPane("iterations")
-                    yield ChartPane("budgets")
-                    yield ChartPane("losses")
-                yield LinesPane("overview")
-            with TabPane("2 Phases", id="phases-tab"):
-                yield ListTable("phases")
-            with TabPane("3 Evaluation", id="evaluation-tab"):
-                yield ListTable("evaluations")
-            with TabPane("4 Value", id="value-tab"):
-                yield RowTable("models")
-                with Horizontal():
-                    yield ChartPane("auc")
-                    yield ChartPane("calibration")
-            with TabPane("5 Training", id="training-tab"), Horizontal():
-                yield RowTable("metrics")
-                yield ChartPane("course")
-            with TabPane("6 Recipe", id="recipe-tab"):
-                yield LinesBar("against", lambda _: [against_line(self.differences)])
-                yield RowTable("settings")
-            with TabPane("7 Samples", id="samples-tab"):
-                yield LinesBar("place", lambda _: [samples_line(self.samples)])
-                yield ListTable("samples")
+        yield from run_tabs(lambda: against_line(self.differences), lambda: samples_line(self.samples))
         yield self.keys_bar()
 
     def on_mount(self) -> None:
@@ -229,8 +205,9 @@ class RunScreen(MarkingScreen):
 
     def _fill_evaluations(self) -> None:
         if self.page is not None:
+            marks = [MARKED if self._side(row) in self.marks else "" for row in self.page.evaluations]
             rows = run_rows.evaluation_rows(
-                self.page.evaluations, self._ordered_by, descending=self._descending
+                self.page.evaluations, marks, self._ordered_by, descending=self._descending
             )
             self.query_one("#evaluations", RowTable).fill(rows)
 
@@ -305,8 +282,9 @@ class RunScreen(MarkingScreen):
 
     def side_here(self) -> Side | None:
         row = self.evaluation_here()
-        if row is None:
-            return None
+        return None if row is None else self._side(row)
+
+    def _side(self, row: Evaluation) -> Side:
         return Side(self.run_name, row.phase, row.method, row.rule, row.budget)
 
     def show_marks(self) -> None:

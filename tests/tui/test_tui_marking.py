@@ -56,6 +56,7 @@ async def test_rows_of_evaluations_are_marked_too(
             monkeypatch.setattr(app, "go", lambda place, instead=False: places.append(place))
             await pilot.press("c")
             (marked,), here = app.marks, screen.side_here()
-            assert places == [ComparePlace(marked, here)] and isinstance(here, Side) and marked != here
+            assert isinstance(here, Side) and marked != here
+            assert places == [ComparePlace(marked, here)]
             await pilot.press("1")
             assert screen.side_here() is None

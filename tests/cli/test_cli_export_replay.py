@@ -37,7 +37,7 @@ def test_a_search_becomes_a_page(root: Path, tmp_path: Path) -> None:
     [
         (("first",), "write RUN/PHASE/NUMBER"),
         ((f"first/{PHASE}/999999",), "no tree"),
-        (("nothing/1.search/0",), "no tree"),
+        (("nothing/1.search/0",), "no run 'nothing'"),
         ((f"first/{PHASE}/0", "-o", "x.pdf"), "ends in .html"),
     ],
 )

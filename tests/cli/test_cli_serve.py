@@ -135,7 +135,7 @@ def test_a_taken_port_is_named(tmp_path: Path) -> None:
 
 def test_a_store_that_is_not_there_is_refused_before_anything_is_served(tmp_path: Path) -> None:
     assert "no such folder" in refused("tui", "--serve", "--root", tmp_path / "nowhere")
-    assert "no run 'nothing'" in refused("tui", "--serve", "--root", tmp_path, "--run", "nothing")
+    assert "no run 'nothing'" in refused("tui", "--serve", "--root", tmp_path, "nothing")
 
 
 def test_without_the_extra_one_line_says_so(tmp_path: Path) -> None:
@@ -144,5 +144,7 @@ def test_without_the_extra_one_line_says_so(tmp_path: Path) -> None:
         "raise ModuleNotFoundError(\"No module named 'textual_serve'\", name='textual_serve')\n"
     )
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
-    done = restmcts("tui", "--serve", "--root", tmp_path, code=2, PYTHONPATH=path)
+    root = tmp_path / "store"
+    root.mkdir()
+    done = restmcts("tui", "--serve", "--root", root, code=2, PYTHONPATH=path)
     assert done.errors == 'error: the browser needs textual_serve: `pip install "restmcts[web]"`\n'

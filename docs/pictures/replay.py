@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--root", type=Path, default=Path("demo-store"), help="store of `make demo`")
     parser.add_argument("--run", default="tiny")
     parser.add_argument("--tree", default="1.search/31", help="PHASE/NUMBER of the search")
-    parser.add_argument("--event", type=int, default=136, help="how many events to show")
+    parser.add_argument("--event", type=int, default=173, help="how many events to show")
     chosen = parser.parse_args()
     svg = asyncio.run(screenshot(chosen.root, chosen.run, chosen.tree, chosen.event))
     PICTURE.write_text(without_fonts(svg), "utf-8")

@@ -32,7 +32,7 @@ import pytest
 from restmcts.errors import RestmctsError
 from store.check import check
 from store.errors import StoreError
-from store.writer import RunWriter
+from store.runs.writer import RunWriter
 from tests.support import small_runs
 from tests.support.damage import damage, is_harmless
 from tests.support.disk import FAULTS, FaultyDisk, ForgetfulDisk, Killed

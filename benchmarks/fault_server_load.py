@@ -35,7 +35,7 @@ from restmcts.search.methods.mcts import Mcts
 from restmcts.search.running.driver import run_searches
 from restmcts.search.running.task import Engines, SearchTask
 from store.check import check
-from store.writer import RunWriter
+from store.runs.writer import RunWriter
 from tests.engines.fault_server import Fault, FaultServer
 from tests.engines.faults import ODD, PASSING
 

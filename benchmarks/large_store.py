@@ -30,8 +30,8 @@ from store.events import (
 from store.index.reader import StoreReader
 from store.index.rebuild import rebuild_index
 from store.queries import Range, Side, TreeFilter, TreeKind
+from store.runs.writer import RunWriter
 from store.tree import Tree
-from store.writer import RunWriter
 
 RUN = "large"
 PHASES = ("1.search", "1.evaluate", "2.search", "2.evaluate")

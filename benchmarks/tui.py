@@ -32,8 +32,8 @@ from store.events import (
     Valued,
 )
 from store.index.reader import StoreReader
+from store.runs.writer import RunWriter
 from store.tree import Tree
-from store.writer import RunWriter
 
 REPOSITORY = Path(__file__).parents[1]
 RUN = "large"

@@ -191,8 +191,9 @@ class Header:
     """What a search was asked to do.
 
     ``id`` is unique in its run (``<phase>/<number>``). ``settings`` are the settings of the method and
-    its sampling, enough to run it again; ``answer_by`` names the rule in :mod:`store.answers` that turns
-    the tree into an answer; ``budget`` caps generated tokens; ``policy`` and ``value`` name checkpoints.
+    its sampling, enough to run it again; ``answer_by`` names the rule in :mod:`store.answering.rules` that
+    turns the tree into an answer; ``budget`` caps generated tokens; ``policy`` and ``value`` name
+    checkpoints.
     """
 
     id: str

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from store.answer_constants import DEFAULTS, AnswerConstants, constants_of
-from store.answers import RULES, SURE
+from store.answering.constants import DEFAULTS, AnswerConstants, constants_of
+from store.answering.rules import RULES, SURE
 from store.errors import StoreError
 from store.events import (
     BackedUp,

@@ -135,8 +135,16 @@ def paired_difference(differences: Sequence[float]) -> Bounded:
     return Bounded(value, max(-1.0, value - around), min(1.0, value + around))
 
 
-def _tango(above: float, below: float, total: int) -> Bounded:
-    value = (above - below) / total
+def tango_score(above: float, below: float, total: int) -> Callable[[float], float]:
+    """The score statistic of a difference by its size, which falls from -1 to 1.
+
+    Tango (1998, Statistics in Medicine 17, 891-908).
+
+    Args:
+        above: the sum of what the first side has more, over problems.
+        below: the same of the second side.
+        total: the number of problems.
+    """
 
     def score(bound: float) -> float:
         """The score statistic of a difference, with the nuisance parameter at its maximum likelihood."""
@@ -149,6 +157,11 @@ def _tango(above: float, below: float, total: int) -> Bounded:
         spread = total * (2 * nuisance + bound * (1 - bound))
         return distance / math.sqrt(max(spread, 1e-300))
 
+    return score
+
+
+def _tango(above: float, below: float, total: int) -> Bounded:
+    value, score = (above - below) / total, tango_score(above, below, total)
     low = -1.0 if value <= -1 else _falls_below(score, _LIMIT, -1.0, value)
     high = 1.0 if value >= 1 else _falls_below(score, -_LIMIT, value, 1.0)
     return Bounded(value, low, high)

@@ -18,7 +18,7 @@ from restmcts.loops.registry import LOOPS
 from restmcts.recipe_text import shipped_recipes
 from restmcts.search.registry import METHODS
 from restmcts.settings import Settings
-from store.answers import RULES
+from store.answering.rules import RULES
 from tui.legend import REPLAY
 from tui.taking import without_fonts
 

@@ -42,7 +42,7 @@ LIGHT = [
     "restmcts.training.report",
     "restmcts.training.settings",
     "store.index.reader",
-    "store.writer",
+    "store.runs.writer",
     "tui",
 ]
 
@@ -66,7 +66,9 @@ def test_importing_a_module_loads_no_model_library_and_no_screen(module: str) ->
     assert not modules & (SCREENS - {module.partition(".")[0]})
 
 
-@pytest.mark.parametrize("module", ["store", "store.events", "store.tree", "store.answers", "store.check"])
+@pytest.mark.parametrize(
+    "module", ["store", "store.events", "store.tree", "store.answering.rules", "store.check"]
+)
 def test_the_store_knows_nobody(module: str) -> None:
     assert not loaded(f"import {module}") & {"restmcts", "tui", "pydantic", "typer", "rich"}
 

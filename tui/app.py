@@ -10,8 +10,8 @@ from textual.theme import Theme
 from textual.worker import get_current_worker
 
 from store.errors import RestmctsError
+from tui.compare.marks import MarkedSides
 from tui.look import look_of, own_colours, use
-from tui.marks import MarkedSides
 from tui.messages import ReadFailed, VersionRead
 from tui.navigation import screen_for
 from tui.places import Place, RunsPlace, place_of
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from store.index.reader import StoreReader
     from tui.remembered import ThemeMemory
-    from tui.tree_pages import TreeQuery
+    from tui.trees.pages import TreeQuery
 
 POLL_SECONDS = 1.0
 """How often the version of the store is looked at."""

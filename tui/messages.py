@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from store.records import Progress
-    from tui.comparing import ComparedPage, MatrixPage, RowRead
+    from tui.compare.pages import ComparedPage, MatrixPage, RowRead
     from tui.replay.bookmarks import Bookmark
-    from tui.run_page import Differences, RunPage, SamplePage
+    from tui.run.page import Differences, RunPage, SamplePage
     from tui.snapshots import OpenedTree, RunDetail, RunList
-    from tui.tree_pages import Preview, Spread, TreePage
+    from tui.trees.pages import Preview, Spread, TreePage
 
 
 @dataclass

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from store.queries import Side, TreeFilter
-    from tui.tree_pages import TreeQuery
+    from tui.trees.pages import TreeQuery
 
 
 @dataclass(frozen=True, slots=True)

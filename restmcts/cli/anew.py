@@ -45,7 +45,7 @@ def show_anew(root: Path, asked: AskedAnew, as_json: bool, *, shared: bool = Fal
         InputError: see :func:`restmcts.loops.stored.anew.sources` and ``from_trees``; or there is no such
             rule.
     """
-    from restmcts.cli.console import print_json
+    from restmcts.cli.output.console import print_json
     from restmcts.loops.stored.anew import from_trees, sources
 
     wanted = _wanted(asked)
@@ -69,7 +69,7 @@ def _wanted(asked: AskedAnew) -> Anew:
     from restmcts.labels import LABEL_RULES
     from restmcts.loops.stored.anew import Anew
     from restmcts.recipe_text import nested_overrides
-    from store.answers import RULES
+    from store.answering.rules import RULES
 
     tables = nested_overrides(asked.overrides)
     constants = tables.pop("constants", {})
@@ -86,8 +86,8 @@ def _wanted(asked: AskedAnew) -> Anew:
 
 
 def _show_shared(chosen: Mapping[str, Source], wanted: Anew, as_json: bool) -> None:
-    from restmcts.cli.console import print_json
-    from restmcts.cli.tables import print_shared
+    from restmcts.cli.output.console import print_json
+    from restmcts.cli.output.tables import print_shared
     from restmcts.loops.stored.shared_anew import shared_anew
 
     means = sorted(set(wanted.budgets))
@@ -103,8 +103,8 @@ def _show_shared(chosen: Mapping[str, Source], wanted: Anew, as_json: bool) -> N
 
 def _problems(root: Path, source: Source, file: Path | None) -> Known:
     """What is known of the problems of a run; nothing, with a note, where they cannot be read."""
+    from restmcts.cli.output.text import note
     from restmcts.cli.received import check_files
-    from restmcts.cli.text import note
     from restmcts.problems.jsonl import load_problems
     from restmcts.problems.registry import load_splits
     from restmcts.stored_recipes import stored_recipe
@@ -139,10 +139,10 @@ def _agreement(root: Path, source: Source, rules: Sequence[str]) -> list[Agreeme
 
 def _kept(root: Path, found: FromTrees) -> str | None:
     """The phase that keeps the rows; None, with a note, where the run cannot be written."""
-    from restmcts.cli.text import note
+    from restmcts.cli.output.text import note
     from restmcts.loops.stored.anew import keep
     from restmcts.stored_recipes import stored_text
-    from store.writer import RunWriter
+    from store.runs.writer import RunWriter
 
     run = found.source.layout.run
     try:
@@ -168,9 +168,9 @@ def _as_dict(found: FromTrees, agreement: Sequence[Agreement], kept: str | None)
 
 
 def _print(found: FromTrees, agreement: Sequence[Agreement], kept: str | None) -> None:
-    from restmcts.cli.console import print_table
-    from restmcts.cli.tables import print_evaluations
-    from restmcts.cli.text import note
+    from restmcts.cli.output.console import print_table
+    from restmcts.cli.output.tables import print_evaluations
+    from restmcts.cli.output.text import note
 
     for line in found.notes:
         note(line)

@@ -34,8 +34,8 @@ from restmcts.cli.commands import (
     tui,
 )
 from restmcts.cli.commands.grade import app as grade
+from restmcts.cli.output.text import complain
 from restmcts.cli.signals import end_as_by_interrupt, exit_code, received
-from restmcts.cli.text import complain
 from restmcts.engines.cpu import prepare_cpu
 from restmcts.errors import RestmctsError
 from restmcts.paths import text_of

@@ -6,7 +6,7 @@ import shlex
 
 import typer
 
-from restmcts.cli.text import complain
+from restmcts.cli.output.text import complain
 
 FAILED_SEARCHES = 3
 """The exit code of a command that did all its work, but some of the searches failed."""

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from restmcts.cli.console import print_json
 from restmcts.cli.endings import end
+from restmcts.cli.output.console import print_json
+from restmcts.cli.output.tables import print_evaluations, print_shared
 from restmcts.cli.received import Word, check_files, check_server
 from restmcts.cli.session import open_run
-from restmcts.cli.tables import print_evaluations, print_shared
 from restmcts.errors import InputError
 from restmcts.loops.commands import Comparison, compare_methods, share_budget
 from restmcts.loops.results import Evaluated, to_summary
@@ -28,7 +28,7 @@ from restmcts.search.settings import Limits
 from restmcts.settings import checked
 from restmcts.stored_recipes import stored_recipe
 from store.records import Evaluation
-from store.run_files import read_evaluations
+from store.runs.reading import read_evaluations
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ import sys
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from restmcts.cli.console import print_table
-from restmcts.cli.text import note
+from restmcts.cli.output.console import print_table
+from restmcts.cli.output.text import note
 from restmcts.loops.work.forecast import Expected, Forecast
 
 COLUMNS = ("still to do", "searches", "tokens", "time")

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from restmcts.cli.console import open_progress
+from restmcts.cli.output.console import open_progress
 from restmcts.cli.question import Question
 from restmcts.cli.watched import watched
 from restmcts.engines.examination import examine
@@ -27,8 +27,8 @@ from restmcts.stored_recipes import config_text
 from restmcts.tools.environment import environment
 from store.files.layout import RunLayout
 from store.records import Evaluation
-from store.run_files import read_evaluations
-from store.writer import RunWriter
+from store.runs.reading import read_evaluations
+from store.runs.writer import RunWriter
 
 
 @contextmanager

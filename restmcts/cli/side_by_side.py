@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 
-from restmcts.cli.text import complain, visible
+from restmcts.cli.output.text import complain, visible
 
 LONGEST = 500
 """Characters of a line of another process that are shown."""

@@ -47,7 +47,7 @@ def make_ready(root: Path) -> None:
         InputError: it is no store.
         StoreError: the index cannot be made ready.
     """
-    from restmcts.cli.text import note
+    from restmcts.cli.output.text import note
     from store.index.upgrade import upgrade_index
 
     check_store(root)

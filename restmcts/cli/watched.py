@@ -8,7 +8,7 @@ from typing import Any
 
 from restmcts.progress import Figures, Progress
 from store.files.layout import RunLayout
-from store.progress import ProgressFile
+from store.runs.progress import ProgressFile
 
 
 class WatchedProgress:

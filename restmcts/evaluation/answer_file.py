@@ -11,7 +11,7 @@ import orjson
 from restmcts.aggregations import Aggregation
 from restmcts.errors import InputError
 from restmcts.evaluation.answer_fitting import Fitted
-from store.answer_constants import AnswerConstants, from_row, to_row
+from store.answering.constants import AnswerConstants, from_row, to_row
 
 ANSWERS = "answers.json"
 """The name of the file in the folder of the value model."""

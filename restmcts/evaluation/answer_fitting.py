@@ -19,10 +19,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from math import log
 
-from store.answer_constants import DEFAULTS, AnswerConstants, Curve, Probabilities, StepValues, at
-from store.answers import RULES, SURE
+from store.answering.constants import DEFAULTS, AnswerConstants, Curve, Probabilities, StepValues, at
+from store.answering.posterior import LEAST_LEFT, log_odds, step_probabilities, step_value
+from store.answering.rules import RULES, SURE
 from store.events import Expanded, Extended, SearchRecord, Verified
-from store.posterior import LEAST_LEFT, log_odds, step_probabilities, step_value
 from store.tree import Node, Tree
 
 LEAST_PROBLEMS = 20

@@ -9,7 +9,7 @@ from typing import Literal
 from restmcts.grading.finding import AnswerFinder
 from restmcts.problems.problem import Problem
 from store.events import SearchRecord
-from store.overrides import Overrides
+from store.runs.overrides import Overrides
 from store.tree import fold
 
 Kind = Literal["disagreement", "no verdict", "no answer"]

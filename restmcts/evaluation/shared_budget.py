@@ -18,8 +18,8 @@ from typing import Any, Final
 import numpy as np
 
 from restmcts.evaluation.verification import accuracy, against
-from store.answer_constants import constants_of
-from store.answers import sure_answer
+from store.answering.constants import constants_of
+from store.answering.rules import sure_answer
 from store.events import SearchRecord, Stopped
 from store.tree import Tree, fold
 

@@ -8,12 +8,14 @@ two crossed kinds of clusters, and Holm's correction, which is a loop of three l
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
+
+from store.paired import tango_score
 
 REPEATS = 2000
 """Resamples that a bootstrap draws."""
@@ -77,26 +79,10 @@ def paired_score(first_alone: float, second_alone: float, total: int, level: flo
 
     value = (first_alone - second_alone) / total
     limit = NormalDist().inv_cdf((1 + level) / 2)
-    score = _tango_score(first_alone, second_alone, total)
+    score = tango_score(first_alone, second_alone, total)
     low = -1.0 if value <= -1 else brentq(lambda bound: score(bound) - limit, -1 + 1e-12, value)
     high = 1.0 if value >= 1 else brentq(lambda bound: score(bound) + limit, value, 1 - 1e-12)
     return Interval(value, float(low), float(high))
-
-
-def _tango_score(first_alone: float, second_alone: float, total: int) -> Callable[[float], float]:
-    """The score statistic of a difference, with the nuisance parameter at its maximum likelihood."""
-
-    def score(bound: float) -> float:
-        distance = first_alone - second_alone - total * bound
-        if abs(distance) < 1e-9:
-            return 0.0
-        linear = (2 * total - first_alone + second_alone) * bound - first_alone - second_alone
-        rest = second_alone * bound * (1 - bound)
-        nuisance = (math.sqrt(max(0.0, linear**2 + 8 * total * rest)) - linear) / (4 * total)
-        variance = total * (2 * nuisance + bound * (1 - bound))
-        return distance / math.sqrt(max(variance, 1e-300))
-
-    return score
 
 
 def mcnemar(first_alone: int, second_alone: int) -> float:

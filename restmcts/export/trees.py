@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from restmcts.errors import InputError
-from store import run_files
 from store.events import SearchRecord
 from store.files.journal import read_journal
 from store.files.layout import RunLayout
+from store.runs import reading
 from store.tree import fold
 
 
@@ -90,5 +90,5 @@ def training_searches(root: Path, run: str, iteration: int | None) -> list[tuple
 
 
 def read_trees(root: Path, run: str, phase: str, *, whole: bool = True) -> Iterator[SearchRecord]:
-    """The searches of a phase; see :func:`store.run_files.read_trees`."""
-    return run_files.read_trees(RunLayout(root, run), phase, whole=whole)
+    """The searches of a phase; see :func:`store.runs.reading.read_trees`."""
+    return reading.read_trees(RunLayout(root, run), phase, whole=whole)

@@ -30,7 +30,7 @@ from restmcts.search.choice import EvaluatedMethod
 from restmcts.search.registry import METHODS, needs_value
 from restmcts.search.settings import Limits
 from restmcts.workers.local import Models
-from store.answers import SURE
+from store.answering.rules import SURE
 
 
 def check_value(recipe: Recipe, splits: Splits) -> None:

@@ -27,8 +27,8 @@ from store.files.journal import read_journal
 from store.files.layout import RunLayout
 from store.files.plain import leads_out
 from store.records import PolicySample, PreferenceSample, ValueSample
-from store.sharing import take_over_phase
-from store.writer import RunWriter
+from store.runs.sharing import take_over_phase
+from store.runs.writer import RunWriter
 
 if TYPE_CHECKING:
     from restmcts.loops.work.forecast import Preview

@@ -25,8 +25,8 @@ class SearchMethod:
         run: the generator ``(recorder, settings, random) -> Moves``, which yields requests
             (:mod:`restmcts.search.requests`) and returns an :class:`~restmcts.search.moves.Outcome`.
         summary: what the method does, in one line.
-        answers: the answer rules (:data:`store.answers.RULES`) that `restmcts eval` reads from its trees;
-            empty: the ``answer_by`` of its settings.
+        answers: the answer rules (:data:`store.answering.rules.RULES`) that `restmcts eval` reads from its
+            trees; empty: the ``answer_by`` of its settings.
         values: whether a search asks for values, so that it needs a value model; a function of the settings
             where they decide it.
         generation: the settings of ``[generation]`` where a recipe writes none.

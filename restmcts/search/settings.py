@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from restmcts.settings import Settings
-from store.answer_constants import (
+from store.answering.constants import (
     DEFAULTS,
     AnswerConstants,
     Curve,
@@ -17,7 +17,7 @@ from store.answer_constants import (
     from_row,
     to_row,
 )
-from store.answers import RULES, SURE
+from store.answering.rules import RULES, SURE
 
 
 def _known(rule: str) -> str:
@@ -27,7 +27,7 @@ def _known(rule: str) -> str:
 
 
 RuleName = Annotated[str, AfterValidator(_known), Field(json_schema_extra={"enum": [*RULES]})]
-"""The name of an answer rule (:data:`store.answers.RULES`)."""
+"""The name of an answer rule (:data:`store.answering.rules.RULES`)."""
 
 
 class Limits(Settings):
@@ -75,7 +75,7 @@ Points = Annotated[Curve, AfterValidator(_rising)]
 class AnswerConstantsSettings(Settings):
     """The constants of answer rules; what is left out is the one beside the value model, else the default.
 
-    :class:`store.answer_constants.AnswerConstants` says what they mean.
+    :class:`store.answering.constants.AnswerConstants` says what they mean.
     """
 
     policy: float | None = Field(

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections import defaultdict
 from math import exp, lgamma, log
 
-from store.answer_constants import AnswerConstants
-from store.answers import RULES
+from store.answering.constants import AnswerConstants
+from store.answering.rules import RULES
 from store.tree import Tree
 
 

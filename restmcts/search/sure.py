@@ -9,7 +9,7 @@ from restmcts.search.moves import Moves, Outcome
 from restmcts.search.recorder import Recorder
 from restmcts.search.requests import Complete, Join, Propose, ProposeEach, Start
 from restmcts.search.settings import Method
-from store.answers import sure_answer
+from store.answering.rules import sure_answer
 
 
 def until_sure(recorder: Recorder, settings: Method, moves: Moves) -> Moves:

@@ -40,7 +40,7 @@ from restmcts.search.requests import (
     Verdict,
 )
 from restmcts.search.settings import Method
-from store.answers import RULES
+from store.answering.rules import RULES
 from store.events import Event, Step
 from store.tree import Node, Tree
 

@@ -30,7 +30,6 @@ from store.encoding.lines import with_checksum
 from store.encoding.searches import STEPS, read_object
 from store.errors import StoreError
 from store.events import FORMAT
-from store.overrides import Override
 from store.records import (
     Checkpoint,
     Evaluation,
@@ -43,6 +42,7 @@ from store.records import (
     SampleKind,
     ValueSample,
 )
+from store.runs.overrides import Override
 
 T = TypeVar("T")
 

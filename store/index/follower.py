@@ -22,7 +22,7 @@ from store.files.layout import RunLayout
 from store.files.plain import is_plain, read_plain
 from store.index.schema import TABLES
 from store.index.tables import Batch, Source, purge, read_override, source, sources, take_again, take_line
-from store.overrides import Override, Overrides
+from store.runs.overrides import Override, Overrides
 
 if TYPE_CHECKING:
     import os

@@ -15,10 +15,10 @@ from store.index.connection import Connection
 from store.index.reading import comparing, runs, samples, searches
 from store.index.reading.searches import ORDERS
 from store.index.reading.solutions import solutions
-from store.notes import read_notes
-from store.overrides import Overrides, overlay
-from store.progress import read_progress
-from store.run_files import read_overrides
+from store.runs.notes import read_notes
+from store.runs.overrides import Overrides, overlay
+from store.runs.progress import read_progress
+from store.runs.reading import read_overrides
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

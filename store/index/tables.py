@@ -25,8 +25,8 @@ from store.encoding.searches import decode_search, search_from
 from store.errors import StoreError
 from store.figures import TreeFigures, folded
 from store.files.plain import is_plain, is_plain_folder, plain_files
-from store.overrides import Override, Overrides, overlay
 from store.records import PolicySample, PreferenceSample, Sample
+from store.runs.overrides import Override, Overrides, overlay
 
 if TYPE_CHECKING:
     import sqlite3

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from store.files.layout import RunLayout
-from store.writer import RunWriter
+from store.runs.writer import RunWriter
 from tests.cli.commands import Done, refused, restmcts, write_lines
 from tests.problems.outside import install
 

@@ -73,7 +73,7 @@ def test_a_forked_child_ends_at_once() -> None:
 def test_a_signal_that_a_destructor_swallowed_ends_the_next_piece_of_work() -> None:
     code = (
         "import signal; from restmcts.cli.signals import end_as_by_interrupt; end_as_by_interrupt()\n"
-        "from restmcts.cli.console import open_progress\n"
+        "from restmcts.cli.output.console import open_progress\n"
         "class Last:\n    def __del__(self):\n        signal.raise_signal(signal.SIGTERM)\n"
         "last = Last(); del last\n"
         "try:\n    open_progress().start('1.search', 'search', 9)\n"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from restmcts.cli.commands.show import figure_rows
-from restmcts.cli.lineage_text import lineage_lines
+from restmcts.cli.output.lineage import lineage_lines
 from restmcts.cli.shown import Named, named
 from restmcts.loops.stored.lineage import Lineage, Made, Model, Searches, StoredFile
 from store.records import Metric

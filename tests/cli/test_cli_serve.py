@@ -13,7 +13,8 @@ from time import monotonic
 
 import pytest
 
-from restmcts.cli.serving import Door, in_browser
+from restmcts.cli.web.door import Door
+from restmcts.cli.web.serving import in_browser
 from tests.cli.commands import refused, restmcts, start_command
 from tests.support.chromium import BROWSER, Chromium
 from tests.tui.tui_support import write_demo

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from restmcts.cli.console import bars, described, print_table, summarized
-from restmcts.cli.text import harmless, visible
-from restmcts.cli.tree_text import tree_lines
+from restmcts.cli.output.console import bars, described, print_table, summarized
+from restmcts.cli.output.text import harmless, visible
+from restmcts.cli.output.tree import tree_lines
 from store.events import Expanded, Extended, SearchRecord, Step, Valued
 from store.tree import fold
 from tests.store.strategies import searches

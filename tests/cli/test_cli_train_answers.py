@@ -10,7 +10,7 @@ import pytest
 
 from restmcts.evaluation.answer_file import ANSWERS, read_answer_file
 from restmcts.stored_recipes import stored_recipe
-from store.answer_constants import to_row
+from store.answering.constants import to_row
 from store.files.folders import MARKER, find_whole, marked_files
 from tests.cli.commands import refused, restmcts
 

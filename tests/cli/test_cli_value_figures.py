@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from restmcts.cli.value_figures import COLUMNS, depth_rows, print_value_figures, value_rows
+from restmcts.cli.output.value_figures import COLUMNS, depth_rows, print_value_figures, value_rows
 from store.records import Checkpoint
 
 FIGURES = {

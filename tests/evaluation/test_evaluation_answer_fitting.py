@@ -28,7 +28,7 @@ from restmcts.evaluation.answer_fitting import (
     moments,
     rising,
 )
-from store.answer_constants import AnswerConstants, at
+from store.answering.constants import AnswerConstants, at
 from store.events import Critiqued, Event, Extended, SearchRecord, Step, Valued, Verified
 from tests.store.build import record as built
 

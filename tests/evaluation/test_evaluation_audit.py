@@ -10,7 +10,7 @@ from restmcts.evaluation.audit import Audit, audit
 from restmcts.grading.graders.exact_grader import ExactGrader
 from restmcts.problems.problem import Problem
 from store.events import Critiqued, SearchRecord, Verified
-from store.overrides import Overrides, digest
+from store.runs.overrides import Overrides, digest
 from tests.store.build import record
 
 EXACT = ExactGrader()

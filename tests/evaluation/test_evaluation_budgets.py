@@ -14,8 +14,8 @@ from restmcts.problems.problem import Problem
 from restmcts.search.methods.sampling import BestOfN, SelfConsistency
 from restmcts.search.registry import METHODS
 from restmcts.search.running.driver import verified
-from store.answer_constants import constants_of
-from store.answers import RULES
+from store.answering.constants import constants_of
+from store.answering.rules import RULES
 from store.events import (
     FREE,
     Cost,

@@ -13,8 +13,8 @@ from restmcts.evaluation.reading.outcomes import Reading, outcomes, outcomes_at
 from restmcts.problems.problem import Problem
 from restmcts.search.registry import METHODS, method_settings, row_name
 from restmcts.search.running.driver import failed, verified
-from store.answer_constants import DEFAULTS
-from store.answers import RULES
+from store.answering.constants import DEFAULTS
+from store.answering.rules import RULES
 from store.events import Cost, Critiqued, Extended, Header, Result, SearchRecord, Step, Stopped, Verified
 from store.tree import fold
 from tests.search.search_engines import engines, run, task

@@ -20,7 +20,7 @@ from restmcts.grading.finding import MathAnswers
 from restmcts.problems.problem import Problem
 from restmcts.search.methods.sampling import BestOfN, SelfConsistency
 from restmcts.search.running.driver import verified
-from store.answers import RULES
+from store.answering.rules import RULES
 from store.events import SearchRecord, Verified
 from store.tree import fold
 from tests.search.search_engines import engines, run, task

@@ -20,8 +20,8 @@ from restmcts.evaluation.shared_budget import (
 from restmcts.problems.problem import Problem
 from restmcts.search.methods.sampling import SelfConsistency
 from restmcts.search.running.driver import verified
-from store.answer_constants import DEFAULTS
-from store.answers import sure_answer
+from store.answering.constants import DEFAULTS
+from store.answering.rules import sure_answer
 from store.tree import fold
 from tests.search.search_engines import engines, run, task
 

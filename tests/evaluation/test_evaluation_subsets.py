@@ -22,10 +22,10 @@ from restmcts.evaluation.reading.traces import traces_of
 from restmcts.evaluation.reading.usage import Usage
 from restmcts.evaluation.statistics import Interval, wilson
 from restmcts.search.methods.sampling import BestOfN, SelfConsistency
-from store.answer_constants import AnswerConstants
-from store.answers import RULES
+from store.answering.constants import AnswerConstants
+from store.answering.posterior import posterior
+from store.answering.rules import RULES
 from store.events import Cost, Critiqued, Event, Extended, SearchRecord, Step, Stopped, Valued
-from store.posterior import posterior
 from store.tree import Tree
 from tests.evaluation.test_evaluation_budgets import graded
 from tests.search.search_engines import Writer, engines, run, task

@@ -19,7 +19,7 @@ from store.encoding.lines import parse_line
 from store.encoding.rows import encode_sample
 from store.events import Step
 from store.records import PolicySample, PreferenceSample, Sample, ValueSample
-from store.writer import RunWriter
+from store.runs.writer import RunWriter
 from tests.cli.commands import refused, restmcts
 from tests.store.build import open_run, record
 

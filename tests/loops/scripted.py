@@ -26,7 +26,7 @@ from restmcts.search.running.task import Engines
 from restmcts.settings import checked
 from restmcts.workers.local import LocalWorkers, Models
 from store.events import Step
-from store.writer import RunWriter
+from store.runs.writer import RunWriter
 from tests.search.search_engines import Gate, Judge, Writer, dice
 
 BASE = "/base"

@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 import pytest
 
-from restmcts.cli.console import summarized
+from restmcts.cli.output.console import summarized
 from restmcts.errors import PhaseError
 from restmcts.evaluation.values.judged import Judged
 from restmcts.evaluation.values.value_report import ValueReport, value_report
@@ -24,8 +24,8 @@ from restmcts.problems.splits import Splits
 from restmcts.recipe import Recipe
 from store.events import Step
 from store.records import ValueSample
-from store.run_files import read_checkpoints
-from store.writer import RunWriter
+from store.runs.reading import read_checkpoints
+from store.runs.writer import RunWriter
 from tests.labels.test_labels_rules import tree_of
 from tests.loops.scripted import BASE, Scripts, opened
 from tests.loops.scripted import recipe as scripted_recipe

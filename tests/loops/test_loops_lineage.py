@@ -17,7 +17,7 @@ from restmcts.loops.stored.lineage import Lineage, Made, SampleSet, Searches, St
 from restmcts.loops.stored.stored_run import lineage, lineage_of_folder
 from store.errors import StoreError
 from store.files.folders import model_files, new_folder
-from store.writer import RunWriter
+from store.runs.writer import RunWriter
 from tests.store.build import CHECKPOINT, POLICY_SAMPLE, VALUE_SAMPLE, open_run, record
 from tests.support.stores import make_older
 

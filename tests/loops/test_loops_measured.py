@@ -19,7 +19,7 @@ from store.asked import asked
 from store.events import SearchRecord, Verified
 from store.files.journal import Phase
 from store.records import Evaluation, Metric
-from store.writer import RunWriter
+from store.runs.writer import RunWriter
 from tests.evaluation.test_evaluation_budgets import graded
 from tests.search.search_engines import engines, run, task
 from tests.store.build import CHECKPOINT, open_run, record

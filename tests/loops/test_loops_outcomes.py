@@ -13,7 +13,7 @@ from store.check import check
 from store.files.layout import RunLayout
 from store.index.reader import StoreReader
 from store.queries import Side, TreeFilter
-from store.run_files import read_evaluations
+from store.runs.reading import read_evaluations
 from tests.loops.scripted import Scripts
 from tests.loops.test_loops_reuse import BEST, GREEDY, VOTES, compared
 

@@ -27,7 +27,7 @@ from restmcts.problems.splits import Splits
 from restmcts.progress import Figures
 from restmcts.recipe import Recipe
 from store.errors import StoreError
-from store.writer import RunWriter
+from store.runs.writer import RunWriter
 
 RESULT = Labelled(rule="rest-mcts", trees=2, labelled_steps=5, chains=3)
 

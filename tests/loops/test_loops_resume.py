@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from store.writer import RunWriter
+from store.runs.writer import RunWriter
 from tests.loops.scripted import Scripts, opened, recipe, to_the_end
 from tests.support.stores import contents
 

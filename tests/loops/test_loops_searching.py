@@ -17,8 +17,8 @@ from restmcts.recipe import Recipe
 from store.check import check
 from store.errors import StoreError
 from store.events import BackedUp, Cost, Event, Expanded, Selected, Step, Valued, Verified
+from store.runs.writer import RunWriter
 from store.tree import fold
-from store.writer import RunWriter
 from tests.loops.test_loops_phases import Heard
 from tests.store.build import PHASE, record
 

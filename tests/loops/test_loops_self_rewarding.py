@@ -17,7 +17,7 @@ from restmcts.problems.splits import Splits
 from restmcts.recipe import Recipe
 from store.events import Step
 from store.records import PreferenceSample
-from store.run_files import read_labels
+from store.runs.reading import read_labels
 from tests.loops.scripted import BASE, TRACE, Heard, Scripts, opened, recipe, splits, to_the_end
 
 SAMPLES, LONGEST = 4, 10

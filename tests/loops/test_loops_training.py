@@ -21,7 +21,7 @@ from restmcts.progress import Figures
 from restmcts.recipe import Recipe
 from store.check import check
 from store.errors import StoreError
-from store.writer import RunWriter
+from store.runs.writer import RunWriter
 from tests.training.training_models import sums, write_policy
 
 UPDATES = 6

@@ -12,8 +12,8 @@ import pytest
 from store.check import check
 from store.events import Valued
 from store.records import ValueSample
+from store.runs.writer import RunWriter
 from store.tree import fold
-from store.writer import RunWriter
 from tests.cli.commands import SMALL, Done, refused, restmcts, start_command
 from tests.support.stores import contents, problems_of
 

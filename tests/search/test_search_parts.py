@@ -11,7 +11,7 @@ from restmcts.problems.problem import Problem
 from restmcts.search.methods.mcts import Mcts
 from restmcts.search.registry import METHODS, method_settings, row_name
 from restmcts.search.requests import Verdict
-from store.answers import RULES
+from store.answering.rules import RULES
 from store.events import Step
 
 PROBLEM = Problem("p", "2 + 3", "5")

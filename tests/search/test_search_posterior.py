@@ -17,10 +17,10 @@ from restmcts.search.recorder import Recorder
 from restmcts.search.requests import AskBudget, ProposeEach
 from restmcts.search.settings import AnswerConstantsSettings
 from restmcts.search.testing import Path, ScriptedSearch, scripted_search
-from store.answer_constants import AnswerConstants
-from store.answers import RULES
+from store.answering.constants import AnswerConstants
+from store.answering.posterior import posterior, shares
+from store.answering.rules import RULES
 from store.events import Event, Expanded, Selected, Step
-from store.posterior import posterior, shares
 from store.tree import Tree, fold
 from tests.search.search_engines import Writer, engines, run, task
 from tui.replay.player import Player

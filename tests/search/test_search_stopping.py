@@ -17,8 +17,8 @@ from restmcts.search.registry import method_settings
 from restmcts.search.requests import Complete
 from restmcts.search.stopping import lead_probability, traces_needed
 from restmcts.search.testing import ScriptedSearch, scripted_search
-from store.answer_constants import DEFAULTS
-from store.answers import RULES
+from store.answering.constants import DEFAULTS
+from store.answering.rules import RULES
 from tests.search.search_engines import Writer, engines, run, task
 
 COUNTS = st.floats(0, 3000)

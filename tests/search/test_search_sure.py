@@ -10,8 +10,8 @@ import pytest
 from restmcts.errors import InputError
 from restmcts.search.registry import method_settings
 from restmcts.search.running.task import SearchTask
-from store.answer_constants import DEFAULTS
-from store.answers import sure_answer
+from store.answering.constants import DEFAULTS
+from store.answering.rules import sure_answer
 from store.events import Selected, Stopped
 from store.tree import fold
 from tests.search.search_engines import Gate, Judge, Writer, engines, run, task

@@ -12,8 +12,8 @@ from restmcts.search.registry import needs_value
 from restmcts.search.requests import Complete, Value
 from restmcts.search.settings import Method
 from restmcts.search.testing import ScriptedSearch, scripted_search
-from store.answer_constants import DEFAULTS
-from store.answers import RULES
+from store.answering.constants import DEFAULTS
+from store.answering.rules import RULES
 from store.events import Critiqued, Extended, Valued
 
 # Five samples give two answers: 4 three times (twice by the same steps), 5 twice.

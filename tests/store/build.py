@@ -20,7 +20,7 @@ from store.events import (
     Verified,
 )
 from store.records import Checkpoint, Evaluation, Metric, PolicySample, PreferenceSample, ValueSample
-from store.writer import RunWriter
+from store.runs.writer import RunWriter
 
 if TYPE_CHECKING:
     from pathlib import Path

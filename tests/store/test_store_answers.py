@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store.answer_constants import DEFAULTS, AnswerConstants
-from store.answers import RULES, UNSEEN, Answer, sample_shares, sure_answer
+from store.answering.constants import DEFAULTS, AnswerConstants
+from store.answering.rules import RULES, UNSEEN, Answer, sample_shares, sure_answer
 from store.events import BackedUp, Critiqued, Event, Expanded, Extended, SearchRecord, Step, Valued
 from store.tree import Tree, fold
 from tests.store.strategies import live_searches

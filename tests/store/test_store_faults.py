@@ -30,7 +30,7 @@ from tests.store.build import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from store.writer import RunWriter
+    from store.runs.writer import RunWriter
 
 
 def started(root: Path) -> RunWriter:

@@ -26,8 +26,8 @@ from store.index.index import Index
 from store.index.migrations import INDEX, migrate
 from store.index.schema import TABLES
 from store.index.tables import source
+from store.runs.writer import RunWriter
 from store.tree import fold
-from store.writer import RunWriter
 from tests.store.build import (
     CONFIG,
     ENVIRONMENT,

@@ -27,7 +27,7 @@ from store.index.index import Index
 from store.index.reader import StoreReader
 from store.index.rebuild import rebuild_index
 from store.index.schema import APPLICATION_ID
-from store.writer import RunWriter
+from store.runs.writer import RunWriter
 from tests.store.build import CONFIG, ENVIRONMENT, PHASE, fill, open_run, record, tables
 from tests.support.stores import make_older
 

@@ -16,9 +16,9 @@ from store.errors import StoreError
 from store.events import Critiqued, SearchRecord, Verified
 from store.files.layout import RunLayout
 from store.index.reader import StoreReader
-from store.overrides import Overrides, digest, overlay
 from store.queries import TreeFilter
-from store.run_files import read_overrides, read_trees
+from store.runs.overrides import Overrides, digest, overlay
+from store.runs.reading import read_overrides, read_trees
 from store.tree import fold
 from tests.store.build import PHASE, fill, open_run, record, tables
 from tests.store.strategies import searches

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store.answer_constants import (
+from store.answering.constants import (
     DEFAULTS,
     AnswerConstants,
     Probabilities,
@@ -20,10 +20,10 @@ from store.answer_constants import (
     from_row,
     to_row,
 )
-from store.answers import RULES
+from store.answering.posterior import NO_CHILDREN, posterior, shares, step_probabilities, step_value
+from store.answering.rules import RULES
 from store.errors import StoreError
 from store.events import Critiqued, Event, Expanded, SearchRecord, Step, Valued
-from store.posterior import NO_CHILDREN, posterior, shares, step_probabilities, step_value
 from store.tree import Tree, fold
 from tests.store.strategies import live_searches
 

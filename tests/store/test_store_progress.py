@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from store.files.layout import RunLayout
-from store.progress import ProgressFile, read_progress
+from store.runs.progress import ProgressFile, read_progress
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr("store.progress.time.monotonic", clock.monotonic)
+    monkeypatch.setattr("store.runs.progress.time.monotonic", clock.monotonic)
     return clock
 
 

@@ -13,17 +13,17 @@ from store.errors import InputError, InterruptedReadError, StoreError
 from store.events import FREE, Cost, Expanded, Result, SearchRecord, Step, Stopped
 from store.files.layout import RunLayout, index_path
 from store.index.reader import StoreReader
-from store.notes import add_note, read_notes
-from store.progress import ProgressFile
 from store.queries import Bin, Range, Side, TreeFilter, TreeKind
 from store.records import Evaluation, Outcomes
+from store.runs.notes import add_note, read_notes
+from store.runs.progress import ProgressFile
 from tests.store.build import LABELS, PHASE, fill, open_run, record
 from tests.store.test_store_figures import lost
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from store.writer import RunWriter
+    from store.runs.writer import RunWriter
 
 FINAL = "final.evaluate"
 QUESTION = "What is 2 + 3?"
@@ -305,7 +305,7 @@ def test_verdicts_that_were_changed_count_in_comparisons(tmp_path: Path) -> None
             )
         )
         writer.finish_phase(FINAL, {})
-        from store.overrides import digest
+        from store.runs.overrides import digest
 
         writer.override("p0", digest(record(0).header.question), "5", False, "the unit is missing")
     with StoreReader(tmp_path) as reader:

@@ -32,7 +32,7 @@ from tests.store.build import (
 )
 
 if TYPE_CHECKING:
-    from store.writer import RunWriter
+    from store.runs.writer import RunWriter
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from store.check import check
 from store.errors import StoreError
 from store.files.journal import Journal, read_journal
 from store.files.layout import RunLayout
-from store.overrides import digest
-from store.run_files import read_overrides, read_trees
-from store.sharing import take_over_phase
+from store.runs.overrides import digest
+from store.runs.reading import read_overrides, read_trees
+from store.runs.sharing import take_over_phase
 from tests.store.build import open_run, record
 from tests.support import small_runs
 from tests.support.stores import contents

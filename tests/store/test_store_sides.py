@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from store.writer import RunWriter
+    from store.runs.writer import RunWriter
 
 RUNS = ("first", "second")
 PHASES = ("1.evaluate", "final.evaluate")

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store.answer_constants import DEFAULTS
-from store.answers import RULES, SURE, WEIGHTS
+from store.answering.constants import DEFAULTS
+from store.answering.gains import FIRST_HIT, empty_draws, gains
+from store.answering.rules import RULES, SURE, WEIGHTS
+from store.answering.tally import tally
 from store.events import Critiqued, Event, Expanded, SearchRecord, Selected, Step, Valued
-from store.posterior_gain import FIRST_HIT, empty_draws, gains
-from store.tally import tally
 from store.tree import fold
 from tests.store.strategies import searches
 

@@ -9,7 +9,7 @@ import pytest
 from store.check import check, rebuild
 from store.errors import InputError, StoreError
 from store.index.reader import StoreReader
-from store.trash import delete_run
+from store.runs.trash import delete_run
 from tests.store.build import fill, open_run, tables
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from store.errors import InputError, StoreError
 from store.events import Stopped
 from store.files.jsonl import read_rows
 from store.records import Metric
-from store.writer import RunWriter
+from store.runs.writer import RunWriter
 from tests.store.build import (
     CHECKPOINT,
     CONFIG,

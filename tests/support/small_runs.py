@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from store.writer import RunWriter
+    from store.runs.writer import RunWriter
 
 RUN = "first"
 

@@ -18,7 +18,7 @@ from tui.screens.help import HelpScreen
 from tui.screens.replay import ReplayScreen
 from tui.screens.runs import RunsScreen
 from tui.screens.trees import WIDE, TreesScreen
-from tui.tree_pages import PAGE
+from tui.trees.pages import PAGE
 from tui.widgets.filter_line import FilterLine
 from tui.widgets.lines import LinesBar, LinesPane
 from tui.widgets.table import RowTable

@@ -19,11 +19,11 @@ from tests.tui.test_tui_hostile import EVIL, assert_harmless, screen_text
 from tests.tui.test_tui_keys import KEYS
 from tests.tui.tui_support import PROBLEMS, Until, open_run, screen_of, write_compared
 from tui.app import StoreApp
-from tui.marks import MarkedSides, side_of_run
+from tui.compare.marks import MarkedSides, side_of_run
+from tui.compare.rows import end_of, share_cell
 from tui.palette import comparable
 from tui.places import ComparePlace, MatrixPlace, Place, SideBySidePlace
 from tui.screens.compare import CompareScreen
-from tui.screens.compare_rows import end_of, share_cell
 from tui.screens.matrix import MatrixScreen
 from tui.screens.problem import ProblemScreen
 from tui.screens.replay import ReplayScreen

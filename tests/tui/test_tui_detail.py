@@ -20,7 +20,7 @@ from store.events import (
     Valued,
     Verified,
 )
-from store.overrides import Overrides, digest
+from store.runs.overrides import Overrides, digest
 from store.selection import upper_confidence
 from tests.tui.made_searches import custom, mcts
 from tui.replay.detail import describe_node

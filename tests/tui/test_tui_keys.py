@@ -20,7 +20,7 @@ from tui.screens.problem import ProblemScreen
 from tui.screens.replay import ReplayScreen
 from tui.screens.runs import RunsScreen
 from tui.screens.trees import TreesScreen
-from tui.tree_pages import PAGE
+from tui.trees.pages import PAGE
 from tui.widgets.filter_line import FilterLine
 from tui.widgets.keys import MOST
 from tui.widgets.lines import LinesBar, LinesPane

@@ -11,7 +11,7 @@ from store.queries import Side
 from tests.tui.test_tui_run import opened, two
 from tests.tui.tui_support import screen_of
 from tui.app import StoreApp
-from tui.marks import side_of_run
+from tui.compare.marks import side_of_run
 from tui.places import ComparePlace
 from tui.screens.compare import CompareScreen
 from tui.widgets.table import RowTable

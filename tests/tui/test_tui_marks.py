@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store.answer_constants import DEFAULTS
-from store.answers import RULES
+from store.answering.constants import DEFAULTS
+from store.answering.rules import RULES
 from store.events import SearchRecord
 from store.index.reader import StoreReader
 from store.tree import fold

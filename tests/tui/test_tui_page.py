@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 
-from store.answer_constants import DEFAULTS, constants_of
-from store.answers import RULES
+from store.answering.constants import DEFAULTS, constants_of
+from store.answering.gains import gains
+from store.answering.rules import RULES
 from store.events import BackedUp, Critiqued, Event, Expanded, RolledOut, Selected, Step, Stopped, Valued
-from store.posterior_gain import gains
 from store.selection import candidates
 from store.tree import Tree, fold
 from tests.store.strategies import live_searches

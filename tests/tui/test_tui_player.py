@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from store.answer_constants import DEFAULTS
-from store.answers import RULES
+from store.answering.constants import DEFAULTS
+from store.answering.rules import RULES
 from store.errors import StoreError
 from store.events import Event, Expanded, SearchRecord, Selected, Step, Valued
 from store.tree import Tree, fold

@@ -14,10 +14,10 @@ from textual.widgets._footer import FooterKey
 
 from store.events import Step
 from store.index.reader import StoreReader
-from store.progress import ProgressFile
 from store.queries import TreeFilter
 from store.records import Checkpoint, Evaluation, Metric, PolicySample
-from store.writer import RunWriter
+from store.runs.progress import ProgressFile
+from store.runs.writer import RunWriter
 from tests.tui.made_searches import mcts
 from tests.tui.tui_support import Until, open_run, screen_of
 from tui.app import StoreApp

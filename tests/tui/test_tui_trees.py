@@ -22,9 +22,9 @@ from tui.screens.problem import ProblemScreen
 from tui.screens.replay import ReplayScreen
 from tui.screens.runs import RunsScreen
 from tui.screens.trees import TreesScreen
-from tui.tree_pages import PAGE, TreeQuery, read_page
-from tui.tree_preview import spread_line
-from tui.tree_rows import columns, row
+from tui.trees.pages import PAGE, TreeQuery, read_page
+from tui.trees.preview import spread_line
+from tui.trees.rows import columns, row
 from tui.widgets.filter_line import FilterLine
 from tui.widgets.lines import LinesBar, LinesPane
 from tui.widgets.table import RowTable

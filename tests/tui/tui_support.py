@@ -12,7 +12,7 @@ from textual.app import App
 from textual.pilot import Pilot
 
 from store.records import Evaluation, Metric
-from store.writer import RunWriter
+from store.runs.writer import RunWriter
 from tests.tui.made_searches import mcts, votes
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from store.answer_constants import constants_of
-from store.posterior import Shares, shares
-from store.posterior_gain import Gains, empty_draws, gains
+from store.answering.constants import constants_of
+from store.answering.gains import Gains, empty_draws, gains
+from store.answering.posterior import Shares, shares
 from store.selection import Candidate, candidates
 from tui.page.texts import short
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-from store.answer_constants import constants_of
-from store.answers import RULES, Answer
+from store.answering.constants import constants_of
+from store.answering.rules import RULES, Answer
+from store.answering.tally import tally
 from store.events import (
     BackedUp,
     Critiqued,
@@ -20,7 +21,6 @@ from store.events import (
     Valued,
     Verified,
 )
-from store.tally import tally
 from store.tree import Node, Tree
 from tui.page.choices import Choices
 from tui.page.texts import Texts, short

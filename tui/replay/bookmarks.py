@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from store.files.layout import RunLayout
-from store.notes import add_note
+from store.runs.notes import add_note
 
 if TYPE_CHECKING:
     from store.index.reader import StoreReader

@@ -6,14 +6,14 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from store.answers import RULES
+from store.answering.rules import RULES
 from store.events import BackedUp, Critiqued, Event, Expanded, Extended, RolledOut, Valued
 from store.tree import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from store.answer_constants import AnswerConstants
+    from store.answering.constants import AnswerConstants
     from store.events import SearchRecord
     from tui.replay.player import Player
     from tui.replay.survey import Survey

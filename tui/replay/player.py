@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from store.answer_constants import constants_of
-from store.answers import RULES, Answer
+from store.answering.constants import constants_of
+from store.answering.rules import RULES, Answer
 from store.events import BackedUp, Cost, Event, Extended, SearchRecord, Selected, Stopped, Valued, Verified
 from store.tree import Node, Tree
 from tui.replay.survey import CHANGING, KEYFRAME, survey
@@ -17,7 +17,7 @@ from tui.replay.survey import CHANGING, KEYFRAME, survey
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from store.overrides import Override
+    from store.runs.overrides import Override
 
 _NEAR = 64
 """Up to so many events away, a jump is made of steps."""

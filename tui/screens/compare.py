@@ -9,12 +9,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from textual.binding import Binding, BindingType
 
 from store.index.sides import named_side, side_name
-from tui.comparing import ComparedPage, Contrast, RowRead, read_compared, read_row
-from tui.legend import COMPARE
-from tui.messages import ContrastRead, SidesCompared
-from tui.places import Place, RunsPlace, SideBySidePlace
-from tui.screens.base import MAIN, StoreScreen
-from tui.screens.compare_rows import (
+from tui.compare.pages import ComparedPage, Contrast, RowRead, read_compared, read_row
+from tui.compare.rows import (
     contrast_columns,
     contrast_row,
     p_text,
@@ -23,10 +19,14 @@ from tui.screens.compare_rows import (
     settings_line,
     settings_lines,
 )
+from tui.legend import COMPARE
+from tui.messages import ContrastRead, SidesCompared
+from tui.places import Place, RunsPlace, SideBySidePlace
+from tui.screens.base import MAIN, StoreScreen
 from tui.screens.prompt import PromptScreen
 from tui.styled import Line, line
 from tui.text import count, label
-from tui.tree_pages import PAGE
+from tui.trees.pages import PAGE
 from tui.widgets.lines import LinesBar, LinesPane
 from tui.widgets.table import ListTable, RowTable
 

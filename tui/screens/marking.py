@@ -11,7 +11,7 @@ from tui.screens.base import StoreScreen
 
 if TYPE_CHECKING:
     from store.queries import Side
-    from tui.marks import MarkedSides
+    from tui.compare.marks import MarkedSides
 
 MARKED = "▪"
 """What stands before the name of a marked row."""

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding, BindingType
 
 from store.index.sides import side_name
-from tui.comparing import MatrixPage, read_matrix
+from tui.compare.pages import MatrixPage, read_matrix
+from tui.compare.rows import end_of, share_cell
 from tui.legend import MATRIX
 from tui.messages import MatrixRead
 from tui.places import ComparePlace, Place, RunsPlace, SideBySidePlace
 from tui.screens.base import MAIN, StoreScreen
-from tui.screens.compare_rows import end_of, share_cell
 from tui.styled import Line, line
 from tui.text import label
-from tui.tree_pages import PAGE
+from tui.trees.pages import PAGE
 from tui.widgets.lines import LinesBar, LinesPane
 from tui.widgets.table import Column, ListTable, Row, RowTable, cell, right
 

@@ -11,12 +11,13 @@ from textual.binding import Binding, BindingType
 from textual.widgets import TabbedContent
 
 from store.queries import Side, TreeFilter
-from tui import run_charts, run_rows
 from tui.legend import RUN
 from tui.messages import DifferencesRead, ProgressRead, RunPageRead, SamplesRead
 from tui.places import Place, ReplayPlace, RunsPlace, TreesPlace
-from tui.run_lines import against_line, live_lines, overview, run_line, samples_line
-from tui.run_page import (
+from tui.run import charts
+from tui.run import rows as run_rows
+from tui.run.lines import against_line, live_lines, overview, run_line, samples_line
+from tui.run.page import (
     Differences,
     RunPage,
     SamplePage,
@@ -183,9 +184,9 @@ class RunScreen(MarkingScreen):
         if self.page is None:
             return
         rows = self.page.evaluations
-        self.query_one("#iterations", ChartPane).show(run_charts.accuracy_by_iteration(rows))
-        self.query_one("#budgets", ChartPane).show(run_charts.accuracy_by_budget(rows))
-        self.query_one("#losses", ChartPane).show(run_charts.losses(self.page))
+        self.query_one("#iterations", ChartPane).show(charts.accuracy_by_iteration(rows))
+        self.query_one("#budgets", ChartPane).show(charts.accuracy_by_budget(rows))
+        self.query_one("#losses", ChartPane).show(charts.losses(self.page))
         pane = self.query_one("#overview", LinesPane)
         pane.show(overview(self.page, pane.room or self.size.width), keep_scroll=True)
 
@@ -238,13 +239,13 @@ class RunScreen(MarkingScreen):
         made = (
             next((each for each in self.page.checkpoints if each.path == chosen), None) if self.page else None
         )
-        self.query_one("#auc", ChartPane).show(run_charts.auc_by_depth(made))
-        self.query_one("#calibration", ChartPane).show(run_charts.calibration_by_depth(made))
+        self.query_one("#auc", ChartPane).show(charts.auc_by_depth(made))
+        self.query_one("#calibration", ChartPane).show(charts.calibration_by_depth(made))
 
     def _show_course(self) -> None:
         chosen = self.query_one("#metrics", RowTable).chosen
         series = next((each for each in self.page.series if each.key == chosen), None) if self.page else None
-        self.query_one("#course", ChartPane).show(run_charts.course(series, log=self._log_axis))
+        self.query_one("#course", ChartPane).show(charts.course(series, log=self._log_axis))
 
     def on_data_table_row_highlighted(self, event: RowTable.RowHighlighted) -> None:
         if event.data_table.id == "models":

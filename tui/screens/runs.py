@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
+from tui.compare.marks import side_of_run
 from tui.legend import RUNS
-from tui.marks import side_of_run
 from tui.messages import RunRead, RunsProgressRead, RunsRead
 from tui.places import RunPlace, TreesPlace
-from tui.run_lines import STATUS, age, in_short, share_done
+from tui.run.lines import STATUS, age, in_short, share_done
 from tui.screens.base import LIVE_SECONDS, MAIN
 from tui.screens.marking import MARKED, MarkingScreen
 from tui.snapshots import RunList, read_progress, read_run, read_runs

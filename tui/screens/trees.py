@@ -24,7 +24,7 @@ from tui.screens.filter_form import FilterForm
 from tui.styled import Line, line
 from tui.taking import Taken, command
 from tui.text import label, safe_text
-from tui.tree_pages import (
+from tui.trees.pages import (
     NARROW,
     PAGE,
     SPREAD,
@@ -36,8 +36,8 @@ from tui.tree_pages import (
     read_preview,
     read_spread,
 )
-from tui.tree_preview import preview_lines, spread_line
-from tui.tree_rows import columns, row, title_of
+from tui.trees.preview import preview_lines, spread_line
+from tui.trees.rows import columns, row, title_of
 from tui.widgets.filter_line import FilterLine
 from tui.widgets.lines import LinesBar, LinesPane
 from tui.widgets.table import ListTable, RowTable

@@ -82,7 +82,7 @@ def compare(
     Two sides, such as tiny/final.evaluate/mcts@170 and tiny/final.evaluate/tot-bfs@170, are compared problem
     by problem: what only one of them is right on, and why the other one is not.
     """
-    from restmcts.cli.compared_sides import are_sides, print_sides
+    from restmcts.cli.output.sides import are_sides, print_sides
 
     if are_sides(root, runs):
         _check_plain(methods or phase or against or margin or flips or picture)
@@ -210,7 +210,7 @@ def _remark(found: Sequence[Verdict]) -> None:
 
 
 def _note(text: str) -> None:
-    from restmcts.cli.text import note
+    from restmcts.cli.output.text import note
 
     note(text)
 
@@ -234,7 +234,7 @@ def _as_rows(found: Sequence[Verdict], flips: bool) -> list[dict[str, Any]]:
 
 
 def _print_json(value: Any) -> None:
-    from restmcts.cli.console import print_json
+    from restmcts.cli.output.console import print_json
 
     print_json(value)
 
@@ -242,9 +242,9 @@ def _print_json(value: Any) -> None:
 def _print_tables(
     tables: Sequence[Table], found: Sequence[Verdict], said: Sequence[Verdict], wanted: Wanted
 ) -> None:
-    from restmcts.cli.console import print_table
-    from restmcts.cli.tables import markdown_table
-    from restmcts.cli.text import say, visible
+    from restmcts.cli.output.console import print_table
+    from restmcts.cli.output.tables import markdown_table
+    from restmcts.cli.output.text import say, visible
     from restmcts.evaluation.comparison.tables import flip_table
 
     for title, columns, rows in [*tables, *([flip_table(found)] if wanted.flips else [])]:

@@ -30,8 +30,8 @@ def list_sets(as_json: AsJson = False) -> None:
     A set that is not here is fetched from the Hugging Face hub when it is asked for. The variable
     RESTMCTS_DATA names the folder of the copies; with HF_HUB_OFFLINE=1 nothing is fetched.
     """
-    from restmcts.cli.console import print_json, print_table
-    from restmcts.cli.text import say
+    from restmcts.cli.output.console import print_json, print_table
+    from restmcts.cli.output.text import say
     from restmcts.problems.hub import FOLDER_VARIABLE, data_folder
     from restmcts.problems.registry import DATA_SETS
 
@@ -92,8 +92,8 @@ def show(
     The oracle answer is graded as an answer, and so is what is found in the worked solution. A key of the set
     is changed by -o, for example -o subject=stat or -o shots=2.
     """
-    from restmcts.cli.console import print_json
-    from restmcts.cli.text import note
+    from restmcts.cli.output.console import print_json
+    from restmcts.cli.output.text import note
     from restmcts.errors import InputError
     from restmcts.grading.inspection import inspect
     from restmcts.grading.registry import GRADERS
@@ -123,7 +123,7 @@ def _as_json(problem: Problem, graded: list[Graded]) -> dict[str, Any]:
 
 
 def _print(problem: Problem, asked: str, graded: list[Graded]) -> None:
-    from restmcts.cli.text import say
+    from restmcts.cli.output.text import say
 
     say(f"{problem.id}")
     say(_indented(asked))
@@ -157,7 +157,7 @@ def check(
     and so can never be reached, worked solutions with another answer, ids and problems that are there twice,
     and problems of the file --against. The exit code is 1 if there is anything.
     """
-    from restmcts.cli.console import print_json
+    from restmcts.cli.output.console import print_json
     from restmcts.grading.data_check import check_file
     from restmcts.grading.registry import GRADERS
 
@@ -172,7 +172,7 @@ def check(
 
 
 def _report(file: Path, checked: FileCheck) -> None:
-    from restmcts.cli.text import say, visible
+    from restmcts.cli.output.text import say, visible
 
     for fault in checked.faults[:SHOWN_FAULTS]:
         say(visible(f"{fault.place}: {fault.text}", 400))

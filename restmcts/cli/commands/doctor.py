@@ -41,7 +41,7 @@ def doctor(
     if bench:
         measure_speed(policy, override or [], seconds, as_json)
         return
-    from restmcts.cli.console import print_json, print_table
+    from restmcts.cli.output.console import print_json, print_table
     from restmcts.tools.doctor import report
 
     findings = report(root)
@@ -93,8 +93,8 @@ def _model_tables(overrides: list[str]) -> dict[str, object]:
 
 
 def _show(speeds: list[Speed], hints: list[str], as_json: bool) -> None:
-    from restmcts.cli.console import print_json, print_table
-    from restmcts.cli.text import say
+    from restmcts.cli.output.console import print_json, print_table
+    from restmcts.cli.output.text import say
 
     if as_json:
         print_json({"speeds": [asdict(speed) | {"ratio": speed.ratio} for speed in speeds], "advice": hints})

@@ -62,8 +62,8 @@ def replay(
     selection compared, values before and after a backup, samples, rollouts, how the answers stand. Keys move
     through the events: left, right, Home, End, space to play.
     """
+    from restmcts.cli.output.text import say
     from restmcts.cli.stores import open_store
-    from restmcts.cli.text import say
     from restmcts.paths import expanded
     from store.files.atomic import make_folder, replace_file
     from tui.page.page import file_name, read_replay_page
@@ -182,7 +182,7 @@ def _samples(
 
 
 def _write(parts: Iterable[bytes], output: Path | None) -> None:
-    from restmcts.cli.text import escaped, say
+    from restmcts.cli.output.text import escaped, say
     from store.files.atomic import replace_file
 
     if output is None:

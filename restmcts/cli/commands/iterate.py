@@ -35,11 +35,11 @@ def iterate(
     model folders, engines, libraries and GPUs, and prints the phases with upper bounds of searches, tokens,
     updates, hours and disk. Its exit code is 2 if something is missing, which is then listed with what to do.
     """
-    from restmcts.cli.console import print_json
     from restmcts.cli.endings import command, end
+    from restmcts.cli.output.console import print_json
+    from restmcts.cli.output.tables import print_evaluations
+    from restmcts.cli.output.text import say
     from restmcts.cli.session import run_loop
-    from restmcts.cli.tables import print_evaluations
-    from restmcts.cli.text import say
     from restmcts.loops.results import to_summary
     from restmcts.recipe import load_recipe
 
@@ -58,8 +58,8 @@ def iterate(
 
 
 def _plan(root: Path, name: str, recipe: Recipe, as_json: bool) -> None:
-    from restmcts.cli.console import print_json
-    from restmcts.cli.plan_text import plan_as_dict, print_plan
+    from restmcts.cli.output.console import print_json
+    from restmcts.cli.output.plan import plan_as_dict, print_plan
     from restmcts.loops.planning.plan import totals
     from restmcts.loops.planning.planned_phases import planned
     from restmcts.loops.planning.readiness import readiness

@@ -23,13 +23,13 @@ def label(
 
     With --plugin also by a rule of a Python file, whose code is run.
     """
-    from restmcts.cli.console import print_json, print_table
-    from restmcts.cli.text import note
+    from restmcts.cli.output.console import print_json, print_table
+    from restmcts.cli.output.text import note
     from restmcts.labels import LABEL_RULES
     from restmcts.loops.stored.relabelling import relabel
     from restmcts.plugins import load_named
     from restmcts.stored_recipes import stored_bootstrap, stored_labels, stored_text
-    from store.writer import RunWriter
+    from store.runs.writer import RunWriter
 
     files = load_named(plugin or [])
     LABEL_RULES.origin(rule, "--rule")

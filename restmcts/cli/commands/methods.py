@@ -16,8 +16,8 @@ def methods(plugin: Plugins = None, as_json: AsJson = False) -> None:
 
     With --plugin also those of a Python file, whose code is run.
     """
-    from restmcts.cli.console import print_json, print_table
-    from restmcts.cli.text import say
+    from restmcts.cli.output.console import print_json, print_table
+    from restmcts.cli.output.text import say
     from restmcts.plugins import load_named
 
     load_named(plugin or [])

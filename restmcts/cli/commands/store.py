@@ -12,8 +12,8 @@ app = typer.Typer(help="Check and rebuild the experiment store.")
 @app.command("check")
 def check(root: Root = ROOT, as_json: AsJson = False) -> None:
     """Read every file of the store and compare it with the index; exit code 1 when something is wrong."""
-    from restmcts.cli.console import print_json
-    from restmcts.cli.text import say
+    from restmcts.cli.output.console import print_json
+    from restmcts.cli.output.text import say
     from store import check as store_check
 
     findings = store_check.check(root)
@@ -30,8 +30,8 @@ def check(root: Root = ROOT, as_json: AsJson = False) -> None:
 @app.command("rebuild")
 def rebuild(root: Root = ROOT, as_json: AsJson = False) -> None:
     """Rebuild the SQLite index from the JSON Lines files."""
-    from restmcts.cli.console import print_json
-    from restmcts.cli.text import say
+    from restmcts.cli.output.console import print_json
+    from restmcts.cli.output.text import say
     from store import check as store_check
 
     counts = store_check.rebuild(root)

@@ -75,8 +75,8 @@ def study(
 
 def _one_by_one(root: Path, runs: list[StudyRun], wanted: list[StudyRun], retry_failed: bool) -> int:
     """Run one after the other; returns the number of searches that failed."""
+    from restmcts.cli.output.text import note
     from restmcts.cli.session import run_loop
-    from restmcts.cli.text import note
     from restmcts.loops.study import shared_phases
 
     failed = 0

@@ -92,12 +92,12 @@ def answers(
 
     Searches with the value model then use them. A run does this itself for each value model that it trains.
     """
-    from restmcts.cli.console import print_json
+    from restmcts.cli.output.console import print_json
+    from restmcts.cli.output.text import say
     from restmcts.cli.received import check_files
-    from restmcts.cli.text import say
     from restmcts.loops.stored.answers import check_own, fit_on_run, put_beside
     from restmcts.stored_recipes import stored_recipe
-    from store.answer_constants import to_row
+    from store.answering.constants import to_row
 
     check_own(root, value)
     recipe, _ = stored_recipe(root, run)
@@ -164,7 +164,7 @@ class Bar:
     """The progress of one training."""
 
     def __init__(self, name: str) -> None:
-        from restmcts.cli.console import open_progress
+        from restmcts.cli.output.console import open_progress
 
         self.name, self.progress, self.started = name, open_progress(), False
 
@@ -184,8 +184,8 @@ class Bar:
 
 
 def _report(report: TrainingReport, target: Path, as_json: bool) -> None:
-    from restmcts.cli.console import print_json
-    from restmcts.cli.text import say
+    from restmcts.cli.output.console import print_json
+    from restmcts.cli.output.text import say
 
     figures = {
         "checkpoint": str(target),

@@ -38,7 +38,7 @@ def trees(
     compared: depth>6, tokens<=200, nodes:10..20. Other words are looked for in problems, questions and
     answers. Quote the filter, since the shell has a meaning of its own for < and >.
     """
-    from restmcts.cli.console import print_json, print_table
+    from restmcts.cli.output.console import print_json, print_table
     from restmcts.cli.stores import open_store
     from restmcts.errors import InputError
     from store.filter_text import parse
@@ -57,7 +57,7 @@ def trees(
 
 
 def _row(tree: TreeSummary) -> list[object]:
-    from restmcts.cli.text import visible
+    from restmcts.cli.output.text import visible
 
     answer = visible("-" if tree.answer is None else tree.answer, 20)
     wrong = tree.correct is False and tree.oracle is not None

@@ -31,9 +31,9 @@ def tui(
     extra `web`: pip install "restmcts[web]".
     """
     import tui as screens
-    from restmcts.cli.serving import in_browser
-    from restmcts.cli.serving import serve as serve_screens
     from restmcts.cli.stores import make_ready
+    from restmcts.cli.web.serving import in_browser
+    from restmcts.cli.web.serving import serve as serve_screens
     from restmcts.errors import InputError
 
     # The screens are written to standard error, and the keys are read from standard input.

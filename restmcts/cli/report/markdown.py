@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from restmcts.cli.output.tables import markdown_table, plain_markdown
 from restmcts.cli.report.sections import (
     BEFORE_VERDICTS,
     Findings,
@@ -15,7 +16,6 @@ from restmcts.cli.report.sections import (
     headline,
     sections,
 )
-from restmcts.cli.tables import markdown_table, plain_markdown
 from restmcts.evaluation.report.content import Report
 
 LONGEST = 1000

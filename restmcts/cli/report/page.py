@@ -9,8 +9,8 @@ from importlib.resources import files
 from typing import Any
 
 from restmcts import __version__
+from restmcts.cli.output.text import visible
 from restmcts.cli.report.sections import BEFORE_VERDICTS, family, findings, groups, headline, sections
-from restmcts.cli.text import visible
 from restmcts.evaluation.comparison.tables import Table
 from restmcts.evaluation.report.content import Report
 from restmcts.evaluation.report.figures import Picture

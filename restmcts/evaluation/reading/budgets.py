@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from restmcts.evaluation.reading.usage import Usage
-from store.answer_constants import AnswerConstants, constants_of
-from store.answers import RULES
+from store.answering.constants import AnswerConstants, constants_of
+from store.answering.rules import RULES
 from store.events import Cost, SearchRecord, Stopped, Verified
 from store.tree import Tree
 

@@ -13,7 +13,7 @@ from typing import Any
 from restmcts.evaluation.reading.outcomes import Reading, RowOutcomes, outcomes_at
 from restmcts.grading.finding import AnswerFinder
 from restmcts.problems.problem import Problem
-from store.answers import RULES
+from store.answering.rules import RULES
 from store.events import Critiqued, Event, Header, SearchRecord, Stopped, Verified
 from store.tree import Node, Tree, fold
 

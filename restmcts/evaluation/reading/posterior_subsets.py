@@ -1,7 +1,7 @@
 """The posterior of solutions in many subsets of the traces of one search at once.
 
-For each subset the figures are those of :func:`store.posterior.posterior` on the tree of its traces: the
-same formulas over arrays, as fifty orders at ten budgets are 500 trees a search.
+For each subset the figures are those of :func:`store.answering.posterior.posterior` on the tree of its
+traces: the same formulas over arrays, as fifty orders at ten budgets are 500 trees a search.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from store.answer_constants import AnswerConstants
-from store.posterior import (
+from store.answering.constants import AnswerConstants
+from store.answering.posterior import (
     LARGEST_EXPONENT,
     LEAST_LEFT,
     LEAST_LOGPROB,
@@ -96,7 +96,7 @@ def _steps(tree: Tree, constants: AnswerConstants) -> _Steps:
 
 
 def _shares(steps: _Steps, samples: Numbers, constants: AnswerConstants) -> Numbers:
-    """What :func:`store.posterior.shares` says for each child: (subsets, nodes)."""
+    """What :func:`store.answering.posterior.shares` says for each child: (subsets, nodes)."""
     drawn = samples > 0
     probability = _probabilities(steps, samples, drawn, constants)
     with np.errstate(divide="ignore"):
@@ -111,7 +111,7 @@ def _shares(steps: _Steps, samples: Numbers, constants: AnswerConstants) -> Numb
 def _probabilities(
     steps: _Steps, samples: Numbers, drawn: NDArray[np.bool_], constants: AnswerConstants
 ) -> Numbers:
-    """What :func:`store.posterior.step_probabilities` says for each child; 0 for one that is not drawn."""
+    """What :func:`store.answering.posterior.step_probabilities` says; 0 for a child that is not drawn."""
     by_share = samples / (1.0 + steps.summed(samples))
     known = ~steps.summed((drawn & np.isnan(steps.logprob)).astype(np.float64)).astype(bool)
     logprob = np.nan_to_num(steps.logprob, nan=LEAST_LOGPROB)

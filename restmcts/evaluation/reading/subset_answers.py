@@ -12,7 +12,7 @@ from restmcts.evaluation.reading.budgets import answer_of, verdicts_of
 from restmcts.evaluation.reading.ceiling import CEILING
 from restmcts.evaluation.reading.posterior_subsets import chances
 from restmcts.evaluation.reading.traces import Counts, Numbers, Traces
-from store.answer_constants import AnswerConstants, at, constants_of
+from store.answering.constants import AnswerConstants, at, constants_of
 from store.events import SearchRecord
 from store.tree import Node, Tree
 

@@ -24,15 +24,15 @@ from restmcts.search.choice import EvaluatedMethod
 from restmcts.search.registry import METHODS
 from restmcts.search.running.driver import verified
 from restmcts.settings import checked
-from store.answers import RULES
+from store.answering.rules import RULES
 from store.encoding.searches import search_from
 from store.events import Header, SearchRecord
 from store.files.journal import Phase, read_journal
 from store.files.jsonl import read_rows
 from store.files.layout import RunLayout
 from store.records import Evaluation
-from store.run_files import read_evaluations
-from store.writer import RunWriter
+from store.runs.reading import read_evaluations
+from store.runs.writer import RunWriter
 
 Known = Mapping[tuple[str, str], Problem]
 """Problems by name and text."""

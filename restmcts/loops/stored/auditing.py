@@ -21,7 +21,7 @@ from restmcts.problems.problem import Problem
 from store.events import FREE, Cost, SearchRecord
 from store.files.journal import read_journal
 from store.files.layout import RunLayout
-from store.run_files import read_overrides, read_trees
+from store.runs.reading import read_overrides, read_trees
 
 JUDGE = "judge"
 """What the model that is asked is called beside the graders."""

@@ -21,15 +21,15 @@ from restmcts.loops.stored.reading import reading_of
 from restmcts.recipe_text import parsed
 from restmcts.search.registry import METHODS, row_name
 from restmcts.stored_recipes import stored_text
-from store.answers import RULES
+from store.answering.rules import RULES
 from store.asked import asked
 from store.errors import StoreError
 from store.events import SearchRecord
 from store.files.journal import Journal, Phase, read_journal
 from store.files.layout import RunLayout
-from store.overrides import Overrides, overlay
 from store.records import Checkpoint, Evaluation
-from store.run_files import (
+from store.runs.overrides import Overrides, overlay
+from store.runs.reading import (
     read_checkpoints,
     read_evaluations,
     read_headers,

@@ -12,7 +12,7 @@ from restmcts.loops.stored.measured import measurement, of_the_loop, outcomes
 from store.files.journal import read_journal
 from store.files.layout import RunLayout
 from store.records import Evaluation
-from store.run_files import read_evaluations
+from store.runs.reading import read_evaluations
 
 
 def read_method_rows(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from restmcts.errors import InputError
 from restmcts.loops.run import START, Run
-from store.run_files import read_checkpoints
+from store.runs.reading import read_checkpoints
 
 
 def models_of(run: Run, iteration: int | None) -> tuple[int, str, str | None]:

@@ -16,11 +16,11 @@ from store.encoding.searches import search_from
 from store.files.journal import Phase, read_journal
 from store.files.jsonl import read_rows
 from store.files.layout import RunLayout
-from store.overrides import Overrides, digest
 from store.records import Evaluation
-from store.run_files import read_overrides
+from store.runs.overrides import Overrides, digest
+from store.runs.reading import read_overrides
+from store.runs.writer import RunWriter
 from store.tree import fold
-from store.writer import RunWriter
 
 _SHOWN = 8
 """So many answers are named where the one that was given is not among them."""

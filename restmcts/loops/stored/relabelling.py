@@ -9,7 +9,7 @@ from restmcts.labels import LABEL_RULES
 from restmcts.loops.run import least_samples
 from restmcts.recipe import BootstrapSettings, LabelSettings
 from restmcts.samples.trees import verified_trees
-from store.writer import RunWriter
+from store.runs.writer import RunWriter
 
 
 def relabel(

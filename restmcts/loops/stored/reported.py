@@ -17,13 +17,13 @@ from restmcts.evaluation.report.content import Pair, Report, RunLine, make_repor
 from restmcts.evaluation.report.searches import Ended, ending
 from restmcts.export.trees import read_trees
 from restmcts.loops.stored.compared import StoredName, check_side, read_figures, read_methods
-from store.answers import RULES
+from store.answering.rules import RULES
 from store.errors import StoreError
 from store.events import SearchRecord
 from store.files.journal import Phase, read_journal
 from store.files.layout import RunLayout
 from store.files.plain import read_plain
-from store.run_files import read_checkpoints
+from store.runs.reading import read_checkpoints
 from store.tree import fold
 
 

@@ -10,7 +10,7 @@ from restmcts.evaluation.reading.counterfactuals import kind_of, readable
 from restmcts.evaluation.shared_budget import Course, course, shared_in_halves
 from restmcts.loops.stored.anew import Source
 from restmcts.search.registry import row_name
-from store.answers import SURE
+from store.answering.rules import SURE
 from store.events import Header, SearchRecord
 from store.tree import fold
 

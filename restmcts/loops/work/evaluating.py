@@ -20,7 +20,7 @@ from restmcts.search.registry import METHODS, needs_value, row_name
 from restmcts.search.running.task import SearchTask
 from restmcts.search.settings import Limits
 from restmcts.workers.local import Models
-from store.answers import RULES
+from store.answering.rules import RULES
 from store.events import Header, SearchRecord
 from store.records import Evaluation
 

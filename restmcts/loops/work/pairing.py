@@ -11,7 +11,7 @@ from restmcts.loops.run import Run
 from restmcts.loops.work.self_judgement import RULE
 from restmcts.samples.preference import Pairs, Scored, step_pairs, trace_pairs
 from store.records import Metric
-from store.run_files import read_labels
+from store.runs.reading import read_labels
 
 
 def judged_pairs(run: Run, phase: str, iteration: int, search: str, margin: float) -> Paired:

@@ -31,7 +31,7 @@ from restmcts.search.choice import EvaluatedMethod
 from restmcts.search.registry import method_settings
 from restmcts.search.running.task import SearchTask
 from restmcts.workers.local import Models
-from store.answers import SURE
+from store.answering.rules import SURE
 from store.events import SearchRecord
 from store.records import Evaluation
 

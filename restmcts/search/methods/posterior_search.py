@@ -1,7 +1,8 @@
 """Posterior search: draw the next step where it most likely changes the answer.
 
 Policy and value model together say for each node how likely the right next step is each of its children, and
-how likely it was not drawn yet (:mod:`store.posterior`). What one more step is worth at each node follows.
+how likely it was not drawn yet (:mod:`store.answering.posterior`). What one more step is worth at each node
+follows.
 """
 
 from __future__ import annotations
@@ -20,10 +21,18 @@ from restmcts.search.recorder import Recorder
 from restmcts.search.registry import SearchMethod
 from restmcts.search.requests import AskBudget, BudgetLeft, Prefix, Propose, ProposeEach
 from restmcts.search.settings import Method, RuleName
-from store.answers import RULES, Answer, vote_by_chances
+from store.answering.gains import FIRST_HIT, best_gain, own_gain
+from store.answering.posterior import (
+    NO_CHILDREN,
+    Shares,
+    probability_source,
+    products,
+    shares,
+    step_length,
+    step_value,
+)
+from store.answering.rules import RULES, Answer, vote_by_chances
 from store.events import Selected, Step
-from store.posterior import NO_CHILDREN, Shares, probability_source, products, shares, step_length, step_value
-from store.posterior_gain import FIRST_HIT, best_gain, own_gain
 from store.tree import Node
 
 WIDE_LEFT, NARROW_LEFT = 0.3, 0.05

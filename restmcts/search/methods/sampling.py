@@ -12,7 +12,7 @@ from restmcts.search.registry import SearchMethod
 from restmcts.search.requests import Complete, Prefix, Trace
 from restmcts.search.settings import GreedyFirst, Method, RuleName
 from restmcts.search.stopping import traces_needed
-from store.answers import RULES
+from store.answering.rules import RULES
 from store.events import Extended
 from store.tree import Node
 

@@ -52,7 +52,7 @@ from restmcts.search.running.revaluing import paid_before, value_again
 from restmcts.search.running.task import Engines, SearchTask
 from restmcts.search.sure import until_sure
 from restmcts.seeds import derive_seed
-from store.answers import RULES
+from store.answering.rules import RULES
 from store.events import FREE, Cost, SearchRecord, Step, Stopped
 
 

@@ -12,7 +12,7 @@ from restmcts.evaluation.reading.flops import flops_setting
 from restmcts.problems.problem import Problem
 from restmcts.search.recorder import Recorder
 from restmcts.search.settings import NO_LIMITS, Limits, Method
-from store.answer_constants import AnswerConstants
+from store.answering.constants import AnswerConstants
 from store.events import Event, Header, Result, SearchRecord
 
 

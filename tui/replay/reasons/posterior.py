@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from store.posterior_gain import Gains, empty_draws, gains
+from store.answering.gains import Gains, empty_draws, gains
 from tui.replay.reasons.rows import bar_cells, figure, left_out, name, number_setting, shown, title, value_bar
 from tui.styled import Line, line
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from store.answers import RULES, SURE
-from store.tally import tally
+from store.answering.rules import RULES, SURE
+from store.answering.tally import tally
 from tui.replay.reasons.rows import bar_cells, left_out, shown, title
 from tui.replay.row_text import bar
 from tui.styled import Line, Style, line
 from tui.text import decimal, label
 
 if TYPE_CHECKING:
-    from store.tally import Standing
+    from store.answering.tally import Standing
     from tui.replay.player import Player
     from tui.replay.truth import Truth
 

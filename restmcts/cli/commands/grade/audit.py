@@ -60,7 +60,7 @@ def audit(
     A language model judges by --with judge --policy MODEL; -o models.KEY=VALUE sets how it runs, for example
     -o models.engine=openai -o models.openai.base_url=http://127.0.0.1:8000/v1.
     """
-    from restmcts.cli.console import print_json
+    from restmcts.cli.output.console import print_json
     from restmcts.errors import InputError
     from restmcts.grading.registry import GRADERS
     from restmcts.loops.stored.auditing import JUDGE, audit_run, check_grader, open_judge, other_grader
@@ -94,8 +94,8 @@ def audit(
 
 def _problems(root: Path, run: str, recipe: Recipe, file: Path | None) -> list[Problem]:
     """The problems with their fields, as far as they can be read again."""
+    from restmcts.cli.output.text import note
     from restmcts.cli.received import check_files
-    from restmcts.cli.text import note
     from restmcts.errors import InputError
     from restmcts.problems.jsonl import load_problems
     from restmcts.problems.registry import load_splits
@@ -133,8 +133,8 @@ def _row(run: str, doubt: Doubt) -> tuple[object, ...]:
 
 
 def _print(run: str, grader: str, other: str, found: Audit, cost: dict[str, Any]) -> None:
-    from restmcts.cli.console import print_table
-    from restmcts.cli.text import say
+    from restmcts.cli.output.console import print_table
+    from restmcts.cli.output.text import say
 
     rows = [_row(run, doubt) for doubt in found.doubts]
     print_table(f"{run}: {grader} against {other}", COLUMNS, rows)
@@ -156,7 +156,7 @@ def _print_csv(run: str, doubts: Sequence[Doubt]) -> None:
     import io
     import sys
 
-    from restmcts.cli.text import visible
+    from restmcts.cli.output.text import visible
 
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")

@@ -39,8 +39,8 @@ def grade(
     stops are prefixes of a solution, cut at its lines, that count as finished with another answer than the
     whole solution has.
     """
-    from restmcts.cli.console import print_json, print_table
-    from restmcts.cli.text import say
+    from restmcts.cli.output.console import print_json, print_table
+    from restmcts.cli.output.text import say
     from restmcts.grading.inspection import inspect_file
     from restmcts.grading.registry import GRADERS
 

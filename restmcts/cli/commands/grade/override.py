@@ -53,11 +53,11 @@ def override(
 def _change(
     root: Path, run: str, problem: str, answer: str, right: bool | None, reason: str, as_json: bool
 ) -> None:
-    from restmcts.cli.console import print_json
-    from restmcts.cli.text import note, say, visible
+    from restmcts.cli.output.console import print_json
+    from restmcts.cli.output.text import note, say, visible
     from restmcts.loops.stored.overridden import change, stale
     from restmcts.stored_recipes import stored_text
-    from store.writer import RunWriter
+    from store.runs.writer import RunWriter
 
     text = stored_text(root, run)
     with RunWriter.create_or_open(root, run, config=text, environment={}, note=note) as writer:
@@ -74,10 +74,10 @@ def _change(
 
 
 def _list(root: Path, run: str, as_json: bool) -> None:
-    from restmcts.cli.console import print_json, print_table
+    from restmcts.cli.output.console import print_json, print_table
     from restmcts.stored_recipes import stored_text
     from store.files.layout import RunLayout
-    from store.run_files import read_overrides
+    from store.runs.reading import read_overrides
 
     stored_text(root, run)  # says where there is no such run
     found = list(read_overrides(RunLayout(root, run)).in_force())

@@ -6,10 +6,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from restmcts.cli.console import print_json, print_table
+from restmcts.cli.output.console import print_json, print_table
+from restmcts.cli.output.tables import markdown_table
+from restmcts.cli.output.text import note, say, visible
 from restmcts.cli.stores import open_store
-from restmcts.cli.tables import markdown_table
-from restmcts.cli.text import note, say, visible
 from restmcts.errors import InputError
 from restmcts.paths import expanded
 from store.files.layout import run_names

@@ -13,9 +13,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
-from store.answer_constants import AnswerConstants
+from store.answering.constants import AnswerConstants
+from store.answering.posterior import Shares, shares
 from store.events import Event, Expanded, Selected
-from store.posterior import Shares, shares
 from store.tree import Node, Tree
 
 HIT = 0.5

@@ -18,7 +18,7 @@ StepValues = Literal["score", "ratio"]
 """The value of a step alone: that of its partial solution, or that divided by the one before."""
 
 Probabilities = Literal["auto", "logprob", "share", "mean-logprob"]
-"""Where the probability of a step among its siblings comes from, see :mod:`store.posterior`."""
+"""Where the probability of a step among its siblings comes from, see :mod:`store.answering.posterior`."""
 
 
 @dataclass(frozen=True, slots=True)

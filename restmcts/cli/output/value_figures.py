@@ -35,7 +35,7 @@ _DEPTH = ".depth_"
 
 def print_value_figures(checkpoints: Sequence[Checkpoint]) -> None:
     """Print how good the value models of a run are on held-out trees; nothing where none was judged."""
-    from restmcts.cli.console import print_table
+    from restmcts.cli.output.console import print_table
 
     rows = value_rows(checkpoints)
     if rows:

@@ -31,8 +31,8 @@ def plan_as_dict(ready: Readiness, phases: Sequence[PlannedPhase], sums: Totals)
 
 def print_plan(name: str, ready: Readiness, phases: Sequence[PlannedPhase], sums: Totals) -> None:
     """What is here, the phases with their upper bounds, and what is missing."""
-    from restmcts.cli.console import print_table
-    from restmcts.cli.text import say, visible
+    from restmcts.cli.output.console import print_table
+    from restmcts.cli.output.text import say, visible
 
     findings = [(finding.what, MARKS[finding.ok], finding.found) for finding in ready.findings]
     print_table(f"run {name}: what it needs", ("what", "", "found"), findings)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from store.records import TreeSummary
-    from tui.tree_pages import TreeQuery
+    from tui.trees.pages import TreeQuery
 
 PADDING = 2
 """Cells of a column beside its width."""

@@ -27,8 +27,8 @@ from rich.progress import Progress as Bars
 from rich.table import Column, Table
 from rich.text import Text
 
+from restmcts.cli.output.text import complain, escaped, harmless, note, visible
 from restmcts.cli.signals import heed
-from restmcts.cli.text import complain, escaped, harmless, note, visible
 from restmcts.progress import Figures
 
 QUIET_SECONDS = 10.0

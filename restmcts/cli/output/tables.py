@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from math import nan
 from typing import Any
 
-from restmcts.cli.console import print_table
-from restmcts.cli.text import visible
+from restmcts.cli.output.console import print_table
+from restmcts.cli.output.text import visible
 from store.records import Evaluation
 
 COLUMNS = (

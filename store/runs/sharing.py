@@ -14,7 +14,7 @@ from store.files.folders import MARKER, model_files, new_folder
 from store.files.jsonl import read_rows
 from store.files.plain import open_plain
 from store.files.verification import CHECKPOINTS
-from store.run_files import read_overrides
+from store.runs.reading import read_overrides
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from store.files.fingerprints import Fingerprint
     from store.files.journal import Journal, Phase
     from store.files.layout import RunLayout
-    from store.writer import RunWriter
+    from store.runs.writer import RunWriter
 
 _BLOCK = 1 << 20
 

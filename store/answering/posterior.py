@@ -6,7 +6,7 @@ with the steps that were not drawn yet. A child c has the weight
     W_c = exp(policy · log p_c + value · logit v_c + bias)
 
 with p_c the probability of the step, v_c the value of the step alone, and ``policy``, ``value`` and ``bias``
-from :class:`store.answer_constants.AnswerConstants`. The steps that were not drawn have
+from :class:`store.answering.constants.AnswerConstants`. The steps that were not drawn have
 
     W_0 = max(.02, 1 - Σ p_c)^policy
 
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from math import exp, log
 from statistics import fmean
 
-from store.answer_constants import AnswerConstants, Probabilities
+from store.answering.constants import AnswerConstants, Probabilities
 from store.events import Step
 from store.tree import Node, Tree
 

@@ -8,8 +8,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from textual_serve.server import Server
 
-from restmcts.cli.serving import HOST, POLICY, Door
-from restmcts.cli.text import say
+from restmcts.cli.output.text import say
+from restmcts.cli.web.door import HOST, POLICY, Door
 
 
 class DoorServer(Server):

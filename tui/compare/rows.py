@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from store.paired import Bounded
     from store.queries import Fault, ProblemPair, SettingDifference, Side
-    from tui.comparing import Contrast, RowRead
+    from tui.compare.pages import Contrast, RowRead
 
 FAULTS: dict[Fault, str] = {"never-sampled": "never sampled", "preferred-wrong": "preferred wrong"}
 """Why the side that did worse was wrong."""

@@ -1,16 +1,9 @@
-"""The screens in a browser on this machine."""
+"""Who may look at the screens in a browser, and what their page may load."""
 
 from __future__ import annotations
 
-import os
 import secrets
-import shlex
-import socket
-import sys
-from collections.abc import Sequence
 from hmac import compare_digest
-
-from restmcts.errors import InputError
 
 HOST = "127.0.0.1"
 """No other machine can reach this address; `ssh -L` leads there from one's own."""
@@ -56,36 +49,3 @@ class Door:
         if origin not in (None, f"http://{self.host}"):
             return "only pages of this server may call it"
         return None if self.knows(key) else "open the address that restmcts has printed"
-
-
-def serve(arguments: Sequence[str], port: int) -> None:
-    """Show what `restmcts ARGUMENTS` shows to one's own browser, until Ctrl-C.
-
-    Args:
-        arguments: those of the command that each page of the browser starts.
-        port: the port on the loopback address.
-
-    Raises:
-        InputError: the extra `web` is not installed, or the port is taken.
-    """
-    try:
-        from restmcts.cli.web_server import DoorServer
-    except ModuleNotFoundError as error:
-        raise InputError(f'the browser needs {error.name}: `pip install "restmcts[web]"`') from error
-    _check_port(port)
-    command = shlex.join([sys.executable, "-m", "restmcts", *arguments])
-    DoorServer(command, Door(port), port).serve()
-
-
-def in_browser() -> bool:
-    """Whether this process was started by :func:`serve`, and has a browser instead of a terminal."""
-    return os.environ.get("TEXTUAL_DRIVER", "").startswith("textual.drivers.web_driver:")
-
-
-def _check_port(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError as error:
-            raise InputError(f"port {port}: {error.strerror}; choose another one with --port") from error

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
-from store.answer_constants import AnswerConstants
-from store.answers import SURE, WEIGHTS, answered
+from store.answering.constants import AnswerConstants
+from store.answering.rules import SURE, WEIGHTS, answered
 from store.tree import Tree
 
 

@@ -40,10 +40,10 @@ from store.files.verification import Verifier
 from store.files.written import Written
 from store.index.run_index import RunIndex
 from store.index.tables import number_of, source
-from store.label_files import failed_searches, labels_without
-from store.overrides import Overrides
-from store.run_files import read_overrides, read_samples, read_trees
-from store.sealing import content, new_offsets, places
+from store.runs.labels import failed_searches, labels_without
+from store.runs.overrides import Overrides
+from store.runs.reading import read_overrides, read_samples, read_trees
+from store.runs.sealing import content, new_offsets, places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -310,7 +310,7 @@ class RunWriter:
         return known
 
     def read_trees(self, phase: str) -> Iterator[SearchRecord]:
-        """See :func:`store.run_files.read_trees`."""
+        """See :func:`store.runs.reading.read_trees`."""
         return read_trees(self.layout, phase, self.overrides, whole=self.phase_status(phase) == "done")
 
     def seal_trees(self, phase: str) -> None:
@@ -356,7 +356,7 @@ class RunWriter:
         return read_samples(self.layout, phase)
 
     def override(self, problem: str, question: str, answer: str, correct: bool | None, reason: str) -> None:
-        """Change a verdict, also on answers yet to come; see :meth:`store.overrides.Overrides.adding`."""
+        """Change a verdict, also on answers yet to come: :meth:`store.runs.overrides.Overrides.adding`."""
         with self._mutex:
             file = self._files.open(self.layout.overrides)  # cuts off a torn last line
             changed = read_overrides(self.layout).adding(problem, question, answer, correct, reason)

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from tui.styled import Line, Span, Style, line
 from tui.text import count, decimal, label, safe_text, verdict
-from tui.tree_rows import title_of
+from tui.trees.rows import title_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from store.queries import Bin
     from store.records import Solution, TreeSummary
-    from tui.tree_pages import Preview, Spread
+    from tui.trees.pages import Preview, Spread
 
 _MOST_STEPS = 60
 """Steps of a solution that are shown; the replay has all of them."""

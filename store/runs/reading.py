@@ -16,7 +16,7 @@ from store.encoding.rows import (
 from store.encoding.searches import header_from, search_from
 from store.errors import StoreError
 from store.files.jsonl import read_rows
-from store.overrides import Overrides, overlay
+from store.runs.overrides import Overrides, overlay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len, set_cell_size
 
-from restmcts.cli.text import visible
+from restmcts.cli.output.text import visible
 from store.tree import Node, Tree
 
 DEEPEST = 40

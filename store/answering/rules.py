@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from math import inf, prod
 from typing import Literal
 
-from store.answer_constants import AnswerConstants, at
-from store.posterior import posterior
+from store.answering.constants import AnswerConstants, at
+from store.answering.posterior import posterior
 from store.tree import Node, Tree
 
 
@@ -190,7 +190,7 @@ def _by_calibrated_value(tree: Tree, constants: AnswerConstants) -> Weight:
 
 
 def posterior_vote(tree: Tree, constants: AnswerConstants) -> Answer | None:
-    """The answer that is most likely right by policy and value together (:mod:`store.posterior`).
+    """The answer that is most likely right by policy and value together (:mod:`store.answering.posterior`).
 
     The confidence is the sum of the posterior of the solutions that give the answer.
     """

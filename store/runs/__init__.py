@@ -1,0 +1,1 @@
+"""What one run keeps, and how it is written and read."""

@@ -1,0 +1,1 @@
+"""Comparisons: what is marked, what is read, and rows."""

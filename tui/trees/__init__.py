@@ -1,0 +1,1 @@
+"""The list of trees: its pages, rows and preview."""

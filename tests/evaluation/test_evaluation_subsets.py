@@ -104,6 +104,23 @@ def test_outcomes_are_the_mean_over_all_orders(traces: list[Trace], rule: str, b
     assert all(isclose(a, b, abs_tol=1e-9) for a, b in zip(found, expected, strict=True)), (found, expected)
 
 
+SOLUTIONS: list[Trace] = [((1,), "1"), ((2,), "2"), ((1, 3), "2"), ((3,), "3")]
+
+
+@given(
+    numbers=st.lists(st.integers(0, len(SOLUTIONS) - 1), min_size=3, max_size=5),
+    budgets=st.lists(st.integers(5, 30), min_size=1, max_size=3, unique=True),
+)
+@settings(max_examples=60, deadline=None)
+def test_a_solution_that_was_found_twice_counts_once_in_a_posterior_vote(
+    numbers: list[int], budgets: list[int]
+) -> None:
+    traces = [SOLUTIONS[number] for number in numbers]
+    wanted: list[float | None] = [*sorted(budgets), None]
+    found = curves(searched(traces), wanted, ["posterior-vote"], orders=120)["posterior-vote"]
+    assert found == pytest.approx(reordered(traces, GENERATED, "posterior-vote", wanted), abs=1e-9)
+
+
 @given(
     traces=st.lists(st.tuples(STEPS, ANSWERS), min_size=1, max_size=8),
     chosen=st.sets(st.integers(0, 7)),
@@ -294,6 +311,14 @@ def test_a_search_of_steps_is_read_in_its_own_order() -> None:
     assert traces_of(record) is None
     found = curves(record, [20, 80], ["best-value"])["best-value"]
     assert found == [float(at.correct or 0) for at in answers_at(record, [20, 80])["best-value"]]
+
+
+def test_a_search_that_was_cut_does_not_know_how_long_it_had_taken() -> None:
+    record = graded(run(task("mcts", budget=80), engines()))
+    record = replace(record, result=replace(record.result, seconds=2.5))
+    found = outcomes_at(record, Reading("", ["best-value", "majority"], [20, None]))
+    for rule in ("best-value", "majority"):
+        assert [outcome.usage.seconds for outcome in found[rule]] == [None, 2.5]
 
 
 def test_values_that_a_rule_does_not_read_are_not_paid_for() -> None:

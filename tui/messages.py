@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from store.records import Progress
     from tui.compare.pages import ComparedPage, MatrixPage, RowRead
     from tui.replay.bookmarks import Bookmark
-    from tui.run.page import Differences, RunPage, SamplePage
+    from tui.runs.page import Differences, RunPage, SamplePage
     from tui.snapshots import OpenedTree, RunDetail, RunList
     from tui.trees.pages import Preview, Spread, TreePage
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from store.records import Progress
 from tui.charts import POINTS, Chart, Curve, averaged, drawn
-from tui.run.lines import SILENT, age, bar, live_lines, number
+from tui.runs.lines import SILENT, age, bar, live_lines, number
 
 NUMBERS = st.floats(allow_nan=True, allow_infinity=True, width=64)
 MODERATE = st.floats(min_value=-1e6, max_value=1e6)

@@ -14,10 +14,10 @@ from store.queries import Side, TreeFilter
 from tui.legend import RUN
 from tui.messages import DifferencesRead, ProgressRead, RunPageRead, SamplesRead
 from tui.places import Place, ReplayPlace, RunsPlace, TreesPlace
-from tui.run import charts
-from tui.run import rows as run_rows
-from tui.run.lines import against_line, live_lines, overview, run_line, samples_line
-from tui.run.page import (
+from tui.runs import charts
+from tui.runs import rows as run_rows
+from tui.runs.lines import against_line, live_lines, overview, run_line, samples_line
+from tui.runs.page import (
     Differences,
     RunPage,
     SamplePage,

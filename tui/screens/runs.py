@@ -14,7 +14,7 @@ from tui.compare.marks import side_of_run
 from tui.legend import RUNS
 from tui.messages import RunRead, RunsProgressRead, RunsRead
 from tui.places import RunPlace, TreesPlace
-from tui.run.lines import STATUS, age, in_short, share_done
+from tui.runs.lines import STATUS, age, in_short, share_done
 from tui.screens.base import LIVE_SECONDS, MAIN
 from tui.screens.marking import MARKED, MarkingScreen
 from tui.snapshots import RunList, read_progress, read_run, read_runs

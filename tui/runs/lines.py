@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from store.paired import wilson
-from tui.run.charts import CONTROL, MARKS, by_budget, by_iteration, judged
+from tui.runs.charts import CONTROL, MARKS, by_budget, by_iteration, judged
 from tui.styled import line
 from tui.text import count, label, seconds
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from store.records import Checkpoint, Evaluation, PhaseSummary, Progress, RunSummary
-    from tui.run.page import Differences, RunPage, SamplePage
+    from tui.runs.page import Differences, RunPage, SamplePage
     from tui.snapshots import RunDetail
     from tui.styled import Line, Style
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from tui.run.charts import CONTROL, judged
-from tui.run.lines import STATUS, number
+from tui.runs.charts import CONTROL, judged
+from tui.runs.lines import STATUS, number
 from tui.text import count, label, seconds
 from tui.widgets.table import Row, cell, right
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from store.records import Checkpoint, Evaluation, PhaseSummary, SampleSummary
-    from tui.run.page import Differences, RunPage, Series
+    from tui.runs.page import Differences, RunPage, Series
 
 COLUMNS = {
     "phases": ("phase", "status", "trees", "correct", "time", "tokens/s", "busy", "summary"),

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from store.records import Checkpoint, Evaluation
-    from tui.run.page import RunPage, Series
+    from tui.runs.page import RunPage, Series
 
 MOST = 5
 """So many methods are drawn by iteration."""

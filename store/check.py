@@ -10,6 +10,7 @@ import orjson
 from store.encoding.rows import (
     checkpoint_from,
     evaluation_from,
+    judgement_from,
     labels_from,
     metric_from,
     note_from,
@@ -24,7 +25,7 @@ from store.files.journal import Journal, take_in
 from store.files.jsonl import parse_lines
 from store.files.layout import RUNS, RunLayout, check_index, check_phase, check_rule, run_names
 from store.files.lock import is_locked
-from store.files.plain import check_place, is_plain, oddities, read_plain
+from store.files.plain import check_place, is_plain, oddities, plain_files, read_plain
 from store.files.verification import (
     checkpoint_folders,
     damaged_checkpoint,
@@ -120,7 +121,7 @@ class _RunCheck:
         yield from self._single_files()
         for source in sources(self._layout):
             yield from self._file(source)
-        yield from self._notes()
+        yield from self._not_indexed()
         yield from self._written()
         if not self._live:
             yield from leftovers(self._layout.folder)
@@ -157,19 +158,13 @@ class _RunCheck:
         if not layout.phases.is_symlink() and not layout.phases.exists():
             yield f"{layout.phases}: missing; the run does not show in the index"
 
-    def _notes(self) -> Iterator[str]:
-        path = self._layout.notes
-        if not is_plain(path):
-            return
-        for line, row in parse_lines(path):
-            where = f"{path}:{line.number}"
-            if isinstance(row, ValueError):
-                yield f"{where}: {row}"
-                continue
-            try:
-                note_from(row, where, self._layout.run)
-            except StoreError as error:
-                yield str(error)
+    def _not_indexed(self) -> Iterator[str]:
+        """What is wrong in the files that the index does not have."""
+        layout = self._layout
+        if is_plain(layout.notes):
+            yield from _unreadable(layout.notes, lambda row, where: note_from(row, where, layout.run))
+        for path in plain_files(layout.folder / "judgements", "*.jsonl"):
+            yield from _unreadable(path, judgement_from)
 
     def _file(self, source: Source) -> Iterator[str]:
         end = 0
@@ -261,6 +256,18 @@ class _RunCheck:
                 yield f"{where}: an outcome of tree {found.phase}/{number}, which is not in the run"
         if any(share is not None and not 0 <= share <= 1 for share in found.shares):
             yield f"{where}: a share is not between 0 and 1"
+
+
+def _unreadable(path: Path, read: Callable[[Any, str], object]) -> Iterator[str]:
+    for line, row in parse_lines(path):
+        where = f"{path}:{line.number}"
+        if isinstance(row, ValueError):
+            yield f"{where}: {row}"
+            continue
+        try:
+            read(row, where)
+        except StoreError as error:
+            yield str(error)
 
 
 def _ranges(tree: Tree, where: str) -> Iterator[str]:

@@ -202,6 +202,26 @@ class SampleSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class TraceJudgement:
+    """What a policy said about a finished trace: the one that ends at ``node`` of ``tree``.
+
+    ``text`` is a digest of the trace. ``points``: the mean of the readable replies, 0 to 5; None where none
+    is. ``replies`` are what it wrote; none where the question was too long for it. ``critic`` counts the
+    tokens that it generated, ``prompt`` those that it read, ``calls`` its requests.
+    """
+
+    tree: str
+    node: int
+    text: str
+    points: float | None
+    unreadable: int
+    critic: int
+    prompt: int
+    calls: int
+    replies: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Checkpoint:
     """A model folder. ``path`` and ``parent`` are relative to the run folder (or name a base model).
 

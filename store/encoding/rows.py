@@ -40,6 +40,7 @@ from store.records import (
     PreferenceSample,
     Sample,
     SampleKind,
+    TraceJudgement,
     ValueSample,
 )
 from store.runs.overrides import Override
@@ -77,6 +78,18 @@ _PREFERENCE_SAMPLE = Forms(
     rejected=STEPS,
     trees=TEXTS,
     margin=OPTIONAL_NUMBER,
+)
+_JUDGEMENT = Forms(
+    TraceJudgement,
+    tree=TEXT,
+    node=WHOLE,
+    text=TEXT,
+    points=OPTIONAL_NUMBER,
+    unreadable=WHOLE,
+    critic=WHOLE,
+    prompt=WHOLE,
+    calls=WHOLE,
+    replies=TEXTS,
 )
 _CHECKPOINT = Forms(
     Checkpoint,
@@ -181,6 +194,16 @@ def encode_labels(tree: str, values: tuple[float | None, ...]) -> bytes:
 def labels_from(row: Any, where: str) -> TreeLabels:
     """The tree and its quality values in the JSON object of a line, or :class:`StoreError`."""
     return read_object(row, where, "row of labels", _LABELS.read)
+
+
+def encode_judgement(judgement: TraceJudgement) -> bytes:
+    """A judgement as one line of JSON, or :class:`StoreError`."""
+    return _line("judgement", {}, _JUDGEMENT, judgement)
+
+
+def judgement_from(row: Any, where: str) -> TraceJudgement:
+    """The judgement in the JSON object of a line, or :class:`StoreError`."""
+    return read_object(row, where, "judgement", _JUDGEMENT.read)
 
 
 def encode_checkpoint(checkpoint: Checkpoint, phase: str) -> bytes:

@@ -172,5 +172,8 @@ class RunLayout:
     def samples(self, phase: str) -> Path:
         return self.folder / "samples" / f"{check_phase(phase)}.jsonl"
 
+    def judgements(self, phase: str) -> Path:
+        return self.folder / "judgements" / f"{check_phase(phase)}.jsonl"
+
     def checkpoint(self, iteration: int, kind: str) -> Path:
         return self.folder / "checkpoints" / str(iteration) / kind

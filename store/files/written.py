@@ -44,11 +44,12 @@ class Written:
             StoreError: a file cannot be read, or its name not forced to the disk.
         """
         files = dict(self._files[phase])
-        for path in (self._layout.trees(phase), self._layout.samples(phase)):
+        layout = self._layout
+        for path in (layout.trees(phase), layout.samples(phase), layout.judgements(phase)):
             if path.exists():
                 with writing(path):
                     sync_path(path.parent)
-                files[path.relative_to(self._layout.folder).as_posix()] = fingerprint_file(path)
+                files[path.relative_to(layout.folder).as_posix()] = fingerprint_file(path)
         rows = {name: digest.fingerprint(lines=True) for name, digest in sorted(self._rows[phase].items())}
         return {
             "files": {path: files[path].to_row() for path in sorted(files)},

@@ -58,7 +58,8 @@ def judged(speaker: Speaker, judgements: int = 3, longest: int = 50) -> Judgemen
 
 def test_the_mean_of_the_readable_judgements_counts_and_all_are_paid_for() -> None:
     speaker = Speaker(["Fine.\nPoints: 4", "no idea", "Points: 5"])
-    assert judged(speaker) == Judgement(4.5, 1, Cost(critic=4 + 3 + 3, prompt=7, calls=1))
+    replies = ("Assessment:Fine.\nPoints: 4", "Assessment:no idea", "Assessment:Points: 5")
+    assert judged(speaker) == Judgement(4.5, 1, Cost(critic=4 + 3 + 3, prompt=7, calls=1), replies)
     ((question, reply, request),) = speaker.asked
     assert "What is 1 + 1?" in question and "Solution:\n1 + 1 = 2\n" in question
     assert reply == "Assessment:"
@@ -77,11 +78,11 @@ def test_without_reasons_the_reply_begins_with_the_points() -> None:
 
 def test_one_judgement_is_asked_for_at_temperature_0() -> None:
     speaker = Speaker(["what?"])
-    assert judged(speaker, 1) == Judgement(None, 1, Cost(critic=2, prompt=7, calls=1))
+    assert judged(speaker, 1) == Judgement(None, 1, Cost(critic=2, prompt=7, calls=1), ("Assessment:what?",))
     assert speaker.asked[0][2].temperature == 0.0
 
 
 def test_a_solution_that_is_too_long_is_not_asked_about() -> None:
     speaker = Speaker(["Points: 5"], context=100)
-    assert judged(speaker) == Judgement(None, 0, asked=False)
+    assert judged(speaker) == Judgement(None, 0)
     assert speaker.asked == []

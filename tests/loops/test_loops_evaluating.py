@@ -26,6 +26,12 @@ def test_choices_of_one_method_are_told_apart_by_the_settings_that_differ() -> N
     assert names(*methods) == ["mcts (rounds=3)", "greedy", "mcts (rounds=5)"]
 
 
+def test_a_setting_that_is_left_at_its_default_is_not_named() -> None:
+    methods = (choice("best-of-n"), choice("best-of-n", greedy_first=True))
+    plain, other = names(*methods)
+    assert other == f"{plain} (greedy_first=True)"
+
+
 def test_rows_that_would_have_one_name_are_numbered() -> None:
     methods = (choice("mcts", rounds=3), choice("mcts", rounds=3), choice("mcts", rounds=5))
     assert names(*methods) == ["mcts (rounds=3) #1", "mcts (rounds=3) #2", "mcts (rounds=5)"]

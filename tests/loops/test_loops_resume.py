@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from restmcts.engines.base import Sample, SamplingRequest
+from store.check import check
+from store.files.layout import RunLayout
+from store.runs.judgements import JudgementFile
 from store.runs.writer import RunWriter
-from tests.loops.scripted import Scripts, opened, recipe, to_the_end
+from tests.loops.scripted import Marker, Scripts, opened, recipe, to_the_end
 from tests.support.stores import contents
 
 GUIDED: dict[str, Any] = {"method": "mcts-improved", "budget": 60, "tokens": 420}
@@ -80,3 +85,57 @@ def test_a_loop_goes_on_after_an_interruption_in_any_phase(
     to_the_end(tmp_path / "killed", wanted)
     assert killed_in == phases
     assert contents(tmp_path / "killed") == expected
+
+
+@pytest.mark.parametrize("tokens", [None, 900])
+def test_judging_goes_on_behind_the_last_judgement(
+    scripts: Scripts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tokens: int | None
+) -> None:
+    own = {"samples": 4, "judgements": 2, "judge_tokens": 10, "judge_share": 0.4}
+    wanted = recipe(
+        loop="self-rewarding", loop_settings=own, generation={"tokens": tokens}, iterations=1, concurrency=2
+    )
+    to_the_end(tmp_path / "whole", wanted)
+    asked = sum(len(policy.calls) for policy in scripts.policies if isinstance(policy, Marker))
+    propose, calls, lost = Marker.propose, 0, 0
+
+    async def killed_often(marker: Marker, request: SamplingRequest) -> list[Sample]:
+        nonlocal calls, lost
+        calls += 1
+        if calls % 6 == 0:
+            lost += 1
+            raise Killed
+        return await propose(marker, request)
+
+    monkeypatch.setattr(Marker, "propose", killed_often)
+    kills, path = 0, RunLayout(tmp_path / "killed", "run").judgements("1.judge")
+    while True:
+        try:
+            to_the_end(tmp_path / "killed", wanted)
+        except Killed:
+            kills += 1
+            path.write_bytes(path.read_bytes() + b'{"format":1,"tree":"1.sea')
+        else:
+            break
+    assert kills >= 3
+    assert calls == asked + lost
+    assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
+    assert not [finding for finding in check(tmp_path / "killed") if "judgements" in finding]
+    path.write_bytes(path.read_bytes().replace(b"points", b"pionts", 1))
+    assert [finding for finding in check(tmp_path / "killed") if f"{path}:1: " in finding]
+
+
+def test_a_judgement_of_another_trace_does_not_count(scripts: Scripts, tmp_path: Path) -> None:
+    own = {"samples": 4, "judgements": 2, "judge_tokens": 10}
+    wanted = recipe(loop="self-rewarding", loop_settings=own, iterations=1)
+    to_the_end(tmp_path / "whole", wanted)
+    layout = RunLayout(tmp_path / "whole", "run")
+    with JudgementFile(layout, "1.judge") as file:
+        judgements = list(file.found.values())
+    assert len(judgements) > 10 and all(each.replies for each in judgements)
+    other = RunLayout(tmp_path / "other", "run")
+    with JudgementFile(other, "1.judge") as file:
+        for each in judgements:
+            file.add(replace(each, text="0" * 16, points=0.0))
+    to_the_end(tmp_path / "other", wanted)
+    assert contents(tmp_path / "other") == contents(tmp_path / "whole")

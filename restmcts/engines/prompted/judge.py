@@ -73,14 +73,14 @@ def parse_points(reply: str) -> float | None:
 class Judgement:
     """What judging a solution gave and took.
 
-    ``points``: the mean of the readable judgements, 0 to 5; None where none is readable. ``asked`` is False
-    where the question is too long for the model.
+    ``points``: the mean of the readable judgements, 0 to 5; None where none is readable. ``replies`` are what
+    the model wrote; none where the question is too long for it.
     """
 
     points: float | None
     unreadable: int
     cost: Cost = FREE
-    asked: bool = True
+    replies: tuple[str, ...] = ()
 
 
 class PromptedJudge:
@@ -117,16 +117,16 @@ class PromptedJudge:
         text = QUESTION.format(problem=problem, solution=solution.strip(), reply=self._asked)
         prompt = self._policy.question(text, self._begun)
         if len(prompt) + self._longest > self._policy.context:
-            return Judgement(None, 0, asked=False)
+            return Judgement(None, 0)
         seeds: Sequence[int] = [(seed + number) % 2**63 for number in range(self._judgements)]
         temperature = SPREAD_TEMPERATURE if self._judgements > 1 else 0.0
         samples = await self._policy.propose(
             SamplingRequest(prompt, seeds, self._longest, until="end", temperature=temperature)
         )
         check_samples(samples, self._policy.name)
-        replies = [self._begun + "".join(step.text for step in sample.steps) for sample in samples]
+        replies = tuple(self._begun + "".join(step.text for step in sample.steps) for sample in samples)
         points = [found for reply in replies if (found := parse_points(reply)) is not None]
         read = len(prompt) if not samples or samples[0].prompt is None else samples[0].prompt
         cost = Cost(critic=sum(sample.generated for sample in samples), prompt=read, calls=1)
         mean = round(fmean(points), 6) if points else None
-        return Judgement(mean, len(replies) - len(points), cost)
+        return Judgement(mean, len(replies) - len(points), cost, replies)

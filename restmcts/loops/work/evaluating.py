@@ -134,8 +134,8 @@ def budgets_in_tokens(traces: Sequence[float], trace_tokens: float) -> dict[int,
 def row_names(methods: Sequence[EvaluatedMethod]) -> list[dict[str, str]]:
     """What the row of each answer rule of each choice is called; no two rows have the same name.
 
-    Choices of one method are told apart by the settings in which they differ, and rows that would still have
-    the same name by a number.
+    Choices of one method are told apart by the settings in which they differ, where these are not the
+    defaults of the method; rows that would still have the same name are told apart by a number.
     """
     named = []
     for choice in methods:
@@ -152,10 +152,15 @@ def row_names(methods: Sequence[EvaluatedMethod]) -> list[dict[str, str]]:
 
 
 def _differing(choice: EvaluatedMethod, methods: Sequence[EvaluatedMethod]) -> str:
-    """The settings of a choice in which other choices of its method differ, in brackets."""
+    """The settings of a choice that other choices of its method have not, but its defaults, in brackets."""
     same = [other.settings for other in methods if other.method == choice.method]
-    keys = [key for key in choice.settings if any(other[key] != choice.settings[key] for other in same)]
-    return f" ({', '.join(f'{key}={choice.settings[key]}' for key in keys)})" if keys else ""
+    usual = METHODS[choice.method].settings.model_fields
+    named = {
+        key: value
+        for key, value in choice.settings.items()
+        if value != usual[key].default and any(other[key] != value for other in same)
+    }
+    return f" ({', '.join(f'{key}={value}' for key, value in named.items())})" if named else ""
 
 
 def _rows(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from hashlib import sha256
 from math import exp
 from typing import Literal
 
@@ -23,9 +24,9 @@ from restmcts.loops.work.waves import waves
 from restmcts.samples.trees import VerifiedTree
 from restmcts.search.running.jobs import all_of
 from restmcts.settings import Settings
-from store.events import FREE, Step
-from store.records import Metric
-from store.tree import Tree
+from store.events import FREE, Cost, Step
+from store.records import Metric, TraceJudgement
+from store.runs.judgements import JudgementFile
 
 RULE = "judge"
 """The name under which judgements are stored, as labels of the finished nodes."""
@@ -79,6 +80,11 @@ class _Trace:
     problem: str
     text: str
 
+    @property
+    def digest(self) -> str:
+        """A digest of what is judged."""
+        return sha256(f"{self.problem}\n{self.text}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
 
 def judge_traces(
     run: Run,
@@ -91,6 +97,8 @@ def judge_traces(
 ) -> Judged:
     """Judge the finished traces of the phase ``search``; store a label from 0 to 1 of each.
 
+    The judgements of a prompted judge are stored one by one, so an interrupted phase goes on where it was.
+
     Args:
         policy: the name of the policy that judges.
         tokens: what a prompted judge may generate; the traces of the first trees are judged that it pays for.
@@ -99,27 +107,30 @@ def judge_traces(
         PhaseError: no trace is judged.
         InputError: the tokens do not pay for the judgements of one trace.
     """
-    trees = list(run.trees(search))
     if settings.judge == "prompted":
-        scores, judged = _prompted(run, phase, trees, policy, settings, tokens)
+        judgements = _prompted(run, phase, search, policy, settings, tokens)
+        shares = {
+            place: None if each.points is None else each.points / MOST_POINTS
+            for place, each in judgements.items()
+        }
+        unreadable = sum(each.unreadable for each in judgements.values())
+        cost = sum((each.cost for each in judgements.values()), FREE)
     else:
-        scores = {
+        shares = {
             (record.header.id, node.id): likelihood(tree.steps(node.id))
-            for record, tree in trees
+            for record, tree in run.trees(search)
             for node in tree.finished()
         }
-        judged = [Judgement(score, unreadable=int(score is None)) for score in scores.values()]
-    known = {place: score for place, score in scores.items() if score is not None}
-    unreadable = sum(each.unreadable for each in judged)
+        unreadable, cost = sum(share is None for share in shares.values()), FREE
+    known = {place: share for place, share in shares.items() if share is not None}
     if not known:
         raise PhaseError(
             f"{phase}: no trace of {search} is judged ({unreadable} judgements are unreadable): a policy that"
             ' cannot judge in words may do with loop_settings.judge = "likelihood"'
         )
-    labels = [(record.header.id, _labels(record.header.id, tree, known)) for record, tree in trees]
-    run.writer.write_labels(search, RULE, labels)
-    _note_ranking(run, phase, iteration, trees, known)
-    cost = sum((each.cost for each in judged), FREE)
+    verdicts: list[tuple[float, bool]] = []
+    run.writer.write_labels(search, RULE, _labels(run.trees(search), known, verdicts))
+    _note_ranking(run, phase, iteration, verdicts)
     return Judged(
         search=search,
         judged=len(known),
@@ -141,34 +152,41 @@ def likelihood(steps: Sequence[Step]) -> float | None:
     return min(1.0, exp(total / tokens)) if tokens else None
 
 
-def _labels(name: str, tree: Tree, known: Mapping[Place, float]) -> tuple[float | None, ...]:
-    return tuple(known.get((name, node.id)) for node in tree.nodes)
+def _labels(
+    trees: Iterable[VerifiedTree], known: Mapping[Place, float], verdicts: list[tuple[float, bool]]
+) -> Iterator[tuple[str, tuple[float | None, ...]]]:
+    """The labels of each tree; ``verdicts`` takes in what is known about the traces that have one."""
+    for record, tree in trees:
+        name = record.header.id
+        labels = tuple(known.get((name, node.id)) for node in tree.nodes)
+        for node in tree.finished():
+            label = labels[node.id]
+            if label is not None and node.correct is not None:
+                verdicts.append((label, node.correct))
+        yield name, labels
 
 
 def _prompted(
-    run: Run,
-    phase: str,
-    trees: Sequence[VerifiedTree],
-    policy: str,
-    settings: SelfJudgement,
-    tokens: int | None,
-) -> tuple[dict[Place, float | None], list[Judgement]]:
-    """What the policy says about each trace, as shares of all points; and its judgements."""
+    run: Run, phase: str, search: str, policy: str, settings: SelfJudgement, tokens: int | None
+) -> dict[Place, Judgement]:
+    """What the policy says about each trace that the tokens pay for."""
     traces = [
         _Trace((record.header.id, node.id), record.header.question, tree.text(node.id))
-        for record, tree in trees
+        for record, tree in run.trees(search)
         for node in tree.finished()
     ]
     run.note_uses(phase, ENGINES, [run.recipe.models.engine])
-    with closing(open_policy(run.folder(policy), run.recipe.models, name=policy)) as model:
-        found = asyncio.run(_ask(run, phase, traces, model, settings, tokens))
+    with (
+        closing(open_policy(run.folder(policy), run.recipe.models, name=policy)) as model,
+        JudgementFile(run.writer.layout, phase) as file,
+    ):
+        found = asyncio.run(_ask(run, phase, traces, model, settings, tokens, file))
+        file.seal(_stored(trace, found[trace.place]) for trace in traces if trace.place in found)
     if left := len(traces) - len(found):
         run.progress.note(f"{phase}: {left} of {len(traces)} traces are not judged: the tokens are spent")
-    if long := sum(not each.asked for each in found.values()):
+    if long := sum(not each.replies for each in found.values()):
         run.progress.note(f"{phase}: {long} traces are too long to be judged")
-    points = {place: each.points for place, each in found.items()}
-    shares = {place: None if value is None else value / MOST_POINTS for place, value in points.items()}
-    return shares, list(found.values())
+    return found
 
 
 async def _ask(
@@ -178,6 +196,7 @@ async def _ask(
     model: Policy,
     settings: SelfJudgement,
     tokens: int | None,
+    file: JudgementFile,
 ) -> dict[Place, Judgement]:
     judge = PromptedJudge(model, settings.judgements, settings.judge_tokens, reasons=settings.reasons)
     if tokens is not None and tokens < judge.most_tokens:
@@ -189,9 +208,14 @@ async def _ask(
     at_once = asyncio.Semaphore(run.recipe.concurrency)
 
     async def ask(trace: _Trace) -> None:
-        async with at_once:
-            seed = run.seed(phase, *map(str, trace.place)) % 2**63
-            found[trace.place] = await judge.judge(trace.problem, trace.text, seed)
+        before = file.found.get((*trace.place, trace.digest))
+        if before is not None:
+            found[trace.place] = _judgement(before)
+        else:
+            async with at_once:
+                seed = run.seed(phase, *map(str, trace.place)) % 2**63
+                found[trace.place] = await judge.judge(trace.problem, trace.text, seed)
+            file.add(_stored(trace, found[trace.place]))
         run.progress.update(len(found), {})
 
     run.progress.start(phase, "label", len(traces))
@@ -200,16 +224,28 @@ async def _ask(
     return found
 
 
-def _note_ranking(
-    run: Run, phase: str, iteration: int, trees: Sequence[VerifiedTree], known: Mapping[Place, float]
-) -> None:
+def _stored(trace: _Trace, judged: Judgement) -> TraceJudgement:
+    cost, (tree, node) = judged.cost, trace.place
+    return TraceJudgement(
+        tree,
+        node,
+        trace.digest,
+        judged.points,
+        judged.unreadable,
+        cost.critic,
+        cost.prompt,
+        cost.calls,
+        judged.replies,
+    )
+
+
+def _judgement(stored: TraceJudgement) -> Judgement:
+    cost = Cost(critic=stored.critic, prompt=stored.prompt, calls=stored.calls)
+    return Judgement(stored.points, stored.unreadable, cost, stored.replies)
+
+
+def _note_ranking(run: Run, phase: str, iteration: int, verdicts: Sequence[tuple[float, bool]]) -> None:
     """Measure how well the judgements tell right from wrong traces; no sample depends on it."""
-    verdicts = [
-        (known[record.header.id, node.id], node.correct)
-        for record, tree in trees
-        for node in tree.finished()
-        if node.correct is not None and (record.header.id, node.id) in known
-    ]
     ranking = auc([score for score, _ in verdicts], [float(right) for _, right in verdicts])
     if ranking is not None:
         run.writer.add_metric(Metric("", phase, iteration, "judge.auc", ranking))

@@ -9,8 +9,10 @@ from dataclasses import replace
 
 from restmcts.errors import EngineError
 from restmcts.problems.problem import Problem
+from restmcts.search.moves import Outcome
 from restmcts.search.running.session import Session
 from restmcts.search.running.task import Engines, SearchTask
+from store.answering.rules import RULES
 from store.events import FREE, Result, SearchRecord, Stopped, Verified
 from store.tree import fold
 
@@ -27,13 +29,24 @@ async def run_search(task: SearchTask, engines: Engines) -> SearchRecord:
     session = Session(task, engines)
     try:
         outcome = await session.play()
-        stopped = session.answer(outcome)
+        stopped = _answered(session, outcome)
     except EngineError as error:
         stopped = Stopped("failed", message=str(error))
     finally:
         await session.close()
     session.finish(stopped)
     return session.record(time.perf_counter() - started)
+
+
+def _answered(session: Session, outcome: Outcome) -> Stopped:
+    """The last event: the answer of the node that the method chose, or by its answer rule."""
+    tree, settings = session.recorder.tree, session.task.settings
+    if outcome.node is not None:
+        return Stopped(outcome.reason, outcome.node, tree.nodes[outcome.node].answer)
+    found = RULES[settings.answer_by].run(tree, settings.answer_constants())
+    if found is None:
+        return Stopped(outcome.reason)
+    return Stopped(outcome.reason, node=found.node, answer=found.text)
 
 
 def failed_search(task: SearchTask, engines: Engines, message: str) -> SearchRecord:

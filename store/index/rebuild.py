@@ -11,7 +11,8 @@ from store.files.atomic import sync_path, writing
 from store.files.layout import check_index, index_lock, run_names
 from store.files.lock import exclusive
 from store.index.follower import Follower
-from store.index.index import explaining, open_database
+from store.index.holders import explaining
+from store.index.index import open_database
 from store.index.schema import explained, kind_of
 
 _BESIDE = ("-wal", "-shm", "-journal")

@@ -7,7 +7,8 @@ import time
 from typing import TYPE_CHECKING
 
 from store.errors import BusyError, StoreError
-from store.index.index import LONG, SHORT, Index
+from store.index.holders import LONG, SHORT
+from store.index.index import Index
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

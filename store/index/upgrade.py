@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from store.files.layout import check_index, run_names
 from store.index.connection import address
-from store.index.index import LONG, Index, explaining
-from store.index.rebuild import rebuild_index
+from store.index.holders import LONG, explaining
 from store.index.schema import kind_of
 
 if TYPE_CHECKING:
@@ -40,6 +39,8 @@ def upgrade_index(root: Path, note: Callable[[str], None]) -> None:
         kind, unread = _look(path)
     if kind == "older":
         names = run_names(root)
+        from store.index.rebuild import rebuild_index
+
         note(f"{path} was made by an older restmcts: reading {_counted(names)} again, once")
         rebuild_index(root)
     elif unread:
@@ -61,6 +62,9 @@ def _look(path: Path) -> tuple[str, list[str]]:
 
 
 def _read_again(root: Path, runs: list[str]) -> None:
+    # Not on top: those who only look at an index need nothing of what writes it.
+    from store.index.index import Index
+
     index = Index(root)
     try:
         for run in runs:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from restmcts.grading.registry import GRADERS
 from restmcts.loops.run import Run
-from restmcts.loops.work.searching import message_of, outcome, stored
+from restmcts.loops.work import searching
+from restmcts.loops.work.searching import message_of, outcome, stored, telling
+from restmcts.loops.work.tally import Tally
 from restmcts.problems.splits import Splits
+from restmcts.progress import Figures
 from restmcts.recipe import Recipe
 from store.check import check
 from store.errors import StoreError
@@ -79,3 +86,41 @@ def test_a_store_that_cannot_be_written_is_still_an_error(run: Run) -> None:
     stored(run, record(0))
     with pytest.raises(StoreError, match="is there already"):
         stored(run, record(0))
+
+
+def test_progress_is_told_while_no_search_ends(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(searching, "TELL_SECONDS", 0.01)
+    told: list[tuple[int, Figures]] = []
+    monkeypatch.setattr(run.progress, "update", lambda done, figures: told.append((done, figures)))
+    engine: Any = SimpleNamespace(stats=lambda: {"policy.generated_tokens": 7.0 * len(told)})
+    tally = Tally(3, engine, by_tokens=False)
+
+    async def wait() -> None:
+        async with telling(run, tally), asyncio.timeout(30):
+            while len(told) < 3:
+                await asyncio.sleep(0.01)
+
+    asyncio.run(wait())
+    assert [done for done, _ in told] == [3] * len(told)
+    assert [figures["tokens"] for _, figures in told[:3]] == [0, 7, 14]
+
+
+def test_what_fails_while_progress_is_told_ends_the_searches(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "TELL_SECONDS", 0.01)
+    failed = threading.Event()
+
+    def fail(done: int, figures: Figures) -> None:
+        failed.set()
+        raise OSError("no terminal")
+
+    monkeypatch.setattr(run.progress, "update", fail)
+    engine: Any = SimpleNamespace(stats=dict)
+
+    async def wait() -> None:
+        async with telling(run, Tally(0, engine, by_tokens=False)), asyncio.timeout(30):
+            await asyncio.to_thread(failed.wait)
+
+    with pytest.raises(OSError, match="no terminal"):
+        asyncio.run(wait())

@@ -95,6 +95,23 @@ def test_without_an_installed_package_that_is_what_is_said(monkeypatch: pytest.M
     assert "--editable" in named(report(), "restmcts").hint
 
 
+@pytest.mark.parametrize(
+    ("flags", "advised"),
+    [
+        ("flags\t: avx2 avx512f", True),
+        ("flags\t: avx2 avx512_bf16", False),
+        ("flags : amx_bf16", False),
+        ("", False),
+    ],
+)
+def test_a_cpu_without_bfloat16_is_pointed_out(
+    monkeypatch: pytest.MonkeyPatch, flags: str, advised: bool
+) -> None:
+    monkeypatch.setattr(doctor, "_read", lambda path: f"processor : 0\n{flags}\n")
+    finding = doctor._cpu_features()
+    assert ("float32" in finding.hint) == advised and finding.ok is None
+
+
 def test_more_threads_than_cores_are_pointed_out() -> None:
     finding = doctor._threads(10_000)
     assert finding.ok is False

@@ -30,6 +30,14 @@ def test_the_application_loads_no_model_library() -> None:
     assert not modules & {"torch", "transformers", "restmcts", "numpy", "sqlite_utils", "plotext"}
 
 
+def test_the_command_opens_the_screens_without_what_writes_an_index(demo: Path) -> None:
+    modules = loaded(
+        "import tui.app; from restmcts.cli.stores import make_ready; from pathlib import Path;"
+        f" make_ready(Path({str(demo)!r}))"
+    )
+    assert not modules & {"torch", "transformers", "numpy", "pandas", "sqlite_utils"}
+
+
 def test_a_missing_store_is_refused_before_anything_opens(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder"):
         tui.run(tmp_path / "nowhere")

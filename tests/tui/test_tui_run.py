@@ -265,6 +265,7 @@ async def test_a_run_whose_writer_was_killed_is_stopped(tmp_path: Path, until: U
         app = StoreApp(reader)
         async with app.run_test(size=(80, 24)) as pilot:
             screen = await opened(app, pilot, until, "live")
+            await until(pilot, lambda: "1.train begun " in screen.query_one("#head", LinesBar).text)
             await pilot.press("2")
             assert column(screen, "phases", "status") == ["running"]
             writer._run_lock.release()  # all that is left of a process that was killed

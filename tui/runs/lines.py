@@ -86,8 +86,17 @@ def run_line(run: RunSummary, took: float, now: datetime) -> Line:
     )
 
 
-def live_lines(progress: Progress, phase: PhaseSummary | None, now: datetime) -> list[Line]:
-    """Three lines about the phase that is running: how far, how good, and what the engines do."""
+def live_lines(progress: Progress | None, phase: PhaseSummary | None, now: datetime) -> list[Line]:
+    """Three lines about the phase that is running: how far, how good, and what the engines do.
+
+    Until it has said how far it is, a line that it has begun; none where nothing is running.
+    """
+    if progress is None:
+        return (
+            []
+            if phase is None
+            else [line((label(phase.name, 24), "bold"), " begun ", age(phase.started, now))]
+        )
     return [_how_far(progress), _how_good(progress, phase), _engines(progress, now)]
 
 

@@ -59,6 +59,11 @@ class RunPage:
         """How long all finished phases took."""
         return sum(phase.seconds or 0.0 for phase in self.phases)
 
+    @property
+    def under_way(self) -> PhaseSummary | None:
+        """The phase that is running."""
+        return next((phase for phase in reversed(self.phases) if phase.status == "running"), None)
+
     def metric(self, phase: str, name: str) -> float | None:
         """The last value of a metric of a phase; None where it was not measured."""
         found = [each.values[-1] for each in self.series if (each.phase, each.name) == (phase, name)]

@@ -167,7 +167,8 @@ class RunScreen(MarkingScreen):
             self._show_head()
 
     def _show_head(self) -> None:
-        self.set_class(self.page is not None and self.page.progress is not None, "live")
+        page = self.page
+        self.set_class(page is not None and bool(page.progress or page.under_way), "live")
         self.query_one("#head", LinesBar).update()
 
     def _head(self, width: int) -> Sequence[Line]:
@@ -175,9 +176,9 @@ class RunScreen(MarkingScreen):
             return [line(("reading …", "dim"))]
         now, page = datetime.now(UTC), self.page
         first = run_line(page.run, page.seconds, now)
-        if page.progress is None:
-            return [first]
-        phase = next((each for each in page.phases if each.name == page.progress.phase), None)
+        phase = page.under_way
+        if page.progress is not None:
+            phase = next((each for each in page.phases if each.name == page.progress.phase), None)
         return [first, *live_lines(page.progress, phase, now)]
 
     def _show_overview(self) -> None:

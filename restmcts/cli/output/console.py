@@ -225,8 +225,8 @@ class LineProgress:
         self._printed = now
         rate = done / max(1e-9, now - self._started)
         left = ""
-        if self._total is not None:
-            left = f", {max(0.0, self._total - done) / max(rate, 1e-9):.0f} s left"
+        if self._total is not None and rate:
+            left = f", {max(0.0, self._total - done) / rate:.0f} s left"
         complain(f"{self._phase}: {done}/{self._total} ({rate:.1f}/s{left}) {described(figures)}")
 
     def finish(self, phase: str, summary: Mapping[str, Any]) -> None:

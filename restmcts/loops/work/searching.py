@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
 from random import Random
 
 from restmcts.engines.registry import ENGINES
@@ -15,7 +15,8 @@ from restmcts.grading.registry import GRADERS
 from restmcts.labels import any_correct
 from restmcts.loops.results import Searched
 from restmcts.loops.run import Run
-from restmcts.loops.work.forecast import Probe, Stand
+from restmcts.loops.work.forecast import Stand
+from restmcts.loops.work.tally import Tally, charge
 from restmcts.loops.work.waves import waves
 from restmcts.problems.problem import Problem
 from restmcts.search.choice import GenerationSettings
@@ -34,6 +35,9 @@ ENGINE_METRICS = "engine."
 
 GIVE_UP_AFTER = 20
 """Failed searches one after the other, after which an engine counts as out of order."""
+
+TELL_SECONDS = 2.0
+"""How often the progress is told at least."""
 
 SYNC_SECONDS = 1.0
 """How often the index catches up while trees are being written, for those who watch."""
@@ -116,8 +120,8 @@ def note_data(run: Run, phase: str, iteration: int) -> None:
 Parts = Callable[[Sequence[SearchTask], Callable[[SearchTask], int]], Iterable[Sequence[SearchTask]]]
 """Splits searches into parts, each of which ends before the next one begins.
 
-It gets the searches and a function that says what a search that has ended took (:func:`charge`). A search may
-come with another budget than it was given.
+It gets the searches and a function that says what a search that has ended took
+(:func:`restmcts.loops.work.tally.charge`). A search may come with another budget than it was given.
 """
 
 
@@ -208,14 +212,6 @@ def most_tokens(tasks: Sequence[SearchTask]) -> int:
     return max([1, *(task.budget or 0 for task in tasks)])
 
 
-def charge(record: SearchRecord) -> int:
-    """What a search takes of the tokens of its phase: what it generated.
-
-    One that failed counts with its whole budget, since it can be run again.
-    """
-    return (record.header.budget or 0) if record.result.reason == "failed" else record.result.cost.generated
-
-
 async def _search(
     run: Run,
     parts: Iterable[Sequence[SearchTask]],
@@ -229,7 +225,7 @@ async def _search(
     synced = time.monotonic()
     indexing: asyncio.Future[list[str]] | None = None
     for part in parts:
-        async with aclosing(workers.search(part)) as searches:
+        async with telling(run, tally), aclosing(workers.search(part)) as searches:
             async for searched in searches:
                 record = stored(run, searched)
                 tally.add(record)
@@ -248,6 +244,24 @@ async def _search(
                     # In a thread, so that the searches do not wait for the disk or others with the index.
                     indexing = loop.run_in_executor(None, run.writer.sync_index)
                     synced = time.monotonic()
+
+
+@asynccontextmanager
+async def telling(run: Run, tally: Tally) -> AsyncIterator[None]:
+    """Tell how far the searches are also while none of them ends."""
+
+    async def tell() -> None:
+        while True:
+            await asyncio.sleep(TELL_SECONDS)
+            run.progress.update(tally.progress, tally.figures())
+
+    telling = asyncio.create_task(tell())
+    try:
+        yield
+    finally:
+        telling.cancel()
+        with suppress(asyncio.CancelledError):
+            await telling
 
 
 def stored(run: Run, record: SearchRecord) -> SearchRecord:
@@ -273,92 +287,6 @@ def failure(phase: str, which: str, last: SearchRecord) -> PhaseError:
 def message_of(record: SearchRecord) -> str | None:
     """Why a search failed."""
     return next(event.message for event in record.events if isinstance(event, Stopped))
-
-
-class Tally:
-    """What has come out so far, and how busy the engines are, for the progress line and the metrics.
-
-    Args:
-        done: searches of the phase that are stored already.
-        by_tokens: the end of the phase is a number of tokens, and not of searches.
-    """
-
-    def __init__(self, done: int, workers: LocalWorkers, *, by_tokens: bool) -> None:
-        self.workers = workers
-        self.by_tokens = by_tokens
-        self.started = time.monotonic()
-        self.before = self.workers.stats()
-        self.done = done
-        self.graded = 0
-        self.correct = 0
-        self.tokens = 0
-        self.taken: dict[str, int] = {}
-        self.charged = 0
-        self.failed_in_a_row = 0
-        self.probe = Probe()
-
-    @property
-    def seconds(self) -> float:
-        """How long the phase has run since its last start."""
-        return time.monotonic() - self.started
-
-    @property
-    def generated(self) -> int:
-        """The tokens since the last start, also those of searches that run, where the engine counts them."""
-        name = "policy.generated_tokens"
-        return int(max(self.tokens, self.workers.stats().get(name, 0) - self.before.get(name, 0)))
-
-    @property
-    def progress(self) -> int:
-        """How far the phase has come, in searches or in tokens that they count with."""
-        return self.charged if self.by_tokens else self.done
-
-    def take(self, charges: Mapping[str, int]) -> None:
-        """Count searches by what they take of the tokens of the phase."""
-        self.taken.update(charges)
-        self.charged += sum(charges.values())
-
-    def add(self, record: SearchRecord) -> None:
-        self.done += 1
-        self.tokens += record.result.cost.generated
-        self.probe.add(record)
-        self.take({record.header.id: charge(record)})
-        self.failed_in_a_row = self.failed_in_a_row + 1 if record.result.reason == "failed" else 0
-        if record.result.correct is not None:
-            self.graded += 1
-            self.correct += record.result.correct
-
-    def figures(self) -> dict[str, float | None]:
-        use = self.engine_use()
-        now = self.workers.stats()
-        return {
-            "searches": self.done if self.by_tokens else None,
-            "accuracy": self.correct / self.graded if self.graded else None,
-            "tokens": self.tokens,
-            "tokens a second": self.tokens / max(1e-9, time.monotonic() - self.started),
-            "cache hits": use.get("policy.cache_hit_rate"),
-            "running": now.get("policy.running"),
-            "waiting": now.get("policy.waiting"),
-        }
-
-    def engine_use(self) -> dict[str, float]:
-        """Of this phase since its last start: the share of prompt tokens that were cached, the share of the
-        time in which the model ran, generated tokens a second, and the number of empty samples, if there are
-        some."""
-        seconds = max(1e-9, time.monotonic() - self.started)
-        spent = {name: figure - self.before[name] for name, figure in self.workers.stats().items()}
-        use = {}
-        for kind in ("policy", "value"):
-            read, cached = spent.get(f"{kind}.prompt_tokens", 0.0), spent.get(f"{kind}.cached_tokens", 0.0)
-            if read:
-                use[f"{kind}.cache_hit_rate"] = cached / read
-            if spent.get(f"{kind}.empty_samples"):
-                use[f"{kind}.empty_samples"] = spent[f"{kind}.empty_samples"]
-            if f"{kind}.seconds" in spent:
-                use[f"{kind}.busy"] = min(1.0, spent[f"{kind}.seconds"] / seconds)
-        if "policy.generated_tokens" in spent:
-            use["policy.tokens_per_second"] = spent["policy.generated_tokens"] / seconds
-        return use
 
 
 def outcome(run: Run, phase: str) -> Searched:

@@ -1,0 +1,104 @@
+"""What a search phase has come to so far, and how busy its engines are."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from restmcts.loops.work.forecast import Probe
+from restmcts.workers.local import LocalWorkers
+from store.events import SearchRecord
+
+
+def charge(record: SearchRecord) -> int:
+    """What a search takes of the tokens of its phase: what it generated.
+
+    One that failed counts with its whole budget, since it can be run again.
+    """
+    return (record.header.budget or 0) if record.result.reason == "failed" else record.result.cost.generated
+
+
+class Tally:
+    """What has come out so far, and how busy the engines are, for the progress line and the metrics.
+
+    Args:
+        done: searches of the phase that are stored already.
+        by_tokens: the end of the phase is a number of tokens, and not of searches.
+    """
+
+    def __init__(self, done: int, workers: LocalWorkers, *, by_tokens: bool) -> None:
+        self.workers = workers
+        self.by_tokens = by_tokens
+        self.started = time.monotonic()
+        self.before = self.workers.stats()
+        self.done = done
+        self.graded = 0
+        self.correct = 0
+        self.tokens = 0
+        self.taken: dict[str, int] = {}
+        self.charged = 0
+        self.failed_in_a_row = 0
+        self.probe = Probe()
+
+    @property
+    def seconds(self) -> float:
+        """How long the phase has run since its last start."""
+        return time.monotonic() - self.started
+
+    @property
+    def generated(self) -> int:
+        """The tokens since the last start, also those of searches that run, where the engine counts them."""
+        name = "policy.generated_tokens"
+        return int(max(self.tokens, self.workers.stats().get(name, 0) - self.before.get(name, 0)))
+
+    @property
+    def progress(self) -> int:
+        """How far the phase has come, in searches or in tokens that they count with."""
+        return self.charged if self.by_tokens else self.done
+
+    def take(self, charges: Mapping[str, int]) -> None:
+        """Count searches by what they take of the tokens of the phase."""
+        self.taken.update(charges)
+        self.charged += sum(charges.values())
+
+    def add(self, record: SearchRecord) -> None:
+        self.done += 1
+        self.tokens += record.result.cost.generated
+        self.probe.add(record)
+        self.take({record.header.id: charge(record)})
+        self.failed_in_a_row = self.failed_in_a_row + 1 if record.result.reason == "failed" else 0
+        if record.result.correct is not None:
+            self.graded += 1
+            self.correct += record.result.correct
+
+    def figures(self) -> dict[str, float | None]:
+        use = self.engine_use()
+        now = self.workers.stats()
+        return {
+            "searches": self.done if self.by_tokens else None,
+            "accuracy": self.correct / self.graded if self.graded else None,
+            "tokens": self.generated,
+            "tokens a second": self.generated / max(1e-9, self.seconds),
+            "cache hits": use.get("policy.cache_hit_rate"),
+            "running": now.get("policy.running"),
+            "waiting": now.get("policy.waiting"),
+        }
+
+    def engine_use(self) -> dict[str, float]:
+        """Of this phase since its last start: the share of prompt tokens that were cached, the share of the
+        time in which the model ran, generated tokens a second, and the number of empty samples, if there are
+        some."""
+        seconds = max(1e-9, time.monotonic() - self.started)
+        spent = {name: figure - self.before[name] for name, figure in self.workers.stats().items()}
+        use = {}
+        for kind in ("policy", "value"):
+            read, cached = spent.get(f"{kind}.prompt_tokens", 0.0), spent.get(f"{kind}.cached_tokens", 0.0)
+            if read:
+                use[f"{kind}.cache_hit_rate"] = cached / read
+            if spent.get(f"{kind}.empty_samples"):
+                use[f"{kind}.empty_samples"] = spent[f"{kind}.empty_samples"]
+            if f"{kind}.seconds" in spent:
+                use[f"{kind}.busy"] = min(1.0, spent[f"{kind}.seconds"] / seconds)
+        if "policy.generated_tokens" in spent:
+            use["policy.tokens_per_second"] = spent["policy.generated_tokens"] / seconds
+        return use

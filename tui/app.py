@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from textual._styles_cache import StylesCache
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.theme import Theme
@@ -22,6 +23,7 @@ from tui.screens.problem import ProblemScreen
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from textual.await_complete import AwaitComplete
     from textual.command import Provider
 
     from store.index.reader import StoreReader
@@ -131,6 +133,16 @@ class StoreApp(App[None]):
             self.switch_screen(screen)
         else:
             self.push_screen(screen)
+
+    def pop_screen(self) -> AwaitComplete:
+        """Leave the topmost screen, and let go of what was drawn there.
+
+        Textual remembers two colours for each of the last 1,024 widgets, by an object that holds all that was
+        drawn of the widget.
+        """
+        left = super().pop_screen()
+        StylesCache.get_inner_outer.cache_clear()
+        return left
 
     def ask_version(self) -> None:
         """Look at the version in a thread, unless the last look has not come back."""

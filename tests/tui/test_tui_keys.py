@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -227,3 +228,22 @@ def test_no_keys_break_a_screen(demo: Path, place: str, keys: list[str]) -> None
                 assert app.is_running
 
     asyncio.run(press())
+
+
+@pytest.mark.asyncio
+async def test_what_was_drawn_on_a_screen_that_is_left_does_not_pile_up(demo: Path, until: Until) -> None:
+    with StoreReader(demo) as reader:
+        app = StoreApp(reader, "demo")
+        async with app.run_test(size=(80, 24)) as pilot:
+            for _ in range(6):
+                await pilot.press("question_mark")
+                await until(pilot, lambda: isinstance(app.screen, HelpScreen))
+                await pilot.press("escape")
+                await until(pilot, lambda: not isinstance(app.screen, HelpScreen))
+            gc.collect()
+            keys = [each for each in gc.get_objects() if isinstance(each, FooterKey)]
+            gone = [key for key in keys if not key.is_attached]
+            remembered = StylesCache.get_inner_outer.cache_info().currsize
+    assert len(keys) - len(gone) == MOST
+    assert len(gone) <= 2 * MOST
+    assert remembered < 50

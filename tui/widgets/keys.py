@@ -27,4 +27,18 @@ class KeysBar(Footer):
         keys = {key.action: key for key in super().compose() if isinstance(key, FooterKey)}
         last = [keys.pop(action) for action in EVERYWHERE if action in keys]
         last = [key for key in last if key.action != "quit" or last[0].action != "leave"]
-        yield from [*list(keys.values())[: MOST - len(last)], *last]
+        yield from map(_unbound, [*list(keys.values())[: MOST - len(last)], *last])
+
+
+def _unbound(key: FooterKey) -> FooterKey:
+    """The same key, but not bound to ``compact`` of the bar: a bar never lets go of what is bound to it."""
+    alone = FooterKey(
+        key.key,
+        key.key_display,
+        key.description,
+        key.action,
+        disabled=key.has_class("-disabled"),
+        tooltip=str(key.tooltip or ""),
+    )
+    alone.compact = True
+    return alone

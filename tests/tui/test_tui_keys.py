@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from textual._styles_cache import StylesCache
 from textual.widgets._footer import FooterKey
 
 from docs.generate.screens import holders

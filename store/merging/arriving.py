@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from store.errors import BusyError, StoreError
@@ -37,17 +37,19 @@ def arrivals(root: Path) -> Iterator[Path]:
     """
     make_folder(root)
     folder = check_place(root, root / MERGING)
-    try:
-        with exclusive(merging_lock(root), 0.0):
-            with writing(folder, AGAIN):
-                if folder.exists():
-                    shutil.rmtree(folder)
-            try:
-                yield folder
-            finally:
-                shutil.rmtree(folder, ignore_errors=True)
-    except BusyError:
-        raise StoreError(f"{root}: another process merges runs into this store; wait for it") from None
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(exclusive(merging_lock(root), 0.0))
+        except BusyError:
+            message = f"{root}: another process merges runs into this store; wait for it"
+            raise StoreError(message) from None
+        with writing(folder, AGAIN):
+            if folder.exists():
+                shutil.rmtree(folder)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def is_there(layout: RunLayout) -> bool:

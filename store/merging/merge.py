@@ -187,7 +187,7 @@ def _check_equal(one: RunLayout, other: RunLayout, run: str) -> None:
 
 def _merger(pieces: Sequence[Piece], *, partial: bool) -> _Merger:
     """Shards that are fit to be merged."""
-    ordered = sorted(pieces, key=lambda piece: (piece.shard.number, not piece.is_done))
+    ordered = sorted(pieces, key=lambda piece: (piece.shard.number, not piece.is_done, piece.failed))
     check_alike(ordered)
     missing = tuple(map(str, missing_shards(ordered)))
     if missing and not partial:

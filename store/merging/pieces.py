@@ -48,6 +48,11 @@ class Piece:
         return self.phase is not None and self.phase.status == "done"
 
     @property
+    def failed(self) -> int:
+        """How many searches of a shard that is done have failed."""
+        return 0 if self.phase is None else int(self.phase.summary.get("failed") or 0)
+
+    @property
     def trees(self) -> Path:
         """The file of its searches."""
         return self.layout.trees(PHASE)
@@ -177,8 +182,8 @@ def uses_of(pieces: Sequence[Piece]) -> dict[str, dict[str, str]]:
 def searches_of(pieces: Sequence[Piece]) -> dict[int, Found]:
     """The searches of all pieces by their numbers, in the order of the numbers.
 
-    A search that several runs have counts once, that of a run which is done first. One that failed makes way
-    for one that did not, where its run is not done.
+    A search that several runs have counts once: that of the first of them which is done, or else of the first.
+    One that failed makes way for one that did not, where its run is not done.
 
     Raises:
         InputError: two runs have searched differently.

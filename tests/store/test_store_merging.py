@@ -339,6 +339,17 @@ def test_a_search_that_failed_makes_way(tmp_path: Path) -> None:
     assert lines == encode_search(records[0]) + b"\n"
 
 
+def test_of_two_tries_that_are_done_the_one_with_fewer_failures_counts(tmp_path: Path) -> None:
+    records = made(4)
+    failed = replace(records[0], result=replace(records[0].result, reason="failed", correct=None))
+    sharded(tmp_path / "b", records, 2, "s")
+    searched(tmp_path / "a", "s.1-of-2", [failed, records[2]], Shard(1, 2))
+    merged(tmp_path / "a", tmp_path / "b", into=tmp_path / "c")
+    layout = RunLayout(tmp_path / "c", "s")
+    assert layout.trees("search").read_bytes() == b"".join(encode_search(one) + b"\n" for one in records)
+    assert read_journal(layout).phases["search"].summary["failed"] == 0
+
+
 def test_a_gap_is_no_whole_search(tmp_path: Path) -> None:
     records = made(6)
     searched(tmp_path, "s.1-of-2", records[::2], Shard(1, 2))

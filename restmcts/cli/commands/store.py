@@ -70,7 +70,8 @@ def merge(
 
     The run is the one that a search without --shard would have made, and can go on as such: with --partial,
     the command of the search without --shard does the rest. Shards of other recipes, problems, models or
-    versions are refused, and so is what was damaged. The shards stay where they are; they may be deleted then.
+    versions are refused, and so is what was damaged. The shards stay where they are; they may then be
+    deleted.
 
     A run that is there already and holds the same stays; another one of its name is refused. When this
     command is interrupted, no run is half there, and the same command goes on.

@@ -182,7 +182,7 @@ def uses_of(pieces: Sequence[Piece]) -> dict[str, dict[str, str]]:
 def searches_of(pieces: Sequence[Piece]) -> dict[int, Found]:
     """The searches of all pieces by their numbers, in the order of the numbers.
 
-    A search that several runs have counts once: that of the first of them which is done, or else of the first.
+    A search that several runs have counts once: that of the first run which is done, or else of the first.
     One that failed makes way for one that did not, where its run is not done.
 
     Raises:

@@ -10,15 +10,10 @@ import pytest
 from store.check import check
 from store.files.layout import RunLayout, run_names
 from tests.cli.commands import refused, restmcts, start_command, write_lines
-from tests.support.stores import contents, without_times
+from tests.support.stores import without_times
 
 COUNT = 5
-
-
-@pytest.fixture
-def many(tmp_path: Path) -> Path:
-    rows = [{"problem": f"Apply +1, +2 to {number}", "answer": str(number + 3)} for number in range(COUNT)]
-    return write_lines(tmp_path / "many.jsonl", *rows)
+RUN = "search-self-consistency"
 
 
 def asked(problems: Path, policy: Path, root: Path, *more: object) -> tuple[object, ...]:
@@ -26,57 +21,69 @@ def asked(problems: Path, policy: Path, root: Path, *more: object) -> tuple[obje
     return ("search", *method, "--problems", problems, "--policy", policy, "--root", root, *more)
 
 
-def trees(root: Path, run: str) -> list[str | None]:
-    return list(map(without_times, RunLayout(root, run).trees("search").read_text().splitlines()))
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    rows = [{"problem": f"Apply +1, +2 to {number}", "answer": str(number + 3)} for number in range(COUNT)]
+    return write_lines(tmp_path_factory.mktemp("problems") / "many.jsonl", *rows)
+
+
+@pytest.fixture(scope="module")
+def whole(policy: Path, many: Path, tmp_path_factory: pytest.TempPathFactory) -> RunLayout:
+    """The search that nobody has shared out."""
+    root = tmp_path_factory.mktemp("whole")
+    restmcts(*asked(many, policy, root))
+    return RunLayout(root, RUN)
+
+
+def trees(layout: RunLayout) -> list[str | None]:
+    return list(map(without_times, layout.trees("search").read_text().splitlines()))
 
 
 def has_started(layout: RunLayout) -> bool:
     return layout.phases.exists() and b'"event":"started"' in layout.phases.read_bytes()
 
 
-def test_shards_are_the_whole_search(policy: Path, many: Path, tmp_path: Path) -> None:
-    whole, nodes, into = (
-        tmp_path / "whole",
-        [tmp_path / f"node-{number}" for number in (1, 2)],
-        tmp_path / "all",
-    )
-    restmcts(*asked(many, policy, whole))
+def test_shards_are_the_whole_search(policy: Path, many: Path, whole: RunLayout, tmp_path: Path) -> None:
+    nodes, into = [tmp_path / f"node-{number}" for number in (1, 2)], tmp_path / "all"
     for number, node in enumerate(nodes, 1):
         done = restmcts(*asked(many, policy, node, "--shard", f"{number}/2"))
-        run = f"search-self-consistency.{number}-of-2"
+        run = f"{RUN}.{number}-of-2"
         assert f"restmcts show {run}/search/{number - 1} --root {node}" in done.output
         assert f"Merge all 2 shards:  restmcts store merge {node} --into {node}" in done.output
         assert run_names(node) == [run]
     (found,) = restmcts("store", "merge", *nodes, "--into", into, "--json").json()
-    assert (found["run"], found["new"], found["searches"], found["missing"]) == (
-        "search-self-consistency",
-        True,
-        COUNT,
-        [],
-    )
-    run = "search-self-consistency"
-    assert trees(into, run) == trees(whole, run)
-    assert contents(into, run)["run.toml"] == contents(whole, run)["run.toml"]
+    shards = [str(RunLayout(node, f"{RUN}.{number}-of-2").folder) for number, node in enumerate(nodes, 1)]
+    assert found == {"run": RUN, "new": True, "sources": shards, "searches": COUNT, "missing": []}
+    layout = RunLayout(into, RUN)
+    assert trees(layout) == trees(whole)
+    assert layout.config.read_bytes() == whole.config.read_bytes()
     assert check(into) == []
-    # It is the run that the command without --shard goes on with, which has nothing to do.
-    again = restmcts(*asked(many, policy, into), "--json").json()
-    assert again == restmcts(*asked(many, policy, whole), "--json").json()
-    assert "it was there already" in restmcts("store", "merge", *nodes, "--into", into).output
+    # It is the run that the command without --shard goes on with, which finds nothing to do.
+    before = layout.trees("search").read_bytes()
+    assert f"{COUNT} problems searched" in restmcts(*asked(many, policy, into)).output
+    assert layout.trees("search").read_bytes() == before
 
 
-def test_what_is_missing_is_searched_after_a_partial_merge(policy: Path, many: Path, tmp_path: Path) -> None:
-    whole, root = tmp_path / "whole", tmp_path / "store"
-    restmcts(*asked(many, policy, whole, "--run", "mine"))
+def test_what_is_missing_is_searched_after_a_partial_merge(
+    policy: Path, many: Path, whole: RunLayout, tmp_path: Path
+) -> None:
+    """The job of one shard is killed while it runs."""
+    root = tmp_path / "store"
     for number in (1, 3):
         restmcts(*asked(many, policy, root, "--run", "mine", "--shard", f"{number}/3"))
-    assert run_names(root) == ["mine.1-of-3", "mine.3-of-3"]
+    process = start_command(*asked(many, policy, root, "--run", "mine", "--shard", "2/3"))
+    while process.poll() is None and not has_started(RunLayout(root, "mine.2-of-3")):
+        pass
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert run_names(root) == [f"mine.{number}-of-3" for number in (1, 2, 3)]
     merge = ("store", "merge", root, "--into", root)
-    assert "1 of 3 shards are missing: 2/3;" in refused(*merge)
+    assert "1 of 3 shards are missing: 2/3 (not done);" in refused(*merge)
     done = restmcts(*merge, "--partial")
-    assert "mine: 3 searches of 2 shards" in done.output
-    assert "Missing or not done: 2/3" in done.output
+    assert "searches of 3 shards" in done.output
+    assert "Missing or not done: 2/3; the command of the search with --run mine" in done.output
     restmcts(*asked(many, policy, root, "--run", "mine"))
-    assert trees(root, "mine") == trees(whole, "mine")
+    assert trees(RunLayout(root, "mine")) == trees(whole)
     assert check(root) == []
 
 
@@ -94,40 +101,13 @@ def test_shards_that_cannot_be(policy: Path, many: Path, tmp_path: Path) -> None
     assert not root.exists()
 
 
-def test_another_shard_is_another_run(policy: Path, many: Path, tmp_path: Path) -> None:
+def test_another_shard_or_recipe_is_another_run(policy: Path, many: Path, tmp_path: Path) -> None:
     root = tmp_path / "store"
-    restmcts(*asked(many, policy, root, "--run", "mine", "--shard", "1/2"))
-    folder = RunLayout(root, "mine.1-of-2").folder
+    restmcts(*asked(many, policy, root, "--shard", "1/2"))
+    restmcts(*asked(many, policy, root, "--shard", "2/2", "--seed", 2))
+    assert "-seed = 1 +seed = 2" in refused("store", "merge", root, "--into", root)
+    folder = RunLayout(root, f"{RUN}.1-of-2").folder
     folder.rename(folder.with_name("mine.2-of-2"))
     line = refused(*asked(many, policy, root, "--run", "mine", "--shard", "2/2"))
     assert '-shard = "1/2"' in line and '+shard = "2/2"' in line
     assert "does not end in '.1-of-2'" in refused("store", "merge", root, "--into", root)
-
-
-def test_shards_of_other_recipes_are_refused(policy: Path, many: Path, tmp_path: Path) -> None:
-    root = tmp_path / "store"
-    restmcts(*asked(many, policy, root, "--shard", "1/2"))
-    restmcts(*asked(many, policy, root, "--shard", "2/2", "--seed", 2))
-    line = refused("store", "merge", root, "--into", root)
-    assert "-seed = 1 +seed = 2" in line
-
-
-def test_a_shard_that_was_killed_goes_on(policy: Path, many: Path, tmp_path: Path) -> None:
-    """The job of a shard is ended by the cluster, and submitted again."""
-    whole, root = tmp_path / "whole", tmp_path / "store"
-    restmcts(*asked(many, policy, whole))
-    restmcts(*asked(many, policy, root, "--shard", "2/2"))
-    one = asked(many, policy, root, "--shard", "1/2")
-    process = start_command(*one)
-    layout = RunLayout(root, "search-self-consistency.1-of-2")
-    while process.poll() is None and not has_started(layout):
-        pass
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    merge = ("store", "merge", root, "--into", root)
-    if process.returncode:
-        assert "1/2 (not done)" in refused(*merge)
-    restmcts(*one)
-    restmcts(*merge)
-    assert trees(root, "search-self-consistency") == trees(whole, "search-self-consistency")
-    assert check(root) == []

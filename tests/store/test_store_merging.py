@@ -536,7 +536,7 @@ def test_a_merge_that_is_killed_leaves_nothing_half(tmp_path: Path) -> None:
         if not killed:
             break
         step += 1
-    assert step > 10
+    assert step >= 10
     assert seen == {(), ("s",), ("s", "whole")}
 
 

@@ -111,7 +111,7 @@ def _named(path: Path) -> Iterator[RunLayout]:
     if names:
         yield from (RunLayout(path, run) for run in names)
         return
-    folder = path.absolute()
+    folder = path.resolve()
     is_run = is_plain(folder / "run.toml") or is_plain(folder / "phases.jsonl")
     if is_run and folder.parent.name == RUNS:
         yield RunLayout(folder.parent.parent, folder.name)

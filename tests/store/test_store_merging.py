@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import shutil
-import signal
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,83 +16,18 @@ from hypothesis import strategies as st
 from store.check import check
 from store.encoding.searches import encode_search
 from store.errors import InputError, StoreError
-from store.events import SearchRecord
 from store.files.journal import read_journal
-from store.files.layout import MERGING, RunLayout, run_names
-from store.merging import arriving
-from store.merging.merge import Arrived, merge
+from store.files.layout import RunLayout, run_names
 from store.merging.shards import Shard
 from store.runs.notes import add_note, read_notes
 from store.runs.overrides import digest
 from store.runs.reading import read_overrides
 from store.runs.writer import RunWriter
 from tests.store.build import ENVIRONMENT, open_run, record, tables
+from tests.store.shards import SEARCH, config, damage, made, merged, searched, sharded
 from tests.store.strategies import many_searches
 from tests.support import small_runs
 from tests.support.stores import contents, without_times
-
-SEARCH = 'recipe = "search"\nseed = 1\nconcurrency = 4\n'
-COUNTS = ("trees", "solved", "failed")
-
-
-def config(shard: Shard | None, text: str = SEARCH) -> str:
-    """The configuration of a shard, whose key lies among others."""
-    return text if shard is None else text.replace("seed", f'shard = "{shard}"\nseed', 1)
-
-
-def searched(
-    root: Path,
-    run: str,
-    records: Sequence[SearchRecord],
-    shard: Shard | None = None,
-    *,
-    text: str = SEARCH,
-    done: bool = True,
-    uses: str = "restmcts 0.1",
-    environment: dict[str, Any] | None = None,
-) -> RunLayout:
-    """A run that has made some searches, as a search does it."""
-    about = ENVIRONMENT if environment is None else environment
-    with RunWriter.create_or_open(root, run, config=config(shard, text), environment=about) as writer:
-        writer.start_phase("search", "search", 0)
-        writer.note_uses("search", "search_methods", {"mcts": uses})
-        for one in records:
-            writer.add_tree(one)
-        if done:
-            writer.seal_trees("search")
-            failed = [one for one in records if one.result.reason == "failed"]
-            solved = [one for one in records if one.result.correct]
-            figures = dict(zip(COUNTS, map(len, (records, solved, failed)), strict=True))
-            writer.finish_phase("search", figures)
-            writer.finish_run()
-    return writer.layout
-
-
-def made(count: int) -> list[SearchRecord]:
-    return [record(number, "search", correct=number % 3 > 0) for number in range(count)]
-
-
-def sharded(root: Path, records: Sequence[SearchRecord], count: int, run: str = "search-mcts") -> None:
-    """Search in shards, the last of which begins first."""
-    for number in range(count, 0, -1):
-        shard = Shard(number, count)
-        searched(root, f"{run}{shard.ending}", shard.of(records), shard)
-
-
-def merged(*paths: Path, into: Path, name: str | None = None, partial: bool = False) -> list[Arrived]:
-    """Merge, where nothing is to be told."""
-
-    def tell(line: str) -> None:
-        raise AssertionError(line)
-
-    return merge(paths, into, name, partial=partial, note=tell)
-
-
-def damage(path: Path) -> None:
-    data = bytearray(path.read_bytes())
-    # The last line of a journal may be torn.
-    data[len(data) // 2 if path.name == "phases.jsonl" else -9] ^= 1
-    path.write_bytes(data)
 
 
 @pytest.mark.parametrize("text", ["", "3", "0/2", "3/2", "1/0", "-1/2", "1/2/3", "1 / 2", "x/2", "1/9999999"])
@@ -132,6 +63,13 @@ def test_shards_become_the_run_that_has_searched_everything(tmp_path: Path) -> N
     assert (one.status, one.files) == (other.status, other.files)
     for name in ("summary", "files", "rows", "uses", "kind", "iteration", "status"):
         assert getattr(one.phases["search"], name) == getattr(other.phases["search"], name)
+    shards = [
+        read_journal(RunLayout(tmp_path / f"node-{number}", f"search-mcts.{number}-of-3"))
+        for number in (1, 2, 3)
+    ]
+    assert one.created == shards[0].created
+    assert one.phases["search"].started == shards[0].phases["search"].started
+    assert one.phases["search"].seconds == sum(shard.phases["search"].seconds or 0 for shard in shards) > 0
     started = next(row for row in map(json.loads, layout.phases.open()) if row["event"] == "started")
     assert started["shards"] == [f"search-mcts.{number}-of-3" for number in (1, 2, 3)]
     assert check(tmp_path / "all") == []
@@ -433,126 +371,3 @@ def test_shards_that_were_renamed_need_a_name(tmp_path: Path) -> None:
         merged(tmp_path, into=tmp_path)
     (found,) = merged(tmp_path, into=tmp_path, name="whole")
     assert (found.run, found.searches) == ("whole", 1)
-
-
-def test_whole_runs_are_copied(tmp_path: Path) -> None:
-    source, target = tmp_path / "a", tmp_path / "b"
-    small_runs.go_on(source)
-    searched(target, "other", made(2))
-    (found,) = merged(source, into=target)
-    assert (found.run, found.new, found.sources) == ("first", True, (source / "runs" / "first",))
-    assert contents(target, "first") == contents(source, "first")
-    assert read_journal(RunLayout(target, "first")) == read_journal(RunLayout(source, "first"))
-    assert check(target) == []
-    assert merged(source, into=target)[0].new is False
-    (one,) = merged(source / "runs" / "first", into=target, name="renamed")
-    assert one.run == "renamed"
-    assert contents(target, "renamed") == contents(source, "first")
-
-
-def test_a_run_of_that_name_with_another_content_stays(tmp_path: Path) -> None:
-    searched(tmp_path / "a", "x", made(2))
-    searched(tmp_path / "b", "x", made(3))
-    before = contents(tmp_path / "b", "x")
-    with pytest.raises(InputError, match=r"would both be the run 'x', and differ in .*trees/search.jsonl"):
-        merged(tmp_path / "a", into=tmp_path / "b")
-    with pytest.raises(InputError, match="would both be the run 'x'"):
-        merged(tmp_path / "a", tmp_path / "b", into=tmp_path / "c")
-    assert contents(tmp_path / "b", "x") == before
-    assert run_names(tmp_path / "c") == []
-
-
-@pytest.mark.parametrize("path", ["checkpoints/0/policy/model.safetensors", "metrics.jsonl", "run.toml"])
-def test_a_damaged_run_is_not_copied(tmp_path: Path, path: str) -> None:
-    small_runs.go_on(tmp_path / "a")
-    damage(tmp_path / "a" / "runs" / "first" / path)
-    with pytest.raises(StoreError, match=path.rpartition("/")[2]):
-        merged(tmp_path / "a", into=tmp_path / "b")
-    assert run_names(tmp_path / "b") == []
-
-
-def test_there_has_to_be_something_to_merge(tmp_path: Path) -> None:
-    searched(tmp_path / "a", "x", made(1))
-    lonely = shutil.copytree(tmp_path / "a" / "runs" / "x", tmp_path / "x")
-    (tmp_path / "empty").mkdir()
-    for paths, expected in (
-        ([tmp_path / "a"], "there is nothing to merge"),
-        ([tmp_path / "none"], "no such folder"),
-        ([tmp_path / "empty"], "neither a store nor the folder of a run"),
-        ([lonely], "lies in no store; put it into a folder 'runs'"),
-    ):
-        with pytest.raises(InputError, match=expected):
-            merged(*paths, into=tmp_path / "a")
-
-
-STEPS = ("rename", "replace")
-"""What changes names in a file system: the process is killed at each call of one of them."""
-
-
-def killed_at(step: int, paths: Sequence[Path], root: Path) -> bool:
-    """Merge in a process that is killed at one of the calls that change names; whether it was killed."""
-    child = os.fork()
-    if child == 0:
-        left = [step]
-
-        def counted(real: Any) -> Any:
-            def call(*arguments: Any, **named: Any) -> Any:
-                left[0] -= 1
-                if left[0] < 0:
-                    os.kill(os.getpid(), signal.SIGKILL)
-                return real(*arguments, **named)
-
-            return call
-
-        for name in STEPS:
-            setattr(Path, name, counted(getattr(Path, name)))
-        try:
-            merge(paths, root, note=lambda line: None)
-            os._exit(0)
-        finally:
-            os._exit(1)
-    _, status = os.waitpid(child, 0)
-    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
-    return os.WIFSIGNALED(status)
-
-
-def test_a_merge_that_is_killed_leaves_nothing_half(tmp_path: Path) -> None:
-    sharded(tmp_path / "a", made(4), 2, "s")
-    searched(tmp_path / "a", "whole", made(2))
-    expected = {"s", "whole"}
-    step, seen = 0, set()
-    while True:
-        root = tmp_path / f"into-{step}"
-        killed = killed_at(step, [tmp_path / "a"], root)
-        there = run_names(root)
-        seen.add(tuple(there))
-        for run in there:  # what shows is whole
-            assert contents(root, run)["trees/search.jsonl"]
-            assert read_journal(RunLayout(root, run)).status == "done"
-        merged(tmp_path / "a", into=root)
-        assert set(run_names(root)) == expected
-        assert check(root) == []
-        assert not (root / MERGING).exists()
-        if not killed:
-            break
-        step += 1
-    assert step >= 10
-    assert seen == {(), ("s",), ("s", "whole")}
-
-
-def test_two_merges_into_one_store_do_not_mix(tmp_path: Path) -> None:
-    sharded(tmp_path / "a", made(4), 2, "s")
-    with (
-        arriving.arrivals(tmp_path / "b"),
-        pytest.raises(StoreError, match="another process merges runs into this store; wait for it"),
-    ):
-        merged(tmp_path / "a", into=tmp_path / "b")
-
-
-def test_the_check_tells_of_a_merge_that_was_killed(tmp_path: Path) -> None:
-    searched(tmp_path, "x", made(1))
-    (tmp_path / MERGING).mkdir()
-    (finding,) = check(tmp_path)
-    assert f"{tmp_path / MERGING}: left by a merge that was ended" in finding
-    with arriving.arrivals(tmp_path):  # one that goes on is no finding
-        assert check(tmp_path) == []

@@ -168,7 +168,9 @@ def uses_of(pieces: Sequence[Piece]) -> dict[str, dict[str, str]]:
     """
     uses: dict[str, dict[str, str]] = {}
     for piece in pieces:
-        for kind, origins in {} if piece.phase is None else piece.phase.uses.items():
+        if piece.phase is None:
+            continue
+        for kind, origins in piece.phase.uses.items():
             known = uses.setdefault(kind, {})
             for name, origin in origins.items():
                 if known.setdefault(name, origin) != origin:

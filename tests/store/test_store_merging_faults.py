@@ -152,5 +152,6 @@ def test_the_check_tells_of_a_merge_that_was_killed(tmp_path: Path) -> None:
     (tmp_path / MERGING).mkdir()
     (finding,) = check(tmp_path)
     assert f"{tmp_path / MERGING}: left by a merge that was ended" in finding
-    with arriving.arrivals(tmp_path):  # one that goes on is no finding
+    with arriving.arrivals(tmp_path) as folder:  # one that goes on is no finding
+        folder.mkdir()
         assert check(tmp_path) == []

@@ -103,7 +103,7 @@ def test_a_fault_at_any_call(source: Path, tmp_path: Path, fault: Fault) -> None
     with calm.mounted():
         go_on(source, tmp_path / "calm")
     assert calm.count > 50
-    for place in random.Random(fault).sample(range(calm.count), 12):
+    for place in random.Random(fault).sample(range(calm.count), 6):
         root = tmp_path / f"{place}"
         disk = FaultyDisk(place, fault)
         try:
@@ -125,7 +125,7 @@ def test_a_power_failure_at_any_moment(source: Path, tmp_path: Path) -> None:
     assert watched.count > 20
     disk = ForgetfulDisk(tmp_path / "disk")
     disk.root.mkdir()
-    places = random.Random(5).sample(range(watched.count), 12)
+    places = random.Random(5).sample(range(watched.count), 8)
     for place in places:
         luck = random.Random(place) if place % 2 else None
         disk.moments[place] = [(tmp_path / f"left-{place}", luck)]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SerializeAsAny, model_validator
 
 from restmcts.engines.registry import ENGINES
 from restmcts.engines.settings import ModelSettings
@@ -25,6 +25,7 @@ from restmcts.search.settings import NO_LIMITS, Limits
 from restmcts.settings import Settings, checked, listed
 from restmcts.training.settings import PolicyTraining, PreferenceTraining, TrainingSettings, ValueTraining
 from restmcts.training.values.labels import check_objectives
+from store.merging.shards import Shard
 from store.tree import Tree
 
 OLD_TINY = (
@@ -54,6 +55,14 @@ def _chosen_data_set(values: Any) -> Any:
 
 Problems = Annotated[SerializeAsAny[DataSetSettings], BeforeValidator(_chosen_data_set)]
 """The settings of a data set; which class they have is decided by the key ``data_set``."""
+
+
+def _named_shard(text: str) -> str:
+    """The name of a shard as :class:`~store.merging.shards.Shard` writes it."""
+    try:
+        return str(Shard.parse(text))
+    except InputError as error:
+        raise ValueError(str(error)) from None
 
 
 class SamplingSettings(Settings):
@@ -214,6 +223,13 @@ class Recipe(Settings):
         default=64,
         ge=1,
         description="searches that run at the same time; changes the speed, not the trees",
+    )
+    shard: Annotated[str, AfterValidator(_named_shard)] | None = Field(
+        default=None,
+        description=(
+            "the part of the problems that `restmcts search` searches, as NUMBER/COUNT: every COUNT-th, from"
+            " the one at place NUMBER; none: all"
+        ),
     )
     control: bool = Field(
         default=False,

@@ -23,9 +23,18 @@ from store.errors import InputError, StoreError
 from store.files.folders import leftovers
 from store.files.journal import Journal, take_in
 from store.files.jsonl import parse_lines
-from store.files.layout import RUNS, RunLayout, check_index, check_phase, check_rule, run_names
-from store.files.lock import is_locked
-from store.files.plain import check_place, is_plain, oddities, plain_files, read_plain
+from store.files.layout import (
+    MERGING,
+    RUNS,
+    RunLayout,
+    check_index,
+    check_phase,
+    check_rule,
+    merging_lock,
+    run_names,
+)
+from store.files.lock import is_held, is_locked
+from store.files.plain import check_place, is_plain, is_plain_folder, oddities, plain_files, read_plain
 from store.files.verification import (
     checkpoint_folders,
     damaged_checkpoint,
@@ -55,7 +64,7 @@ def check(root: Path) -> list[str]:
     """
     if not root.is_dir():
         raise InputError(f"{root}: no such folder; name a folder that holds a store")
-    findings = [*_misplaced(root)]
+    findings = [*_misplaced(root), *_half_merged(root)]
     runs = run_names(root)
     live = [run for run in runs if is_locked(RunLayout(root, run).folder)]
     for run in runs:
@@ -93,6 +102,13 @@ def _misplaced(root: Path) -> Iterator[str]:
             check_place(root, path)
         except StoreError as error:
             yield str(error)
+
+
+def _half_merged(root: Path) -> Iterator[str]:
+    """What a merge that was ended has left."""
+    folder = root / MERGING
+    if is_plain_folder(folder) and not is_held(merging_lock(root)):
+        yield f"{folder}: left by a merge that was ended; merge again, or delete it"
 
 
 class _RunCheck:

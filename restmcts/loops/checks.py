@@ -21,9 +21,11 @@ def check_loop(recipe: Recipe) -> Settings:
 
     Raises:
         InputError: it does not; see :func:`check_trainable` and :func:`check_methods`. Or the tokens of an
-            iteration pay for no guided search.
+            iteration pay for no guided search, or it names a shard.
     """
     settings = loop_settings(recipe)
+    if recipe.shard is not None:
+        raise InputError("shard: a loop learns from all of its searches; `restmcts search` takes a shard")
     check_trainable(recipe.models)
     if LOOPS[recipe.loop].trains_value:
         recipe.generation.budget_within(recipe.sampling.trace_tokens)

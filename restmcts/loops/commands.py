@@ -31,6 +31,7 @@ from restmcts.search.registry import METHODS, needs_value
 from restmcts.search.settings import Limits
 from restmcts.workers.local import Models
 from store.answering.rules import SURE
+from store.merging.shards import PHASE, Shard
 
 
 def check_value(recipe: Recipe, splits: Splits) -> None:
@@ -51,27 +52,54 @@ def check_value(recipe: Recipe, splits: Splits) -> None:
     )
 
 
+def check_shard(recipe: Recipe, splits: Splits) -> Shard | None:
+    """The shard that a recipe names, if it can be searched; None where it names none.
+
+    Raises:
+        InputError: there are more shards than problems, or each of them would bootstrap a value model.
+    """
+    if recipe.shard is None:
+        return None
+    shard = Shard.parse(recipe.shard)
+    if shard.count > len(splits.test):
+        raise InputError(
+            f"--shard {shard}: there are {len(splits.test)} problems, so that some shards would have none;"
+            f" take at most {len(splits.test)} shards"
+        )
+    generation = recipe.generation
+    if not recipe.models.value_name and needs_value(generation.method, generation.build()):
+        raise InputError(
+            f"--shard {shard}: every shard would bootstrap a value model of its own: search with --limit 1"
+            " and without --shard first, and give the folder checkpoints/0/value of that run as --value"
+        )
+    return shard
+
+
 def search_problems(run: Run) -> Searched:
-    """Bootstrap a value model if one is needed and missing, then search the test problems."""
+    """Bootstrap a value model if one is needed and missing, then search the test problems, or a shard."""
     generation = run.recipe.generation
     settings = generation.build()
     policy = run.recipe.models.policy_name or ""
     value = first_value(run, policy)[0] if needs_value(generation.method, settings) else None
+    shard = check_shard(run.recipe, run.problems) or Shard(1, 1)
+    problems = shard.of(run.problems.test)
 
     def work(phase: str) -> Searched:
         with run.workers(Models(policy, value)) as workers:
             tasks = search_tasks(
                 run,
                 phase,
-                run.problems.test,
+                problems,
                 generation.method,
                 settings,
                 budget=generation.budget,
                 limits=generation.limits,
+                first_number=shard.first,
+                stride=shard.count,
             )
             return run_tasks(run, phase, tasks, workers)
 
-    return run.phase("search", "search", 0, Searched, work, searches=len(run.problems.test))
+    return run.phase(PHASE, "search", 0, Searched, work, searches=len(problems))
 
 
 @dataclass(frozen=True, slots=True)

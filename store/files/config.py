@@ -41,11 +41,12 @@ def write_config(layout: RunLayout, config: str, *, new: bool) -> None:
     if before != config:
         raise InputError(
             f"run {layout.run!r} was started with another configuration ({path}); "
-            f"choose another run name, or undo these changes:\n{_difference(before, config)}"
+            f"choose another run name, or undo these changes:\n{difference(before, config)}"
         )
 
 
-def _difference(before: str, after: str) -> str:
+def difference(before: str, after: str) -> str:
+    """The lines of two configurations that differ, the first ones of them."""
     lines = difflib.unified_diff(before.splitlines(), after.splitlines(), "run.toml", "now", "", "", 0, "")
     changed = [line for line in lines if not line.startswith(("---", "+++", "@@"))]
     more = [f"… and {len(changed) - _SHOWN} more lines"] if len(changed) > _SHOWN else []

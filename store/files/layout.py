@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 RUNS = "runs"
 INDEX = "index.db"
 TRASH = ".trash"
+MERGING = ".merging"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
 _PHASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,99}", re.ASCII)
@@ -71,6 +72,11 @@ def check_index(root: Path) -> Path:
 def index_lock(root: Path) -> Path:
     """The lock file that those hold who write the index, or replace it."""
     return root / f"{INDEX}.lock"
+
+
+def merging_lock(root: Path) -> Path:
+    """The lock file that those hold who merge runs into the store at ``root``."""
+    return root / f"{MERGING}.lock"
 
 
 def run_names(root: Path) -> list[str]:

@@ -71,8 +71,13 @@ class RunLock:
 
 def is_locked(folder: Path) -> bool:
     """Is a process writing the run in ``folder``? False also where the file system has no locks."""
+    return is_held(folder / LOCK)
+
+
+def is_held(path: Path) -> bool:
+    """Does a process hold the lock file ``path``? False also where the file system has no locks."""
     try:
-        descriptor = open_plain(folder / LOCK, os.O_RDONLY)
+        descriptor = open_plain(path, os.O_RDONLY)
     except (OSError, StoreError):
         return False
     try:

@@ -26,6 +26,7 @@ _KINDS = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
+_BLOCK = 1 << 20
 
 
 def leads_out(path: str) -> bool:
@@ -59,6 +60,13 @@ def read_plain(path: Path) -> bytes:
     """The content of the file ``path``; raises what :func:`open_plain` raises."""
     with os.fdopen(open_plain(path, os.O_RDONLY), "rb") as file:
         return file.read()
+
+
+def read_blocks(path: Path) -> Iterator[bytes]:
+    """The content of the file ``path`` in pieces of a megabyte; raises what :func:`open_plain` raises."""
+    with os.fdopen(open_plain(path, os.O_RDONLY), "rb") as file:
+        while block := file.read(_BLOCK):
+            yield block
 
 
 def is_plain(path: Path) -> bool:

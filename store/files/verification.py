@@ -85,6 +85,21 @@ def damaged_files(layout: RunLayout, journal: Journal) -> Iterator[str]:
             yield from _compare(layout.folder, finished)
 
 
+def check_whole(layout: RunLayout, journal: Journal) -> None:
+    """Compare everything that a run has finished with what was written, weights too.
+
+    A checkpoint folder that is gone as a whole is no damage: old ones may be deleted.
+
+    Raises:
+        StoreError: a file is missing, or is another one.
+    """
+    verifier = Verifier(layout, journal)
+    verifier.at_start()
+    for name in checkpoint_folders(journal):
+        if (layout.folder / name).is_dir():
+            verifier.checkpoint(name)
+
+
 def unknown_phases(layout: RunLayout, journal: Journal) -> Iterator[str]:
     """Every file of trees, and every shared file, that is of a phase which the journal does not know."""
     gone = f"{layout.phases} does not know; restore that file from a copy"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -12,20 +11,17 @@ from store.errors import StoreError
 from store.files.atomic import replace_file, writing
 from store.files.folders import MARKER, model_files, new_folder
 from store.files.jsonl import read_rows
-from store.files.plain import open_plain
+from store.files.plain import read_blocks
 from store.files.verification import CHECKPOINTS
 from store.runs.reading import read_overrides
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from store.files.fingerprints import Fingerprint
     from store.files.journal import Journal, Phase
     from store.files.layout import RunLayout
     from store.runs.writer import RunWriter
-
-_BLOCK = 1 << 20
 
 
 def take_over_phase(writer: RunWriter, source: RunLayout, journal: Journal, name: str) -> None:
@@ -84,19 +80,13 @@ def _copy(source: RunLayout, target: RunLayout, path: str, known: Fingerprint) -
     def check(found: Fingerprint) -> None:
         _check(from_file, known, found)
 
-    replace_file(target.folder / path, _blocks(from_file), ready=check)
+    replace_file(target.folder / path, read_blocks(from_file), ready=check)
 
 
 def _check(path: Path, known: Fingerprint, found: Fingerprint) -> None:
     difference = known.difference(found)
     if difference is not None:
         raise StoreError(f"{path}: not as its run wrote it ({difference}); restore it from a copy")
-
-
-def _blocks(path: Path) -> Iterator[bytes]:
-    with os.fdopen(open_plain(path, os.O_RDONLY), "rb") as file:
-        while block := file.read(_BLOCK):
-            yield block
 
 
 def _folders(phase: Phase) -> list[str]:

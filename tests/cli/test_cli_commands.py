@@ -36,6 +36,7 @@ COMMANDS = [
     ("store",),
     ("store", "check"),
     ("store", "rebuild"),
+    ("store", "merge"),
     ("model",),
     ("model", "smollm2"),
     ("doctor",),

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from restmcts.loops.results import Searched
     from restmcts.problems.splits import Splits
     from restmcts.recipe import Recipe
+    from store.merging.shards import Shard
 
 
 def search(
@@ -36,6 +37,14 @@ def search(
     run: Annotated[
         str | None, typer.Option("--run", help="Name of the run [default: search-METHOD].")
     ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            "--shard",
+            metavar="NUMBER/COUNT",
+            help="Search every COUNT-th problem, from the one at place NUMBER, in a run of its own.",
+        ),
+    ] = None,
     retry_failed: RetryFailed = False,
     yes: Yes = False,
     override: Override = None,
@@ -48,6 +57,10 @@ def search(
     the file; then nothing is graded. A method that needs values takes them from --value; without --value, a
     value model is bootstrapped from the problems of --train, which must be other problems, with answers.
 
+    --shard 3/16 is one of 16 such commands, which may run at the same time, on machines that share nothing;
+    the run is named search-METHOD.3-of-16 (with --run NAME, NAME.3-of-16). `restmcts store merge` makes one
+    run of them.
+
     -o generation.settings.KEY=VALUE changes a setting of the method, and every other key of a recipe can be
     set too, for example -o models.dtype=bfloat16 or, with --data, -o problems.shots=4. A policy on a server:
     -o models.engine=openai -o models.openai.base_url=http://127.0.0.1:8000/v1; without --value it is asked
@@ -56,7 +69,7 @@ def search(
     from restmcts.cli.endings import end
     from restmcts.cli.output.console import print_json
     from restmcts.cli.session import open_run
-    from restmcts.loops.commands import check_value, search_problems
+    from restmcts.loops.commands import check_shard, check_value, search_problems
     from restmcts.loops.results import to_summary
     from restmcts.problems.registry import problem_files
     from restmcts.recipe import override_values
@@ -64,6 +77,7 @@ def search(
     tables: dict[str, Any] = {
         "recipe": "search",
         "seed": seed,
+        "shard": shard,
         "models": {"policy": str(policy)} | ({"value": str(value)} if value else {}),
         "problems": _table(problems, data, train, limit),
         "generation": {"method": method, "settings": {}} | ({"budget": budget} if budget else {}),
@@ -71,7 +85,8 @@ def search(
     recipe = override_values(tables, override or [], "search", load_plugins=True)
     sets = _splits(recipe, limit)
     check_value(recipe, sets)
-    name = run or f"search-{method}"
+    part = check_shard(recipe, sets)
+    name = _run_name(run or f"search-{method}", part)
     files = [*problem_files(recipe.problems), *map(Path, recipe.plugins)]
     with open_run(
         root, name, recipe, sets, files=files, retry_failed=retry_failed, extendable=True, yes=yes
@@ -82,8 +97,13 @@ def search(
         summary = to_summary(searched)
         print_json({"run": name, **summary, "solved": None if searched.graded == 0 else searched.solved})
     else:
-        report(name, root, searched)
+        report(name, root, searched, part)
     end(searched.failed)
+
+
+def _run_name(run: str, part: Shard | None) -> str:
+    """The name of the run, which says what shard it searches."""
+    return run if part is None or run.endswith(part.ending) else f"{run}{part.ending}"
 
 
 def _table(problems: Path | None, data: str | None, train: Path | None, limit: int | None) -> dict[str, Any]:
@@ -121,7 +141,7 @@ def _splits(recipe: Recipe, limit: int | None) -> Splits:
     return splits
 
 
-def report(run: str, root: Path, found: Searched) -> None:
+def report(run: str, root: Path, found: Searched, part: Shard | None) -> None:
     from restmcts.cli.endings import command
     from restmcts.cli.output.text import say
 
@@ -130,8 +150,11 @@ def report(run: str, root: Path, found: Searched) -> None:
         f" {found.policy_tokens / found.trees:.0f} policy and {found.value_tokens / found.trees:.0f} value"
         " tokens a problem"
     )
-    say(f"Show a tree:  {command('show', f'{run}/search/0', '--root', root)}")
-    say(f"Replay it:    {command('tui', f'{run}/search/0', '--root', root)}")
+    first = f"{run}/search/{0 if part is None else part.first}"
+    say(f"Show a tree:  {command('show', first, '--root', root)}")
+    say(f"Replay it:    {command('tui', first, '--root', root)}")
+    if part is not None:
+        say(f"Merge all {part.count} shards:  {command('store', 'merge', root, '--into', root)}")
 
 
 def _solved(found: Searched) -> str:

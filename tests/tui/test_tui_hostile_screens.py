@@ -98,7 +98,9 @@ async def test_commands_and_completions_of_hostile_names(app: StoreApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
         await go(pilot, RunPlace(RUN), "colon", *"compare evil/1.search/", "down", "down", "escape", "escape")
         await visit(pilot, "colon", *"open evil/", "down", "escape", "escape")
-        await go(pilot, TreesPlace(RUN), "slash", *"method:", "right", "escape", "F", "down", *"[</", "escape")
+        await go(
+            pilot, TreesPlace(RUN), "slash", *"method:", "right", "escape", "F", "down", *"[</", "escape"
+        )
 
 
 @pytest.mark.parametrize("kind", IN_TERMINALS)

@@ -23,7 +23,6 @@ from tui.places import (
     Place,
     ReplayPlace,
     RunPlace,
-    RunsPlace,
     SideBySidePlace,
     TreesPlace,
 )
@@ -35,8 +34,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.asyncio
 
 SIZE = (110, 32)
-REPLAY = ("home", *["right"] * 4, "down", "u", "v", "w", "x", "end", "greater_than_sign", "less_than_sign")
+REPLAY = ("home right right", "right right down", "u", "v", "w x", "end less_than_sign")
 
+DOWN = " ".join(["down"] * 4)
 IN_TERMINALS = ("ansi", "osc", "c1", "markup", "bidi", "marks", "wide", "lines", "long")
 """The kinds that a terminal may heed; the others are for pages, and in the lists here."""
 CUT = "\U0001f469\u200d"
@@ -68,14 +68,18 @@ def assert_shown_and_not_obeyed(app: StoreApp, where: object) -> None:
 
 
 async def visit(pilot: Pilot[None], *keys: str) -> None:
-    """Press keys, and look at the screen after each."""
+    """Press keys, several where spaces stand between them, and look at the screen after each time."""
     app = pilot.app
     assert isinstance(app, StoreApp)
     for key in ("", *keys):
-        if key:
-            await pilot.press(key)
+        await pilot.press(*key.split())
         await opened(pilot)
         assert_shown_and_not_obeyed(app, (app.screen, key))
+
+
+def typed(text: str) -> str:
+    """The keys that type a text."""
+    return " ".join(text.replace(" ", "␠")).replace("␠", "space")
 
 
 async def go(pilot: Pilot[None], place: Place, *keys: str) -> None:
@@ -87,19 +91,19 @@ async def go(pilot: Pilot[None], place: Place, *keys: str) -> None:
 
 async def test_lists_and_the_page_of_a_run(app: StoreApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
-        await visit(pilot, "down", "up", "y", "slash", "escape", "question_mark", "escape")
-        await go(pilot, RunPlace(RUN), *"234", "down", "5", *["down"] * 8, "6", *["down"] * 8, *"7da1")
-        await visit(pilot, "3", *["space", "down"] * 3, "question_mark", "escape")
-        await go(pilot, TreesPlace(RUN), *["down"] * 12, "o", "escape", "y", "end", *"329", "x")
-        await go(pilot, RunsPlace())
+        await visit(pilot, "down up y", "slash", "escape question_mark", "escape")
+        await go(
+            pilot, RunPlace(RUN), *"23", "4 down", "5", f"{DOWN} {DOWN}", "6", f"{DOWN} {DOWN}", "7", "d"
+        )
+        await visit(pilot, "3 space down space", "question_mark", "escape")
+        await go(pilot, TreesPlace(RUN), DOWN, "o", "escape y", "end", *"39", "x")
 
 
 async def test_commands_and_completions_of_hostile_names(app: StoreApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
-        await go(pilot, RunPlace(RUN), "colon", *"compare evil/1.search/", "down", "down", "escape", "escape")
-        await visit(pilot, "colon", *"open evil/", "down", "escape", "escape")
+        await go(pilot, RunPlace(RUN), "colon", typed("compare evil/1.search/"), "down down", "escape escape")
         await go(
-            pilot, TreesPlace(RUN), "slash", *"method:", "right", "escape", "F", "down", *"[</", "escape"
+            pilot, TreesPlace(RUN), "slash", typed("method:"), "right escape", "F", f"down {typed('[</')}"
         )
 
 
@@ -110,17 +114,19 @@ async def test_a_search_and_its_comparisons(app: StoreApp, kind: str) -> None:
     a, b = Side(RUN, PHASE, text, "best-value", 9), Side(RUN, PHASE, second(text))
     async with app.run_test(size=SIZE) as pilot:
         await opened(pilot)
-        await go(pilot, ReplayPlace(RUN, right), *REPLAY, "y", "apostrophe", "escape", "g", "escape")
-        await go(pilot, SideBySidePlace(RUN, right, RUN, wrong), "left", "d", "home", "right", "right")
-        await go(pilot, ComparePlace(a, b), "tab", *"1234da", "escape", "b", "escape", "slash", "escape")
+        await go(pilot, ReplayPlace(RUN, right), *REPLAY, "y", "apostrophe", "escape")
+        await go(pilot, SideBySidePlace(RUN, right, RUN, wrong), "d", "home right right")
+        await go(pilot, ComparePlace(a, b), "1", "4", "d", "a", "escape b", "escape slash", "escape")
         await go(pilot, MatrixPlace((a, b, Side(OTHER, PHASE, text, "best-value", 9))), "down")
-        await go(pilot, TreesPlace(RUN, filter=TreeFilter(RUN, methods=(text,))), "F", "escape", "x")
+        await go(pilot, TreesPlace(RUN, filter=TreeFilter(RUN, methods=(text,))), "F", "escape x")
 
 
 async def test_runs_with_hostile_settings_are_compared(app: StoreApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
         await opened(pilot)
-        await go(pilot, ComparePlace(Side(RUN, "", ""), Side(OTHER, "", "")), "d", *["pagedown"] * 4)
+        await go(
+            pilot, ComparePlace(Side(RUN, "", ""), Side(OTHER, "", "")), "d", "tab tab pagedown pagedown"
+        )
 
 
 async def test_no_screen_is_left_out() -> None:

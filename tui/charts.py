@@ -60,13 +60,16 @@ def load() -> None:
     import textual_plotext  # noqa: F401
 
 
-def colours(variables: Mapping[str, str]) -> list[Colour]:
-    """The colours of curves that can be read in a theme; none where the terminal chooses its colours."""
+def colours(variables: Mapping[str, str], *, colourless: bool = False) -> list[Colour]:
+    """The colours of curves that can be read in a theme; none where the terminal chooses its colours.
+
+    ``colourless``: only that of text. Greys made of colours would be harder to read.
+    """
     background = variables["background"]
     if background.startswith("ansi"):
         return []
-    on = [Color.parse(background)]
-    return [readable(Color.parse(variables[name]), on).rgb for name in _THEME]
+    on, names = [Color.parse(background)], ("foreground",) if colourless else _THEME
+    return [readable(Color.parse(variables[name]), on).rgb for name in names]
 
 
 def averaged(xs: Sequence[float], ys: Sequence[float], most: int = POINTS) -> Curve:

@@ -18,6 +18,7 @@ from store.index.sides import side_name, sides_of
 from store.queries import Side
 from tui.places import ComparePlace, place_of
 from tui.screens.base import StoreScreen
+from tui.text import safe_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +49,9 @@ There are ``open RUN/PHASE/NUMBER``, ``compare A B`` and ``theme NAME`` too.
 _OFFERED = 20
 """So many comparisons are offered."""
 
+_LONGEST = 1_000
+"""Characters of a command that are shown."""
+
 
 class CommandProvider(Provider):
     """Offers the commands, every run, phase and tree that what is typed may name, and the themes."""
@@ -67,7 +71,8 @@ class CommandProvider(Provider):
                 act = partial(self._act, command)
                 yield Hit(score, shown, act, text=command.words, help=command.meaning)
         for sides in await self._compared(query):
-            words = f"compare {shlex.join(map(side_name, sides))}"
+            # The names of methods are what a store holds.
+            words = safe_text(f"compare {shlex.join(map(side_name, sides))}", one_line=True, limit=_LONGEST)
             yield Hit(1.0, Content(words), partial(self._compare, sides), text=words)
         for found in await self._found(named):
             words = _words(found)

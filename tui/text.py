@@ -60,7 +60,8 @@ def label(text: str | None, width: int) -> str:
     shown = safe_text(text.strip(), one_line=True, limit=4 * width)
     if cell_len(shown) <= width:
         return shown
-    return shown[: _fitting(shown, 0, width - 1)] + "…"
+    # A joiner that has lost what it joins would join the mark.
+    return shown[: _fitting(shown, 0, width - 1)].rstrip("\u200c\u200d") + "…"
 
 
 def wrap(text: str, width: int) -> list[str]:

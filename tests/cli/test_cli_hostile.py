@@ -7,6 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.cli.commands import refused, restmcts, write_lines
+from tests.tui.hostile_store import NUMBERS, OTHER, PHASE, RUN, write_hostile_store
+from tests.tui.page_texts import HOSTILE as KINDS
+from tests.tui.test_tui_hostile import assert_harmless as assert_shown
+from tests.tui.test_tui_page import check_page
 
 HOSTILE = {
     "escapes": "\x1b[2J\x1b]0;owned\x07 Apply +1 to 2 \x9b31m",
@@ -70,3 +74,46 @@ def test_errors_show_hostile_names_harmlessly(tmp_path: Path) -> None:
     assert_harmless(refused("iterate", "\x1b[2J\x1b]0;owned\x07\nerror: no"))
     path = write_lines(tmp_path / "\x1b[31mred.jsonl", "{")
     assert_harmless(refused("search", "--problems", path, "--policy", tmp_path, "--root", tmp_path / "store"))
+
+
+@pytest.fixture(scope="module")
+def kinds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with all kinds of hostile texts in all places."""
+    root = tmp_path_factory.mktemp("kinds")
+    write_hostile_store(root)
+    return root
+
+
+LOOKS: tuple[tuple[str, ...], ...] = (
+    ("runs",),
+    ("show", RUN),
+    ("trees", RUN),
+    ("trees", RUN, "is:noted", "--by", "method"),
+    ("trees", RUN, "--json"),
+    ("compare", RUN, OTHER),
+    ("compare", RUN, OTHER, "--methods", "--flips"),
+    ("compare", f"{RUN}/{PHASE}", f"{OTHER}/{PHASE}"),
+    ("compare", RUN, f"{RUN}/{PHASE}", "--markdown"),
+    ("compare", RUN, f"{RUN}/{PHASE}", "--json"),
+    ("compare", f"{RUN}/{PHASE}/{KINDS['osc']}", f"{RUN}/{PHASE}/{KINDS['markup']}"),
+    ("export", "samples", RUN),
+    ("store", "check"),
+)
+"""Commands that print what runs hold."""
+
+
+@pytest.mark.parametrize("words", LOOKS, ids=" ".join)
+def test_commands_show_every_kind_of_text(kinds: Path, words: tuple[str, ...]) -> None:
+    done = restmcts(*words, "--root", kinds, code=None)
+    assert done.code in (0, 2) and "internal error" not in done.errors
+    assert_shown(done.output + done.errors)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_trees_of_every_kind_of_text_are_shown(kinds: Path, kind: str, tmp_path: Path) -> None:
+    tree = f"{RUN}/{PHASE}/{NUMBERS[kind]}"
+    for words in (("show", tree), ("show", tree, "--json"), ("export", "tree", tree)):
+        assert_shown(restmcts(*words, "--root", kinds).output)
+    page = tmp_path / "page.html"
+    restmcts("export", "replay", tree, "--root", kinds, "-o", page)
+    check_page(page.read_text("utf-8"))

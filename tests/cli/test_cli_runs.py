@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import closing
 from pathlib import Path
 
@@ -16,10 +17,11 @@ from tests.store.build import fill, open_run
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "my store"
     for run in ("first", "second"):
-        with open_run(tmp_path, run) as writer:
+        with open_run(folder, run) as writer:
             fill(writer)
-    return tmp_path
+    return folder
 
 
 def names(root: Path) -> set[str]:
@@ -30,7 +32,7 @@ def test_a_run_is_deleted_and_comes_back(root: Path) -> None:
     assert "there is no terminal to ask on" in refused("runs", "delete", "first", "--root", root)
     done = restmcts("runs", "delete", "first", "--yes", "--root", root).output
     assert names(root) == {"second"}
-    back = done.splitlines()[1].removeprefix("to get it back: mv ").partition(",")[0].split()
+    back = shlex.split(done.splitlines()[1].removeprefix("to get it back: mv ").partition(", then")[0])
     Path(back[0]).rename(back[1])
     restmcts("store", "rebuild", "--root", root)
     assert names(root) == {"first", "second"}

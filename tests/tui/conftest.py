@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from store.index.reader import StoreReader
-from tests.tui.tui_support import Until, write_demo
+from tests.tui.tui_support import Until, write_compared, write_demo
 from tui.app import StoreApp
 
 if TYPE_CHECKING:
@@ -26,6 +26,20 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("store")
     write_demo(root)
     return root
+
+
+@pytest.fixture(scope="session")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with the finished runs ``one`` and ``two``; tests only read it."""
+    root = tmp_path_factory.mktemp("compared")
+    write_compared(root)
+    return root
+
+
+@pytest.fixture
+def both(pair: Path) -> Iterator[StoreReader]:
+    with StoreReader(pair) as reader:
+        yield reader
 
 
 @pytest.fixture(autouse=True)

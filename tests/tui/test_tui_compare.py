@@ -17,7 +17,7 @@ from tests.cli.commands import restmcts
 from tests.tui.made_searches import custom, votes
 from tests.tui.test_tui_hostile import EVIL, assert_harmless, screen_text
 from tests.tui.test_tui_keys import KEYS
-from tests.tui.tui_support import PROBLEMS, Until, open_run, screen_of, write_compared
+from tests.tui.tui_support import PROBLEMS, Until, open_run, screen_of
 from tui.app import StoreApp
 from tui.compare.marks import MarkedSides, side_of_run
 from tui.compare.rows import end_of, share_cell
@@ -32,7 +32,7 @@ from tui.widgets.lines import LinesBar, LinesPane
 from tui.widgets.table import RowTable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from textual.pilot import Pilot
@@ -50,19 +50,6 @@ ANSWERED = (f"{FINAL}/4", f"{FINAL}/15")
 PAIR = SideBySidePlace("one", ANSWERED[0], "two", ANSWERED[0], tuple((tree, tree) for tree in ANSWERED))
 SEVERAL = MatrixPlace((MCTS, VOTES, Side("two", FINAL, "mcts")))
 PLACES: dict[str, Place] = {"methods": METHODS, "runs": RUNS, "pair": PAIR, "several": SEVERAL}
-
-
-@pytest.fixture(scope="session")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("compared")
-    write_compared(root)
-    return root
-
-
-@pytest.fixture
-def both(pair: Path) -> Iterator[StoreReader]:
-    with StoreReader(pair) as reader:
-        yield reader
 
 
 async def opened(pilot: Pilot[None]) -> None:

@@ -10,6 +10,8 @@ import pytest
 
 import tui
 from store.errors import InputError
+from tui.app import StoreApp
+from tui.screens.runs import RunsScreen
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,6 +43,16 @@ def test_the_command_opens_the_screens_without_what_writes_an_index(demo: Path) 
 def test_a_missing_store_is_refused_before_anything_opens(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder"):
         tui.run(tmp_path / "nowhere")
+
+
+def test_a_breakdown_has_another_exit_code(demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: RunsScreen) -> None:
+        raise IndexError("a column that is not there")
+
+    start = StoreApp.run
+    monkeypatch.setattr(RunsScreen, "on_mount", broken)
+    monkeypatch.setattr(StoreApp, "run", lambda app: start(app, headless=True))
+    assert tui.run(demo) == 1
 
 
 @pytest.mark.parametrize(

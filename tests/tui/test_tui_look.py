@@ -11,6 +11,7 @@ from textual.color import Color
 from textual.theme import BUILTIN_THEMES
 
 from store.errors import RestmctsError
+from tests.tui.test_tui_compare import PLACES, opened, show
 from tests.tui.tui_support import Until
 from tui.app import StoreApp
 from tui.look import BACKGROUNDS, CONTRAST, contrast, look_of, own_colours, readable
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
 THEMES = sorted(name for name, theme in BUILTIN_THEMES.items() if not theme.ansi)
 LINES = set("─━│┃╸╺╹╻▏▎▍▌▋▊▉█▁▂▃▄▅▆▇▔▕╭╮╰╯⎸⎹")
 """What frames and bars are drawn with; it is no text."""
+BARS = set("█▓▒▁▂▃▄▅▆▇")
+"""What figures are drawn with."""
+
+MARKS = 3.0
+"""The least contrast of what is drawn and is no text (WCAG 2.1)."""
 
 colours = st.builds(Color, *[st.integers(0, 255)] * 3)
 
@@ -61,44 +67,73 @@ def test_contrast_is_that_of_the_standard() -> None:
 def segments(app: StoreApp) -> list[Segment]:
     """What is drawn, of a dialog only the dialog: what lies below is darkened."""
     strips = app.screen._compositor.render_strips()
-    for dialog in app.screen.query(".dialog"):
-        x, y, width, height = dialog.region
+    for dialog in app.screen.query(".dialog, CommandList"):
+        x, y, width, height = dialog.content_region
         strips = [strip.crop(x, x + width) for strip in strips[y : y + height]]
     return [segment for strip in strips for segment in strip]
 
 
 def unreadable(app: StoreApp) -> set[tuple[str, float]]:
-    """Texts on the screen without enough contrast, and how much they have."""
+    """Texts, bars and curves on the screen without enough contrast, and how much they have."""
     found = set()
     for text, style, _ in segments(app):
         letters = "".join(letter for letter in text if letter not in LINES).strip()
-        if letters and style is not None and style.color is not None and style.bgcolor is not None:
+        if style is None or style.color is None or style.bgcolor is None or "@mouse.down" in style.meta:
+            continue  # the last are scroll bars
+        if letters or BARS.intersection(text):
             ratio = contrast(Color.from_rich_color(style.color), Color.from_rich_color(style.bgcolor))
-            if ratio < CONTRAST:
-                found.add((letters, round(ratio, 2)))
+            if ratio < (CONTRAST if letters else MARKS):
+                found.add((letters or text, round(ratio, 2)))
     return found
 
 
-@pytest.mark.parametrize("theme", ["textual-dark", "textual-light", "catppuccin-latte"])
-async def test_every_text_on_the_screens_is_readable(reader: StoreReader, until: Until, theme: str) -> None:
+@pytest.mark.parametrize("theme", ["textual-dark", "textual-light", "catppuccin-latte", ""])
+async def test_every_text_on_the_screens_is_readable(
+    reader: StoreReader, until: Until, theme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not theme:
+        monkeypatch.setenv("NO_COLOR", "1")
     app = StoreApp(reader)
     async with app.run_test(size=(120, 40)) as pilot:
-        app.theme = theme
+        app.theme = theme or "textual-dark"
         for keys in (
             (),
             ("enter",),
-            ("3",),
-            ("4",),
+            *((tab,) for tab in "2345671"),
             ("t",),
             ("slash",),
             ("escape", "down"),
-            ("enter",),
+            ("F",),
+            ("escape", "o"),
+            ("escape", "1"),
+            ("x", "enter"),
             ("end",),
-            ("question_mark",),
+            ("v",),
+            ("slash",),
+            ("escape", "question_mark"),
+            ("escape", "colon", "t", "h"),
         ):
             await pilot.press(*keys)
             await until(pilot, lambda: all(worker.is_finished for worker in app.workers))
             assert not unreadable(app), (app.screen, keys)
+
+
+@pytest.mark.parametrize("theme", ["textual-dark", "textual-light", "catppuccin-latte", ""])
+async def test_every_text_of_comparisons_is_readable(
+    both: StoreReader, theme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not theme:
+        monkeypatch.setenv("NO_COLOR", "1")
+    app = StoreApp(both)
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.theme = theme or "textual-dark"
+        for place in PLACES.values():
+            await show(pilot, place)
+            for keys in ((), ("tab", "down"), ("d",), ("question_mark",)):
+                await pilot.press(*keys)
+                await opened(pilot)
+                assert not unreadable(app), (app.screen, keys)
+            await pilot.press("escape")
 
 
 async def test_without_colours_verdicts_are_bold_and_nothing_is_grey(

@@ -294,6 +294,21 @@ async def test_runs_are_found_ordered_and_told_apart(two: Path, until: Until) ->
 
 
 @pytest.mark.asyncio
+async def test_a_click_chooses_a_run_and_another_one_opens_it(two: Path, until: Until) -> None:
+    with StoreReader(two) as reader:
+        app = StoreApp(reader)
+        async with app.run_test(size=(120, 40)) as pilot:
+            runs = app.screen.query_one("#runs", RowTable)
+            detail = app.screen.query_one("#detail", LinesPane)
+            await until(pilot, lambda: "differ from those of first" in detail.text)
+            await pilot.click("#runs", offset=(3, 2))
+            await until(pilot, lambda: "differ from those of second" in detail.text)
+            assert isinstance(app.screen, RunsScreen) and runs.chosen == "first"
+            await pilot.click("#runs", offset=(3, 2))
+            await until(pilot, lambda: isinstance(app.screen, RunScreen))
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize("tab", "1234567")
 async def test_the_footer_and_the_help_fit(two: Path, until: Until, tab: str) -> None:
     with StoreReader(two) as reader:

@@ -92,7 +92,8 @@ class FilterForm(ModalScreen[TreeFilter | None]):
         with Vertical(classes="dialog form"):
             yield Static(Content("Filter: all fields have to hold (enter shows, esc closes)"))
             for name, hint in _FIELDS.items():
-                choices = [*self._known.get(name, ()), *CHOICES.get(name, ())]
+                known = (*self._known.get(name, ()), *CHOICES.get(name, ()))
+                choices = [value for value in known if safe_text(value, one_line=True) == value]
                 with Horizontal():
                     yield Label(Content(f"{name:<10}"))
                     yield Input(

@@ -10,12 +10,17 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
+from tui.text import safe_text
+
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
 
 class PromptScreen(ModalScreen[str | None]):
-    """Gives back what was typed after ``question``, or None."""
+    """Gives back what was typed after ``question``, or None.
+
+    ``text`` is what stands there first; it comes back as it is where nobody has changed it.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "cancel", "Close", id="prompt.close"),
@@ -25,14 +30,15 @@ class PromptScreen(ModalScreen[str | None]):
         super().__init__()
         self._question = question
         self._text = text
+        self._shown = safe_text(text, one_line=True)
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog prompt"):
             yield Static(Content(self._question))
-            yield Input(self._text, compact=True, id="prompt")
+            yield Input(self._shown, compact=True, id="prompt")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        self.dismiss(event.value.strip() or None)
+        self.dismiss((self._text if event.value == self._shown else event.value.strip()) or None)
 
     def action_cancel(self) -> None:
         self.dismiss(None)

@@ -70,7 +70,12 @@ class ReplayMoves(StoreScreen):
         Binding("end", "end", "End", show=False, id="replay.end"),
         *(
             Binding(
-                f"{tenth}", f"tenth({tenth})", "To that tenth of the events", show=False, key_display="0-9"
+                f"{tenth}",
+                f"tenth({tenth})",
+                "To that tenth of the events",
+                show=False,
+                key_display="0-9",
+                id=f"replay.tenth-{tenth}",
             )
             for tenth in range(10)
         ),

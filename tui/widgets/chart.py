@@ -28,4 +28,5 @@ class ChartPane(Widget):
             self.refresh()
 
     def render(self) -> Text:
-        return drawn(self.chart, self.size.width, self.size.height, colours(self.app.theme_variables))
+        palette = colours(self.app.theme_variables, colourless=self.app.no_color)
+        return drawn(self.chart, self.size.width, self.size.height, palette)

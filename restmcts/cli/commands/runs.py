@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -104,7 +105,8 @@ def delete(
         return
     target = delete_run(root, run)
     say(f"{run} is in {target}")
-    say(f"to get it back: mv {target} {folder}, then restmcts store rebuild --root {root}")
+    back, again = shlex.join(["mv", str(target), str(folder)]), shlex.join(["--root", str(root)])
+    say(f"to get it back: {back}, then restmcts store rebuild {again}")
 
 
 def _agreed(question: str) -> bool:

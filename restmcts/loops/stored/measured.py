@@ -268,13 +268,18 @@ def _reached(cell: Mapping[Problem, bool | None]) -> Answers:
 
 
 def _wanted(method: str, own_rule: str, rows: Sequence[Evaluation]) -> dict[str, list[int | None]]:
-    """The answer rules and budgets that rows have of a method; its own rule where no name fits."""
+    """The answer rules and budgets that rows have of a method; its own rule where no name fits.
+
+    A rule that this version does not know gives no answers.
+    """
     found: dict[str, list[int | None]] = {}
     for rule in RULES:
         budgets = [row.budget for row in rows if _fits(method, rule, row.method)]
         if budgets:
             found[rule] = list(dict.fromkeys(budgets))
-    return found or {own_rule: list(dict.fromkeys(row.budget for row in rows))}
+    if found or own_rule not in RULES:
+        return found
+    return {own_rule: list(dict.fromkeys(row.budget for row in rows))}
 
 
 def _fits(method: str, rule: str, name: str) -> bool:

@@ -43,17 +43,18 @@ def check_server(run: str, recipe: Recipe, word: Word) -> None:
             models of the run are on none.
     """
     models = recipe.models
-    asked = sorted({name for name in (models.engine, models.valued_by) if not ENGINES[name].local})
+    asked = sorted({name for name in (models.engine, models.valued_by) if ENGINES[name].asks_servers})
     if not asked:
         if word.base_urls or word.api_key_variables:
             raise InputError(f"--base-url: the models of run {run!r} are not on a server; leave it out")
         return
-    if asked != ["openai"]:
+    known: dict[str, ServerSettings] = {"openai": models.openai, "pooling": models.pooling}
+    if others := [name for name in asked if name not in known]:
         raise InputError(
-            f"run {run!r} asks models by the engine {asked[-1]}, and where that sends the problems is said by"
-            " the stored recipe alone: write the settings yourself, with `restmcts eval --policy … -o …`"
+            f"run {run!r} asks models by the engine {others[-1]}, and where that sends the problems is said"
+            " by the stored recipe alone: write the settings yourself, with `restmcts eval --policy … -o …`"
         )
-    _check_words(run, [models.openai], word)
+    _check_words(run, [known[name] for name in asked], word)
 
 
 def _check_words(run: str, stored: Sequence[ServerSettings], word: Word) -> None:

@@ -196,3 +196,26 @@ class OpenAiSettings(ServerSettings):
                 f"{taken[0]} is a key that restmcts sets itself, by other settings: leave it out"
             )
         return table
+
+
+class PoolingSettings(ServerSettings):
+    """Servers that `vllm serve FOLDER --runner pooling` starts, for value models with the engine `pooling`.
+
+    `models.value` is the same folder, whose tokenizer and configuration are read here. The engine needs
+    `pip install "restmcts[openai]"`.
+    """
+
+    table: ClassVar[str] = "models.pooling"
+    address_variable: ClassVar[str] = "POOLING_BASE_URL"
+
+    base_url: str | None = Field(
+        default=None,
+        description=(
+            "address of the server, with or without `/v1`; none: `base_urls`, or the addresses in"
+            " `POOLING_BASE_URL` with spaces between them"
+        ),
+    )
+    model: str | None = Field(
+        default=None,
+        description="name of the value model on the servers; none: the only one that they serve",
+    )

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from restmcts.aggregations import Aggregation
 from restmcts.engines.prm_settings import PRM_ENGINE, PrmSettings
 from restmcts.engines.registry import ENGINES, engine_settings
-from restmcts.engines.server_settings import JsonTable, OpenAiSettings
+from restmcts.engines.server_settings import JsonTable, OpenAiSettings, PoolingSettings
 from restmcts.errors import InputError
 from restmcts.prompts import reserved_arguments
 from restmcts.settings import Settings
@@ -119,7 +119,7 @@ class ModelSettings(Settings):
         description=(
             "the engine of the value model; none: as `engine`. A published process reward model"
             " (`models.prm`) always runs on `transformers`. With `openai`, a language model is asked for"
-            " values"
+            " values; with `pooling`, the value model in the folder `value` is on vLLM's servers"
         ),
     )
     critic: Literal["rule", "prompted"] = Field(
@@ -169,6 +169,7 @@ class ModelSettings(Settings):
     )
     vllm: VllmSettings = VllmSettings()
     openai: OpenAiSettings = OpenAiSettings()
+    pooling: PoolingSettings = PoolingSettings()
     settings: dict[str, dict[str, Any]] = Field(
         default_factory=dict,
         description="settings of engines of other distributions, a table for each engine by its name",

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,13 @@ Labels = Callable[[list[tuple[int, ...]], bool], Sequence[float | None]]
 
 def logits(prompts: list[tuple[int, ...]], activation: bool) -> Sequence[float | None]:
     """The labels of the plain model, which is one for regression, so that there is no activation."""
-    return padded_logits(value_llama(), prompts, "right")
+    return padded_logits(plain_model(), prompts, "right")
+
+
+@cache
+def plain_model() -> Any:
+    """Made once, as models are made from one source of randomness, and servers are threads."""
+    return value_llama()
 
 
 @dataclass
@@ -69,6 +76,7 @@ def saved(place: Path, **changes: Any) -> Path:
 
 @pytest.fixture
 def server(own_environment: None) -> Iterator[PoolingServer]:
+    plain_model()
     with PoolingServer() as running:
         yield running
 
@@ -201,6 +209,7 @@ def test_a_fault_is_tried_again(folder: Path, server: PoolingServer, fault: Faul
 
 
 def test_a_server_that_dies_takes_no_value_along(folder: Path) -> None:
+    plain_model()
     prompts = make_prompts(40)
     with PoolingServer() as one, PoolingServer() as other:
         value = open_engine(folder, one.url, other.url)
@@ -211,7 +220,7 @@ def test_a_server_that_dies_takes_no_value_along(folder: Path) -> None:
             return [number for numbers in found for number in numbers]
 
         assert asyncio.run(score_each()) == pytest.approx(
-            padded_logits(value_llama(), prompts, "right"), abs=2e-5
+            padded_logits(plain_model(), prompts, "right"), abs=2e-5
         )
         (remark,) = value.remarks()
         assert remark.startswith(f"the server {folder.name} at {one.url}/ was left out once and is still out")

@@ -88,7 +88,8 @@ class OpenAiServer:
         self._extra_body = extra_body or {}
         self._key = api_key(settings)
         self._client = _client(settings, address, self._key, alone=alone)
-        self.name = f"{model} at {self._client.base_url}"
+        self.url = str(self._client.base_url)
+        self.name = f"{model} at {self.url}"
         self._slots = asyncio.Semaphore(settings.concurrency)
         self.requests = 0
 

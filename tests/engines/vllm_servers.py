@@ -39,9 +39,11 @@ def vllm_server(folder: Path, *options: str) -> Iterator[Server]:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = int(found.getsockname()[1])
+    # What `vllm serve` runs; the command itself wants to know the version of a package with the name vllm.
     command = [
-        sys.executable, "-m", "vllm.entrypoints.cli.main", "serve", str(folder), "--host", "127.0.0.1",
-        "--port", str(port), "--dtype", "float32", "--enforce-eager", "--max-num-seqs", "64", *options,
+        sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(folder),
+        "--host", "127.0.0.1", "--port", str(port), "--dtype", "float32", "--enforce-eager",
+        "--max-num-seqs", "64", *options,
     ]  # fmt: skip
     environment = {
         **os.environ,

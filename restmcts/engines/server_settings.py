@@ -215,6 +215,11 @@ class PoolingSettings(ServerSettings):
             " `POOLING_BASE_URL` with spaces between them"
         ),
     )
+    context: int | None = Field(
+        default=None,
+        ge=1,
+        description="tokens that the model reads; none: what the servers and the folder say. The least counts",
+    )
     model: str | None = Field(
         default=None,
         description="name of the value model on the servers; none: the only one that they serve",

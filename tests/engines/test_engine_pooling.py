@@ -75,7 +75,7 @@ def saved(place: Path, **changes: Any) -> Path:
 
 
 @pytest.fixture
-def server(own_environment: None) -> Iterator[PoolingServer]:
+def server(own_environment: None) -> Iterator[FaultServer]:
     plain_model()
     with PoolingServer() as running:
         yield running
@@ -136,7 +136,7 @@ def test_what_a_request_says(folder: Path, server: PoolingServer) -> None:
 def test_many_prompts_are_several_requests(folder: Path, server: PoolingServer) -> None:
     value = open_engine(folder, server.url)
     asked = len(server.posts)
-    prompts = [(1, 6 + number % 50, 6 + number // 50) for number in range(130)]
+    prompts: list[tuple[int, ...]] = [(1, 6 + number % 50, 6 + number // 50) for number in range(130)]
     assert score(value, prompts) == pytest.approx(
         [v for v in logits(prompts, False) if v is not None], abs=2e-5
     )

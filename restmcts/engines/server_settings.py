@@ -218,7 +218,7 @@ class PoolingSettings(ServerSettings):
     context: int | None = Field(
         default=None,
         ge=1,
-        description="tokens that the model reads; none: what the servers and the folder say. The least counts",
+        description="tokens that the model reads; none: what servers and folder say. The least counts",
     )
     model: str | None = Field(
         default=None,

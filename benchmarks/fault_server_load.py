@@ -29,7 +29,7 @@ from restmcts.engines.base import Sampling
 from restmcts.engines.openai.policy import OpenAiPolicy
 from restmcts.engines.prompted.critic import RuleCritic
 from restmcts.engines.prompted.value import PromptedValueModel
-from restmcts.engines.settings import OpenAiSettings
+from restmcts.engines.server_settings import OpenAiSettings
 from restmcts.problems.problem import Problem
 from restmcts.search.methods.mcts import Mcts
 from restmcts.search.running.driver import run_searches

@@ -36,7 +36,7 @@ class Asked:
     """What was asked for: the options of `restmcts eval` by which something is searched.
 
     ``limits`` are those of a search besides its budget, by name; ``limit`` is the number of problems.
-    ``server``: the address of a server and the variable of its key, as they were repeated.
+    ``server``: the addresses of servers and the variables of their keys, as they were repeated.
     """
 
     run: str | None
@@ -52,7 +52,7 @@ class Asked:
     limit: int | None
     shared: bool
     overrides: Sequence[str]
-    server: tuple[str | None, str | None]
+    server: tuple[list[str], list[str]]
 
 
 def check_asked(asked: Asked) -> None:

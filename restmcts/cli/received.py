@@ -1,6 +1,6 @@
 """What a stored recipe does not decide alone: a store may come from somebody else.
 
-The recipe of a stored run names the server that its problems go to, the environment variable whose content
+The recipe of a stored run names the servers that its problems go to, the environment variable whose content
 goes along as the key, and the files that the problems are read from. None of it is taken without the word of
 whoever types the command.
 """
@@ -8,12 +8,12 @@ whoever types the command.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from restmcts.engines.registry import ENGINES
-from restmcts.engines.settings import OpenAiSettings
+from restmcts.engines.server_settings import OpenAiSettings, ServerSettings
 from restmcts.errors import InputError
 from restmcts.problems.registry import DATA_SETS
 from restmcts.recipe import Recipe
@@ -23,18 +23,16 @@ from store.files.inputs import ITSELF
 from store.files.journal import read_journal
 from store.files.layout import RunLayout
 
-HOSTED = "https://api.openai.com/v1"
-"""Where requests go without any address."""
-
-ADDRESS_VARIABLE = "OPENAI_BASE_URL"
+USUAL = OpenAiSettings().api_key_variable
+"""The variable of the key, unless a recipe names another one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """What the user has said: the address of the server and the variable of its key, or nothing."""
+    """What the user has said: the addresses of the servers and the variables of their keys, or nothing."""
 
-    base_url: str | None = None
-    api_key_variable: str | None = None
+    base_urls: Sequence[str] = ()
+    api_key_variables: Sequence[str] = ()
 
 
 def check_server(run: str, recipe: Recipe, word: Word) -> None:
@@ -45,35 +43,45 @@ def check_server(run: str, recipe: Recipe, word: Word) -> None:
             models of the run are on none.
     """
     models = recipe.models
-    asked = sorted({name for name in (models.engine, models.valued_by) if not ENGINES[name].local})
+    asked = sorted({name for name in (models.engine, models.valued_by) if ENGINES[name].asks_servers})
     if not asked:
-        if word != Word():
+        if word.base_urls or word.api_key_variables:
             raise InputError(f"--base-url: the models of run {run!r} are not on a server; leave it out")
         return
-    if asked != ["openai"]:
+    known: dict[str, ServerSettings] = {"openai": models.openai, "pooling": models.pooling}
+    if others := [name for name in asked if name not in known]:
         raise InputError(
-            f"run {run!r} asks models by the engine {asked[-1]}, and where that sends the problems is said by"
-            " the stored recipe alone: write the settings yourself, with `restmcts eval --policy … -o …`"
+            f"run {run!r} asks models by the engine {others[-1]}, and where that sends the problems is said"
+            " by the stored recipe alone: write the settings yourself, with `restmcts eval --policy … -o …`"
         )
-    _check_words(run, models.openai, word)
+    _check_words(run, [known[name] for name in asked], word)
 
 
-def _check_words(run: str, stored: OpenAiSettings, word: Word) -> None:
-    # What the environment of the user names needs no repeating, and may hold a password.
-    own = stored.base_url is None and bool(os.environ.get(ADDRESS_VARIABLE, "").strip())
-    address = stored.base_url or HOSTED
-    usual = OpenAiSettings().api_key_variable
-    named = own or (word.base_url or "").rstrip("/") == address.rstrip("/")
-    if named and stored.api_key_variable == (word.api_key_variable or usual):
+def _check_words(run: str, stored: Sequence[ServerSettings], word: Word) -> None:
+    named = {address.rstrip("/") for address in word.base_urls}
+    addresses = [address for settings in stored for address in _addresses(settings)]
+    variables = sorted({settings.api_key_variable for settings in stored})
+    keys = {*variables} - {USUAL} == {*word.api_key_variables} - {USUAL}
+    if keys and all(address.rstrip("/") in named for address in addresses):
         return
-    options = [] if own else [f"--base-url {address}"]
-    if stored.api_key_variable != usual:
-        options.append(f"--api-key-variable {stored.api_key_variable}")
-    place = f"the server of {ADDRESS_VARIABLE}" if own else address
+    options = [f"--base-url {address}" for address in addresses]
+    options += [f"--api-key-variable {variable}" for variable in variables if variable != USUAL]
+    own = [f"the servers of {settings.address_variable}" for settings in stored if not _addresses(settings)]
     raise InputError(
-        f"run {run!r} sends its problems to {place}, with the key in {stored.api_key_variable}, because its"
-        f" stored recipe says so; if you want that, repeat: {' '.join(options) or 'no --api-key-variable'}"
+        f"run {run!r} sends its problems to {', '.join([*addresses, *own])}, with the key in"
+        f" {' and '.join(variables)}, because its stored recipe says so; if you want that, repeat:"
+        f" {' '.join(options) or 'no --api-key-variable'}"
     )
+
+
+def _addresses(settings: ServerSettings) -> list[str]:
+    """Where a stored recipe sends requests.
+
+    What the environment of the user names needs no repeating, and may hold a password.
+    """
+    if settings.given or os.environ.get(settings.address_variable, "").strip():
+        return settings.given
+    return [] if settings.hosted is None else [settings.hosted]
 
 
 def check_files(root: Path, run: str, recipe: Recipe) -> None:

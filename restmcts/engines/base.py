@@ -143,6 +143,18 @@ def check_counts(counts: Iterable[int], name: str) -> None:
             raise EngineError(f"{name}: {count} tokens were counted for a request")
 
 
+def check_tokens(prompt: Tokens, vocabulary: int, name: str) -> None:
+    """Refuse what would end vLLM, not this request alone.
+
+    Raises:
+        EngineError: a token id that the model does not have.
+    """
+    if max(prompt) >= vocabulary:
+        raise EngineError(
+            f"{name}: the prompt has token {max(prompt)}, the model's vocabulary ends at {vocabulary - 1}"
+        )
+
+
 class Policy(Protocol):
     """A language model that continues partial solutions."""
 

@@ -18,10 +18,13 @@ def open_policy(folder: Path, models: ModelSettings, *, name: str) -> Policy:
     An engine that is not local takes ``name`` as the name of the model on its server, and no folder.
 
     Raises:
-        InputError: the folder holds no usable policy, or the engine is not installed.
+        InputError: the folder holds no usable policy, or the engine is not installed or runs no policies.
         EngineError: the server cannot be reached.
     """
-    return _prepared(models.engine, models).open_policy(folder, models, name)
+    engine = _prepared(models.engine, models)
+    if engine.open_policy is None:
+        raise InputError(f"the engine {models.engine} runs no policies: set models.engine")
+    return engine.open_policy(folder, models, name)
 
 
 def open_value(folder: Path, models: ModelSettings, *, name: str) -> ValueModel:

@@ -24,10 +24,11 @@ class Engine:
         summary: what the engine is, in one line.
         open_policy: gives a policy that is ready to use, from the folder of the model, all settings of
             models, and the name of the policy in stored searches. Raises InputError for a model that cannot
-            be used, EngineError where a server cannot be reached.
-        open_value: the same for a value model; None for an engine that runs none.
-        local: whether a model is a folder on this machine that torch computes in this process. Otherwise a
-            model is the name of a model on a server; then a value model may be the policy itself.
+            be used, EngineError where a server cannot be reached. None for an engine that runs none.
+        open_value: the same for a value model.
+        local: whether a model is a folder on this machine. Otherwise a model is the name of a model on a
+            server; then a value model may be the policy itself.
+        served: whether a server computes the models of folders, too, instead of torch in this process.
         trainable: whether the loop can train the models of this engine further.
         requires: the module that must be installed, besides those that restmcts always needs.
         install: how to install it, as the end of a sentence.
@@ -37,9 +38,10 @@ class Engine:
     """
 
     summary: str
-    open_policy: Callable[[Path, Any, str], Policy]
+    open_policy: Callable[[Path, Any, str], Policy] | None = None
     open_value: Callable[[Path, Any, str], ValueModel] | None = None
     local: bool = False
+    served: bool = False
     trainable: bool = False
     requires: str | None = None
     install: str = ""
@@ -51,6 +53,11 @@ class Engine:
     def values_itself(self) -> bool:
         """Whether a policy of the engine can be asked for values."""
         return not self.local and self.open_value is not None
+
+    @property
+    def asks_servers(self) -> bool:
+        """Whether prompts leave this process for a server that settings name."""
+        return self.served or not self.local
 
     @property
     def installed(self) -> bool:
@@ -66,6 +73,7 @@ ENGINES: Registry[Engine] = Registry(
         "transformers": "restmcts.engines.transformers.registration:TRANSFORMERS",
         "vllm": "restmcts.engines.vllm.registration:VLLM",
         "openai": "restmcts.engines.openai.registration:OPENAI",
+        "pooling": "restmcts.engines.pooling.registration:POOLING",
     },
 )
 

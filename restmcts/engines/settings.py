@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Literal
 
-import orjson
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from restmcts.aggregations import Aggregation
 from restmcts.engines.prm_settings import PRM_ENGINE, PrmSettings
 from restmcts.engines.registry import ENGINES, engine_settings
+from restmcts.engines.server_settings import JsonTable, OpenAiSettings, PoolingSettings
 from restmcts.errors import InputError
 from restmcts.prompts import reserved_arguments
 from restmcts.settings import Settings
-from store.encoding.fields import plain
 
 
 def _known_engine(name: str) -> str:
@@ -27,41 +24,6 @@ def _known_engine(name: str) -> str:
         raise ValueError(str(error)) from None
     return name
 
-
-def address_problem(address: str) -> str | None:
-    """What is wrong with the address of a server, without repeating it; None: nothing."""
-    try:
-        parts = urlsplit(address)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return ADDRESS_FORM
-    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
-        return "must hold no user name, password or query: keys are not stored"
-    return None if usable and address.isprintable() and " " not in address else ADDRESS_FORM
-
-
-def _json_values(table: dict[str, Any]) -> dict[str, Any]:
-    """Refuse what JSON does not have, such as dates and numbers that are not finite."""
-    try:
-        orjson.dumps(plain(table), option=orjson.OPT_PASSTHROUGH_DATETIME)
-    except orjson.JSONEncodeError as error:
-        raise ValueError(f"holds a value that JSON does not have: {error}") from None
-    return table
-
-
-JsonTable = Annotated[dict[str, Any], AfterValidator(_json_values)]
-"""A table whose values can be sent as JSON."""
-
-ADDRESS_FORM: Final = "must look like http://127.0.0.1:8000/v1"
-
-OWN_KEYS: Final = frozenset(
-    {
-        "add_generation_prompt", "continue_final_message", "logprobs", "max_completion_tokens", "max_tokens",
-        "messages", "model", "n", "prompt", "seed", "stop", "stream", "temperature", "top_p",
-    }
-)  # fmt: skip
-"""What requests to a server hold, and what would change the form of a reply."""
-_KEY_VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)?_(API_KEY|TOKEN)|API_KEY", re.ASCII)
 
 EngineName = Annotated[str, AfterValidator(_known_engine)]
 """A name of :data:`restmcts.engines.registry.ENGINES`."""
@@ -120,110 +82,6 @@ class VllmSettings(Settings):
     logs: bool = Field(default=False, description="show the logs of vLLM")
 
 
-class OpenAiSettings(Settings):
-    """An OpenAI-compatible server, for models with the engine `openai`.
-
-    The engine needs `pip install "restmcts[openai]"`.
-    """
-
-    base_url: str | None = Field(
-        default=None,
-        description=(
-            "address of the server, which often ends in `/v1`; none: the value of `OPENAI_BASE_URL`, or"
-            " OpenAI itself"
-        ),
-    )
-    api_key_variable: str = Field(
-        default="OPENAI_API_KEY",
-        description=(
-            "name of the environment variable that holds the key, ending in `_API_KEY` or `_TOKEN`. Keys are"
-            " neither stored nor shown; a server at `base_url` may need none"
-        ),
-    )
-    api: Literal["auto", "completions", "chat"] = Field(
-        default="auto",
-        description="`completions`, `chat`, or `auto`: completions if the server has them",
-    )
-    concurrency: int = Field(
-        default=32,
-        ge=1,
-        description="requests in flight, for the policy and for the value model",
-    )
-    timeout: float = Field(
-        default=120.0,
-        gt=0,
-        allow_inf_nan=False,
-        description=(
-            "seconds in which the whole reply to a request has to come; after that the request is tried again"
-        ),
-    )
-    retries: int = Field(
-        default=5,
-        ge=0,
-        description="how often a request is tried again before its search fails",
-    )
-    context: int | None = Field(
-        default=None,
-        ge=1,
-        description=(
-            "tokens that the model reads; none: the number that the server gives, otherwise 4096. The"
-            " smaller of the two counts"
-        ),
-    )
-    seeds: bool = Field(
-        default=True,
-        description="send a seed with every request, so that servers that use seeds repeat their samples",
-    )
-    template: str | None = Field(
-        default=None,
-        description=(
-            "the prompt, with `{problem}` and `{instruction}`; none: one for completions, and the user's"
-            " turn of a chat"
-        ),
-    )
-    instruction: str | None = Field(
-        default=None,
-        description=(
-            "what the model is told to do with a problem; none: to solve it step by step, one step a line,"
-            " with the answer in `\\boxed{}`"
-        ),
-    )
-    extra_body: JsonTable = Field(
-        default_factory=dict,
-        description=(
-            "more keys for every request, whose meaning is the server's, for example `{ top_k = 20 }`. They"
-            " are stored with the recipe, so they must hold no keys and passwords"
-        ),
-    )
-    value_samples: int = Field(
-        default=1,
-        ge=1,
-        description="number of grades of a prompted value model that are averaged for one value",
-    )
-
-    @field_validator("extra_body")
-    @classmethod
-    def _keeps_requests(cls, table: dict[str, Any]) -> dict[str, Any]:
-        taken = sorted(OWN_KEYS & table.keys())
-        if taken:
-            raise ValueError(
-                f"{taken[0]} is a key that restmcts sets itself, by other settings: leave it out"
-            )
-        return table
-
-    @model_validator(mode="after")
-    def _holds_no_secret(self) -> OpenAiSettings:
-        """Recipes are stored and shown: refuse what looks like a key, without repeating it."""
-        if not _KEY_VARIABLE.fullmatch(self.api_key_variable):
-            raise ValueError(
-                "api_key_variable is the name of an environment variable, not the key itself; it ends in"
-                " _API_KEY or _TOKEN, so that nothing else is ever sent"
-            )
-        if self.base_url is not None and (problem := address_problem(self.base_url)):
-            raise ValueError(f"base_url {problem}")
-        return self
-
-
 class ModelSettings(Settings):
     """Which models, and what runs them."""
 
@@ -261,7 +119,7 @@ class ModelSettings(Settings):
         description=(
             "the engine of the value model; none: as `engine`. A published process reward model"
             " (`models.prm`) always runs on `transformers`. With `openai`, a language model is asked for"
-            " values"
+            " values; with `pooling`, the value model in the folder `value` is on vLLM's servers"
         ),
     )
     critic: Literal["rule", "prompted"] = Field(
@@ -311,6 +169,7 @@ class ModelSettings(Settings):
     )
     vllm: VllmSettings = VllmSettings()
     openai: OpenAiSettings = OpenAiSettings()
+    pooling: PoolingSettings = PoolingSettings()
     settings: dict[str, dict[str, Any]] = Field(
         default_factory=dict,
         description="settings of engines of other distributions, a table for each engine by its name",

@@ -155,7 +155,7 @@ async def _search(policy: Policy, value: ValueModel, concurrency: int, tokens: i
 
 def engines_here() -> list[str]:
     """The installed engines that run model folders on this machine."""
-    return [name for name in ENGINES if ENGINES[name].local and ENGINES[name].installed]
+    return [name for name in ENGINES if not ENGINES[name].asks_servers and ENGINES[name].installed]
 
 
 def advice(speeds: Sequence[Speed], models: ModelSettings) -> list[str]:
@@ -168,7 +168,7 @@ def advice(speeds: Sequence[Speed], models: ModelSettings) -> list[str]:
         found.append(f"models.threads is {models.threads} on {cores} usable cores: try {cores}")
     for name in ENGINES:
         engine = ENGINES[name]
-        if engine.local and name not in here:
+        if not engine.asks_servers and name not in here:
             found.append(f"the engine {name} is not installed ({engine.summary}): {engine.install}")
         if name in measured and engine.advice is not None:
             found += engine.advice(models)

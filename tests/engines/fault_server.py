@@ -12,6 +12,7 @@ import threading
 import zlib
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from types import TracebackType
@@ -60,8 +61,9 @@ class FaultServer:
     or one of these: ``cut`` (the connection), ``garbage`` (no JSON), ``odd`` (JSON that is no completion),
     ``silent`` (no reply at all), ``drip`` and ``drip-head`` (a reply, a head, of which a byte comes now and
     then, without an end), ``bomb`` (a long reply), ``endless`` (one of unknown length), ``gzip`` (a short one
-    that unpacks to a long one), ``redirect`` (to an address with a password) or ``fine``. ``lacks`` are
-    parameters that are refused with 400; ``names`` says whether the message tells which. ``apis`` are the
+    that unpacks to a long one), ``redirect`` (to an address with a password), ``die`` (the server ends in the
+    middle of a reply, and so do all connections) or ``fine``. ``port`` is a free one by default. ``lacks``
+    are parameters that are refused with 400; ``names`` says whether the message tells which. ``apis`` are the
     interfaces there are. ``sent`` counts the bytes of long replies.
     """
 
@@ -76,6 +78,7 @@ class FaultServer:
     key: str | None = None
     says: str = "no luck"
     length: int | None = 4096
+    port: int = 0
     write: Callable[[str, str, int], str] = solve
     seen: list[Seen] = field(default_factory=list)
     silent: int = 0
@@ -95,7 +98,8 @@ class FaultServer:
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
+        with suppress(RuntimeError):  # it has died already
+            self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(10)
         assert not self._thread.is_alive()
 
@@ -118,7 +122,7 @@ class FaultServer:
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         self._talks: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
-        server = await asyncio.start_server(self._talk, "127.0.0.1", 0)
+        server = await asyncio.start_server(self._talk, "127.0.0.1", self.port)
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stop.wait()
@@ -168,6 +172,10 @@ class FaultServer:
     async def _cut_off(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(head(200, "Content-Length: 900") + b"{")
         await writer.drain()
+
+    async def _die(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await self._cut_off(reader, writer)
+        self._stop.set()
 
     async def _keep_silent(self, reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
         self.silent += 1
@@ -300,6 +308,7 @@ BROKEN: dict[
     str, Callable[[FaultServer, asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]
 ] = {
     "cut": FaultServer._cut_off,
+    "die": FaultServer._die,
     "silent": FaultServer._keep_silent,
     "drip": FaultServer._drip,
     "drip-head": FaultServer._drip_head,

@@ -7,7 +7,7 @@ from typing import Any
 
 from restmcts.engines.base import Sample, SamplingRequest
 from restmcts.engines.openai.policy import OpenAiPolicy
-from restmcts.engines.settings import OpenAiSettings
+from restmcts.engines.server_settings import OpenAiSettings
 from store.events import Step
 from tests.engines.fault_server import FaultServer
 

@@ -205,6 +205,39 @@ def test_a_stored_recipe_alone_sends_nothing(tmp_path: Path, server: FaultServer
     assert done.returncode == 0, done.stderr
 
 
+def test_a_stored_recipe_with_several_servers_wants_each_repeated(
+    tmp_path: Path, server: FaultServer, problems: Path
+) -> None:
+    with FaultServer(key=KEY) as other:
+        urls = [server.url, other.url]
+        listed = json.dumps(urls)
+        more = ("-o", f"models.openai.base_urls={listed}", "-o", "models.openai.api_key_variable=MY_API_KEY")
+        asked = (
+            "search",
+            "--problems",
+            problems,
+            "--policy",
+            "tiny",
+            "--root",
+            tmp_path,
+            "--method",
+            "greedy",
+        )
+        done = restmcts(*asked, "-o", "models.engine=openai", *more)
+        assert done.returncode == 0, done.stderr
+        assert server.posts and other.posts
+        sent = len(server.seen) + len(other.seen)
+        key = ("--api-key-variable", "MY_API_KEY")
+        compared = ("eval", "search-greedy", "--root", tmp_path, "--method", "greedy", *key)
+        done = restmcts(*compared, "--base-url", urls[0])
+        assert done.returncode == 2
+        assert f"sends its problems to {urls[0]}, {urls[1]}, with the key in MY_API_KEY" in done.stderr
+        assert f"repeat: --base-url {urls[0]} --base-url {urls[1]} {' '.join(key)}" in done.stderr
+        assert len(server.seen) + len(other.seen) == sent
+        done = restmcts(*compared, "--base-url", urls[1], "--base-url", urls[0])
+        assert done.returncode == 0, done.stderr
+
+
 def test_a_received_recipe_gets_no_variable_and_no_file(
     tmp_path: Path, server: FaultServer, problems: Path
 ) -> None:

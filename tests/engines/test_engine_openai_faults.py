@@ -17,7 +17,8 @@ from restmcts.engines.openai.client import is_loopback
 from restmcts.engines.openai.policy import OpenAiPolicy
 from restmcts.engines.prompted.critic import RuleCritic
 from restmcts.engines.prompted.value import PromptedValueModel
-from restmcts.engines.settings import ModelSettings, OpenAiSettings
+from restmcts.engines.server_settings import OpenAiSettings
+from restmcts.engines.settings import ModelSettings
 from restmcts.errors import EngineError, InputError
 from restmcts.problems.problem import Problem
 from restmcts.search.methods.mcts import Mcts

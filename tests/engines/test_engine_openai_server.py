@@ -5,14 +5,8 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +15,7 @@ import pytest
 from restmcts.engines.base import Sampling, SamplingRequest
 from restmcts.engines.openai.policy import OpenAiPolicy
 from restmcts.engines.prompted.critic import PromptedCritic
-from restmcts.engines.settings import OpenAiSettings
+from restmcts.engines.server_settings import OpenAiSettings
 from restmcts.errors import EngineError
 from restmcts.problems.problem import Problem
 from restmcts.search.methods.sampling import SelfConsistency
@@ -29,6 +23,7 @@ from restmcts.search.running.driver import run_searches
 from restmcts.search.running.task import Engines, SearchTask
 from store.events import SearchRecord
 from tests.engines.engine_models import llama, merging_tokenizer
+from tests.engines.vllm_servers import Server, vllm_server
 
 pytestmark = [
     pytest.mark.slow,
@@ -38,8 +33,6 @@ pytestmark = [
 ]
 
 CONTEXT = 2048
-DEADLINE = 300.0
-"""Seconds until the server has to be ready: importing vLLM alone may take half a minute."""
 
 # The default of a reply without a chat template is an error; this one marks the turns by letters.
 CHAT_TEMPLATE = (
@@ -48,72 +41,32 @@ CHAT_TEMPLATE = (
 )
 
 
-@dataclass(frozen=True)
-class Server:
-    url: str
-    folder: Path
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
-def answers(url: str) -> bool:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(url, timeout=5) as reply:
-            return bool(reply.status == 200)
-    except (urllib.error.URLError, TimeoutError, ConnectionError):
-        return False
-
-
-def wait_until_healthy(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    end = time.monotonic() + DEADLINE
-    while not answers(url):
-        assert process.poll() is None, f"the server ended:\n{log.read_text(errors='replace')[-3000:]}"
-        assert time.monotonic() < end, f"the server is not ready:\n{log.read_text(errors='replace')[-3000:]}"
-        try:
-            process.wait(0.5)
-        except subprocess.TimeoutExpired:
-            continue
-
-
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("served")
     tokenizer = merging_tokenizer()
     tokenizer.chat_template = CHAT_TEMPLATE
-    llama(vocab_size=len(tokenizer), max_position_embeddings=CONTEXT).save_pretrained(folder / "model")
-    tokenizer.save_pretrained(folder / "model")
-    port, log = free_port(), folder / "log"
+    llama(vocab_size=len(tokenizer), max_position_embeddings=CONTEXT).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def serve(model: Path) -> AbstractContextManager[Server]:
     # On a CPU vLLM 0.32 dies of a seeded request whose prompt it reads in pieces.
-    command = [
-        sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(folder / "model"),
-        "--served-model-name", "tiny", "--host", "127.0.0.1", "--port", str(port), "--dtype", "float32",
-        "--enforce-eager", "--max-num-seqs", "64",
-        "--no-enable-chunked-prefill", "--max-num-batched-tokens", "8192",
-    ]  # fmt: skip
-    environment = {
-        **os.environ,
-        "VLLM_CPU_KVCACHE_SPACE": "1",
-        "VLLM_CPU_OMP_THREADS_BIND": "0",
-        "VLLM_NO_USAGE_STATS": "1",
-        "HF_HUB_OFFLINE": "1",
-    }
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
-    try:
-        wait_until_healthy(process, f"http://127.0.0.1:{port}/health", log)
-        yield Server(f"http://127.0.0.1:{port}/v1", folder / "model")
-    finally:
-        process.terminate()
-        try:
-            process.wait(60)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    options = (
+        "--served-model-name",
+        "tiny",
+        "--no-enable-chunked-prefill",
+        "--max-num-batched-tokens",
+        "8192",
+    )
+    return vllm_server(model, *options)
+
+
+@pytest.fixture(scope="session")
+def server(model: Path) -> Iterator[Server]:
+    with serve(model) as running:
+        yield running
 
 
 @pytest.fixture(params=["completions", "chat"])
@@ -188,10 +141,8 @@ def test_a_prompt_that_is_too_long_is_one_clear_error(policy: OpenAiPolicy) -> N
         propose(policy, "+" * (CONTEXT + 10), seeds=[0])
 
 
-def test_searches_with_a_prompted_critic(server: Server) -> None:
-    policy = OpenAiPolicy("tiny", OpenAiSettings(base_url=server.url, retries=1))
-    engines = Engines(policy, None, PromptedCritic(policy), Sampling(step_tokens=16, trace_tokens=40))
-    tasks = [
+def tasks(count: int) -> list[SearchTask]:
+    return [
         SearchTask(
             Problem(f"p{number}", "ab"),
             "self-consistency",
@@ -200,13 +151,44 @@ def test_searches_with_a_prompted_critic(server: Server) -> None:
             budget=400,
             number=number,
         )
-        for number in range(6)
+        for number in range(count)
     ]
 
+
+def test_searches_with_a_prompted_critic(server: Server) -> None:
+    policy = OpenAiPolicy("tiny", OpenAiSettings(base_url=server.url, retries=1))
+    engines = Engines(policy, None, PromptedCritic(policy), Sampling(step_tokens=16, trace_tokens=40))
+
     async def collect() -> list[SearchRecord]:
-        return [record async for record in run_searches(tasks, engines, 6)]
+        return [record async for record in run_searches(tasks(6), engines, 6)]
 
     records = asyncio.run(collect())
     policy.close()
     assert {record.result.reason for record in records} <= {"budget", "samples"}
     assert all(0 < record.result.cost.policy <= record.result.cost.generated <= 400 for record in records)
+
+
+def test_no_search_is_lost_with_a_server_that_is_killed(server: Server, model: Path) -> None:
+    """One of two servers is killed with all its processes while searches run on both."""
+    with serve(model) as other:
+        policy = OpenAiPolicy("tiny", OpenAiSettings(base_urls=[server.url, other.url], timeout=60))
+        engines = Engines(policy, None, PromptedCritic(policy), Sampling(step_tokens=16, trace_tokens=40))
+
+        async def collect() -> list[SearchRecord]:
+            records = []
+            async for record in run_searches(tasks(24), engines, 8):
+                records.append(record)
+                if len(records) == 5:
+                    other.kill()
+            return records
+
+        opened = policy.stats()
+        records = asyncio.run(collect())
+        used = policy.stats()
+        remarks = policy.remarks()
+        policy.close()
+    assert {record.header.problem for record in records} == {f"p{number}" for number in range(24)}
+    assert {record.result.reason for record in records} <= {"budget", "samples"}
+    assert used["requests.2"] - opened["requests.2"] > 5 and used["servers_out"] == 1
+    (remark,) = remarks
+    assert remark.startswith(f"the server tiny at {other.url}/ was left out once and is still out")

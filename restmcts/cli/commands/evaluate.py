@@ -48,12 +48,14 @@ def evaluate(
         typer.Option("--limit-seconds", help="Wall time of a search, looked at between requests."),
     ] = None,
     base_url: Annotated[
-        str | None,
-        typer.Option("--base-url", help="For a run whose models are on a server: its address, repeated."),
+        list[str] | None,
+        typer.Option(
+            "--base-url", help="For a run whose models are on servers: their addresses, each repeated."
+        ),
     ] = None,
     api_key_variable: Annotated[
-        str | None,
-        typer.Option("--api-key-variable", help="Likewise the variable of its key, if it has another one."),
+        list[str] | None,
+        typer.Option("--api-key-variable", help="Likewise the variable of the key, if it has another one."),
     ] = None,
     limit: Limit = None,
     budget_shared: Annotated[
@@ -104,8 +106,8 @@ def evaluate(
     the run; the same comparison is not made twice, and goes on with further problems if --limit is larger
     than before. The exit code is 3 if searches failed.
 
-    A stored run may come from somebody else. So its problems are sent to a server only if --base-url repeats
-    the address, and a file outside of the store is read only if the run has noted its content, or if
+    A stored run may come from somebody else. So its problems are sent to a server only if a --base-url
+    repeats its address, and a file outside of the store is read only if the run has noted its content, or if
     --problems or --data names it.
 
     With --budget-shared a problem is stopped when its answer is sure enough, and at a cap otherwise, both
@@ -153,7 +155,7 @@ def evaluate(
         limit=limit,
         shared=budget_shared,
         overrides=override or [],
-        server=(base_url, api_key_variable),
+        server=(base_url or [], api_key_variable or []),
     )
     check_asked(asked)
     run_evaluation(root, asked, retry_failed=retry_failed, yes=yes, as_json=as_json)

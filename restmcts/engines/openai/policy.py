@@ -18,9 +18,10 @@ from restmcts.engines.openai.byte_prompts import (
     estimate_tokens,
     split_prompt,
 )
-from restmcts.engines.openai.client import OpenAiServer
+from restmcts.engines.openai.client import OpenAiServer, api_key, one_line, open_servers
 from restmcts.engines.openai.empty_samples import EmptySamples
-from restmcts.engines.openai.probe import Dialect, Turn, probe, request_body
+from restmcts.engines.openai.fleet import Fleet
+from restmcts.engines.openai.probe import Abilities, Turn, examine, request_body
 from restmcts.engines.openai.replies import (
     Choice,
     Reply,
@@ -29,7 +30,8 @@ from restmcts.engines.openai.replies import (
     generated_tokens,
     total_logprob,
 )
-from restmcts.engines.settings import OpenAiSettings
+from restmcts.engines.openai.thread import RequestThread
+from restmcts.engines.server_settings import OpenAiSettings
 from restmcts.engines.token_limit import check_total, draw_in_turns
 from restmcts.errors import EngineError, InputError
 from restmcts.prompts import INSTRUCTION, fill_template
@@ -44,6 +46,9 @@ CONTEXT: Final = 4096
 
 MOST_SAMPLES: Final = 32
 """Samples in one request; more are split."""
+
+SAME_QUESTION: Final = 200
+"""Letters that questions about one problem have in common: the opening words, and some of the problem."""
 
 SEED_MASK: Final = 2**31 - 1
 """Some servers keep seeds in 32 bits."""
@@ -91,19 +96,28 @@ class OpenAiPolicy:
         self._settings = settings
         self._api: Literal["auto", "completions", "chat"] = "chat" if template_arguments else settings.api
         extra = {"chat_template_kwargs": dict(template_arguments)} if template_arguments else {}
-        self._server = OpenAiServer(settings, model, settings.extra_body | extra)
+        servers = open_servers(settings, model, settings.extra_body | extra)
+        self._fleet: Fleet[OpenAiServer, Abilities] = Fleet(
+            servers,
+            partial(examine, wanted=self._api, seeds=settings.seeds),
+            patience=settings.timeout,
+            retries=settings.retries,
+        )
+        self._thread = RequestThread(model, partial(one_line, key=api_key(settings)))
         self._counts: Counter[str] = Counter()
         self._empty = EmptySamples()
         self._tells_stop = False
         try:
-            context, self.dialect = self._server.start(lambda: self._open()).result()
+            abilities = self._thread.start(self._fleet.open).result()
         except BaseException:
-            self._server.close()
+            self.close()
             raise
+        self.dialect = abilities.dialect
+        context = min(filter(None, (settings.context, abilities.context)), default=CONTEXT)
         self._context_tokens = context
         self.context = context * BYTES_PER_TOKEN - estimate_tokens(self._frame()) * BYTES_PER_TOKEN
         if self.context < 1:
-            self._server.close()
+            self.close()
             raise InputError(f"{self.name}: a context of {context} tokens holds nothing but the instruction")
 
     def prompt(self, problem: str) -> Tokens:
@@ -146,31 +160,27 @@ class OpenAiPolicy:
         seeds = request.seeds
         parts = [seeds[first : first + size] for first in range(0, len(seeds), size)]
         requests = [replace(request, seeds=part) for part in parts]
-        work = [self._server.run(partial(self._sample, turn, part)) for part in requests]
+        work = [self._thread.run(partial(self._sample, turn, part)) for part in requests]
         return [sample for samples in await asyncio.gather(*work) for sample in samples]
 
     def stats(self) -> dict[str, float]:
         """Tokens generated, prompt tokens read and found in the server's cache, requests sent, samples, and
-        those of them that were empty."""
+        those of them that were empty; of several servers also what :meth:`Fleet.stats` has."""
         names = ("prompt_tokens", "cached_tokens", "generated_tokens")
         return {name: float(self._counts[name]) for name in names} | {
-            "requests": float(self._server.requests),
+            **self._fleet.stats(),
             "samples": float(self._empty.samples),
             "empty_samples": float(self._empty.empty),
         }
 
     def remarks(self) -> list[str]:
-        """That samples were empty, where their text went, and what to do; said once."""
-        return self._empty.remarks()
+        """That samples were empty, where their text went, and what to do; which servers were left out. Each
+        is said once."""
+        return [*self._empty.remarks(), *self._fleet.remarks()]
 
     def close(self) -> None:
         """Cancel what is under way and close the connections; requests still waiting fail."""
-        self._server.close()
-
-    async def _open(self) -> tuple[int, Dialect]:
-        listed = await self._server.context()
-        context = min(filter(None, (self._settings.context, listed)), default=CONTEXT)
-        return context, await probe(self._server, self._api, seeds=self._settings.seeds)
+        self._thread.close(self._fleet.close)
 
     def _frame(self) -> str:
         """The text that is sent around a problem."""
@@ -184,12 +194,12 @@ class OpenAiPolicy:
         """The text of a prompt, with what the interface needs around it."""
         mark, text, steps = split_prompt(prompt)
         if mark == QUESTION_END:
-            return Turn(text, steps)
+            return Turn(text, steps, text[:SAME_QUESTION])
         instruction = self._instruction()
         if self.dialect.api == "chat" and self._settings.template is None:
-            return Turn(f"{text}\n\n{instruction}" if instruction else text, steps)
+            return Turn(f"{text}\n\n{instruction}" if instruction else text, steps, text)
         template = self._settings.template or TEMPLATE
-        return Turn(fill_template(template, text, instruction), steps)
+        return Turn(fill_template(template, text, instruction), steps, text)
 
     async def _sample(self, turn: Turn, request: SamplingRequest) -> list[Sample]:
         reply = await self._ask(turn, request, stop=request.until == "step")
@@ -247,8 +257,9 @@ class OpenAiPolicy:
             top_p=request.top_p,
             stop=stop,
         )
-        reply = await self._server.post(
-            self.dialect.api, body, samples=len(request.seeds), max_tokens=request.max_tokens
+        samples, longest, api = len(request.seeds), request.max_tokens, self.dialect.api
+        reply = await self._fleet.ask(
+            turn.about, lambda server: server.complete(api, body, samples=samples, max_tokens=longest)
         )
         if len(reply.choices) != len(request.seeds):
             raise EngineError(f"{self.name}: {len(reply.choices)} samples came back of {len(request.seeds)}")

@@ -19,10 +19,14 @@ ELSEWHERE: Final = (404, 405, 501)
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A prompt as text: what the user says, and how the reply begins."""
+    """A prompt as text: what the user says, and how the reply begins.
+
+    ``about`` is equal for prompts about the same problem.
+    """
 
     user: str
     steps: str = ""
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,26 @@ class Dialect:
     api: Api
     features: frozenset[str]
     limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What a server is able to do; ``context`` is the longest text in tokens, None if it does not say it."""
+
+    dialect: Dialect
+    context: int | None
+
+    def difference(self, other: object) -> str | None:
+        """In what another server differs, as the end of a sentence; None: in nothing."""
+        if self == other or not isinstance(other, Abilities):
+            return None
+        if self.context != other.context:
+            return f"it reads {other.context} tokens, not {self.context}"
+        return f"it takes {_described(other.dialect)}, not {_described(self.dialect)}"
+
+
+def _described(dialect: Dialect) -> str:
+    return " ".join([dialect.api, "with", dialect.limit, *sorted(dialect.features)])
 
 
 def request_body(
@@ -71,6 +95,18 @@ def request_body(
         if "continue_final_message" in dialect.features:
             body |= {"continue_final_message": True, "add_generation_prompt": False}
     return body | {"messages": messages}
+
+
+async def examine(
+    server: OpenAiServer, wanted: Literal["auto", "completions", "chat"], *, seeds: bool = True
+) -> Abilities:
+    """Ask a server for its list of models, and :func:`probe` it.
+
+    Raises:
+        EngineError: it cannot be reached, or no interface works; the message is the server's.
+    """
+    listed = await server.context()
+    return Abilities(await probe(server, wanted, seeds=seeds), listed)
 
 
 async def probe(
@@ -118,7 +154,7 @@ async def _try(server: OpenAiServer, dialect: Dialect) -> Reply:
     n = 2 if "n" in dialect.features else 1
     turn = Turn("1 + 1 =", "\n2")
     body = request_body(dialect, turn, n=n, seed=1, max_tokens=1, temperature=1.0, top_p=1.0, stop=True)
-    return await server.post(dialect.api, body, samples=n, max_tokens=1)
+    return await server.complete(dialect.api, body, samples=n, max_tokens=1)
 
 
 async def _refusal(server: OpenAiServer, dialect: Dialect) -> RejectedError | None:

@@ -13,7 +13,7 @@ from restmcts.engines.settings import ModelSettings
 from restmcts.engines.vllm.async_engine import OutsideEngine
 from restmcts.engines.vllm.outputs import Allowance
 from restmcts.engines.vllm.process import prepare_vllm, runs_on_cpu
-from restmcts.errors import EngineError, InputError
+from restmcts.errors import InputError
 
 GIB: Final = 2**30
 
@@ -122,15 +122,3 @@ def engine_arguments(folder: Path, models: ModelSettings, *, runner: str, cpu: b
     from restmcts.engines.vllm.cpu.arguments import for_a_cpu
 
     return for_a_cpu(arguments, settings)
-
-
-def check_tokens(prompt: Tokens, vocabulary: int, name: str) -> None:
-    """Refuse what would end vLLM, not this request alone.
-
-    Raises:
-        EngineError: a token id that the model does not have.
-    """
-    if max(prompt) >= vocabulary:
-        raise EngineError(
-            f"{name}: the prompt has token {max(prompt)}, the model's vocabulary ends at {vocabulary - 1}"
-        )

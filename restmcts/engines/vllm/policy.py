@@ -9,13 +9,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from restmcts.engines.base import Sample, SamplingRequest, Tokens
+from restmcts.engines.base import Sample, SamplingRequest, Tokens, check_tokens
 from restmcts.engines.loading import as_whole, context_length, end_tokens, load_policy
 from restmcts.engines.samples import make_sample
 from restmcts.engines.settings import ModelSettings
 from restmcts.engines.soundness import check_finite_files
 from restmcts.engines.token_limit import check_total, draw_in_turns
-from restmcts.engines.vllm.engine import check_tokens, open_engine
+from restmcts.engines.vllm.engine import open_engine
 from restmcts.engines.vllm.outputs import Allowance, Part
 from restmcts.errors import EngineError
 from restmcts.prompts import PromptFormat, StepEnds, decode, load_format, problem_tokens, question_tokens

@@ -12,15 +12,17 @@ from typing import Any
 
 from transformers import TrainerCallback
 
+from restmcts.errors import InputError
 from restmcts.training.adapters import load_trainable, save_trained
 from restmcts.training.checkpoint import load_tokenizer
 from restmcts.training.fitting import Course, arguments, one_device, run
+from restmcts.training.group import Group
+from restmcts.training.jobs import Job, train
 from restmcts.training.preference_trainers import DPO, KTO, Row, dpo_row, kto_rows
 from restmcts.training.report import OnProgress, TrainingReport
 from restmcts.training.resuming import Resumable, SavedState
 from restmcts.training.samples import Pair, preference_pairs
-from restmcts.training.settings import Device, PreferenceTraining
-from store.files.folders import new_folder
+from restmcts.training.settings import ONE_PROCESS, Device, PreferenceTraining, ProcessSettings
 from store.records import PreferenceSample
 
 
@@ -33,6 +35,7 @@ def train_preferences(
     progress: OnProgress | None = None,
     device: Device = "auto",
     resume: Path | None = None,
+    processes: ProcessSettings = ONE_PROCESS,
 ) -> TrainingReport:
     """Train a policy on pairs of continuations and write it to ``target``, all of it or nothing.
 
@@ -49,6 +52,7 @@ def train_preferences(
         device: where to train.
         resume: a folder for the state of the training, if an interrupted training is to go on; it is removed
             when the training is done.
+        processes: one; more are an error.
 
     Returns:
         The report; among its metrics are ``reward_margin``, by how much more the chosen continuations gained
@@ -60,20 +64,31 @@ def train_preferences(
         StoreError: ``target`` cannot be written.
         PhaseError: there is nothing to train on, or the loss is not a number.
     """
-    pairs, skipped = preference_pairs(source, samples, settings.max_length)
+    if processes.processes > 1 or Group.here(processes).size > 1:
+        raise InputError(
+            "preferences are learned in one process: start restmcts train preference without a launcher, and"
+            " leave training.processes out of recipes whose loop learns preferences"
+        )
+    job = Job(source, samples, settings, device, resume)
+    return train(job, fit_preference, target, progress, processes)
+
+
+def fit_preference(
+    job: Job[PreferenceSample, PreferenceTraining], folder: Path, progress: OnProgress | None, group: Group
+) -> TrainingReport:
+    """What :func:`train_preferences` does in the process that leads a group, which is alone so far."""
+    source, settings = job.source, job.settings
+    pairs, skipped = preference_pairs(source, job.samples, settings.max_length)
     course = Course.of(settings, [pair.size for pair in pairs], skipped)
-    state = SavedState.of(resume, source, samples, settings)
-    with new_folder(target) as folder:
-        model = load_trainable(source, settings)
+    state = SavedState.of(job, group)
+    model = load_trainable(source, settings)
 
-        def make(watching: list[TrainerCallback]) -> Resumable:
-            options = arguments(settings, course.total, folder, device)
-            return _trainer(model, source, pairs, course, settings, options, watching)
+    def make(watching: list[TrainerCallback]) -> Resumable:
+        options = arguments(settings, course.total, folder, job.device)
+        return _trainer(model, source, pairs, course, settings, options, watching)
 
-        report = run(make, model, course, settings, progress, state)
-        save_trained(model, folder, source, settings)
-    if state is not None:
-        state.remove()
+    report = run(make, model, course, settings, progress, state)
+    save_trained(model, folder, source, settings)
     return report
 
 

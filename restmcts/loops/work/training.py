@@ -97,6 +97,7 @@ def tune_policy(
         progress=Watch(run, phase, iteration),
         device=recipe.models.device,
         resume=_state(target),
+        processes=recipe.training,
     )
     return _trained(run, phase, iteration, role, target, parent, report)
 
@@ -119,6 +120,7 @@ def tune_preference(
         progress=Watch(run, phase, iteration),
         device=recipe.models.device,
         resume=_state(target),
+        processes=recipe.training,
     )
     return _trained(run, phase, iteration, "policy", target, parent, report)
 
@@ -203,6 +205,7 @@ def _tune_value(
         progress=Watch(run, phase, iteration),
         device=run.recipe.models.device,
         resume=_state(target),
+        processes=run.recipe.training,
     )
     return _trained(run, phase, iteration, "value", target, parent, report)
 

@@ -162,6 +162,7 @@ def fit(
     def make(watching: list[TrainerCallback]) -> Resumable:
         options = arguments(settings, course.total, folder, device, group)
         options["gradient_accumulation_steps"] = together // group.size
+        options["ddp_find_unused_parameters"] = _chooses(model)
         args = one_device(TrainingArguments(**options))
         return _Trainer(
             objective if group.alone else mean_objective(group.size),
@@ -174,6 +175,11 @@ def fit(
         )
 
     return run(make, model, course, settings, progress, state, group)
+
+
+def _chooses(model: PreTrainedModel) -> bool:
+    """Whether a model has experts, of which a batch may use some: others then get no gradient."""
+    return any("expert" in name for name, _ in model.named_parameters())
 
 
 def _shared(model: PreTrainedModel, objective: Objective, device: torch.device, group: Group) -> Loss:
@@ -302,7 +308,6 @@ def arguments(
         "max_grad_norm": settings.max_gradient_norm,
         "gradient_checkpointing": settings.gradient_checkpointing,
         "seed": (settings.seed + group.rank) % 2**32,
-        "ddp_find_unused_parameters": not settings.gradient_checkpointing,
         "train_sampling_strategy": "sequential",
         "use_cpu": place.type == "cpu",
         "dataloader_num_workers": 0,

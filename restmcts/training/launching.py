@@ -64,7 +64,7 @@ def train_in_processes(
                     told.append(message)
                 elif progress is not None:
                     progress(TrainingProgress(**message["progress"]))
-        return _outcome(told, errors.read_text(errors="replace"))
+        return outcome(told, errors.read_text(errors="replace"))
 
 
 def _check_devices(job: Job[Any, Any], processes: ProcessSettings) -> None:
@@ -117,7 +117,7 @@ def _environment() -> dict[str, str]:
     return {**found, "PYTHONPATH": same_packages(), "PYTHONSAFEPATH": "1"}
 
 
-def _outcome(told: Sequence[Mapping[str, Any]], errors: str) -> TrainingReport:
+def outcome(told: Sequence[Mapping[str, Any]], errors: str) -> TrainingReport:
     """The report of the process that leads, or the error that says most."""
     failures = [message for message in told if "error" in message]
     known = [message for message in failures if message["kind"] in _ERRORS]

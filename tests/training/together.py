@@ -29,8 +29,9 @@ COMMON: dict[str, Any] = {"learning_rate": 1e-3, "epochs": 2.0, "batch_size": 3,
 
 SETTINGS: dict[str, PolicyTraining | ValueTraining] = {
     "policy": PolicyTraining(**COMMON, gradient_accumulation=3),
-    "checkpointing": PolicyTraining(**COMMON, gradient_accumulation=2, gradient_checkpointing=True),
-    "adapter": PolicyTraining(**COMMON, gradient_accumulation=1, lora=LoraSettings(rank=2)),
+    "adapter": PolicyTraining(
+        **COMMON, gradient_accumulation=2, gradient_checkpointing=True, lora=LoraSettings(rank=2)
+    ),
     "value": ValueTraining(**COMMON, gradient_accumulation=3, extra_layers=1, language_weight=0.1),
     "ranking": ValueTraining(**COMMON, gradient_accumulation=2, ranking_weight=0.5),
     "factorized": ValueTraining(**COMMON, gradient_accumulation=1, objective="factorized"),

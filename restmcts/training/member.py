@@ -1,4 +1,4 @@
-"""A process of those that :mod:`restmcts.training.launching` starts: `python -m restmcts.training.member JOB`.
+"""A process that :mod:`restmcts.training.launching` starts: `python -m restmcts.training.member JOB`.
 
 It tells on standard output, a line of JSON each: ``{"progress": …}`` and ``{"report": …}`` if it leads, or
 ``{"error": …, "kind": …, "rank": …}``.

@@ -10,7 +10,7 @@ from typing import Any, Final, Generic, TypeVar
 from restmcts.errors import InputError, PhaseError, RestmctsError, StoreError
 from restmcts.training.group import Group
 from restmcts.training.report import OnProgress, TrainingReport
-from restmcts.training.settings import Device, ProcessSettings, TrainingSettings
+from restmcts.training.settings import ONE_PROCESS, Device, ProcessSettings, TrainingSettings
 from store.files.folders import remove_folder
 from store.records import PolicySample, PreferenceSample, ValueSample
 
@@ -53,7 +53,7 @@ def train(
     fit: Fit,
     target: Path,
     progress: OnProgress | None,
-    processes: ProcessSettings,
+    processes: ProcessSettings = ONE_PROCESS,
     beside: Callable[[Path], None] | None = None,
 ) -> TrainingReport:
     """Do a job here, or in processes that are started for it, and write the model to ``target``.

@@ -99,4 +99,5 @@ def _end_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    if main(Path(sys.argv[1])):
+        os._exit(1)  # what waits for other processes could keep this one from ending

@@ -22,7 +22,7 @@ from restmcts.training.preference_trainers import DPO, KTO, Row, dpo_row, kto_ro
 from restmcts.training.report import OnProgress, TrainingReport
 from restmcts.training.resuming import Resumable, SavedState
 from restmcts.training.samples import Pair, preference_pairs
-from restmcts.training.settings import ONE_PROCESS, Device, PreferenceTraining, ProcessSettings
+from restmcts.training.settings import ONE_PROCESS, Device, PreferenceTraining
 from store.records import PreferenceSample
 
 
@@ -35,7 +35,6 @@ def train_preferences(
     progress: OnProgress | None = None,
     device: Device = "auto",
     resume: Path | None = None,
-    processes: ProcessSettings = ONE_PROCESS,
 ) -> TrainingReport:
     """Train a policy on pairs of continuations and write it to ``target``, all of it or nothing.
 
@@ -52,7 +51,6 @@ def train_preferences(
         device: where to train.
         resume: a folder for the state of the training, if an interrupted training is to go on; it is removed
             when the training is done.
-        processes: one; more are an error.
 
     Returns:
         The report; among its metrics are ``reward_margin``, by how much more the chosen continuations gained
@@ -60,23 +58,20 @@ def train_preferences(
         ``reward_accuracy``, the share of the pairs whose chosen continuation gained more.
 
     Raises:
-        InputError: ``source`` does not hold a policy that can be used, or ``target`` must not be replaced.
+        InputError: ``source`` does not hold a policy that can be used, ``target`` must not be replaced, or a
+            launcher has started the process.
         StoreError: ``target`` cannot be written.
         PhaseError: there is nothing to train on, or the loss is not a number.
     """
-    if processes.processes > 1 or Group.here(processes).size > 1:
-        raise InputError(
-            "preferences are learned in one process: start restmcts train preference without a launcher, and"
-            " leave training.processes out of recipes whose loop learns preferences"
-        )
-    job = Job(source, samples, settings, device, resume)
-    return train(job, fit_preference, target, progress, processes)
+    if not Group.here(ONE_PROCESS).alone:
+        raise InputError("preferences are learned in one process: start the command without a launcher")
+    return train(Job(source, samples, settings, device, resume), fit_preference, target, progress)
 
 
 def fit_preference(
     job: Job[PreferenceSample, PreferenceTraining], folder: Path, progress: OnProgress | None, group: Group
 ) -> TrainingReport:
-    """What :func:`train_preferences` does in the process that leads a group, which is alone so far."""
+    """What :func:`train_preferences` does with its folder, in a process that is alone."""
     source, settings = job.source, job.settings
     pairs, skipped = preference_pairs(source, job.samples, settings.max_length)
     course = Course.of(settings, [pair.size for pair in pairs], skipped)

@@ -85,7 +85,8 @@ def put_together(divided: Any, whole: Callable[[], Any], leads: bool) -> Any:
     if not leads:
         return None
     model = whole()
-    model.load_state_dict(weights, strict=False)
+    unknown = model.load_state_dict(weights, strict=False).unexpected_keys
+    assert not unknown, unknown
     return model
 
 

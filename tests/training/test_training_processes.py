@@ -32,6 +32,13 @@ from tests.training.together import SETTINGS, STRATEGIES, train
 from tests.training.training_models import preferred_sums, sums, write_policy
 
 TWO = ProcessSettings(processes=2)
+MEMBER_OF_TWO = {
+    "RANK": "1",
+    "WORLD_SIZE": "2",
+    "LOCAL_RANK": "1",
+    "MASTER_ADDR": "127.0.0.1",
+    "MASTER_PORT": "1",
+}
 
 
 @given(
@@ -83,8 +90,7 @@ def test_an_empty_batch_adds_nothing() -> None:
 def test_what_a_process_is_comes_from_its_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Group.here(TWO) is ALONE
     assert ALONE.starts(TWO) and not ALONE.sharded
-    said = {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}
-    for name, value in said.items():
+    for name, value in MEMBER_OF_TWO.items():
         monkeypatch.setenv(name, value)
     group = Group.here(ProcessSettings(processes=2, strategy="fsdp2"))
     assert group == Group(1, 2, "fsdp2", alone=False)
@@ -240,6 +246,10 @@ def test_each_process_needs_a_gpu(source: Path, tmp_path: Path, monkeypatch: pyt
         train_policy(source, sums(4), PolicyTraining(), tmp_path / "new", device="cuda", processes=TWO)
 
 
-def test_preferences_are_learned_in_one_process(source: Path, tmp_path: Path) -> None:
+def test_preferences_are_learned_in_one_process(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in MEMBER_OF_TWO.items():
+        monkeypatch.setenv(name, value)
     with pytest.raises(InputError, match="preferences are learned in one process"):
-        train_preferences(source, preferred_sums(4), PreferenceTraining(), tmp_path / "new", processes=TWO)
+        train_preferences(source, preferred_sums(4), PreferenceTraining(), tmp_path / "new")

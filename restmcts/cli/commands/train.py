@@ -153,13 +153,10 @@ def preference(
     from store.records import PreferenceSample
 
     settings, rows = _prepared(PreferenceTraining, PreferenceSample, samples, source, target, override)
-    together = _together(1, "ddp")
     from restmcts.training.preference import train_preferences
 
-    train = partial(
-        train_preferences, source, rows, settings, target, resume=_state(target), processes=together
-    )
-    _run("train preference", train, together, target, as_json)
+    train = partial(train_preferences, source, rows, settings, target, resume=_state(target))
+    _run("train preference", train, _together(1, "ddp"), target, as_json)
 
 
 def _together(processes: int, strategy: str) -> ProcessSettings:

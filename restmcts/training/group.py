@@ -80,9 +80,9 @@ class Group:
         if self.alone:
             return opinion
         import torch
-        from accelerate.state import PartialState
 
-        said = torch.tensor(int(opinion), device=PartialState().device)
+        place = "cuda" if torch.distributed.get_backend() == "nccl" else "cpu"
+        said = torch.tensor(int(opinion), device=place)
         torch.distributed.broadcast(said, 0)
         return bool(said.item())
 
@@ -122,7 +122,7 @@ def ends_first() -> bool:
     """
     if not _launched() or int(os.environ["WORLD_SIZE"]) == 1:
         return True
-    from torch.distributed import DistError, TCPStore
+    from torch.distributed import DistError, TCPStore  # type: ignore[attr-defined]
 
     try:
         store = TCPStore(

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from torch.distributed import TCPStore
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from restmcts.engines.loading import load_value_model
 from restmcts.training.group import ends_first

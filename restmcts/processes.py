@@ -96,7 +96,7 @@ class LimitedProcess:
             bufsize=0,
             env={
                 **os.environ,
-                "PYTHONPATH": _same_packages(),
+                "PYTHONPATH": same_packages(),
                 "OMP_NUM_THREADS": "1",
                 "OPENBLAS_NUM_THREADS": "1",
             },
@@ -109,8 +109,8 @@ class LimitedProcess:
         return self._process
 
 
-def _same_packages() -> str:
-    """The search path that gives the process this very package, wherever it was imported from."""
+def same_packages() -> str:
+    """The search path that gives another process this very package, wherever it was imported from."""
     folders = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     return os.pathsep.join(filter(None, folders))
 

@@ -23,7 +23,14 @@ from restmcts.samples.selection import SelectionSettings
 from restmcts.search.choice import EvaluatedMethod, GenerationSettings
 from restmcts.search.settings import NO_LIMITS, Limits
 from restmcts.settings import Settings, checked, listed
-from restmcts.training.settings import PolicyTraining, PreferenceTraining, TrainingSettings, ValueTraining
+from restmcts.training.settings import (
+    ONE_PROCESS,
+    PolicyTraining,
+    PreferenceTraining,
+    ProcessSettings,
+    TrainingSettings,
+    ValueTraining,
+)
 from restmcts.training.values.labels import check_objectives
 from store.merging.shards import Shard
 from store.tree import Tree
@@ -244,6 +251,10 @@ class Recipe(Settings):
     generation: GenerationSettings = GenerationSettings()
     labels: LabelSettings = LabelSettings()
     selection: SelectionSettings = SelectionSettings()
+    training: ProcessSettings = Field(
+        default=ONE_PROCESS,
+        description="the processes of all trainings; a run may go on with others",
+    )
     policy_training: PolicyTraining = PolicyTraining()
     preference_training: PreferenceTraining = PreferenceTraining()
     value_start: ValueTraining = Field(
@@ -262,6 +273,11 @@ class Recipe(Settings):
         description="if given, replaces `value_training` in the iterations after the bootstrap",
     )
     evaluation: EvaluationSettings = EvaluationSettings()
+
+    @property
+    def decisive(self) -> Recipe:
+        """The recipe without what only says where it is run; a run goes on where this is the same."""
+        return self.model_copy(update={"training": ONE_PROCESS})
 
     @property
     def trainings(self) -> list[TrainingSettings]:
@@ -353,10 +369,13 @@ def _path_keys(recipe: Recipe) -> Iterator[tuple[str, ...]]:
 
 
 def recipe_toml(recipe: Recipe) -> str:
-    """The complete recipe, defaults included, as TOML: what ``run.toml`` holds."""
+    """The complete recipe, defaults included, as TOML: what ``run.toml`` holds.
+
+    The table ``[training]`` is left out: a run may go on elsewhere.
+    """
     import tomlkit
 
-    return tomlkit.dumps(_without_none(recipe.model_dump(mode="json")))
+    return tomlkit.dumps(_without_none(recipe.model_dump(mode="json", exclude={"training"})))
 
 
 def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:

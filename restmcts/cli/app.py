@@ -130,7 +130,8 @@ def run() -> int:
             return exit_code()  # the terminal is gone, for example
         return _failed(f"internal error: {type(error).__name__}: {error} (--debug shows more)", 1)
     if code == INTERRUPTED:
-        complain("stopped; what is finished is stored, and the same command goes on from there")
+        if _speaks():
+            complain("stopped; what is finished is stored, and the same command goes on from there")
         return exit_code()
     return code if isinstance(code, int) else 0
 
@@ -138,5 +139,15 @@ def run() -> int:
 def _failed(text: str, code: int) -> int:
     if os.environ.get("RESTMCTS_DEBUG"):
         complain(traceback.format_exc().rstrip("\n"))
-    complain(" ".join(text.split()))
+    if _speaks():
+        complain(" ".join(text.split()))
     return code
+
+
+def _speaks() -> bool:
+    """Whether this process says how it ends: of those that train together, the one that ends first does."""
+    if "RANK" not in os.environ:
+        return True
+    from restmcts.training.group import ends_first
+
+    return ends_first()

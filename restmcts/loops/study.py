@@ -30,6 +30,7 @@ _AFTER = frozenset(
         "loop_settings",
         "iterations",
         "concurrency",
+        "training",
         "control",
         "generation",
         "selection",

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
 from torch.utils.data import Dataset
 
+from restmcts.errors import InputError
 from restmcts.training.settings import TrainingSettings
 
 UNLABELLED = -100
@@ -91,10 +93,57 @@ def by_update(batches: Sequence[Sequence[int]], accumulation: int, counts: Seque
     return [sum(sums[start : start + accumulation]) for start in range(0, len(sums), accumulation)]
 
 
+def deal(
+    batches: Sequence[list[int]], accumulation: int, processes: int, *, uncut: bool = False
+) -> tuple[list[list[int]], int]:
+    """The batches of a :func:`plan` for several processes, of which each takes one in turn.
+
+    An update keeps its samples. It gets a multiple of ``processes`` batches, which are cut smaller where they
+    are too few. The last update of a training may have fewer samples than processes, and then empty batches.
+
+    Args:
+        batches: numbers of samples, batch after batch.
+        accumulation: the batches in an update.
+        processes: how many processes there are.
+        uncut: batches must stay as they are.
+
+    Returns:
+        The batches, and how many of them make an update.
+
+    Raises:
+        InputError: a process would have no sample in an update, or batches would have to be cut.
+    """
+    updates = [batches[start : start + accumulation] for start in range(0, len(batches), accumulation)]
+    samples = sum(map(len, updates[0]))
+    if len(updates) > 1 and samples < processes:
+        raise InputError(
+            f"an update has {samples} samples, which are too few for {processes} processes: raise batch_size"
+            " or gradient_accumulation, or lower processes"
+        )
+    if uncut and len(updates) > 1 and accumulation % processes:
+        raise InputError(
+            "ranking_weight compares the chains of a batch, so batches are not cut smaller for"
+            f" {processes} processes: set gradient_accumulation to a multiple of processes"
+        )
+    dealt = [_dealt(update, processes, uncut) for update in updates]
+    return [batch for update in dealt for batch in update], len(dealt[0])
+
+
+def _dealt(update: Sequence[list[int]], processes: int, uncut: bool) -> list[list[int]]:
+    """The batches of one update, as few as can be: a multiple of ``processes``."""
+    count = processes * math.ceil(len(update) / processes)
+    if uncut or count == len(update):
+        return [*update, *([] for _ in range(count - len(update)))]
+    members = [member for batch in update for member in batch]
+    ends = [len(members) * place // count for place in range(count + 1)]
+    return [members[start:end] for start, end in pairwise(ends)]
+
+
 class Batches(Dataset[Batch]):
     """The batches of a :func:`plan`, each padded when it is asked for.
 
-    Beside what ``collate`` gives, a batch holds ``count``: the labels in all batches of its update.
+    Beside what ``collate`` gives, a batch holds ``count``: the labels in all batches of its update. An empty
+    batch is some sample with an infinite ``count``, so that it adds nothing to a loss.
 
     Attributes:
         batches: the numbers of the examples in each batch.
@@ -120,8 +169,9 @@ class Batches(Dataset[Batch]):
         return len(self.batches)
 
     def __getitem__(self, index: int) -> Batch:
-        batch = self.collate([self.examples[member] for member in self.batches[index]], self.dtype)
-        batch["count"] = torch.tensor(self._labels[index // self.accumulation])
+        members = self.batches[index]
+        batch = self.collate([self.examples[member] for member in members or [0]], self.dtype)
+        batch["count"] = torch.tensor(self._labels[index // self.accumulation] if members else math.inf)
         return batch
 
 

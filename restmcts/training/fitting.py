@@ -30,26 +30,22 @@ from restmcts.engines.messages import quiet
 from restmcts.errors import PhaseError
 from restmcts.training.batches import (
     Arrange,
-    Batch,
     Batches,
     Collate,
     Example,
     by_update,
     collate,
+    deal,
     plan,
     single,
 )
+from restmcts.training.group import ALONE, Group
 from restmcts.training.report import OnProgress, TrainingProgress, TrainingReport
 from restmcts.training.resuming import Resumable, SavedState, SaveWhenDue
 from restmcts.training.settings import Device, TrainingSettings
+from restmcts.training.sharing import Loss, Objective, divide, mean_objective
 from restmcts.training.trackers import trackers
 from store.files.folders import target_of
-
-Objective = Callable[[PreTrainedModel, Batch], torch.Tensor]
-"""The loss of a batch: a sum over its labels, divided by the number of labels in the whole update.
-
-So the losses of the batches of one update add up to a mean, however the labels are spread over them.
-"""
 
 _POINTS = 100
 """About so many points make up a loss curve."""
@@ -77,9 +73,9 @@ def seeded(seed: int) -> Iterator[None]:
 class _Trainer(Resumable, Trainer):
     """A Trainer with our loss, computed in the type of the settings."""
 
-    def __init__(self, objective: Objective, dtype: torch.dtype, **options: Any) -> None:
+    def __init__(self, objective: Callable[..., torch.Tensor], dtype: torch.dtype, **options: Any) -> None:
         super().__init__(**options)
-        self.objective: Objective = objective
+        self.objective: Callable[..., torch.Tensor] = objective
         self.compute_dtype: torch.dtype = dtype
         self.loss_is_scaled_for_ga = True
 
@@ -146,34 +142,52 @@ def fit(
     collate: Collate = collate,
     arrange: Arrange | None = None,
     state: SavedState | None = None,
+    group: Group = ALONE,
 ) -> TrainingReport:
     """Train ``model`` in place. ``skipped`` counts the samples that were left out before, by reason.
 
     ``folder`` is one that the Trainer may regard as its own; it writes nothing there. ``callbacks`` are
     called with the others of the Trainer, and may stop the training. ``collate`` makes the batches, and
     ``arrange`` puts the order of each epoch right. ``state`` is where the training is saved to and goes on
-    from.
+    from. ``group`` is what this process is among those that train ``model`` together.
 
     Raises:
         PhaseError: there are no examples, or the loss is not a number.
-        InputError: the device is not there.
+        InputError: the device is not there, or the samples cannot be dealt out to the processes.
     """
     course = Course.of(settings, [len(example.tokens) for example in examples], skipped, arrange)
-    data = Batches(examples, course.batches, settings.gradient_accumulation, label_dtype, collate)
+    batches, together = deal(course.batches, course.accumulation, group.size, uncut=arrange is not None)
+    data = Batches(examples, batches, together, label_dtype, collate)
 
     def make(watching: list[TrainerCallback]) -> Resumable:
-        options = arguments(settings, course.total, folder, device)
+        options = arguments(settings, course.total, folder, device, group)
+        options["gradient_accumulation_steps"] = together // group.size
+        options["ddp_find_unused_parameters"] = _chooses(model)
+        args = one_device(TrainingArguments(**options))
         return _Trainer(
-            objective,
+            objective if group.alone else mean_objective(group.size),
             getattr(torch, settings.dtype),
-            model=model,
-            args=one_device(TrainingArguments(**options)),
+            model=model if group.alone else _shared(model, objective, args.device, group),
+            args=args,
             train_dataset=data,
             data_collator=single,
             callbacks=[*watching, *callbacks],
         )
 
-    return run(make, model, course, settings, progress, state)
+    return run(make, model, course, settings, progress, state, group)
+
+
+def _chooses(model: PreTrainedModel) -> bool:
+    """Whether a model has experts, of which a batch may use some: others then get no gradient."""
+    return any("expert" in name for name, _ in model.named_parameters())
+
+
+def _shared(model: PreTrainedModel, objective: Objective, device: torch.device, group: Group) -> Loss:
+    """The model as processes train it together; asking for the device has let them find each other."""
+    loss = Loss(model, objective)
+    if group.sharded:
+        divide(loss, device, group.size)
+    return loss
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +243,7 @@ def run(
     settings: TrainingSettings,
     progress: OnProgress | None,
     state: SavedState | None,
+    group: Group = ALONE,
 ) -> TrainingReport:
     """Run a Trainer, seeded, without output.
 
@@ -240,15 +255,16 @@ def run(
     tokens = list(accumulate(course.tokens))
     callbacks: list[TrainerCallback] = [_Watch(course.total, tokens, progress)]
     if state is not None:
-        callbacks.append(SaveWhenDue(settings))
+        callbacks.append(SaveWhenDue(settings, group))
     cached = model.config.use_cache
     with seeded(settings.seed), quiet():
         trainer: Any = make(callbacks)
-        trainer.saved = state
+        trainer.saved, trainer.group = state, group
         trainer.remove_callback(PrinterCallback)
-        for callback in trackers(settings.report_to, target_of(Path(trainer.args.output_dir))):
+        told = settings.report_to if group.leads else []
+        for callback in trackers(told, target_of(Path(trainer.args.output_dir))):
             trainer.add_callback(callback)
-        trainer.train(resume_from_checkpoint=state.usable() if state else None)
+        trainer.train(resume_from_checkpoint=state.usable(group) if state else None)
     model.config.use_cache = cached
     updates = int(trainer.state.global_step)
     seen = course.batches[: updates * course.accumulation]
@@ -264,8 +280,12 @@ def run(
     )
 
 
-def arguments(settings: TrainingSettings, total: int, folder: Path, device: Device) -> dict[str, Any]:
+def arguments(
+    settings: TrainingSettings, total: int, folder: Path, device: Device, group: Group = ALONE
+) -> dict[str, Any]:
     """The arguments of a Trainer that reads one batch of its data set at a time.
+
+    Each process of a group has a seed of its own, for dropout.
 
     Raises:
         InputError: the device is not there, or a program to report to is not installed.
@@ -287,7 +307,7 @@ def arguments(settings: TrainingSettings, total: int, folder: Path, device: Devi
         "adam_beta2": settings.beta2,
         "max_grad_norm": settings.max_gradient_norm,
         "gradient_checkpointing": settings.gradient_checkpointing,
-        "seed": settings.seed % 2**32,
+        "seed": (settings.seed + group.rank) % 2**32,
         "train_sampling_strategy": "sequential",
         "use_cpu": place.type == "cpu",
         "dataloader_num_workers": 0,

@@ -13,11 +13,13 @@ from transformers import PreTrainedModel
 from restmcts.training.adapters import load_trainable, save_trained
 from restmcts.training.batches import UNLABELLED, Batch, Example
 from restmcts.training.fitting import fit
+from restmcts.training.group import Group
+from restmcts.training.jobs import Job, train
 from restmcts.training.report import OnProgress, TrainingReport
 from restmcts.training.resuming import SavedState
 from restmcts.training.samples import Chain, policy_chains
-from restmcts.training.settings import Device, PolicyTraining
-from store.files.folders import new_folder
+from restmcts.training.settings import ONE_PROCESS, Device, PolicyTraining, ProcessSettings
+from restmcts.training.sharing import put_together
 from store.records import PolicySample
 
 
@@ -30,6 +32,7 @@ def train_policy(
     progress: OnProgress | None = None,
     device: Device = "auto",
     resume: Path | None = None,
+    processes: ProcessSettings = ONE_PROCESS,
 ) -> TrainingReport:
     """Fine-tune a policy and write it to ``target``, all of it or nothing.
 
@@ -45,31 +48,42 @@ def train_policy(
         device: where to train.
         resume: a folder for the state of the training, if an interrupted training is to go on; it is removed
             when the training is done.
+        processes: how many train the policy together. Where a launcher has started processes that all call
+            this, these are taken, and the first of them writes.
 
     Raises:
-        InputError: ``source`` does not hold a policy that can be used, or ``target`` must not be replaced.
+        InputError: ``source`` does not hold a policy that can be used, ``target`` must not be replaced, or
+            the samples of an update cannot be dealt out to the processes.
         StoreError: ``target`` cannot be written.
         PhaseError: there is nothing to train on, or the loss is not a number.
     """
-    chains, skipped = policy_chains(source, samples, settings.max_length)
-    state = SavedState.of(resume, source, samples, settings)
-    with new_folder(target) as folder:
-        model = load_trainable(source, settings)
-        report = fit(
-            model,
-            [example(chain) for chain in chains],
-            next_token_loss,
-            settings,
-            label_dtype=torch.long,
-            skipped=skipped,
-            folder=folder,
-            progress=progress,
-            device=device,
-            state=state,
-        )
-        save_trained(model, folder, source, settings)
-    if state is not None:
-        state.remove()
+    return train(Job(source, samples, settings, device, resume), fit_policy, target, progress, processes)
+
+
+def fit_policy(
+    job: Job[PolicySample, PolicyTraining], folder: Path, progress: OnProgress | None, group: Group
+) -> TrainingReport:
+    """What :func:`train_policy` does in each process; the one that leads writes into ``folder``."""
+    chains, skipped = policy_chains(job.source, job.samples, job.settings.max_length)
+    state = SavedState.of(job, group)
+    model = load_trainable(job.source, job.settings)
+    report = fit(
+        model,
+        [example(chain) for chain in chains],
+        next_token_loss,
+        job.settings,
+        label_dtype=torch.long,
+        skipped=skipped,
+        folder=folder,
+        progress=progress,
+        device=job.device,
+        state=state,
+        group=group,
+    )
+    if group.sharded:
+        model = put_together(model, lambda: load_trainable(job.source, job.settings), group.leads)
+    if group.leads:
+        save_trained(model, folder, job.source, job.settings)
     return report
 
 

@@ -12,15 +12,17 @@ from typing import Any
 
 from transformers import TrainerCallback
 
+from restmcts.errors import InputError
 from restmcts.training.adapters import load_trainable, save_trained
 from restmcts.training.checkpoint import load_tokenizer
 from restmcts.training.fitting import Course, arguments, one_device, run
+from restmcts.training.group import Group
+from restmcts.training.jobs import Job, train
 from restmcts.training.preference_trainers import DPO, KTO, Row, dpo_row, kto_rows
 from restmcts.training.report import OnProgress, TrainingReport
 from restmcts.training.resuming import Resumable, SavedState
 from restmcts.training.samples import Pair, preference_pairs
-from restmcts.training.settings import Device, PreferenceTraining
-from store.files.folders import new_folder
+from restmcts.training.settings import ONE_PROCESS, Device, PreferenceTraining
 from store.records import PreferenceSample
 
 
@@ -56,24 +58,32 @@ def train_preferences(
         ``reward_accuracy``, the share of the pairs whose chosen continuation gained more.
 
     Raises:
-        InputError: ``source`` does not hold a policy that can be used, or ``target`` must not be replaced.
+        InputError: ``source`` does not hold a policy that can be used, ``target`` must not be replaced, or a
+            launcher has started the process.
         StoreError: ``target`` cannot be written.
         PhaseError: there is nothing to train on, or the loss is not a number.
     """
-    pairs, skipped = preference_pairs(source, samples, settings.max_length)
+    if not Group.here(ONE_PROCESS).alone:
+        raise InputError("preferences are learned in one process: start the command without a launcher")
+    return train(Job(source, samples, settings, device, resume), fit_preference, target, progress)
+
+
+def fit_preference(
+    job: Job[PreferenceSample, PreferenceTraining], folder: Path, progress: OnProgress | None, group: Group
+) -> TrainingReport:
+    """What :func:`train_preferences` does with its folder, in a process that is alone."""
+    source, settings = job.source, job.settings
+    pairs, skipped = preference_pairs(source, job.samples, settings.max_length)
     course = Course.of(settings, [pair.size for pair in pairs], skipped)
-    state = SavedState.of(resume, source, samples, settings)
-    with new_folder(target) as folder:
-        model = load_trainable(source, settings)
+    state = SavedState.of(job, group)
+    model = load_trainable(source, settings)
 
-        def make(watching: list[TrainerCallback]) -> Resumable:
-            options = arguments(settings, course.total, folder, device)
-            return _trainer(model, source, pairs, course, settings, options, watching)
+    def make(watching: list[TrainerCallback]) -> Resumable:
+        options = arguments(settings, course.total, folder, job.device)
+        return _trainer(model, source, pairs, course, settings, options, watching)
 
-        report = run(make, model, course, settings, progress, state)
-        save_trained(model, folder, source, settings)
-    if state is not None:
-        state.remove()
+    report = run(make, model, course, settings, progress, state)
+    save_trained(model, folder, source, settings)
     return report
 
 

@@ -21,6 +21,33 @@ PreferenceMethod = Literal["dpo", "kto"]
 Device = Literal["cpu", "cuda", "auto"]
 """Where to train: ``auto`` takes the GPU where there is one."""
 
+Strategy = Literal["ddp", "fsdp2"]
+"""How processes that train together share a model: see :class:`ProcessSettings`."""
+
+
+class ProcessSettings(Settings):
+    """The processes on this machine that train a policy or a value model together, each with its own GPU.
+
+    An update has the same samples, and up to rounding the same effect, for any number of processes.
+    """
+
+    processes: int = Field(
+        default=1,
+        ge=1,
+        le=1024,
+        description="processes that train a model together, one for each GPU; 1: the command trains itself",
+    )
+    strategy: Strategy = Field(
+        default="ddp",
+        description=(
+            "`ddp`: each process holds the whole model; `fsdp2`: each holds a share of the weights, of the"
+            " gradients and of the state of the optimizer, for models that are too large for one GPU"
+        ),
+    )
+
+
+ONE_PROCESS = ProcessSettings()
+
 
 class TrainingSettings(Settings):
     """The settings of every training phase; AdamW is the optimizer."""

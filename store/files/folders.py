@@ -153,6 +153,11 @@ def model_files(folder: Path) -> dict[str, Fingerprint]:
     return {**files, MARKER: fingerprint_file(folder / MARKER)}
 
 
+def partial_folder(target: Path) -> Path:
+    """The folder that :func:`new_folder` gives for ``target``."""
+    return _beside(target, "partial")
+
+
 def target_of(folder: Path) -> Path:
     """What the folder that :func:`new_folder` gives is going to be; another folder as it is."""
     name = folder.name

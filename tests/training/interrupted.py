@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from restmcts.training.report import TrainingProgress, TrainingReport
-from restmcts.training.settings import LoraSettings, PolicyTraining, PreferenceTraining, ValueTraining
+from restmcts.training.settings import (
+    LoraSettings,
+    PolicyTraining,
+    PreferenceTraining,
+    ProcessSettings,
+    ValueTraining,
+)
 from tests.training.training_models import judged_sums, preferred_sums, sums
 
 Kind = Literal["policy", "adapter", "value", "preference", "kto"]
@@ -46,11 +52,29 @@ def train(kind: Kind, source: Path, target: Path, resume: Path | None, **options
     return train_preferences(source, preferred_sums(20), wanted, target, **options)
 
 
-def train_until_killed(kind: Kind, source: Path, target: Path, resume: Path, place: str) -> None:
-    """Run the training in a process that is killed at ``place``: an update, or the save of one."""
-    command = [sys.executable, "-m", "tests.training.interrupted", kind, source, target, resume, place]
+def train_until_killed(
+    kind: Kind, source: Path, target: Path, resume: Path, place: str, strategy: str = "", **variables: str
+) -> None:
+    """Run the training in a process that is killed at ``place``: an update, or the save of one.
+
+    With a ``strategy``, two processes train, and the one that has started them is killed. ``variables`` are
+    added to its environment.
+    """
+    command = [
+        sys.executable,
+        "-m",
+        "tests.training.interrupted",
+        kind,
+        source,
+        target,
+        resume,
+        place,
+        strategy,
+    ]
     done = subprocess.run(
-        [str(word) for word in command], env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False
+        [str(word) for word in command],
+        env={**os.environ, "OMP_NUM_THREADS": "1", **variables},
+        check=False,
     )
     assert done.returncode == -signal.SIGKILL
 
@@ -59,7 +83,7 @@ def _kill() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _main(kind: Any, source: str, target: str, resume: str, place: str) -> None:
+def _main(kind: Any, source: str, target: str, resume: str, place: str, strategy: Any) -> None:
     where, _, number = place.partition(":")
 
     def killed_at_update(progress: TrainingProgress) -> None:
@@ -81,7 +105,8 @@ def _main(kind: Any, source: str, target: str, resume: str, place: str) -> None:
     import torch
 
     torch.set_num_threads(1)
-    train(kind, Path(source), Path(target), Path(resume), progress=killed_at_update)
+    together = {"processes": ProcessSettings(processes=2, strategy=strategy)} if strategy else {}
+    train(kind, Path(source), Path(target), Path(resume), progress=killed_at_update, **together)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +14,7 @@ from restmcts.cli.options import ROOT, AsJson, Override, Root
 
 if TYPE_CHECKING:
     from restmcts.training.report import TrainingProgress, TrainingReport
+    from restmcts.training.settings import ProcessSettings
 
 app = typer.Typer(help="Train a policy or a value model on samples.")
 
@@ -25,53 +29,76 @@ Target = Annotated[
     ),
 ]
 
+Processes = Annotated[
+    int, typer.Option("--processes", min=1, help="Processes that train together on this machine, one a GPU.")
+]
+Strategy = Annotated[
+    str,
+    typer.Option(
+        "--strategy", help="How processes share the model: ddp (each holds it) or fsdp2 (each holds a share)."
+    ),
+]
+
 
 @app.command("policy")
 def policy(
-    samples: Samples, source: Source, target: Target, override: Override = None, as_json: AsJson = False
+    samples: Samples,
+    source: Source,
+    target: Target,
+    processes: Processes = 1,
+    strategy: Strategy = "ddp",
+    override: Override = None,
+    as_json: AsJson = False,
 ) -> None:
     """Fine-tune a policy on traces, with the loss on the steps only.
 
-    -o KEY=VALUE sets a key of [policy_training].
+    -o KEY=VALUE sets a key of [policy_training]. torchrun and accelerate launch can start the command too.
     """
     from restmcts.training.settings import PolicyTraining
     from store.records import PolicySample
 
     settings, rows = _prepared(PolicyTraining, PolicySample, samples, source, target, override)
+    together = _together(processes, strategy)
     from restmcts.training.policy import train_policy
 
-    with Bar("train policy") as bar:
-        report = train_policy(source, rows, settings, target, progress=bar.update, resume=_state(target))
-    _report(report, target, as_json)
+    train = partial(train_policy, source, rows, settings, target, resume=_state(target), processes=together)
+    _run("train policy", train, together, target, as_json)
 
 
 @app.command("value")
 def value(
-    samples: Samples, source: Source, target: Target, override: Override = None, as_json: AsJson = False
+    samples: Samples,
+    source: Source,
+    target: Target,
+    processes: Processes = 1,
+    strategy: Strategy = "ddp",
+    override: Override = None,
+    as_json: AsJson = False,
 ) -> None:
     """Train a value model on every labelled step; one problem in ten is held out.
 
     --from is a policy or a value model. The report is about the held-out problems. -o KEY=VALUE sets a key of
-    [value_training].
+    [value_training]. torchrun and accelerate launch can start the command too.
     """
     from restmcts.problems.splits import held_out
     from restmcts.training.settings import ValueTraining
     from store.records import ValueSample
 
     settings, rows = _prepared(ValueTraining, ValueSample, samples, source, target, override)
+    together = _together(processes, strategy)
     from restmcts.training.values.training import train_value
 
-    with Bar("train value") as bar:
-        report = train_value(
-            source,
-            [row for row in rows if not held_out(row.problem)],
-            settings,
-            target,
-            held_out=[row for row in rows if held_out(row.problem)],
-            progress=bar.update,
-            resume=_state(target),
-        )
-    _report(report, target, as_json)
+    train = partial(
+        train_value,
+        source,
+        [row for row in rows if not held_out(row.problem)],
+        settings,
+        target,
+        held_out=[row for row in rows if held_out(row.problem)],
+        resume=_state(target),
+        processes=together,
+    )
+    _run("train value", train, together, target, as_json)
 
 
 @app.command("answers")
@@ -128,9 +155,29 @@ def preference(
     settings, rows = _prepared(PreferenceTraining, PreferenceSample, samples, source, target, override)
     from restmcts.training.preference import train_preferences
 
-    with Bar("train preference") as bar:
-        report = train_preferences(source, rows, settings, target, progress=bar.update, resume=_state(target))
-    _report(report, target, as_json)
+    train = partial(train_preferences, source, rows, settings, target, resume=_state(target))
+    _run("train preference", train, _together(1, "ddp"), target, as_json)
+
+
+def _together(processes: int, strategy: str) -> ProcessSettings:
+    from restmcts.settings import checked
+    from restmcts.training.settings import ProcessSettings
+
+    return checked(ProcessSettings, {"processes": processes, "strategy": strategy}, "--processes")
+
+
+def _run(
+    name: str, train: Callable[..., TrainingReport], together: ProcessSettings, target: Path, as_json: bool
+) -> None:
+    """Train with a bar, then report; of the processes that a launcher has started, one shows both."""
+    from restmcts.training.group import Group
+
+    group = Group.here(together)
+    with Bar(name) if group.leads else nullcontext() as bar:
+        report = train(progress=None if bar is None else bar.update)
+    if group.leads:
+        _report(report, target, as_json)
+    group.leave()
 
 
 def _state(target: Path) -> Path:

@@ -97,6 +97,7 @@ def tune_policy(
         progress=Watch(run, phase, iteration),
         device=recipe.models.device,
         resume=_state(target),
+        processes=recipe.training,
     )
     return _trained(run, phase, iteration, role, target, parent, report)
 
@@ -110,6 +111,8 @@ def tune_preference(
     recipe = run.recipe
     prepare(recipe.models)
     check_apart_from_measured(run.problems, phase, (sample.prompt for sample in samples))
+    if recipe.training.processes > 1:
+        run.progress.note(f"{phase}: preferences are learned in one process")
     target = _target(run, iteration, "policy")
     report = train_preferences(
         run.folder(parent),
@@ -203,6 +206,7 @@ def _tune_value(
         progress=Watch(run, phase, iteration),
         device=run.recipe.models.device,
         resume=_state(target),
+        processes=run.recipe.training,
     )
     return _trained(run, phase, iteration, "value", target, parent, report)
 

@@ -7,24 +7,27 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import torch
 
 from restmcts.evaluation.values.judged import good_steps
 from restmcts.labels.quality import are_fractions
 from restmcts.training.checkpoint import save
-from restmcts.training.fitting import Objective, fit, seeded
+from restmcts.training.fitting import fit, seeded
+from restmcts.training.group import Group
+from restmcts.training.jobs import Job, train
 from restmcts.training.report import OnProgress, TrainingReport
 from restmcts.training.resuming import SavedState
 from restmcts.training.samples import value_chains
-from restmcts.training.settings import Device, ValueTraining
+from restmcts.training.settings import ONE_PROCESS, Device, ProcessSettings, ValueTraining
+from restmcts.training.sharing import Objective, put_together
 from restmcts.training.values.examples import ValueExample, collate_values, example
 from restmcts.training.values.held_out import held_out_metrics
 from restmcts.training.values.labels import factorized
 from restmcts.training.values.losses import value_loss
 from restmcts.training.values.model import value_model
 from restmcts.training.values.nodes import Siblings, node_numbers, unique_labels
-from store.files.folders import new_folder
 from store.records import ValueSample
 
 
@@ -40,6 +43,7 @@ def train_value(
     device: Device = "auto",
     resume: Path | None = None,
     beside: Callable[[Path], None] | None = None,
+    processes: ProcessSettings = ONE_PROCESS,
 ) -> TrainingReport:
     """Train a value model and write it to ``target``, all of it or nothing.
 
@@ -59,40 +63,56 @@ def train_value(
         resume: a folder for the state of the training, if an interrupted training is to go on; it is removed
             when the training is done.
         beside: gets the folder with the trained model in it, and may write further files there.
+        processes: how many train the model together; see :func:`restmcts.training.policy.train_policy`.
 
     Raises:
-        InputError: ``source`` does not hold a model that can be used, ``target`` must not be replaced, or the
-            objective cannot learn from labels of this kind.
+        InputError: ``source`` does not hold a model that can be used, ``target`` must not be replaced, the
+            objective cannot learn from labels of this kind, or the samples of an update cannot be dealt out
+            to the processes.
         StoreError: ``target`` cannot be written.
         PhaseError: there is nothing to train on, or the loss is not a number.
     """
-    examples, skipped = _examples(source, samples, settings, share_nodes)
+    job = Job(source, samples, settings, device, resume, held_out, share_nodes)
+    return train(job, fit_value, target, progress, processes, beside)
+
+
+def fit_value(
+    job: Job[ValueSample, ValueTraining], folder: Path, progress: OnProgress | None, group: Group
+) -> TrainingReport:
+    """What :func:`train_value` does in each process; the one that leads writes into ``folder``."""
+    source, settings = job.source, job.settings
+    examples, skipped = _examples(source, job.samples, settings, job.share_nodes)
     arrange = _side_by_side(examples, settings.seed) if settings.ranking_weight else None
-    state = SavedState.of(resume, source, samples, settings, share_nodes=share_nodes)
-    with new_folder(target) as folder:
-        with seeded(settings.seed):
-            model = value_model(source, settings.extra_layers, settings.fresh_layers)
-        report = fit(
-            model,
-            examples,
-            _loss(samples, settings),
-            settings,
-            label_dtype=torch.float32,
-            collate=collate_values,
-            arrange=arrange,
-            skipped=skipped,
-            folder=folder,
-            progress=progress,
-            device=device,
-            state=state,
-        )
-        save(model, folder, source, settings.dtype)
-        metrics = held_out_metrics(folder, held_out, settings, device) if held_out else {}
-        if beside is not None:
-            beside(folder)
-    if state is not None:
-        state.remove()
+    state = SavedState.of(job, group)
+    model = _model(source, settings)
+    report = fit(
+        model,
+        examples,
+        _loss(job.samples, settings),
+        settings,
+        label_dtype=torch.float32,
+        collate=collate_values,
+        arrange=arrange,
+        skipped=skipped,
+        folder=folder,
+        progress=progress,
+        device=job.device,
+        state=state,
+        group=group,
+    )
+    if group.sharded:
+        model = put_together(model, lambda: _model(source, settings), group.leads)
+    if not group.leads:
+        return report
+    save(model, folder, source, settings.dtype)
+    metrics = held_out_metrics(folder, job.held_out, settings, job.device) if job.held_out else {}
     return replace(report, metrics=metrics)
+
+
+def _model(source: Path, settings: ValueTraining) -> Any:
+    """The value model to train, with new layers by the seed."""
+    with seeded(settings.seed):
+        return value_model(source, settings.extra_layers, settings.fresh_layers)
 
 
 def _examples(

@@ -9,8 +9,9 @@ from dataclasses import replace
 
 from restmcts.errors import EngineError
 from restmcts.problems.problem import Problem
+from restmcts.search.recorder import Recorder
 from restmcts.search.running.session import Session
-from restmcts.search.running.task import Engines, SearchTask
+from restmcts.search.running.task import Conditions, Engines, SearchTask
 from store.events import FREE, Result, SearchRecord, Stopped, Verified
 from store.tree import fold
 
@@ -36,11 +37,11 @@ async def run_search(task: SearchTask, engines: Engines) -> SearchRecord:
     return session.record(time.perf_counter() - started)
 
 
-def failed_search(task: SearchTask, engines: Engines, message: str) -> SearchRecord:
+def failed_search(task: SearchTask, known: Conditions, message: str) -> SearchRecord:
     """The record of a search that fails before it begins, for the reason ``message``."""
-    session = Session(task, engines)
-    session.finish(Stopped("failed", message=message))
-    return session.record(0.0)
+    recorder = Recorder()
+    recorder.emit(Stopped("failed", message=message))
+    return task.with_constants(known).record(known, recorder, 0.0)
 
 
 async def run_searches(

@@ -25,6 +25,7 @@ from restmcts.search.settings import NO_LIMITS, Limits
 from restmcts.settings import Settings, checked, listed
 from restmcts.training.settings import PolicyTraining, PreferenceTraining, TrainingSettings, ValueTraining
 from restmcts.training.values.labels import check_objectives
+from restmcts.workers.cluster.settings import ClusterSettings
 from store.tree import Tree
 
 OLD_TINY = (
@@ -221,6 +222,7 @@ class Recipe(Settings):
             "train a second policy on the demonstrations alone, for as many updates, and measure it too"
         ),
     )
+    cluster: ClusterSettings = ClusterSettings()
     models: ModelSettings = ModelSettings()
     problems: Problems = Field(default_factory=dict, validate_default=True)
     sampling: SamplingSettings = SamplingSettings()
@@ -246,6 +248,11 @@ class Recipe(Settings):
         description="if given, replaces `value_training` in the iterations after the bootstrap",
     )
     evaluation: EvaluationSettings = EvaluationSettings()
+
+    @property
+    def decisive(self) -> Recipe:
+        """The recipe without what only says where it is run: two runs with the same one are equal."""
+        return self.model_copy(update={"cluster": ClusterSettings()})
 
     @property
     def trainings(self) -> list[TrainingSettings]:
@@ -327,7 +334,9 @@ def override_values(
 
 def _path_keys(recipe: Recipe) -> Iterator[tuple[str, ...]]:
     """The keys of a recipe that name files and folders of this machine."""
-    models = recipe.models
+    models, directory = recipe.models, recipe.cluster.working_directory
+    if directory is not None and "://" not in directory:
+        yield "cluster", "working_directory"
     if ENGINES[models.engine].local:
         yield "models", "policy"
     if ENGINES[models.valued_by].local:
@@ -337,10 +346,13 @@ def _path_keys(recipe: Recipe) -> Iterator[tuple[str, ...]]:
 
 
 def recipe_toml(recipe: Recipe) -> str:
-    """The complete recipe, defaults included, as TOML: what ``run.toml`` holds."""
+    """The complete recipe, defaults included, as TOML: what ``run.toml`` holds.
+
+    The table ``[cluster]`` is left out: a run may go on elsewhere.
+    """
     import tomlkit
 
-    return tomlkit.dumps(_without_none(recipe.model_dump(mode="json")))
+    return tomlkit.dumps(_without_none(recipe.model_dump(mode="json", exclude={"cluster"})))
 
 
 def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -114,10 +114,10 @@ def config_text(root: Path, run: str, recipe: Recipe, *, extendable: bool = Fals
         before = override_values(parsed(stored, str(path)), (), str(path))
     except InputError:
         return text  # whoever writes the run shows the difference
-    if extendable and _without_limit(before) == _without_limit(recipe):
+    if extendable and _without_limit(before.decisive) == _without_limit(recipe.decisive):
         _check_limit(run, _limit(before), _limit(recipe))
         return stored
-    return stored if before == recipe else text
+    return stored if before.decisive == recipe.decisive else text
 
 
 def _limit(recipe: Recipe) -> int | None:

@@ -30,6 +30,7 @@ _AFTER = frozenset(
         "loop_settings",
         "iterations",
         "concurrency",
+        "cluster",
         "control",
         "generation",
         "selection",

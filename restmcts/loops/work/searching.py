@@ -23,7 +23,7 @@ from restmcts.search.registry import METHODS
 from restmcts.search.running.driver import failed
 from restmcts.search.running.task import SearchTask
 from restmcts.search.settings import NO_LIMITS, Limits, Method
-from restmcts.workers.local import LocalWorkers
+from restmcts.workers.base import Workers
 from store.errors import UnstorableError
 from store.events import SearchRecord, Stopped, Verified
 from store.records import Metric
@@ -125,7 +125,7 @@ def run_tasks(
     run: Run,
     phase: str,
     tasks: Sequence[SearchTask],
-    workers: LocalWorkers,
+    workers: Workers,
     tokens: int | None = None,
     parts: Parts | None = None,
 ) -> Searched:
@@ -187,7 +187,7 @@ def _check_numbers(phase: str, finished: Collection[str], tasks: Sequence[Search
         )
 
 
-def _too_long(run: Run, phase: str, tasks: Sequence[SearchTask], workers: LocalWorkers) -> dict[str, str]:
+def _too_long(run: Run, phase: str, tasks: Sequence[SearchTask], workers: Workers) -> dict[str, str]:
     """Why problems leave no room for a solution, by their ids; searches of such problems fail.
 
     Raises:
@@ -219,7 +219,7 @@ def charge(record: SearchRecord) -> int:
 async def _search(
     run: Run,
     parts: Iterable[Sequence[SearchTask]],
-    workers: LocalWorkers,
+    workers: Workers,
     tally: Tally,
     waiting: dict[str, SearchTask],
     tokens: int | None,
@@ -283,7 +283,7 @@ class Tally:
         by_tokens: the end of the phase is a number of tokens, and not of searches.
     """
 
-    def __init__(self, done: int, workers: LocalWorkers, *, by_tokens: bool) -> None:
+    def __init__(self, done: int, workers: Workers, *, by_tokens: bool) -> None:
         self.workers = workers
         self.by_tokens = by_tokens
         self.started = time.monotonic()
@@ -332,6 +332,7 @@ class Tally:
         use = self.engine_use()
         now = self.workers.stats()
         return {
+            "workers": now.get("workers"),
             "searches": self.done if self.by_tokens else None,
             "accuracy": self.correct / self.graded if self.graded else None,
             "tokens": self.tokens,
@@ -346,7 +347,9 @@ class Tally:
         time in which the model ran, generated tokens a second, and the number of empty samples, if there are
         some."""
         seconds = max(1e-9, time.monotonic() - self.started)
-        spent = {name: figure - self.before[name] for name, figure in self.workers.stats().items()}
+        now = self.workers.stats()
+        spent = {name: figure - self.before.get(name, 0.0) for name, figure in now.items()}
+        seconds_of_all = seconds * max(1.0, now.get("workers", 1.0))
         use = {}
         for kind in ("policy", "value"):
             read, cached = spent.get(f"{kind}.prompt_tokens", 0.0), spent.get(f"{kind}.cached_tokens", 0.0)
@@ -355,7 +358,7 @@ class Tally:
             if spent.get(f"{kind}.empty_samples"):
                 use[f"{kind}.empty_samples"] = spent[f"{kind}.empty_samples"]
             if f"{kind}.seconds" in spent:
-                use[f"{kind}.busy"] = min(1.0, spent[f"{kind}.seconds"] / seconds)
+                use[f"{kind}.busy"] = min(1.0, spent[f"{kind}.seconds"] / seconds_of_all)
         if "policy.generated_tokens" in spent:
             use["policy.tokens_per_second"] = spent["policy.generated_tokens"] / seconds
         return use

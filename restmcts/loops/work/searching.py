@@ -332,7 +332,6 @@ class Tally:
         use = self.engine_use()
         now = self.workers.stats()
         return {
-            "workers": now.get("workers"),
             "searches": self.done if self.by_tokens else None,
             "accuracy": self.correct / self.graded if self.graded else None,
             "tokens": self.tokens,
@@ -340,6 +339,7 @@ class Tally:
             "cache hits": use.get("policy.cache_hit_rate"),
             "running": now.get("policy.running"),
             "waiting": now.get("policy.waiting"),
+            "workers": now.get("workers"),
         }
 
     def engine_use(self) -> dict[str, float]:

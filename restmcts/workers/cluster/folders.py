@@ -142,15 +142,16 @@ def unpack(folder: ModelFolder, blocks: Sequence[Callable[[], bytes]]) -> Unpack
     arrived = ModelFolder(str(target), folder.files)
     try:
         while True:
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            if (target / _WHOLE).exists():
+                return Unpacked(arrived, lock)
+            # Between the two locks another process may write the folder, or remove it.
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not (target / _WHOLE).exists():
                 shutil.rmtree(target, ignore_errors=True)
                 _write(folder, target, blocks)
                 compare(arrived)
                 (target / _WHOLE).touch()
-            fcntl.flock(lock, fcntl.LOCK_SH)
-            if (target / _WHOLE).exists():  # nobody has removed it while the lock changed
-                return Unpacked(arrived, lock)
     except OSError as error:
         os.close(lock)
         raise InputError(f"cannot write the model into {target}: {error.strerror or error}") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
@@ -184,11 +184,15 @@ def test_a_loss_and_a_return_are_said_once() -> None:
 def test_tasks_are_taken_as_there_is_room() -> None:
     taken: list[int] = []
 
+    def noted(tasks: Iterable[int]) -> Iterator[int]:
+        for task in tasks:
+            taken.append(task)
+            yield task
+
     async def first() -> None:
         worker = Mortal("w", Random(4))
         pool = Pool([worker], CONCURRENCY, grace=60, note=lambda _: None)
-        source = (taken.append(task) or task for task in range(1000))
-        results = pool.run(source, no)
+        results = pool.run(noted(range(1000)), no)
         await anext(results)
         await results.aclose()
         # A round that was left is left by its worker too, and another one can begin.

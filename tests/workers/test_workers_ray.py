@@ -17,6 +17,7 @@ from restmcts.engines.settings import ModelSettings
 from restmcts.errors import EngineError, InputError, PhaseError
 from restmcts.grading.registry import GRADERS
 from restmcts.problems.problem import Problem
+from restmcts.workers.cluster.versions import versions
 from restmcts.workers.local import open_workers
 from store.events import SearchRecord
 from tests.workers.conftest import MODELS, SAMPLING, Place, lines, searched, tasks
@@ -170,10 +171,8 @@ def test_another_cluster_is_refused(place: Place, models: ModelsOf) -> None:
 def test_other_versions_on_a_node_are_said(
     place: Place, models: ModelsOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from restmcts.workers.cluster import plan
-
-    known = plan.versions() | {"torch": "1.0"}
-    monkeypatch.setattr(plan, "versions", lambda: known)
+    known = versions() | {"torch": "1.0"}
+    monkeypatch.setattr("restmcts.workers.cluster.plan.versions", lambda: known)
     said = r"^node [0-9.]+: has torch .* instead of 1\.0: equal searches need equal versions on all nodes$"
     with pytest.raises(InputError, match=said), place.workers(models()):
         pass

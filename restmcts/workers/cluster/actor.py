@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,7 @@ class SearchWorker:
         self._name = f"{_node()}/worker-{self._number}"
         for plugin in plan.plugins:
             _load(plugin)
-        folders = self._folders(plan, [lambda block=block: ray.get(block) for block in blocks])
+        folders = self._folders(plan, [partial(ray.get, block) for block in blocks])
         grader = self._opened.enter_context(GRADERS[plan.grader].open())
         return self._opened.enter_context(
             open_workers(

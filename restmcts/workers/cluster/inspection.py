@@ -29,10 +29,10 @@ def inspect_cluster(address: str) -> list[NodeReport]:
     Raises:
         InputError: there is no such cluster.
     """
+    connect(address)  # it sets what Ray reads when it is imported
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    connect(address)
     ask = ray.remote(versions_here)
     asked = {}
     for name, node in connected_nodes().items():

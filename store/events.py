@@ -193,7 +193,8 @@ class Header:
     ``id`` is unique in its run (``<phase>/<number>``). ``settings`` are the settings of the method and
     its sampling, enough to run it again; ``answer_by`` names the rule in :mod:`store.answering.rules` that
     turns the tree into an answer; ``budget`` caps generated tokens; ``policy`` and ``value`` name
-    checkpoints.
+    checkpoints. ``worker`` says which worker of a cluster made the search, by its node and its number, None
+    for the process that wrote it: equal searches may differ in it.
     """
 
     id: str
@@ -208,11 +209,12 @@ class Header:
     value: str | None = None
     budget: int | None = None
     settings: dict[str, Any] = field(default_factory=dict)
+    worker: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a search ended. ``seconds`` is wall time, the only field that differs between equal runs.
+    """How a search ended. ``seconds`` is wall time; it and the worker alone differ between equal runs.
 
     ``correct`` is None without an oracle answer, and where the grader could not reach a verdict.
     """

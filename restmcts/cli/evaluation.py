@@ -27,6 +27,7 @@ from restmcts.search.registry import METHODS
 from restmcts.search.settings import Limits
 from restmcts.settings import checked
 from restmcts.stored_recipes import stored_recipe
+from restmcts.workers.cluster.settings import ClusterSettings
 from store.records import Evaluation
 from store.runs.reading import read_evaluations
 
@@ -115,11 +116,13 @@ def _recipe(root: Path, asked: Asked, overrides: list[str]) -> tuple[str, Recipe
     """The name of the run to write into, its recipe, and the text of its configuration if it exists."""
     run, problems, data = asked.run, asked.problems, asked.data
     if run is not None:
-        changed = ["plugins"] if data is None else ["plugins", "problems"]
+        changed = ["plugins", "cluster"] if data is None else ["plugins", "cluster", "problems"]
         kept = [text for text in overrides if parse_override(text)[0][0] not in changed]
         if kept:
             raise InputError(f"-o {kept[0]!r}: run {run!r} keeps its recipe; only methods can be changed")
         recipe, text = stored_recipe(root, run, plugin_files(nested_overrides(overrides)))
+        place = checked(ClusterSettings, nested_overrides(overrides).get("cluster", {}), "cluster")
+        recipe = recipe.model_copy(update={"cluster": place})
         return run, recipe if data is None else _with_data(recipe, data, overrides), text
     tables: dict[str, Any] = {
         "recipe": "eval",

@@ -29,7 +29,7 @@ from restmcts.recipe import Recipe
 from restmcts.search.choice import EvaluatedMethod
 from restmcts.search.registry import METHODS, needs_value
 from restmcts.search.settings import Limits
-from restmcts.workers.local import Models
+from restmcts.workers.base import Models
 from store.answering.rules import SURE
 from store.merging.shards import PHASE, Shard
 

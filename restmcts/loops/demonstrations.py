@@ -9,7 +9,7 @@ from restmcts.loops.results import Evaluated, Trained
 from restmcts.loops.run import Run
 from restmcts.loops.work.labelling import demonstration_samples
 from restmcts.loops.work.training import tune_policy
-from restmcts.workers.local import Models
+from restmcts.workers.base import Models
 
 
 def demonstrations(run: Run, settings: NoSettings) -> Evaluated | None:

@@ -37,7 +37,7 @@ from restmcts.problems.problem import Problem
 from restmcts.recipe import RuleChoice
 from restmcts.search.choice import GenerationSettings
 from restmcts.search.registry import method_settings
-from restmcts.workers.local import Models
+from restmcts.workers.base import Models
 
 
 @dataclass(frozen=True, slots=True)

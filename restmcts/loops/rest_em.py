@@ -10,7 +10,7 @@ from restmcts.loops.results import Evaluated
 from restmcts.loops.run import Run
 from restmcts.loops.work.searching import sampled_traces
 from restmcts.settings import Settings
-from restmcts.workers.local import Models
+from restmcts.workers.base import Models
 
 
 class RestEm(Settings):

@@ -30,7 +30,7 @@ from restmcts.loops.run import Run
 from restmcts.loops.value_phases import first_value, train_value
 from restmcts.recipe import Recipe
 from restmcts.settings import Settings
-from restmcts.workers.local import Models
+from restmcts.workers.base import Models
 
 
 class RestMcts(Settings):

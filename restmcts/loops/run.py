@@ -22,7 +22,8 @@ from restmcts.recipe import BootstrapSettings, Recipe
 from restmcts.registry import Registry
 from restmcts.samples.trees import VerifiedTree, verified_trees
 from restmcts.seeds import derive_seed
-from restmcts.workers.local import LocalWorkers, Models, open_workers
+from restmcts.workers.base import Models, Workers
+from restmcts.workers.local import open_workers
 from store.files.journal import read_journal
 from store.files.layout import RunLayout
 from store.files.plain import leads_out
@@ -231,7 +232,7 @@ class Run:
 
     def workers(
         self, models: Models, aggregation: Aggregation | None = None
-    ) -> AbstractContextManager[LocalWorkers]:
+    ) -> AbstractContextManager[Workers]:
         """What searches with these models; opened by ``with``.
 
         Args:
@@ -243,12 +244,17 @@ class Run:
         wanted, settings = recipe.sampling, recipe.models
         if aggregation is not None:
             settings = settings.model_copy(update={"value_aggregation": aggregation})
-        return open_workers(
-            models,
-            self.folder,
-            settings,
-            self.grader,
-            Sampling(wanted.temperature, wanted.top_p, wanted.step_tokens, wanted.trace_tokens),
+        sampling = Sampling(wanted.temperature, wanted.top_p, wanted.step_tokens, wanted.trace_tokens)
+        asked = (models, self.folder, settings, self.grader, sampling)
+        if recipe.cluster.engine == "none":
+            return open_workers(*asked, drop_repeats=wanted.drop_repeats, concurrency=recipe.concurrency)
+        from restmcts.workers.cluster.ray_workers import open_ray_workers
+
+        return open_ray_workers(
+            *asked,
             drop_repeats=wanted.drop_repeats,
             concurrency=recipe.concurrency,
+            grader_name=recipe.problems.grader,
+            cluster=recipe.cluster,
+            note=self.progress.note,
         )

@@ -18,7 +18,7 @@ from restmcts.loops.results import Evaluated
 from restmcts.loops.run import Run
 from restmcts.loops.work.searching import sampled_traces
 from restmcts.loops.work.self_judgement import SelfJudgement
-from restmcts.workers.local import Models
+from restmcts.workers.base import Models
 
 
 class SelfRewarding(SelfJudgement):

@@ -18,7 +18,7 @@ from restmcts.loops.registry import Loop
 from restmcts.loops.rest_mcts import RestMcts, learned_from
 from restmcts.loops.results import Evaluated
 from restmcts.loops.run import Run
-from restmcts.workers.local import Models
+from restmcts.workers.base import Models
 
 
 class StepPairs(RestMcts):

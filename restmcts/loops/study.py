@@ -31,6 +31,7 @@ _AFTER = frozenset(
         "iterations",
         "concurrency",
         "training",
+        "cluster",
         "control",
         "generation",
         "selection",

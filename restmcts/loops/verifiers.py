@@ -30,7 +30,7 @@ from restmcts.search.registry import method_settings
 from restmcts.search.running.revaluing import revaluing_task
 from restmcts.settings import Settings, checked
 from restmcts.training.settings import ValueTraining
-from restmcts.workers.local import Models
+from restmcts.workers.base import Models
 
 
 class Verifier(Settings):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from restmcts.engines.adapters import base_folder, is_adapter
@@ -20,16 +19,9 @@ from restmcts.grading.registry import Grader
 from restmcts.problems.problem import Problem
 from restmcts.prompts import with_examples
 from restmcts.search.running.driver import failed_search, run_searches, verified
-from restmcts.search.running.task import Engines, SearchTask
+from restmcts.search.running.task import Conditions, Engines, SearchTask
+from restmcts.workers.base import Models
 from store.events import Header, SearchRecord
-
-
-@dataclass(frozen=True, slots=True)
-class Models:
-    """The names of a policy and, where there is one, of a value model."""
-
-    policy: str
-    value: str | None = None
 
 
 class LocalWorkers:
@@ -78,11 +70,14 @@ class LocalWorkers:
 
     def header(self, task: SearchTask) -> Header:
         """What the record of a search would begin with."""
-        return task.with_constants(self._engines).header(self._engines)
+        known = self._engines.conditions
+        return task.with_constants(known).header(known)
 
     def failed(self, task: SearchTask, message: str) -> SearchRecord:
         """The verified record of a search that fails before it begins."""
-        return verified(failed_search(task, self._engines, message), task.problem, self._grader.grade)
+        return verified(
+            failed_search(task, self._engines.conditions, message), task.problem, self._grader.grade
+        )
 
     def search(self, tasks: Iterable[SearchTask]) -> AsyncGenerator[SearchRecord]:
         """Run the searches; yields each verified record as its search ends."""
@@ -129,21 +124,39 @@ def open_workers(
     with ExitStack() as opened:
         policy = open_policy(folder(models.policy), settings, name=models.policy)
         opened.callback(policy.close)
-        value = constants = None
+        known = conditions(models, folder, settings, sampling, drop_repeats=drop_repeats)
+        value = None
         if models.value is not None:
-            place = folder(models.value)
-            constants = read_answer_file(place, settings.value_aggregation)
-            value = open_value(place, settings, name=models.value)
+            value = open_value(folder(models.value), settings, name=models.value)
             opened.callback(value.close)
         critic = PromptedCritic(policy, grader) if settings.critic == "prompted" else RuleCritic(grader)
-        flops = token_costs(
-            _size(folder(models.policy), settings.engine),
-            None if models.value is None else _size(folder(models.value), settings.valued_by),
-            valued=models.value is not None,
+        engines = Engines(
+            policy, value, critic, sampling, drop_repeats, known.aggregation, known.flops, known.constants
         )
-        aggregation = settings.value_aggregation
-        engines = Engines(policy, value, critic, sampling, drop_repeats, aggregation, flops, constants)
         yield LocalWorkers(engines, grader, concurrency)
+
+
+def conditions(
+    models: Models,
+    folder: Callable[[str], Path],
+    settings: ModelSettings,
+    sampling: Sampling,
+    *,
+    drop_repeats: bool,
+) -> Conditions:
+    """What the records of searches by these models say about them; no model is opened.
+
+    Raises:
+        InputError: a file of a model is damaged.
+    """
+    constants = value = None
+    if models.value is not None:
+        place = folder(models.value)
+        constants = read_answer_file(place, settings.value_aggregation)
+        value = _size(place, settings.valued_by)
+    flops = token_costs(_size(folder(models.policy), settings.engine), value, valued=models.value is not None)
+    aggregation = settings.value_aggregation
+    return Conditions(models.policy, models.value, sampling, drop_repeats, aggregation, flops, constants)
 
 
 def _size(folder: Path, engine: str) -> ModelSize | None:

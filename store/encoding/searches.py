@@ -114,6 +114,7 @@ _HEADER = Forms(
     value=OPTIONAL_TEXT,
     budget=OPTIONAL_WHOLE,
     settings=PLAIN,
+    worker=OPTIONAL_TEXT,
 )
 _RESULT = Forms(
     Result,
@@ -141,7 +142,7 @@ def encode_search(record: SearchRecord) -> bytes:
         row = {
             "format": FORMAT,
             "header": _HEADER.write(header),
-            "events": [_event_row(event) for event in record.events],
+            "events": [event_row(event) for event in record.events],
             "result": _RESULT.write(record.result),
         }
         return with_checksum(dump(row))
@@ -149,7 +150,8 @@ def encode_search(record: SearchRecord) -> bytes:
         raise UnstorableError(f"tree {header.id!r} cannot be stored: {error}") from error
 
 
-def _event_row(event: Event) -> dict[str, Any]:
+def event_row(event: Event) -> dict[str, Any]:
+    """An event as JSON values. Raises ValueError for a value that no file can hold."""
     kind, forms = _EVENTS[type(event)]
     return {"kind": kind, **forms.write(event)}
 
@@ -199,10 +201,11 @@ def _search(row: dict[str, Any]) -> SearchRecord:
     header, events, result = (row.pop(name, None) for name in ("header", "events", "result"))
     if row or type(events) is not list:
         raise ValueError(f"unknown fields {', '.join(row)}" if row else "it has no list of events")
-    return SearchRecord(_HEADER.read(header), tuple(map(_event, events)), _RESULT.read(result))
+    return SearchRecord(_HEADER.read(header), tuple(map(event_from, events)), _RESULT.read(result))
 
 
-def _event(row: Any) -> Event:
+def event_from(row: Any) -> Event:
+    """What :func:`event_row` gave, which is emptied. Raises ValueError for anything else."""
     kind = row.pop("kind", None) if type(row) is dict else None
     forms = _KINDS.get(kind) if type(kind) is str else None
     if forms is None:

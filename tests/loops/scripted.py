@@ -24,7 +24,8 @@ from restmcts.progress import Figures
 from restmcts.recipe import Recipe
 from restmcts.search.running.task import Engines
 from restmcts.settings import checked
-from restmcts.workers.local import LocalWorkers, Models
+from restmcts.workers.base import Models
+from restmcts.workers.local import LocalWorkers
 from store.events import Step
 from store.runs.writer import RunWriter
 from tests.search.search_engines import Gate, Judge, Writer, dice

@@ -16,7 +16,7 @@ from restmcts.loops.results import Searched
 from restmcts.loops.run import Run
 from restmcts.loops.work.waves import waves
 from restmcts.recipe import Recipe
-from restmcts.workers.local import Models
+from restmcts.workers.base import Models
 from store.events import SearchRecord
 from tests.loops.scripted import (
     BASE,

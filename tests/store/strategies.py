@@ -130,6 +130,7 @@ def headers(draw: st.DrawFn, phase: str = "1.search", number: int = 0) -> Header
         value=draw(OPTIONAL_TEXTS),
         budget=draw(st.none() | COUNTS),
         settings=draw(SETTINGS),
+        worker=draw(OPTIONAL_TEXTS),
     )
 
 

@@ -31,11 +31,15 @@ def contents(root: Path, run: str = "run") -> dict[str, str]:
 
 
 def without_times(line: str) -> str | None:
-    """A row of a file without what differs between equal runs; None where nothing is left."""
+    """A row of a file without what differs between equal runs; None where nothing is left.
+
+    That is times, and the worker that made a search.
+    """
     row: dict[str, Any] = json.loads(line)
     if str(row.get("name", "")).startswith(ENGINE_METRICS):
         return None
     row.pop("crc32", None)
+    row.get("header", row).pop("worker", None)
     row.get("result", row).pop("seconds", None)
     return json.dumps(row)
 

@@ -27,6 +27,14 @@ def doctor(
     seconds: Annotated[
         float, typer.Option("--seconds", min=1, help="With --bench: about how long it may take.")
     ] = 30.0,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            "--cluster",
+            help="What the Ray cluster at this address has: auto, local or an address.",
+            metavar="ADDRESS",
+        ),
+    ] = None,
     override: Override = None,
     as_json: AsJson = False,
 ) -> None:
@@ -37,7 +45,17 @@ def doctor(
     with a value model of the policy's size. It also says which settings look wrong. -o models.KEY=VALUE sets
     the engines, for example -o models.engine=vllm -o models.threads=2; without models.engine, all installed
     engines are measured.
+
+    --cluster ADDRESS shows the nodes of a Ray cluster and what they have, and says which of them have other
+    versions than this machine, so that no search can run there.
     """
+    from restmcts.errors import InputError
+
+    if bench and cluster is not None:
+        raise InputError("--bench measures this machine: leave --cluster out")
+    if cluster is not None:
+        show_cluster(cluster, as_json)
+        return
     if bench:
         measure_speed(policy, override or [], seconds, as_json)
         return
@@ -52,6 +70,28 @@ def doctor(
         rows = [(f.name, marks[f.ok], f.value, f.hint) for f in findings]
         print_table("restmcts doctor", ("what", "", "found", "what to do"), rows)
     if any(finding.ok is False for finding in findings):
+        raise typer.Exit(1)
+
+
+def show_cluster(address: str, as_json: bool) -> None:
+    """Print what the nodes of a cluster have; exit code 1 where searches cannot run on one of them."""
+    from restmcts.cli.output.console import print_json, print_table
+    from restmcts.workers.cluster.connection import amounts, disconnect
+    from restmcts.workers.cluster.inspection import inspect_cluster
+
+    try:
+        found = inspect_cluster(address)
+    finally:
+        disconnect()
+    if as_json:
+        print_json([asdict(node) for node in found])
+    else:
+        rows = [
+            (node.address, amounts(node.resources), "missing" if node.problem else "ok", node.problem)
+            for node in found
+        ]
+        print_table(f"cluster {address}", ("node", "has", "", "what is wrong"), rows)
+    if any(node.problem for node in found):
         raise typer.Exit(1)
 
 

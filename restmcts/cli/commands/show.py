@@ -196,6 +196,8 @@ def _search_lines(record: SearchRecord, changed: Mapping[str, Override]) -> Iter
         ("answer", f"{result.answer} (oracle {header.oracle}): {VERDICTS[result.correct]}"),
         ("ended", f"{result.reason} after {result.cost.policy} policy and {result.cost.value} value tokens"),
     ]
+    if header.worker is not None:
+        facts.append(("worker", header.worker))
     for answer, override in changed.items():
         facts.append(("override", f"{answer} is {VERDICTS[override.correct]}: {override.reason}"))
     return (f"{name:<8} {visible(text, 2000)}" for name, text in facts)

@@ -19,7 +19,7 @@ from restmcts.search.choice import EvaluatedMethod
 from restmcts.search.registry import METHODS, needs_value, row_name
 from restmcts.search.running.task import SearchTask
 from restmcts.search.settings import Limits
-from restmcts.workers.local import Models
+from restmcts.workers.base import Models
 from store.answering.rules import RULES
 from store.events import Header, SearchRecord
 from store.records import Evaluation

@@ -8,11 +8,11 @@ from dataclasses import replace
 from restmcts.loops.run import Run
 from restmcts.search.registry import needs_value
 from restmcts.search.running.task import SearchTask
-from restmcts.workers.local import LocalWorkers
+from restmcts.workers.base import Workers
 from store.events import Header, SearchRecord
 
 
-def take_over_searches(run: Run, phase: str, tasks: Sequence[SearchTask], workers: LocalWorkers) -> None:
+def take_over_searches(run: Run, phase: str, tasks: Sequence[SearchTask], workers: Workers) -> None:
     """Copy what other evaluations of the run have searched just as the tasks of a phase would.
 
     A search is found by what was searched: problem, method, settings, sampling, budget and models. Its seed
@@ -44,7 +44,7 @@ def _searched(header: Header) -> str:
     return repr((problem, header.method, settings, header.budget, header.policy))
 
 
-def _as_good(record: SearchRecord, task: SearchTask, workers: LocalWorkers) -> bool:
+def _as_good(record: SearchRecord, task: SearchTask, workers: Workers) -> bool:
     """Whether a search has not failed, and had the same value model if it asks for values."""
     same = record.header.value == workers.models.value or not needs_value(task.method, task.settings)
     return same and record.result.reason != "failed"

@@ -24,7 +24,7 @@ from restmcts.search.registry import METHODS
 from restmcts.search.running.driver import failed
 from restmcts.search.running.task import SearchTask
 from restmcts.search.settings import NO_LIMITS, Limits, Method
-from restmcts.workers.local import LocalWorkers
+from restmcts.workers.base import Workers
 from store.errors import UnstorableError
 from store.events import SearchRecord, Stopped, Verified
 from store.records import Metric
@@ -129,7 +129,7 @@ def run_tasks(
     run: Run,
     phase: str,
     tasks: Sequence[SearchTask],
-    workers: LocalWorkers,
+    workers: Workers,
     tokens: int | None = None,
     parts: Parts | None = None,
 ) -> Searched:
@@ -191,7 +191,7 @@ def _check_numbers(phase: str, finished: Collection[str], tasks: Sequence[Search
         )
 
 
-def _too_long(run: Run, phase: str, tasks: Sequence[SearchTask], workers: LocalWorkers) -> dict[str, str]:
+def _too_long(run: Run, phase: str, tasks: Sequence[SearchTask], workers: Workers) -> dict[str, str]:
     """Why problems leave no room for a solution, by their ids; searches of such problems fail.
 
     Raises:
@@ -215,7 +215,7 @@ def most_tokens(tasks: Sequence[SearchTask]) -> int:
 async def _search(
     run: Run,
     parts: Iterable[Sequence[SearchTask]],
-    workers: LocalWorkers,
+    workers: Workers,
     tally: Tally,
     waiting: dict[str, SearchTask],
     tokens: int | None,

@@ -30,7 +30,7 @@ from restmcts.problems.splits import plain_text
 from restmcts.search.choice import EvaluatedMethod
 from restmcts.search.registry import method_settings
 from restmcts.search.running.task import SearchTask
-from restmcts.workers.local import Models
+from restmcts.workers.base import Models
 from store.answering.rules import SURE
 from store.events import SearchRecord
 from store.records import Evaluation

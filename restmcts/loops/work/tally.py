@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 
 from restmcts.loops.work.forecast import Probe
-from restmcts.workers.local import LocalWorkers
+from restmcts.workers.base import Workers
 from store.events import SearchRecord
 
 
@@ -26,7 +26,7 @@ class Tally:
         by_tokens: the end of the phase is a number of tokens, and not of searches.
     """
 
-    def __init__(self, done: int, workers: LocalWorkers, *, by_tokens: bool) -> None:
+    def __init__(self, done: int, workers: Workers, *, by_tokens: bool) -> None:
         self.workers = workers
         self.by_tokens = by_tokens
         self.started = time.monotonic()
@@ -82,6 +82,7 @@ class Tally:
             "cache hits": use.get("policy.cache_hit_rate"),
             "running": now.get("policy.running"),
             "waiting": now.get("policy.waiting"),
+            "workers": now.get("workers"),
         }
 
     def engine_use(self) -> dict[str, float]:
@@ -89,7 +90,9 @@ class Tally:
         time in which the model ran, generated tokens a second, and the number of empty samples, if there are
         some."""
         seconds = max(1e-9, time.monotonic() - self.started)
-        spent = {name: figure - self.before[name] for name, figure in self.workers.stats().items()}
+        now = self.workers.stats()
+        spent = {name: figure - self.before.get(name, 0.0) for name, figure in now.items()}
+        seconds_of_all = seconds * max(1.0, now.get("workers", 1.0))
         use = {}
         for kind in ("policy", "value"):
             read, cached = spent.get(f"{kind}.prompt_tokens", 0.0), spent.get(f"{kind}.cached_tokens", 0.0)
@@ -98,7 +101,7 @@ class Tally:
             if spent.get(f"{kind}.empty_samples"):
                 use[f"{kind}.empty_samples"] = spent[f"{kind}.empty_samples"]
             if f"{kind}.seconds" in spent:
-                use[f"{kind}.busy"] = min(1.0, spent[f"{kind}.seconds"] / seconds)
+                use[f"{kind}.busy"] = min(1.0, spent[f"{kind}.seconds"] / seconds_of_all)
         if "policy.generated_tokens" in spent:
             use["policy.tokens_per_second"] = spent["policy.generated_tokens"] / seconds
         return use

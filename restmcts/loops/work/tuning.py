@@ -12,7 +12,7 @@ from restmcts.loops.work.searching import drawn_problems, run_tasks, search_task
 from restmcts.search.choice import GenerationSettings
 from restmcts.search.registry import method_settings
 from restmcts.search.running.task import SearchTask
-from restmcts.workers.local import Models
+from restmcts.workers.base import Models
 from store.tree import Tree, fold
 
 METHOD = "self-consistency"

@@ -10,8 +10,9 @@ from dataclasses import replace
 from restmcts.errors import EngineError
 from restmcts.problems.problem import Problem
 from restmcts.search.moves import Outcome
+from restmcts.search.recorder import Recorder
 from restmcts.search.running.session import Session
-from restmcts.search.running.task import Engines, SearchTask
+from restmcts.search.running.task import Conditions, Engines, SearchTask
 from store.answering.rules import RULES
 from store.events import FREE, Result, SearchRecord, Stopped, Verified
 from store.tree import fold
@@ -49,11 +50,11 @@ def _answered(session: Session, outcome: Outcome) -> Stopped:
     return Stopped(outcome.reason, node=found.node, answer=found.text)
 
 
-def failed_search(task: SearchTask, engines: Engines, message: str) -> SearchRecord:
+def failed_search(task: SearchTask, known: Conditions, message: str) -> SearchRecord:
     """The record of a search that fails before it begins, for the reason ``message``."""
-    session = Session(task, engines)
-    session.finish(Stopped("failed", message=message))
-    return session.record(0.0)
+    recorder = Recorder()
+    recorder.emit(Stopped("failed", message=message))
+    return task.with_constants(known).record(known, recorder, 0.0)
 
 
 async def run_searches(

@@ -62,7 +62,7 @@ class Session:
     """
 
     def __init__(self, task: SearchTask, engines: Engines) -> None:
-        self.task = task.with_constants(engines)
+        self.task = task.with_constants(engines.conditions)
         self.engines = engines
         self.recorder = Recorder()
         self.ledger = Ledger(task.budget)
@@ -395,4 +395,4 @@ class Session:
 
     def record(self, seconds: float) -> SearchRecord:
         """The record of a search that has ended."""
-        return self.task.record(self.engines, self.recorder, seconds)
+        return self.task.record(self.engines.conditions, self.recorder, seconds)

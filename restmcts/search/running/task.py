@@ -17,18 +17,17 @@ from store.events import Event, Header, Result, SearchRecord
 
 
 @dataclass(frozen=True, slots=True)
-class Engines:
-    """What answers the requests.
+class Conditions:
+    """What the records of searches say about what answers their requests.
 
-    ``value`` may be None for methods that ask for no values. ``aggregation`` says how the value of a partial
-    solution follows from what the value model says at the end of each of its steps. ``flops`` says what a
-    token costs; None where the size of a model is not known. ``constants`` are those of the answer rules that
-    were fitted for the value model; None: there are none.
+    ``policy`` and ``value`` are names; ``value`` is None for methods that ask for no values. ``aggregation``
+    says how the value of a partial solution follows from what the value model says at the end of each of its
+    steps. ``flops`` says what a token costs; None where the size of a model is not known. ``constants`` are
+    those of the answer rules that were fitted for the value model; None: there are none.
     """
 
-    policy: Policy
-    value: ValueModel | None
-    critic: Critic
+    policy: str
+    value: str | None
     sampling: Sampling
     drop_repeats: bool = True
     aggregation: Aggregation = "last"
@@ -40,6 +39,33 @@ class Engines:
         if self.constants is not None:
             return self.constants
         return AnswerConstants(step_values="ratio" if self.aggregation == "product" else "score")
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """What answers the requests; see :class:`Conditions` for the rest."""
+
+    policy: Policy
+    value: ValueModel | None
+    critic: Critic
+    sampling: Sampling
+    drop_repeats: bool = True
+    aggregation: Aggregation = "last"
+    flops: Axis | None = None
+    constants: AnswerConstants | None = None
+
+    @property
+    def conditions(self) -> Conditions:
+        """What the records of searches say about these engines."""
+        return Conditions(
+            self.policy.name,
+            None if self.value is None else self.value.name,
+            self.sampling,
+            self.drop_repeats,
+            self.aggregation,
+            self.flops,
+            self.constants,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +110,7 @@ class SearchTask:
         """The name of the search in a run."""
         return f"{self.phase}/{self.number}"
 
-    def with_constants(self, engines: Engines) -> SearchTask:
+    def with_constants(self, known: Conditions) -> SearchTask:
         """The task with the constants that its answers need, so that its record can be answered again.
 
         Where nothing depends on them and none are given, it is the same task.
@@ -92,17 +118,17 @@ class SearchTask:
         settings = self.settings
         if not settings.uses_constants and settings.constants is None:
             return self
-        constants = settings.answer_constants(engines.answer_constants())
+        constants = settings.answer_constants(known.answer_constants())
         return replace(self, settings=settings.with_constants(constants))
 
-    def header(self, engines: Engines) -> Header:
+    def header(self, known: Conditions) -> Header:
         """What the record of the search begins with."""
-        sampling = asdict(engines.sampling) | {"drop_repeats": engines.drop_repeats}
+        sampling = asdict(known.sampling) | {"drop_repeats": known.drop_repeats}
         if self.temperature is not None:
             sampling["temperature"] = self.temperature
         if self.limits.given:
             sampling["limits"] = self.limits.given
-        sampling |= flops_setting(engines.flops)
+        sampling |= flops_setting(known.flops)
         settings = self.settings.model_dump(mode="json")
         if settings["constants"] is None:
             del settings["constants"]
@@ -117,13 +143,13 @@ class SearchTask:
             method=self.method,
             answer_by=self.settings.answer_by,
             seed=self.seed,
-            policy=engines.policy.name,
-            value=None if engines.value is None else engines.value.name,
+            policy=known.policy,
+            value=known.value,
             budget=self.budget,
             settings=settings | sampling,
         )
 
-    def record(self, engines: Engines, recorder: Recorder, seconds: float) -> SearchRecord:
+    def record(self, known: Conditions, recorder: Recorder, seconds: float) -> SearchRecord:
         """The record of the search, which has ended after so many seconds."""
         tree = recorder.tree
         assert tree.stopped is not None
@@ -136,4 +162,4 @@ class SearchTask:
             finished=len(tree.finished()),
             seconds=round(seconds, 3),
         )
-        return SearchRecord(self.header(engines), tuple(recorder.events), result)
+        return SearchRecord(self.header(known), tuple(recorder.events), result)

@@ -18,7 +18,7 @@ from restmcts.loops.results import Evaluated
 from restmcts.loops.run import Run
 from restmcts.loops.value_phases import first_value
 from restmcts.settings import Settings
-from restmcts.workers.local import Models
+from restmcts.workers.base import Models
 
 
 class ExpertIteration(Settings):

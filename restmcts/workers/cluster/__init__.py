@@ -1,0 +1,1 @@
+"""Searches on the processes of a Ray cluster. Nothing else in the program knows Ray."""

@@ -39,7 +39,7 @@ _SIGNAL: Final = re.compile(r"Signal (\d+) \((SIG\w+)\) received")
 _SETTINGS: Final = ("ACCELERATE_", "FSDP_", "PET_")
 """How variables begin that change what accelerate and torchrun do."""
 
-KINDS: Final = {PolicyTraining: "policy", ValueTraining: "value"}
+KINDS: Final[dict[type[Any], str]] = {PolicyTraining: "policy", ValueTraining: "value"}
 """What kind of training settings are for."""
 
 

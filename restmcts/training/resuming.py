@@ -142,9 +142,9 @@ class Resumable:
         if self.group.leads:
             torch.save(me.lr_scheduler.state_dict(), Path(output_dir) / _SCHEDULER)
 
-    def _load_optimizer_and_scheduler(self, checkpoint: str) -> None:
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         parent: Any = super()
-        if not self.group.sharded:
+        if checkpoint is None or not self.group.sharded:
             parent._load_optimizer_and_scheduler(checkpoint)
             return
         me: Any = self

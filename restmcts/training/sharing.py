@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.distributed import checkpoint
-from torch.distributed.checkpoint import HuggingFaceStorageReader, HuggingFaceStorageWriter
+from torch.distributed.checkpoint.api import CheckpointException
+from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader, HuggingFaceStorageWriter
+from torch.distributed.checkpoint.state_dict_loader import load
+from torch.distributed.checkpoint.state_dict_saver import save
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor
@@ -103,7 +105,7 @@ def save_shares(trainer: Any, folder: Path) -> None:
     """
     writer = HuggingFaceStorageWriter(str(folder), save_distributed=True)
     with _own_errors():
-        checkpoint.save(_shares(trainer.model.model, trainer.optimizer.state), storage_writer=writer)
+        save(_shares(trainer.model.model, trainer.optimizer.state), storage_writer=writer)
 
 
 def load_shares(trainer: Any, folder: Path, updates: int) -> None:
@@ -114,7 +116,7 @@ def load_shares(trainer: Any, folder: Path, updates: int) -> None:
         state[weights] = {"step": step} | {name: torch.zeros_like(weights) for name in _MOMENTS}
     reader = HuggingFaceStorageReader(str(folder))
     with _own_errors():
-        checkpoint.load(_shares(trainer.model.model, state), storage_reader=reader)
+        load(_shares(trainer.model.model, state), storage_reader=reader)
 
 
 @contextmanager
@@ -122,7 +124,7 @@ def _own_errors() -> Iterator[None]:
     """Raise what a process has raised, instead of torch's collection, which is no :class:`Exception`."""
     try:
         yield
-    except checkpoint.CheckpointException as error:
+    except CheckpointException as error:
         raise next(iter(error.failures.values()))[0] from None
 
 

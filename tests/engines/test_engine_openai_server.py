@@ -26,6 +26,7 @@ from tests.engines.engine_models import llama, merging_tokenizer
 from tests.engines.vllm_servers import Server, vllm_server
 
 pytestmark = [
+    pytest.mark.xdist_group("vllm server"),  # one worker, one server
     pytest.mark.slow,
     pytest.mark.skipif(
         importlib.util.find_spec("vllm") is None and not os.environ.get("CI"), reason="vllm is not installed"
@@ -41,7 +42,7 @@ CHAT_TEMPLATE = (
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("served")
     tokenizer = merging_tokenizer()
@@ -63,7 +64,7 @@ def serve(model: Path) -> AbstractContextManager[Server]:
     return vllm_server(model, *options)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(model: Path) -> Iterator[Server]:
     with serve(model) as running:
         yield running

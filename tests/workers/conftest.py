@@ -59,7 +59,7 @@ class Place:
         )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster() -> Iterator[Any]:
     """A head without cores and two nodes with one each."""
     pytest.importorskip("ray")

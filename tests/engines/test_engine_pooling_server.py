@@ -17,6 +17,7 @@ from tests.engines.vllm_servers import Server, vllm_server
 from tests.engines.vllm_support import save
 
 pytestmark = [
+    pytest.mark.xdist_group("pooling server"),  # one worker, one server
     pytest.mark.slow,
     pytest.mark.skipif(
         importlib.util.find_spec("vllm") is None and not os.environ.get("CI"), reason="vllm is not installed"

@@ -1,4 +1,4 @@
-"""A training as data: what is read, how it is learned, and who does it."""
+"""A training as data: what is read, and how it is learned."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import Any, Final, Generic, TypeVar
 from restmcts.errors import InputError, PhaseError, RestmctsError, StoreError
 from restmcts.training.group import Group
 from restmcts.training.report import OnProgress, TrainingReport
-from restmcts.training.settings import ONE_PROCESS, Device, ProcessSettings, TrainingSettings
-from store.files.folders import remove_folder
+from restmcts.training.settings import Device, TrainingSettings
 from store.records import PolicySample, PreferenceSample, ValueSample
 
 ERRORS: Final = (InputError, PhaseError, StoreError, RestmctsError)
@@ -46,39 +45,3 @@ class Job(Generic[AnySample, AnySettings]):
 
 Fit = Callable[[Any, Path, OnProgress | None, Group], TrainingReport]
 """Does a job in one process of a group; the one that leads writes the model into the folder."""
-
-
-def train(
-    job: Job[Any, Any],
-    fit: Fit,
-    target: Path,
-    progress: OnProgress | None,
-    processes: ProcessSettings = ONE_PROCESS,
-    beside: Callable[[Path], None] | None = None,
-) -> TrainingReport:
-    """Do a job here, or in processes that are started for it, and write the model to ``target``.
-
-    Args:
-        job: the training.
-        fit: does the job in one process.
-        target: the folder to write, all of it or nothing.
-        progress: called about a hundred times.
-        processes: how many train together.
-        beside: gets the folder with the trained model in it, and may write further files there.
-
-    Raises:
-        RestmctsError: as ``fit`` raises it.
-    """
-    group = Group.here(processes)
-    with group.folder(target) as folder:
-        if group.starts(processes):
-            from restmcts.training.launching import train_in_processes
-
-            report = train_in_processes(job, folder, processes, progress)
-        else:
-            report = fit(job, folder, progress, group)
-        if beside is not None and group.leads:
-            beside(folder)
-    if job.resume is not None and group.leads:
-        remove_folder(job.resume)
-    return report

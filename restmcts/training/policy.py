@@ -14,12 +14,13 @@ from restmcts.training.adapters import load_trainable, save_trained
 from restmcts.training.batches import UNLABELLED, Batch, Example
 from restmcts.training.fitting import fit
 from restmcts.training.group import Group
-from restmcts.training.jobs import Job, train
+from restmcts.training.jobs import Job
 from restmcts.training.report import OnProgress, TrainingReport
 from restmcts.training.resuming import SavedState
 from restmcts.training.samples import Chain, policy_chains
 from restmcts.training.settings import ONE_PROCESS, Device, PolicyTraining, ProcessSettings
 from restmcts.training.sharing import put_together
+from restmcts.training.train import train
 from store.records import PolicySample
 
 

@@ -17,12 +17,13 @@ from restmcts.training.adapters import load_trainable, save_trained
 from restmcts.training.checkpoint import load_tokenizer
 from restmcts.training.fitting import Course, arguments, one_device, run
 from restmcts.training.group import Group
-from restmcts.training.jobs import Job, train
+from restmcts.training.jobs import Job
 from restmcts.training.preference_trainers import DPO, KTO, Row, dpo_row, kto_rows
 from restmcts.training.report import OnProgress, TrainingReport
 from restmcts.training.resuming import Resumable, SavedState
 from restmcts.training.samples import Pair, preference_pairs
 from restmcts.training.settings import ONE_PROCESS, Device, PreferenceTraining
+from restmcts.training.train import train
 from store.records import PreferenceSample
 
 

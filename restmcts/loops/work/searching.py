@@ -255,13 +255,13 @@ async def telling(run: Run, tally: Tally) -> AsyncIterator[None]:
             await asyncio.sleep(TELL_SECONDS)
             run.progress.update(tally.progress, tally.figures())
 
-    telling = asyncio.create_task(tell())
+    teller = asyncio.create_task(tell())
     try:
         yield
     finally:
-        telling.cancel()
+        teller.cancel()
         with suppress(asyncio.CancelledError):
-            await telling
+            await teller
 
 
 def stored(run: Run, record: SearchRecord) -> SearchRecord:

@@ -16,12 +16,13 @@ from restmcts.labels.quality import are_fractions
 from restmcts.training.checkpoint import save
 from restmcts.training.fitting import fit, seeded
 from restmcts.training.group import Group
-from restmcts.training.jobs import Job, train
+from restmcts.training.jobs import Job
 from restmcts.training.report import OnProgress, TrainingReport
 from restmcts.training.resuming import SavedState
 from restmcts.training.samples import value_chains
 from restmcts.training.settings import ONE_PROCESS, Device, ProcessSettings, ValueTraining
 from restmcts.training.sharing import Objective, put_together
+from restmcts.training.train import train
 from restmcts.training.values.examples import ValueExample, collate_values, example
 from restmcts.training.values.held_out import held_out_metrics
 from restmcts.training.values.labels import factorized

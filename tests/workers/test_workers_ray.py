@@ -7,11 +7,13 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from restmcts.engines.settings import ModelSettings
@@ -53,6 +55,29 @@ def are_gone(numbers: list[int]) -> bool:
             return False
         time.sleep(0.05)
     return not left
+
+
+@contextmanager
+def extra_node(place: Place) -> Iterator[Callable[[], None]]:
+    """A further node, and what removes it at once; it is gone after the block, whatever happens."""
+    node = place.cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20)
+    (raylet,) = node.all_processes["raylet"]
+
+    def remove() -> None:
+        if node not in place.cluster.worker_nodes:
+            return
+        workers = psutil.Process(raylet.process.pid).children(recursive=True)
+        assert workers
+        place.cluster.remove_node(node, allow_graceful=False)
+        # They would go on until they see that their node is gone, and a machine without power does not.
+        for worker in workers:
+            with suppress(psutil.NoSuchProcess):
+                worker.kill()
+
+    try:
+        yield remove
+    finally:
+        remove()
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -109,12 +134,10 @@ def test_a_worker_that_is_killed_loses_no_search(place: Place, models: ModelsOf)
 
 def test_a_node_that_goes_loses_no_search(place: Place, models: ModelsOf) -> None:
     wanted = tasks(40)
-    extra = place.cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20, resources={"extra": 1})
-
-    def remove() -> None:
-        place.cluster.remove_node(extra, allow_graceful=False)
-
-    with place.workers(models(seconds=0.005), workers=3) as workers:
+    with (
+        extra_node(place) as remove,
+        place.workers(models(seconds=0.005), workers=3) as workers,
+    ):
         found = searched(workers, wanted, {10: remove})
         assert workers.stats()["workers"] == 2
     assert lines(found) == lines(in_process(models(), wanted))

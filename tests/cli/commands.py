@@ -15,8 +15,6 @@ from tests.support.warm import run_warm
 
 SMALL = Path(__file__).with_name("small.toml")
 COMMAND = (sys.executable, "-c", "from restmcts.cli import main; main()")
-ANEW = {"iterate", "study"}
-"""Commands that are started anew, so that their results do not hang on what other processes share."""
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
 
 
@@ -50,14 +48,14 @@ class Done:
         return json.loads(self.output)
 
 
-def restmcts(*arguments: object, code: int | None = 0, **variables: str) -> Done:
+def restmcts(*arguments: object, code: int | None = 0, anew: bool = False, **variables: str) -> Done:
     """Run a command to its end; ``code`` is what it has to exit with, None for anything.
 
-    ``variables`` are added to its environment. With them, and for whole loops, it is started anew; the others
-    are forked from a process that has imported the slow libraries.
+    ``variables`` are added to its environment. With them, or with ``anew``, it is started as a person starts
+    it; the others are forked from a process that has imported the slow libraries.
     """
     words = list(map(str, arguments))
-    if variables or ANEW.intersection(words):
+    if variables or anew:
         ended = subprocess.run(
             [*COMMAND, *words], capture_output=True, text=True, env=ENVIRONMENT | variables, check=False
         )

@@ -14,7 +14,7 @@ from tests.cli.commands import SMALL, Done, restmcts, write_lines
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
     """The store of a run that went to its end, and what the command said. Nobody changes it."""
     root = tmp_path_factory.mktemp("finished") / "store"
-    return root, restmcts("iterate", SMALL, "--root", root)
+    return root, restmcts("iterate", SMALL, "--root", root, anew=True)
 
 
 @pytest.fixture(scope="session")

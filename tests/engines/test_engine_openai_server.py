@@ -179,7 +179,8 @@ def test_no_search_is_lost_with_a_server_that_is_killed(server: Server, model: P
             records = []
             async for record in run_searches(tasks(24), engines, 8):
                 records.append(record)
-                if len(records) == 5:
+                answered = policy.stats()["requests.2"] > opened["requests.2"]
+                if answered and other.process.poll() is None:
                     other.kill()
             return records
 
@@ -190,6 +191,6 @@ def test_no_search_is_lost_with_a_server_that_is_killed(server: Server, model: P
         policy.close()
     assert {record.header.problem for record in records} == {f"p{number}" for number in range(24)}
     assert {record.result.reason for record in records} <= {"budget", "samples"}
-    assert used["requests.2"] - opened["requests.2"] > 5 and used["servers_out"] == 1
+    assert used["requests.2"] > opened["requests.2"] and used["servers_out"] == 1
     (remark,) = remarks
     assert remark.startswith(f"the server tiny at {other.url}/ was left out once and is still out")

@@ -10,10 +10,11 @@ from statistics import fmean
 import pytest
 
 from restmcts.errors import InputError
-from restmcts.evaluation.comparison.runs import Measurement, Point, Spent
+from restmcts.evaluation.comparison.runs import Measurement, Point, Spent, arms_of
 from restmcts.evaluation.reading.outcomes import outcomes_at
 from restmcts.loops.stored.measured import flat, outcomes_of_rows, part_of, read_run, value_aucs, verdicts
 from restmcts.loops.stored.reading import reading_of
+from restmcts.recipe import override_values, recipe_toml
 from restmcts.search.methods.sampling import BestOfN
 from store.asked import asked
 from store.events import SearchRecord, Verified
@@ -176,6 +177,19 @@ def test_a_run_is_read_from_its_files(root: Path) -> None:
         "evaluation": Spent(24, 46),
     }
     assert found.notes == []
+
+
+def test_keys_that_came_later_have_their_defaults(tmp_path: Path) -> None:
+    """Runs of two versions whose recipes are the same are one arm."""
+    values = {"recipe": "any", "models": {"policy": "folder"}, "problems": {"train": "train.jsonl"}}
+    now_text = recipe_toml(override_values(values, (), ""))
+    before_text = now_text.replace("base_urls = []\n", "")
+    assert before_text != now_text
+    for name, text in (("now", now_text), ("before", before_text)):
+        open_run(tmp_path, name, text).close()
+    now, before = (read_run(tmp_path, name, name) for name in ("now", "before"))
+    assert now.settings == before.settings
+    assert [len(arm.runs) for arm in arms_of([now, before])] == [2]
 
 
 def test_damaged_trees_leave_the_row(root: Path) -> None:

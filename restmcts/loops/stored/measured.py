@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from restmcts.errors import InputError
 from restmcts.evaluation.comparison.runs import Measurement, Part, Point, RunFigures, Spent
 from restmcts.evaluation.means import Problem
 from restmcts.evaluation.reading.budgets import answers_at
@@ -18,8 +19,10 @@ from restmcts.evaluation.reading.outcomes import outcomes as outcomes_behind
 from restmcts.evaluation.reading.usage import ORDERS
 from restmcts.loops.run import START
 from restmcts.loops.stored.reading import reading_of
+from restmcts.recipe import Recipe, recipe_toml
 from restmcts.recipe_text import parsed
 from restmcts.search.registry import METHODS, row_name
+from restmcts.settings import checked
 from restmcts.stored_recipes import stored_text
 from store.answering.rules import RULES
 from store.asked import asked
@@ -66,7 +69,7 @@ def read_run(root: Path, run: str, name: str) -> RunFigures:
         StoreError: its recipe or its journal cannot be read. Of other damage, ``notes`` tells.
     """
     layout = RunLayout(root, run)
-    values = parsed(stored_text(root, run), str(layout.config))
+    values = _complete(parsed(stored_text(root, run), str(layout.config)))
     journal = read_journal(layout)
     notes: list[str] = []
     seed = values.pop("seed", 0)
@@ -81,6 +84,18 @@ def read_run(root: Path, run: str, name: str) -> RunFigures:
         figures=_figures(layout, journal, notes),
         notes=[f"run {name}: {text}" for text in notes],
     )
+
+
+def _complete(values: dict[str, Any]) -> dict[str, Any]:
+    """The recipe with the defaults of keys that it leaves out, as a run of this version stores it.
+
+    A run of an earlier version leaves out the keys that came later. A recipe that cannot be read without its
+    plug-ins stays as it is.
+    """
+    try:
+        return parsed(recipe_toml(checked(Recipe, values, "")), "")
+    except InputError:
+        return values
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

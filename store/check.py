@@ -268,8 +268,8 @@ class _RunCheck:
     def _outcomes(self, _source: Source, row: Any, where: str) -> Iterator[str]:
         found = outcomes_from(row, where, self._layout.run)
         for number in found.numbers:
-            if f"{found.phase}/{number}" not in self._sizes:
-                yield f"{where}: an outcome of tree {found.phase}/{number}, which is not in the run"
+            if f"{found.searched_in}/{number}" not in self._sizes:
+                yield f"{where}: an outcome of tree {found.searched_in}/{number}, which is not in the run"
         if any(share is not None and not 0 <= share <= 1 for share in found.shares):
             yield f"{where}: a share is not between 0 and 1"
 

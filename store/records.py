@@ -296,7 +296,8 @@ class Outcomes:
 
     The row is known by ``phase``, ``method`` (what it is called), ``rule`` and ``budget``. Item i of each
     list is about one search: its problem, its number in the phase, the share of right answers in [0, 1] (None
-    without a verdict), and the generated tokens that count.
+    without a verdict), and the generated tokens that count. The searches are those of the phase
+    ``trees_phase``; None: of the phase of the row.
     """
 
     run: str
@@ -308,6 +309,12 @@ class Outcomes:
     numbers: tuple[int, ...]
     shares: tuple[float | None, ...]
     tokens: tuple[float, ...]
+    trees_phase: str | None = None
+
+    @property
+    def searched_in(self) -> str:
+        """The phase of the searches."""
+        return self.trees_phase or self.phase
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,12 +72,14 @@ def against(first: Verdicts, second: Verdicts) -> dict[str, float]:
     }
 
 
-def pass_at_1(records: Iterable[SearchRecord]) -> Interval:
-    """The share of right traces, mean over problems; traces that never finish are wrong.
+def right_shares(records: Iterable[SearchRecord]) -> dict[str, float]:
+    """The share of right traces of each problem; traces that never finish are wrong."""
+    return {record.header.problem: _share_right(fold(record.events)) for record in records}
 
-    The interval is the bootstrap over problems.
-    """
-    return mean_of([{(record.header.id, ""): _share_right(fold(record.events)) for record in records}])
+
+def pass_at_1(shares: Mapping[str, float]) -> Interval:
+    """The mean over problems of their shares of right traces; the interval is the bootstrap over problems."""
+    return mean_of([{(name, ""): share for name, share in shares.items()}])
 
 
 def _share_right(tree: Tree) -> float:

@@ -141,6 +141,7 @@ _OUTCOMES = Forms(
     numbers=WHOLES,
     shares=OPTIONAL_NUMBERS,
     tokens=NUMBERS,
+    trees_phase=OPTIONAL_TEXT,
 )
 _NOTE = Forms(Note, tree=TEXT, event=OPTIONAL_WHOLE, text=TEXT, time=TEXT)
 

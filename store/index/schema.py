@@ -170,10 +170,15 @@ CREATE VIRTUAL TABLE steps USING fts5(
 DELETE FROM files;
 """
 
+_SEARCHES_OF_OTHER_PHASES = """
+ALTER TABLE outcomes ADD COLUMN trees_phase TEXT;
+"""
+
 MIGRATIONS = (
     ("1 tables", _FIRST),
     ("2 what evaluations took", _AXES),
     ("3 what screens ask for", _QUESTIONS),
+    ("4 searches of other phases", _SEARCHES_OF_OTHER_PHASES),
 )
 """The migrations in their order: the name that the database lists (``_sqlite_migrations``), and the SQL."""
 

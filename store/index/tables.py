@@ -333,7 +333,10 @@ def _take_outcomes(batch: Batch, source: Source, line: Line, row: Any) -> None:
     found = outcomes_from(row, f"{source.path}:{line.number}", source.run)
     asked_for = (found.phase, found.method, found.rule, found.budget)
     columns = zip(found.problems, found.numbers, found.shares, found.tokens, strict=True)
-    rows = ((found.run, line.number, place, *asked_for, *each) for place, each in enumerate(columns))
+    rows = (
+        (found.run, line.number, place, *asked_for, *each, found.trees_phase)
+        for place, each in enumerate(columns)
+    )
     batch.add("outcomes", *rows)
 
 

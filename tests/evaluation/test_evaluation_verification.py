@@ -15,6 +15,7 @@ from restmcts.evaluation.verification import (
     log_probability,
     pass_at_1,
     ranking,
+    right_shares,
     step_auc,
     trace_auc,
 )
@@ -79,7 +80,9 @@ def test_each_rule_answers_the_same_searches() -> None:
 
 def test_one_trace_alone_and_the_best_choice() -> None:
     # a 1/3, b 1, c 0 (what never finishes is wrong)
-    assert pass_at_1(RECORDS).value == pytest.approx((1 / 3 + 1 + 0) / 3)
+    shares = right_shares(RECORDS)
+    assert shares == {"a": pytest.approx(1 / 3), "b": 1.0, "c": 0.0}
+    assert pass_at_1(shares).value == pytest.approx((1 / 3 + 1 + 0) / 3)
     assert any_right(RECORDS) == {"a": True, "b": True, "c": False}
 
 

@@ -9,9 +9,14 @@ from typing import Any
 
 import pytest
 
+from restmcts.loops.stored.measured import read_run
 from store.check import check
 from store.events import Valued
+from store.files.layout import RunLayout
+from store.index.reader import StoreReader
+from store.queries import Side
 from store.records import ValueSample
+from store.runs.reading import read_evaluations
 from store.runs.writer import RunWriter
 from store.tree import fold
 from tests.cli.commands import SMALL, Done, refused, restmcts, start_command
@@ -89,8 +94,25 @@ def test_validation_problems_decide_how_a_trace_is_ranked(rows: dict[str, dict[s
     for name in NAMES:
         tried = rows[name]["validation"]
         assert list(tried) == ["best-last", "best-minimum", "best-product"]
-        assert tried[rows[name]["answer_by"]] == max(tried.values())
-        assert rows[f"self-consistency + {name}"]["answer_by"] == "value-vote"
+        assert tried[rows[name]["rule"]] == max(tried.values())
+        assert rows[f"self-consistency + {name}"]["rule"] == "value-vote"
+
+
+def test_what_each_problem_was_worth_is_stored_and_compared(root: Path) -> None:
+    """The searches are those of other phases than the rows, and `compare` and the screens find them."""
+    found = read_run(root, "small", "small")
+    assert found.notes == []
+    for point, measured in found.measured.items():
+        if point.closing:
+            assert measured.answers is not None, point.method
+            assert len(measured.answers) == 20
+    rules = {row.method: row.rule for row in read_evaluations(RunLayout(root, "small"))}
+    hard, vote = (
+        Side("small", "final.evaluate", name, rules[name]) for name in ("hard", "self-consistency + hard")
+    )
+    with StoreReader(root) as reader:
+        both = reader.compare(hard, vote)
+    assert {pair.tree_a.partition("/")[0] for pair in both.pairs} == {"test.value-hard"}
 
 
 def test_steps_and_traces_are_ranked(rows: dict[str, dict[str, Any]]) -> None:

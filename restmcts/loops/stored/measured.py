@@ -30,7 +30,7 @@ from store.errors import StoreError
 from store.events import SearchRecord
 from store.files.journal import Journal, Phase, read_journal
 from store.files.layout import RunLayout
-from store.records import Checkpoint, Evaluation
+from store.records import Checkpoint, Evaluation, Outcomes
 from store.runs.overrides import Overrides, overlay
 from store.runs.reading import (
     read_checkpoints,
@@ -237,17 +237,23 @@ def written_outcomes(layout: RunLayout, phase: str, rows: Sequence[Evaluation]) 
     behind = {(row.method, row.rule, row.budget): row for row in read_outcomes(layout, phase)}
     if not behind:
         return [None] * len(rows)
-    questions = {header.id: (header.problem, header.question) for header in read_headers(layout, phase)}
+    questions = {
+        header.id: (header.problem, header.question)
+        for searched in dict.fromkeys(row.searched_in for row in behind.values())
+        for header in read_headers(layout, searched)
+    }
     found: list[Answers | None] = []
     for row in rows:
         outcome = behind.get((row.method, row.rule or "", row.budget))
-        answers: Answers = {}
-        for number, share in zip(outcome.numbers, outcome.shares, strict=True) if outcome else ():
-            problem = questions.get(f"{phase}/{number}")
-            if problem is not None and share is not None:
-                answers[problem] = share
+        answers = {} if outcome is None else _answers(outcome, questions)
         found.append(answers if _agree(answers, row) else None)
     return found
+
+
+def _answers(outcome: Outcomes, questions: Mapping[str, Problem]) -> Answers:
+    shares = zip(outcome.numbers, outcome.shares, strict=True)
+    named = ((questions.get(f"{outcome.searched_in}/{number}"), share) for number, share in shares)
+    return {problem: share for problem, share in named if problem is not None and share is not None}
 
 
 def verdicts(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from restmcts.evaluation.reading.ceiling import CEILING
 from restmcts.evaluation.statistics import Interval
 from restmcts.evaluation.verification import (
     Score,
@@ -16,6 +17,7 @@ from restmcts.evaluation.verification import (
     any_right,
     log_probability,
     pass_at_1,
+    right_shares,
     step_auc,
     trace_auc,
     value_of,
@@ -23,9 +25,10 @@ from restmcts.evaluation.verification import (
 from restmcts.labels import any_correct
 from restmcts.loops.results import Evaluated, Searched
 from restmcts.loops.run import Run
+from restmcts.loops.work.sharing import number_of
 from restmcts.problems.problem import Problem
 from store.events import SearchRecord
-from store.records import Evaluation
+from store.records import Evaluation, Outcomes
 from store.tree import Tree, fold
 
 RANKINGS = ("best-last", "best-minimum", "best-product")
@@ -33,6 +36,9 @@ RANKINGS = ("best-last", "best-minimum", "best-product")
 
 VOTE = "value-vote"
 """The answer rule by which a verifier weights the votes of Self-Consistency."""
+
+LIKELIEST = "best-likelihood"
+"""The answer rule that chooses the likeliest trace."""
 
 SELF_CONSISTENCY = "self-consistency"
 
@@ -54,9 +60,14 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A way to choose among the traces of each problem: its verdicts, and further figures by name."""
+    """A way to choose among the traces of each problem: its verdicts, and further figures by name.
+
+    ``searched``: the phase of the traces; ``rule``: the answer rule that chose.
+    """
 
     method: str
+    searched: str
+    rule: str
     verdicts: Verdicts
     figures: dict[str, Any]
     value_tokens: float = 0.0
@@ -70,23 +81,29 @@ def verifier_table(run: Run, phase: str, *, sampled: Searched, candidates: Seque
     likeliest trace (the control without a verifier), and the best possible choice.
     """
     traces = list(run.writer.read_trees(sampled.phase))
+    shares = right_shares(traces)
     trees = [(record, fold(record.events)) for record in traces]
-    found = answered(traces, ["majority", "best-likelihood"])
+    found = answered(traces, ["majority", LIKELIEST])
+    of_likelihood = rankings(run, trees, log_probability)
     vote = found.verdicts["majority"]
     rows = [
-        Row(SELF_CONSISTENCY, vote, {}),
-        Row("likelihood", found.verdicts["best-likelihood"], rankings(run, trees, log_probability)),
+        Row(SELF_CONSISTENCY, sampled.phase, "majority", vote, {}),
+        Row("likelihood", sampled.phase, LIKELIEST, found.verdicts[LIKELIEST], of_likelihood),
         *(row for candidate in candidates for row in _rows(run, candidate)),
-        Row("pass@k", any_right(traces), {}),
+        Row("pass@k", sampled.phase, CEILING, any_right(traces), {}),
     ]
-    shown = [_shown("pass@1", pass_at_1(traces), len(traces), found.policy_tokens, 0.0, {})]
+    mean = _shown("pass@1", None, pass_at_1(shares), len(shares), found.policy_tokens, 0.0, {})
+    written = [(mean, outcomes_of_traces(phase, mean, sampled.phase, shares, traces))]
     for row in rows:
         figures = row.figures | {"against_vote": against(row.verdicts, vote)}
         known = sum(verdict is not None for verdict in row.verdicts.values())
         tokens = found.policy_tokens, row.value_tokens
-        shown.append(_shown(row.method, accuracy(row.verdicts), known, *tokens, figures))
-    for line in shown:
+        line = _shown(row.method, row.rule, accuracy(row.verdicts), known, *tokens, figures)
+        written.append((line, outcomes_of_traces(phase, line, row.searched, row.verdicts, traces)))
+    for line, behind in written:
         run.writer.add_evaluation(_evaluation(phase, line))
+        run.writer.add_outcomes(behind)
+    shown = [line for line, _ in written]
     return Evaluated(**vars(sampled) | {"phase": phase, "policy_tokens": 0}, rows=shown)
 
 
@@ -98,10 +115,37 @@ def _rows(run: Run, candidate: Candidate) -> Iterator[Row]:
     found = answered((record for record, _ in trees), [rule, VOTE])
     tokens = {"training_tokens": candidate.tokens, "start_tokens": candidate.start_tokens}
     figures = tokens | rankings(run, trees)
-    chosen = {"answer_by": rule, "validation": validated}
-    yield Row(candidate.name, found.verdicts[rule], figures | chosen, found.value_tokens)
+    chosen = {"validation": validated}
+    phase = candidate.test.phase
+    yield Row(candidate.name, phase, rule, found.verdicts[rule], figures | chosen, found.value_tokens)
     name = f"{SELF_CONSISTENCY} + {candidate.name}"
-    yield Row(name, found.verdicts[VOTE], figures | {"answer_by": VOTE}, found.value_tokens)
+    yield Row(name, phase, VOTE, found.verdicts[VOTE], figures, found.value_tokens)
+
+
+def outcomes_of_traces(
+    phase: str,
+    row: dict[str, Any],
+    searched: str,
+    shares: Mapping[str, float | None],
+    traces: Sequence[SearchRecord],
+) -> Outcomes:
+    """What each problem was worth behind a row of the phase ``phase``, from the searches of ``searched``."""
+    return Outcomes(
+        run="",
+        phase=phase,
+        method=row["method"],
+        rule=row["rule"] or "",
+        budget=None,
+        problems=tuple(trace.header.problem for trace in traces),
+        numbers=tuple(number_of(trace) for trace in traces),
+        shares=tuple(_as_share(shares[trace.header.problem]) for trace in traces),
+        tokens=tuple(float(trace.result.cost.generated) for trace in traces),
+        trees_phase=searched,
+    )
+
+
+def _as_share(verdict: float | None) -> float | None:
+    return None if verdict is None else float(verdict)
 
 
 def rankings(
@@ -122,6 +166,7 @@ def good_nodes(run: Run, problems: dict[str, Problem], record: SearchRecord, tre
 
 def _shown(
     method: str,
+    rule: str | None,
     share: Interval,
     problems: int,
     policy_tokens: float,
@@ -130,6 +175,7 @@ def _shown(
 ) -> dict[str, Any]:
     return {
         "method": method,
+        "rule": rule,
         "budget": None,
         "traces": None,
         "accuracy": share.value,
@@ -157,4 +203,5 @@ def _evaluation(phase: str, row: dict[str, Any]) -> Evaluation:
         high=row["high"],
         policy_tokens=row["policy_tokens"],
         value_tokens=row["value_tokens"],
+        rule=row["rule"],
     )

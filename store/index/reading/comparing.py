@@ -19,15 +19,18 @@ if TYPE_CHECKING:
 
 # The plus keeps SQLite from reading all phases in the order of their problems.
 _WHOLE = """
-SELECT problem, min(number) AS number, avg(correct) AS share, avg(policy_tokens + critic_tokens) AS tokens,
-    max(right) AS "right", min(first_right_tokens) AS first_right_tokens
+SELECT problem, phase, min(number) AS number, avg(correct) AS share,
+    avg(policy_tokens + critic_tokens) AS tokens, max(right) AS "right",
+    min(first_right_tokens) AS first_right_tokens
 FROM trees WHERE run = ? AND phase = ? AND {column} = ? AND correct IS NOT NULL GROUP BY +problem
 """
 
 _ROW = """
-SELECT outcomes.problem, min(outcomes.number) AS number, avg(share) AS share, avg(tokens) AS tokens,
-    max(trees.right) AS "right", min(trees.first_right_tokens) AS first_right_tokens
-FROM outcomes CROSS JOIN trees ON trees.run = outcomes.run AND trees.phase = outcomes.phase
+SELECT outcomes.problem, trees.phase, min(outcomes.number) AS number, avg(share) AS share,
+    avg(tokens) AS tokens, max(trees.right) AS "right",
+    min(trees.first_right_tokens) AS first_right_tokens
+FROM outcomes CROSS JOIN trees ON trees.run = outcomes.run
+    AND trees.phase = coalesce(outcomes.trees_phase, outcomes.phase)
     AND trees.number = outcomes.number
 WHERE outcomes.run = ? AND outcomes.phase = ? AND outcomes.method = ? AND outcomes.rule = ?
     AND outcomes.budget IS ? AND share IS NOT NULL
@@ -35,7 +38,8 @@ GROUP BY outcomes.problem
 """
 
 _STORED = """
-SELECT 1 FROM outcomes WHERE run = ? AND phase = ? AND method = ? AND rule = ? AND budget IS ? LIMIT 1
+SELECT coalesce(trees_phase, phase) FROM outcomes
+WHERE run = ? AND phase = ? AND method = ? AND rule = ? AND budget IS ? LIMIT 1
 """
 
 _EVALUATED = """
@@ -122,7 +126,8 @@ def _spread(row: MatrixRow) -> float:
 
 
 def _questions(rows: Rows, side: Side) -> dict[str, str]:
-    return {row["problem"]: row["question"] for row in rows(_QUESTIONS, (side.run, side.phase))}
+    phase = _stored(rows, side) or side.phase
+    return {row["problem"]: row["question"] for row in rows(_QUESTIONS, (side.run, phase))}
 
 
 def _cells(rows: Rows, side: Side, changed: Collection[str]) -> dict[str, _Cell]:
@@ -131,7 +136,7 @@ def _cells(rows: Rows, side: Side, changed: Collection[str]) -> dict[str, _Cell]
         return _whole(rows, side, "method", side.method)
     place = (side.run, side.phase, side.method, side.rule, side.budget)
     found = {row["problem"]: row for row in rows(_ROW, place)}
-    cells = {problem: _cell(side, row) for problem, row in found.items() if problem not in changed}
+    cells = {problem: _cell(row) for problem, row in found.items() if problem not in changed}
     if cells and not changed:
         return cells
     # An older run, or verdicts that were changed since: what the searches answered as a whole counts.
@@ -147,18 +152,23 @@ def _cells(rows: Rows, side: Side, changed: Collection[str]) -> dict[str, _Cell]
 
 def _by_row(rows: Rows, side: Side) -> bool:
     """Whether it is known what the problems of a side were worth behind its row, if it has one."""
+    return side.rule is None or _stored(rows, side) is not None
+
+
+def _stored(rows: Rows, side: Side) -> str | None:
+    """The phase of the searches behind the row of a side; None where it is not known what they were worth."""
     place = (side.run, side.phase, side.method, side.rule, side.budget)
-    return side.rule is None or bool(rows(_STORED, place))
+    return next((row[0] for row in rows(_STORED, place)), None)
 
 
 def _whole(rows: Rows, side: Side, column: str, value: str) -> dict[str, _Cell]:
     found = rows(_WHOLE.format(column=column), (side.run, side.phase, value))
-    return {row["problem"]: _cell(side, row) for row in found}
+    return {row["problem"]: _cell(row) for row in found}
 
 
-def _cell(side: Side, row: sqlite3.Row) -> _Cell:
+def _cell(row: sqlite3.Row) -> _Cell:
     more = (row["share"], row["tokens"], row["right"], row["first_right_tokens"])
-    return _Cell(f"{side.phase}/{row['number']}", *more)
+    return _Cell(f"{row['phase']}/{row['number']}", *more)
 
 
 def _pair(problem: str, question: str, one: tuple[Side, _Cell], two: tuple[Side, _Cell]) -> ProblemPair:

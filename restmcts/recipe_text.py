@@ -50,7 +50,11 @@ def shipped_recipes() -> dict[str, str]:
     package = Path(str(files("restmcts")))
     # Inside the wheel the recipes lie in the package; in a checkout they are beside it.
     folder = next(found for found in (package / "configs", package.parent / "configs") if found.is_dir())
-    paths = [found for place in ("*.toml", "paper/*.toml", "cluster/*.toml") for found in sorted(folder.glob(place))]
+    paths = [
+        found
+        for place in ("*.toml", "paper/*.toml", "cluster/*.toml")
+        for found in sorted(folder.glob(place))
+    ]
     return {path.relative_to(folder).with_suffix("").as_posix(): path.read_text("utf-8") for path in paths}
 
 

@@ -4,9 +4,9 @@
     python -m benchmarks.gpu_check models/smollm2 --json
     python -m benchmarks.gpu_check --device cpu --tokens 8    # sees that this program itself works
 
-Each part samples, scores or trains, and is checked: samples are no longer than they may be, values lie between
-0 and 1, a training lowers its loss, and the engines open what it has written. Meant to take less than five
-minutes with a model of 135 million weights. Without a GPU it says so and ends with exit code 0; with
+Each part samples, scores or trains, and is checked: samples are no longer than they may be, values lie
+between 0 and 1, a training lowers its loss, and the engines open what it has written. It is meant to take less
+than five minutes with a model of 135 million weights. Without a GPU it says so and ends with exit code 0; with
 a part that failed, with exit code 1.
 """
 

@@ -5,9 +5,9 @@
     python -m benchmarks.gpu_check --device cpu --tokens 8    # sees that this program itself works
 
 Each part samples, scores or trains, and is checked: samples are no longer than they may be, values lie
-between 0 and 1, a training lowers its loss, and the engines open what it has written. It is meant to take less
-than five minutes with a model of 135 million weights. Without a GPU it says so and ends with exit code 0; with
-a part that failed, with exit code 1.
+between 0 and 1, a training lowers its loss, and the engines open what it has written. It is meant to take
+less than five minutes with a model of 135 million weights. Without a GPU it says so and ends with exit code
+0; with a part that failed, with exit code 1.
 """
 
 from __future__ import annotations
@@ -234,7 +234,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("--prompts", type=int, default=64)
     parser.add_argument("--tokens", type=int, default=128, help="of each sample, at most")
-    parser.add_argument("--updates", type=int, default=24, help="of each training")
+    parser.add_argument("--updates", type=int, default=24, help="of each training, 4 or more")
     parser.add_argument("--learning-rate", type=float, default=1e-4)
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()

@@ -46,11 +46,15 @@ def parsed(text: str, where: str) -> dict[str, Any]:
 
 
 def shipped_recipes() -> dict[str, str]:
-    """The text of each recipe that comes with the package, by name; those of the paper are in ``paper/``."""
+    """The text of each recipe that comes with the package, by name; see ``paper/`` and ``cluster/``."""
     package = Path(str(files("restmcts")))
     # Inside the wheel the recipes lie in the package; in a checkout they are beside it.
     folder = next(found for found in (package / "configs", package.parent / "configs") if found.is_dir())
-    paths = [*sorted(folder.glob("*.toml")), *sorted(folder.glob("paper/*.toml"))]
+    paths = [
+        found
+        for place in ("*.toml", "paper/*.toml", "cluster/*.toml")
+        for found in sorted(folder.glob(place))
+    ]
     return {path.relative_to(folder).with_suffix("").as_posix(): path.read_text("utf-8") for path in paths}
 
 

@@ -59,6 +59,13 @@ _SHORT = ("checkpoint", "parent", "samples_from", "rows", "policy")
 """What a summary of a phase has that other columns and tabs show better."""
 
 
+_METHOD = 26
+"""The least room for the name of a method, in cells."""
+
+_BESIDE_METHOD = 90
+"""What the other columns of an evaluation take at most, in cells."""
+
+
 def phase_rows(page: RunPage) -> list[Row]:
     """The phases, in the order in which they started."""
     return [_phase(page, phase) for phase in page.phases]
@@ -91,22 +98,24 @@ def summary_text(summary: Mapping[str, Any]) -> str:
 
 
 def evaluation_rows(
-    rows: Sequence[Evaluation], marks: Sequence[str], order: str, *, descending: bool
+    rows: Sequence[Evaluation], marks: Sequence[str], order: str, *, descending: bool, width: int
 ) -> list[Row]:
     """The evaluations in an order of :data:`ORDERS`; the key of a row is its place among those made.
 
-    ``marks`` has for each of them what stands before its method.
+    ``marks`` has for each of them what stands before its method. Names of methods are as long as ``width``,
+    in cells, has room for beside the figures.
     """
+    room = max(_METHOD, width - _BESIDE_METHOD)
     places = sorted(range(len(rows)), key=lambda place: ORDERS[order](rows[place]))
     if descending:
         places.reverse()
-    return [(f"{place}", _evaluation(rows[place], marks[place])) for place in places]
+    return [(f"{place}", _evaluation(rows[place], marks[place], room)) for place in places]
 
 
-def _evaluation(row: Evaluation, mark: str) -> tuple[Any, ...]:
+def _evaluation(row: Evaluation, mark: str, room: int) -> tuple[Any, ...]:
     return (
         cell(row.phase, 18),
-        cell(f"{mark} {row.method}" if mark else row.method, 26),
+        cell(f"{mark} {row.method}" if mark else row.method, room),
         right("-" if row.budget is None else count(row.budget)),
         right(f"{100 * row.accuracy:.1f}", "value", row.accuracy),
         right(f"{100 * row.low:.1f} to {100 * row.high:.1f}"),

@@ -65,6 +65,15 @@ _METHOD = 26
 _BESIDE_METHOD = 90
 """What the other columns of an evaluation take at most, in cells."""
 
+_SETTING, _VALUE = 40, 18
+"""The room for the name of a setting, and the least for its value, in cells."""
+
+_METRIC = 28
+"""The least room for the name of a metric, in cells."""
+
+_BESIDE_METRIC = 62
+"""What the other columns of a metric take at most, in cells."""
+
 
 def phase_rows(page: RunPage) -> list[Row]:
     """The phases, in the order in which they started."""
@@ -159,14 +168,15 @@ def _share(value: object) -> float:
     return float(value) if isinstance(value, int | float) else 0.0
 
 
-def metric_rows(series: Iterable[Series]) -> list[Row]:
-    """All metrics, those with many values first."""
-    return [_metric(each) for each in sorted(series, key=lambda each: len(each.values) == 1)]
+def metric_rows(series: Iterable[Series], width: int) -> list[Row]:
+    """All metrics, those with many values first; names as long as ``width``, in cells, has room for."""
+    room = max(_METRIC, width - _BESIDE_METRIC)
+    return [_metric(each, room) for each in sorted(series, key=lambda each: len(each.values) == 1)]
 
 
-def _metric(series: Series) -> Row:
+def _metric(series: Series, room: int) -> Row:
     return series.key, (
-        cell(series.name, 28),
+        cell(series.name, room),
         cell(series.phase, 16),
         right(number(series.values[-1])),
         right(number(min(series.values))),
@@ -178,10 +188,11 @@ def _metric(series: Series) -> Row:
 def setting_rows(
     settings: Mapping[str, Any], differences: Differences | None, *, only_different: bool, width: int
 ) -> list[Row]:
-    """The settings of a run; what another run has otherwise stands beside it. Values have ``width`` cells."""
+    """The settings of a run; what another run has otherwise stands beside it, in ``width`` cells in all."""
     others = {} if differences is None else {each.key: each.b for each in differences.settings}
     keys = sorted(others if only_different else settings.keys() | others)
-    return [(key, _setting(key, settings, others, width)) for key in keys]
+    room = max(_VALUE, (width - _SETTING) // 2 - 3)
+    return [(key, _setting(key, settings, others, room)) for key in keys]
 
 
 def _setting(
@@ -189,7 +200,7 @@ def _setting(
 ) -> tuple[Any, ...]:
     different = key in others
     return (
-        cell(key, 34, "bold" if different else ""),
+        cell(key, _SETTING, "bold" if different else ""),
         cell(_shown(settings[key]) if key in settings else "-", width, "mark" if different else ""),
         cell(_shown(others[key]) if different else "", width, "mark"),
     )

@@ -46,9 +46,6 @@ if TYPE_CHECKING:
 WIDE = 110
 """Cells from which on there is room for three charts on the first tab."""
 
-_NARROW_VALUE, _WIDE_VALUE = 18, 40
-"""Cells of the value of a setting in a narrow terminal and in a wide one."""
-
 _TABS = {
     "overview": "overview",
     "phases": "phases",
@@ -122,7 +119,7 @@ class RunScreen(MarkingScreen):
 
     def on_resize(self) -> None:
         self.set_class(self.size.width < WIDE, "narrow")
-        self._stale |= {"overview", "evaluation", "recipe"}
+        self._stale |= {"overview", "evaluation", "training", "recipe"}
         self._show_tab()
 
     def above(self) -> Place:
@@ -206,7 +203,9 @@ class RunScreen(MarkingScreen):
 
     def _fill_metrics(self) -> None:
         if self.page is not None:
-            self.query_one("#metrics", RowTable).fill(run_rows.metric_rows(self.page.series))
+            self.query_one("#metrics", RowTable).fill(
+                run_rows.metric_rows(self.page.series, self.size.width // 2)
+            )
             self._show_course()
 
     def _fill_evaluations(self) -> None:
@@ -239,7 +238,7 @@ class RunScreen(MarkingScreen):
             self.page.settings,
             self.differences,
             only_different=self._only_different,
-            width=_NARROW_VALUE if self.has_class("narrow") else _WIDE_VALUE,
+            width=self.size.width,
         )
         self.query_one("#settings", RowTable).fill(rows)
         self.query_one("#against", LinesBar).update()

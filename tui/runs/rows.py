@@ -65,8 +65,8 @@ _METHOD = 26
 _BESIDE_METHOD = 90
 """What the other columns of an evaluation take at most, in cells."""
 
-_SETTING, _VALUE = 40, 18
-"""The room for the name of a setting, and the least for its value, in cells."""
+_SETTING, _VALUE = 34, 18
+"""The least room for the name of a setting and for its value, in cells: both values fit 80 columns."""
 
 _METRIC = 28
 """The least room for the name of a metric, in cells."""
@@ -191,16 +191,17 @@ def setting_rows(
     """The settings of a run; what another run has otherwise stands beside it, in ``width`` cells in all."""
     others = {} if differences is None else {each.key: each.b for each in differences.settings}
     keys = sorted(others if only_different else settings.keys() | others)
-    room = max(_VALUE, (width - _SETTING) // 2 - 3)
-    return [(key, _setting(key, settings, others, room)) for key in keys]
+    name = max(_SETTING, width // 5)
+    value = max(_VALUE, (width - name) // 2 - 5)
+    return [(key, _setting(key, settings, others, name, value)) for key in keys]
 
 
 def _setting(
-    key: str, settings: Mapping[str, Any], others: Mapping[str, object], width: int
+    key: str, settings: Mapping[str, Any], others: Mapping[str, object], name: int, width: int
 ) -> tuple[Any, ...]:
     different = key in others
     return (
-        cell(key, _SETTING, "bold" if different else ""),
+        cell(key, name, "bold" if different else ""),
         cell(_shown(settings[key]) if key in settings else "-", width, "mark" if different else ""),
         cell(_shown(others[key]) if different else "", width, "mark"),
     )

@@ -127,6 +127,10 @@ def questions(reader: StoreReader) -> dict[str, Callable[[], object]]:
         "text, none": filtered(TreeFilter(RUN, text="zebra")),
         "steps, all": filtered(TreeFilter(RUN, step_text="apples")),
         "steps, some": filtered(TreeFilter(RUN, step_text="apples carry")),
+        "steps, half, wrong": filtered(TreeFilter(RUN, step_text="apples", solved=False)),
+        "steps, all, by tokens": lambda: reader.counted_trees(
+            TreeFilter(RUN, step_text="apples"), order_by="tokens"
+        ),
         "steps, rare": filtered(TreeFilter(RUN, step_text="hour 4711")),
         "steps, none": filtered(TreeFilter(RUN, step_text="zebra")),
         "range": filtered(TreeFilter(RUN, ranges=(Range("tokens", 50), Range("right", 1, 2)))),

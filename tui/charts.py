@@ -106,6 +106,8 @@ def _plot(chart: Chart, curves: Sequence[Curve], width: int, height: int, palett
     from textual_plotext.plot import Plot
 
     plot: Any = Plot()
+    # Otherwise a chart is no larger than the terminal of the process: 80x24 where a browser is the terminal.
+    plot._limit_size(False, False)
     plot.plotsize(width, height)
     for part in ("canvas", "axes", "ticks"):
         getattr(plot, f"{part}_color")("default")

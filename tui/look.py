@@ -21,6 +21,9 @@ DEFAULT_THEME = "textual-dark"
 CONTRAST = 4.5
 """The least contrast of text and background (WCAG 2.1, level AA)."""
 
+BAR_CONTRAST = 3.0
+"""The least contrast of the thumb of a scroll bar and what it moves on (WCAG 2.1, section 1.4.11)."""
+
 BACKGROUNDS = ("background", "surface", "row-cursor", "row-cursor-blurred")
 """What styled text stands on; the last two are a chosen row, with and without the focus."""
 
@@ -92,7 +95,17 @@ def own_colours(variables: Mapping[str, str]) -> dict[str, str]:
         "footer-foreground": readable(foreground, [panel]).hex,
         "footer-description-foreground": readable(foreground, [panel]).hex,
         "footer-key-foreground": readable(key, [panel]).hex,
+        **_scroll_bars(variables),
     }
+
+
+def _scroll_bars(variables: Mapping[str, str]) -> dict[str, str]:
+    """The colours of the thumbs of scroll bars: at rest, under the mouse, and held."""
+    found = {}
+    for state in ("", "-hover", "-active"):
+        thumb, behind = (Color.parse(variables[f"scrollbar{part}{state}"]) for part in ("", "-background"))
+        found[f"scrollbar{state}"] = readable(thumb, [behind], BAR_CONTRAST).hex
+    return found
 
 
 def _styles(dim: RichStyle, good: RichStyle, bad: RichStyle, mark: RichStyle) -> dict[Style, RichStyle]:
@@ -116,15 +129,17 @@ def _style(colour: Color) -> RichStyle:
     return RichStyle(color=colour.rich_color)
 
 
-def readable(colour: Color, backgrounds: Sequence[Color]) -> Color:
+def readable(colour: Color, backgrounds: Sequence[Color], least: float = CONTRAST) -> Color:
     """``colour``, or the nearest to it on the way to white or black that all backgrounds set off.
+
+    The contrast to each of them is ``least`` or more.
 
     Where neither end is enough, it is the end that does better.
     """
     ends = [Color(255, 255, 255), Color(0, 0, 0)]
     end = max(ends, key=lambda end: _least_contrast(end, backgrounds))
     mixed = (colour.blend(end, step / _STEPS) for step in range(_STEPS + 1))
-    return next((each for each in mixed if _least_contrast(each, backgrounds) >= CONTRAST), end)
+    return next((each for each in mixed if _least_contrast(each, backgrounds) >= least), end)
 
 
 def _least_contrast(colour: Color, backgrounds: Sequence[Color]) -> float:

@@ -13,6 +13,7 @@ from store.errors import InputError, InterruptedReadError, StoreError
 from store.events import FREE, Cost, Expanded, Result, SearchRecord, Step, Stopped
 from store.files.layout import RunLayout, index_path
 from store.index.reader import StoreReader
+from store.index.reading import searches
 from store.queries import Bin, Range, Side, TreeFilter, TreeKind
 from store.records import Evaluation, Outcomes
 from store.runs.notes import add_note, read_notes
@@ -125,6 +126,32 @@ def test_steps_are_searched(root: Path) -> None:
         assert found(reader, TreeFilter("first", step_text="2 + 3", methods=("beam",))) == [3, 4]
         with pytest.raises(InputError, match="3 characters or more"):
             reader.trees(TreeFilter("first", step_text="ab"))
+
+
+def steps_of(searched: SearchRecord) -> list[str]:
+    return [step.text for event in searched.events if isinstance(event, Expanded) for step in event.steps]
+
+
+def test_a_common_text_finds_the_same_steps_as_a_rare_one(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both ways of looking agree with the texts of the steps themselves, whatever else is asked for."""
+    with StoreReader(root) as reader:
+        texts = {
+            tree.number: "\n".join(steps_of(reader.record("first", tree.id)))
+            for tree in reader.trees(TreeFilter("first"))
+        }
+        pieces = {text[at : at + 4] for text in texts.values() for at in range(len(text) - 3)}
+        for piece in sorted(pieces):
+            numbers = [number for number, text in texts.items() if piece.lower() in text.lower()]
+            for common in (1, 10**6):
+                monkeypatch.setattr(searches, "_COMMON", common)
+                assert found(reader, TreeFilter("first", step_text=piece)) == numbers, (piece, common)
+                wrong = TreeFilter("first", step_text=piece, solved=False)
+                assert found(reader, wrong) == [each for each in numbers if each in (2, 4, 5)], (
+                    piece,
+                    common,
+                )
 
 
 def test_steps_of_trees_that_are_gone_are_not_found(tmp_path: Path) -> None:

@@ -97,6 +97,7 @@ async def test_an_empty_store_says_so_on_the_screen(tmp_path: Path, demo: Path, 
                 writer.sync_index()
                 await until(pilot, lambda: table(pilot, "runs").row_count == 1)
                 assert "no runs yet" not in screen_of(app)
+                await until(pilot, lambda: app.focused is table(pilot, "runs"))
 
 
 async def test_evaluations_of_one_iteration_are_told_apart(tmp_path: Path, until: Until) -> None:

@@ -57,6 +57,13 @@ def test_every_chart_fits(
     assert max(map(len, rows)) <= max(width, 24)
 
 
+def test_a_chart_takes_all_room_whatever_the_terminal_of_the_process() -> None:
+    curve = Curve((0.0, 1.0), (0.0, 1.0))
+    rows = drawn(Chart("t", (curve,)), 150, 50, [(255, 0, 0)]).plain.rstrip("\n").split("\n")
+    assert len(rows) == 50
+    assert max(map(len, rows)) == 150
+
+
 def test_hostile_titles_are_only_shown() -> None:
     curve = Curve((1.0, 2.0), (1.0, 2.0), "a")
     assert "\x1b" not in drawn(Chart("\x1b]0;x\x07", (curve,)), 60, 10, []).plain

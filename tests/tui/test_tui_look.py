@@ -51,6 +51,16 @@ def test_styled_text_is_readable_in_every_theme(name: str) -> None:
     assert len({look.styles[style].color for style in ("good", "bad", "mark")}) == 3
 
 
+@pytest.mark.parametrize("name", THEMES)
+def test_the_thumbs_of_scroll_bars_are_seen_in_every_theme(name: str) -> None:
+    theme = BUILTIN_THEMES[name]
+    variables = theme.to_color_system().generate() | theme.variables
+    variables |= own_colours(variables)
+    for state in ("", "-hover", "-active"):
+        thumb, behind = (Color.parse(variables[f"scrollbar{part}{state}"]) for part in ("", "-background"))
+        assert contrast(thumb, behind) >= MARKS
+
+
 @given(colour=colours, background=colours)
 def test_a_readable_colour_is_one_on_any_background(colour: Color, background: Color) -> None:
     found = readable(colour, [background])

@@ -158,6 +158,11 @@ def number(value: object) -> str:
     return f"{value:.3f}" if abs(value) >= 0.01 else f"{value:.2g}"
 
 
+def method_line(row: Evaluation | None) -> Line:
+    """The whole name of the method of an evaluation, which a table cuts where it has no room."""
+    return line() if row is None else line((label(row.method, 400), "dim"))
+
+
 def against_line(found: Differences | None) -> Line:
     """How many settings another run has otherwise."""
     if found is None:

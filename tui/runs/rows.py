@@ -59,6 +59,22 @@ _SHORT = ("checkpoint", "parent", "samples_from", "rows", "policy")
 """What a summary of a phase has that other columns and tabs show better."""
 
 
+_METHOD = 26
+"""The least room for the name of a method, in cells."""
+
+_BESIDE_METHOD = 90
+"""What the other columns of an evaluation take at most, in cells."""
+
+_SETTING, _VALUE = 34, 18
+"""The least room for the name of a setting and for its value, in cells: both values fit 80 columns."""
+
+_METRIC = 28
+"""The least room for the name of a metric, in cells."""
+
+_BESIDE_METRIC = 62
+"""What the other columns of a metric take at most, in cells."""
+
+
 def phase_rows(page: RunPage) -> list[Row]:
     """The phases, in the order in which they started."""
     return [_phase(page, phase) for phase in page.phases]
@@ -91,22 +107,24 @@ def summary_text(summary: Mapping[str, Any]) -> str:
 
 
 def evaluation_rows(
-    rows: Sequence[Evaluation], marks: Sequence[str], order: str, *, descending: bool
+    rows: Sequence[Evaluation], marks: Sequence[str], order: str, *, descending: bool, width: int
 ) -> list[Row]:
     """The evaluations in an order of :data:`ORDERS`; the key of a row is its place among those made.
 
-    ``marks`` has for each of them what stands before its method.
+    ``marks`` has for each of them what stands before its method. Names of methods are as long as ``width``,
+    in cells, has room for beside the figures.
     """
+    room = max(_METHOD, width - _BESIDE_METHOD)
     places = sorted(range(len(rows)), key=lambda place: ORDERS[order](rows[place]))
     if descending:
         places.reverse()
-    return [(f"{place}", _evaluation(rows[place], marks[place])) for place in places]
+    return [(f"{place}", _evaluation(rows[place], marks[place], room)) for place in places]
 
 
-def _evaluation(row: Evaluation, mark: str) -> tuple[Any, ...]:
+def _evaluation(row: Evaluation, mark: str, room: int) -> tuple[Any, ...]:
     return (
         cell(row.phase, 18),
-        cell(f"{mark} {row.method}" if mark else row.method, 26),
+        cell(f"{mark} {row.method}" if mark else row.method, room),
         right("-" if row.budget is None else count(row.budget)),
         right(f"{100 * row.accuracy:.1f}", "value", row.accuracy),
         right(f"{100 * row.low:.1f} to {100 * row.high:.1f}"),
@@ -150,14 +168,15 @@ def _share(value: object) -> float:
     return float(value) if isinstance(value, int | float) else 0.0
 
 
-def metric_rows(series: Iterable[Series]) -> list[Row]:
-    """All metrics, those with many values first."""
-    return [_metric(each) for each in sorted(series, key=lambda each: len(each.values) == 1)]
+def metric_rows(series: Iterable[Series], width: int) -> list[Row]:
+    """All metrics, those with many values first; names as long as ``width``, in cells, has room for."""
+    room = max(_METRIC, width - _BESIDE_METRIC)
+    return [_metric(each, room) for each in sorted(series, key=lambda each: len(each.values) == 1)]
 
 
-def _metric(series: Series) -> Row:
+def _metric(series: Series, room: int) -> Row:
     return series.key, (
-        cell(series.name, 28),
+        cell(series.name, room),
         cell(series.phase, 16),
         right(number(series.values[-1])),
         right(number(min(series.values))),
@@ -169,18 +188,20 @@ def _metric(series: Series) -> Row:
 def setting_rows(
     settings: Mapping[str, Any], differences: Differences | None, *, only_different: bool, width: int
 ) -> list[Row]:
-    """The settings of a run; what another run has otherwise stands beside it. Values have ``width`` cells."""
+    """The settings of a run; what another run has otherwise stands beside it, in ``width`` cells in all."""
     others = {} if differences is None else {each.key: each.b for each in differences.settings}
     keys = sorted(others if only_different else settings.keys() | others)
-    return [(key, _setting(key, settings, others, width)) for key in keys]
+    name = max(_SETTING, width // 5)
+    value = max(_VALUE, (width - name) // 2 - 5)
+    return [(key, _setting(key, settings, others, name, value)) for key in keys]
 
 
 def _setting(
-    key: str, settings: Mapping[str, Any], others: Mapping[str, object], width: int
+    key: str, settings: Mapping[str, Any], others: Mapping[str, object], name: int, width: int
 ) -> tuple[Any, ...]:
     different = key in others
     return (
-        cell(key, 34, "bold" if different else ""),
+        cell(key, name, "bold" if different else ""),
         cell(_shown(settings[key]) if key in settings else "-", width, "mark" if different else ""),
         cell(_shown(others[key]) if different else "", width, "mark"),
     )

@@ -16,7 +16,7 @@ from tui.messages import DifferencesRead, ProgressRead, RunPageRead, SamplesRead
 from tui.places import Place, ReplayPlace, RunsPlace, TreesPlace
 from tui.runs import charts
 from tui.runs import rows as run_rows
-from tui.runs.lines import against_line, live_lines, overview, run_line, samples_line
+from tui.runs.lines import against_line, live_lines, method_line, overview, run_line, samples_line
 from tui.runs.page import (
     Differences,
     RunPage,
@@ -45,9 +45,6 @@ if TYPE_CHECKING:
 
 WIDE = 110
 """Cells from which on there is room for three charts on the first tab."""
-
-_NARROW_VALUE, _WIDE_VALUE = 18, 40
-"""Cells of the value of a setting in a narrow terminal and in a wide one."""
 
 _TABS = {
     "overview": "overview",
@@ -107,7 +104,11 @@ class RunScreen(MarkingScreen):
     def compose(self) -> ComposeResult:
         yield self.title_bar()
         yield LinesBar("head", self._head)
-        yield from run_tabs(lambda: against_line(self.differences), lambda: samples_line(self.samples))
+        yield from run_tabs(
+            lambda: method_line(self.evaluation_here()),
+            lambda: against_line(self.differences),
+            lambda: samples_line(self.samples),
+        )
         yield self.keys_bar()
 
     def on_mount(self) -> None:
@@ -118,7 +119,7 @@ class RunScreen(MarkingScreen):
 
     def on_resize(self) -> None:
         self.set_class(self.size.width < WIDE, "narrow")
-        self._stale |= {"overview", "recipe"}
+        self._stale |= {"overview", "evaluation", "training", "recipe"}
         self._show_tab()
 
     def above(self) -> Place:
@@ -202,16 +203,23 @@ class RunScreen(MarkingScreen):
 
     def _fill_metrics(self) -> None:
         if self.page is not None:
-            self.query_one("#metrics", RowTable).fill(run_rows.metric_rows(self.page.series))
+            self.query_one("#metrics", RowTable).fill(
+                run_rows.metric_rows(self.page.series, self.size.width // 2)
+            )
             self._show_course()
 
     def _fill_evaluations(self) -> None:
         if self.page is not None:
             marks = [MARKED if self._side(row) in self.marks else "" for row in self.page.evaluations]
             rows = run_rows.evaluation_rows(
-                self.page.evaluations, marks, self._ordered_by, descending=self._descending
+                self.page.evaluations,
+                marks,
+                self._ordered_by,
+                descending=self._descending,
+                width=self.size.width,
             )
             self.query_one("#evaluations", RowTable).fill(rows)
+            self.query_one("#method", LinesBar).update()
 
     def _fill_settings(self) -> None:
         """Show the settings, and beside them what the chosen other run has otherwise, when it was read."""
@@ -230,7 +238,7 @@ class RunScreen(MarkingScreen):
             self.page.settings,
             self.differences,
             only_different=self._only_different,
-            width=_NARROW_VALUE if self.has_class("narrow") else _WIDE_VALUE,
+            width=self.size.width,
         )
         self.query_one("#settings", RowTable).fill(rows)
         self.query_one("#against", LinesBar).update()
@@ -253,6 +261,8 @@ class RunScreen(MarkingScreen):
             self._show_model()
         elif event.data_table.id == "metrics":
             self._show_course()
+        elif event.data_table.id == "evaluations":
+            self.query_one("#method", LinesBar).update()
 
     def on_data_table_row_selected(self, event: RowTable.RowSelected) -> None:
         opening = {

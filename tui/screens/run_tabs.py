@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from tui.styled import Line
 
 
-def run_tabs(against: Callable[[], Line], samples: Callable[[], Line]) -> ComposeResult:
-    """The tabs; the two functions say what stands above the settings and above the samples."""
+def run_tabs(
+    method: Callable[[], Line], against: Callable[[], Line], samples: Callable[[], Line]
+) -> ComposeResult:
+    """The tabs; the functions say what stands below the evaluations, above the settings and the samples."""
     with TabbedContent(id="tabs"):
         with TabPane("1 Overview", id="overview-tab"), Horizontal():
             with Vertical(id="curves"):
@@ -32,6 +34,7 @@ def run_tabs(against: Callable[[], Line], samples: Callable[[], Line]) -> Compos
             yield ListTable("phases")
         with TabPane("3 Evaluation", id="evaluation-tab"):
             yield ListTable("evaluations")
+            yield LinesBar("method", lambda _: [method()])
         with TabPane("4 Value", id="value-tab"):
             yield RowTable("models")
             with Horizontal():

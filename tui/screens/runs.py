@@ -108,7 +108,11 @@ class RunsScreen(MarkingScreen):
         self.caught_up(message.runs.version)
         self.list = found = message.runs
         self._fill()
+        was_empty = self.has_class("empty")
         self.set_class(not found.runs, "empty")
+        if was_empty and found.runs:
+            # What was hidden has lost the focus; keys are no text to find before somebody asks for that.
+            self.query_one("#runs", RowTable).focus()
         if not found.runs:
             self.query_one("#no-runs", LinesPane).show(
                 _nothing(self.reader.root, found.near), keep_scroll=True

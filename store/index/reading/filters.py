@@ -41,6 +41,11 @@ _STEPS = """(phase, number) IN (
     SELECT documents.phase, documents.number FROM steps CROSS JOIN documents
     ON documents.document = steps.rowid WHERE steps MATCH ? AND documents.run = ?)"""
 
+# For a text that many searches have: a set of numbers is made once, and the order of the list is kept.
+_COMMON_STEPS = """(SELECT document FROM documents WHERE documents.run = trees.run
+    AND documents.phase = trees.phase AND documents.number = trees.number) IN (
+    SELECT rowid FROM steps WHERE steps MATCH ?)"""
+
 _LUCKY = """correct = 1 AND EXISTS (
     SELECT 1 FROM labels WHERE labels.run = trees.run AND labels.tree = trees.id AND labels.lowest < 0.5)"""
 
@@ -61,18 +66,27 @@ _KINDS: dict[TreeKind, str] = {
 }
 
 
-def condition(wanted: TreeFilter, noted: Iterable[str] = ()) -> tuple[str, list[Any]]:
+def condition(
+    wanted: TreeFilter, noted: Iterable[str] = (), *, common: bool = False
+) -> tuple[str, list[Any]]:
     """The condition for the searches that pass a filter, and its values.
 
     Args:
         wanted: the filter.
         noted: the trees that somebody has made a note about.
+        common: whether many searches have the text for steps. It changes how long an answer takes alone.
 
     Raises:
         InputError: a range is about no figure, or the text for steps is too short.
     """
     parts, values = ["run = ?"], [wanted.run]
-    for sql, more in (*_plain(wanted), *_texts(wanted), *_ranges(wanted.ranges), *_kinds(wanted, noted)):
+    for sql, more in (
+        *_plain(wanted),
+        *_texts(wanted),
+        *_steps(wanted, common),
+        *_ranges(wanted.ranges),
+        *_kinds(wanted, noted),
+    ):
         parts.append(sql)
         values += more
     return " AND ".join(parts), values
@@ -101,12 +115,22 @@ def _texts(wanted: TreeFilter) -> Iterator[Part]:
     if wanted.text:
         pattern = f"%{_escaped(wanted.text[:_TEXT_LIMIT])}%"
         yield _TEXT, [pattern, pattern, wanted.run, pattern]
-    if wanted.step_text:
-        text = clean(wanted.step_text[:_TEXT_LIMIT])
-        if len(text) < STEP_TEXT_LEAST:
-            raise InputError(f"{text!r}: give {STEP_TEXT_LEAST} characters or more to look for in steps")
-        quoted = text.replace('"', '""')
-        yield _STEPS, [f'"{quoted}"', wanted.run]
+
+
+def _steps(wanted: TreeFilter, common: bool) -> Iterator[Part]:
+    if wanted.step_text and common:
+        yield _COMMON_STEPS, [phrase(wanted.step_text)]
+    elif wanted.step_text:
+        yield _STEPS, [phrase(wanted.step_text), wanted.run]
+
+
+def phrase(text: str) -> str:
+    """A text for steps as the full-text index is asked for it. Raises :class:`InputError` for a short one."""
+    text = clean(text[:_TEXT_LIMIT])
+    if len(text) < STEP_TEXT_LEAST:
+        raise InputError(f"{text!r}: give {STEP_TEXT_LEAST} characters or more to look for in steps")
+    quoted = text.replace('"', '""')
+    return f'"{quoted}"'
 
 
 def _ranges(ranges: Iterable[Range]) -> Iterator[Part]:

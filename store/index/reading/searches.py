@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from store.errors import InputError
-from store.index.reading.filters import condition, figure
+from store.index.reading.filters import condition, figure, phrase
 from store.index.reading.rows import flag, members
-from store.queries import Bin
+from store.queries import Bin, TreeFilter
 from store.records import TreeSummary
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
+    from typing import Any
 
     from store.index.reading.rows import Rows
-    from store.queries import TreeFilter
 
 _ORDERS = {
     "id": "phase, number",
@@ -74,6 +74,14 @@ _OF_THE_TREE = (
     "problems.run = trees.run AND problems.phase = trees.phase AND problems.problem = trees.problem"
 )
 
+_MATCHES = """
+SELECT count(*) FROM steps CROSS JOIN documents ON documents.document = steps.rowid
+WHERE steps MATCH ? AND documents.run = ?
+"""
+
+_COMMON = 20_000
+"""From so many searches on, those that have a text in a step are found in the order of the list."""
+
 _HISTOGRAM = """
 WITH scale (low, width, bins) AS (SELECT ?, ?, ?)
 SELECT CASE WHEN width > 0 THEN min(CAST((figure - low) / width AS INTEGER), bins - 1) ELSE 0 END AS bin,
@@ -95,7 +103,7 @@ def page(
     """A page of the searches that pass a filter; see :meth:`store.index.reader.StoreReader.trees`."""
     if order_by not in _ORDERS:
         raise InputError(f"cannot sort by {order_by!r}; use one of {', '.join(ORDERS)}")
-    where, values = condition(wanted, noted)
+    where, values = _condition(rows, wanted, noted)
     sql = _PAGE.format(where=where, order=_order(order_by, descending), of_the_tree=_OF_THE_TREE)
     return [summary(row) for row in rows(sql, (*values, limit, offset, wanted.run))]
 
@@ -124,9 +132,20 @@ def _last(total: int, limit: int) -> int:
 
 def count(rows: Rows, wanted: TreeFilter, noted: Iterable[str]) -> int:
     """How many searches pass a filter."""
-    where, values = condition(wanted, noted)
+    if wanted.step_text and wanted == TreeFilter(wanted.run, step_text=wanted.step_text):
+        return int(rows(_MATCHES, (phrase(wanted.step_text), wanted.run))[0][0])
+    where, values = _condition(rows, wanted, noted)
     found = rows(f"SELECT count(*) FROM trees WHERE {where}", values)
     return int(found[0][0]) if found else 0
+
+
+def _condition(rows: Rows, wanted: TreeFilter, noted: Iterable[str]) -> tuple[str, list[Any]]:
+    """The condition of a filter, as it is answered soonest: by how many searches have the text for steps."""
+    if not wanted.step_text:
+        return condition(wanted, noted)
+    sql = "SELECT count(*) FROM (SELECT 1 FROM steps WHERE steps MATCH ? LIMIT ?)"
+    found = rows(sql, (phrase(wanted.step_text), _COMMON))
+    return condition(wanted, noted, common=bool(found) and found[0][0] == _COMMON)
 
 
 def searched(rows: Rows, run: str) -> list[tuple[str, str]]:
@@ -137,7 +156,7 @@ def searched(rows: Rows, run: str) -> list[tuple[str, str]]:
 def histogram(rows: Rows, wanted: TreeFilter, noted: Iterable[str], name: str, bins: int) -> list[Bin]:
     """How a figure is spread; see :meth:`store.index.reader.StoreReader.histogram`."""
     column = figure(name)
-    where, values = condition(wanted, noted)
+    where, values = _condition(rows, wanted, noted)
     ends = rows(f"SELECT min({column}), max({column}) FROM trees WHERE {where}", values)
     if not ends or ends[0][0] is None:
         return []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import subprocess
 import sys
@@ -18,10 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from restmcts.engines.base import Policy, Sample, SamplingRequest
 from restmcts.engines.loading import load_policy, load_value_model
-from restmcts.engines.open import open_policy
-from restmcts.engines.transformers.policy import TransformersPolicy
 from restmcts.errors import InputError, PhaseError, RestmctsError
 from restmcts.training.batches import Batches, Example, deal, plan
 from restmcts.training.group import ALONE, Group
@@ -30,8 +26,6 @@ from restmcts.training.policy import train_policy
 from restmcts.training.preference import train_preferences
 from restmcts.training.report import TrainingProgress
 from restmcts.training.settings import PolicyTraining, PreferenceTraining, ProcessSettings
-from tests.engines.vllm_support import MODELS as VLLM
-from tests.engines.vllm_support import needs_vllm
 from tests.training import interrupted
 from tests.training.interrupted import UPDATES, Kind, train_until_killed
 from tests.training.together import SETTINGS, STRATEGIES, train
@@ -169,32 +163,6 @@ def test_what_they_write_is_an_ordinary_folder(strategy: str, trained: Path) -> 
     whole = {path.name for path in (trained / "policy-ddp").iterdir()}
     assert {path.name for path in (trained / "policy-fsdp2").iterdir()} == whole
     assert not [path for path in trained.iterdir() if path.name.startswith(".")]
-
-
-@needs_vllm
-def test_vllm_says_what_transformers_says_of_it(trained: Path) -> None:
-    folder = trained / "policy-fsdp2"
-    said = _greedy(open_policy(folder, VLLM, name="policy"))
-    same = _greedy(TransformersPolicy(folder, peek_end=False))
-    assert [tokens for tokens, _ in said] == [tokens for tokens, _ in same]
-    assert [score for _, score in said] == pytest.approx([score for _, score in same], abs=1e-3)
-
-
-def _greedy(policy: Policy) -> list[tuple[tuple[int, ...], float]]:
-    """The tokens that a policy writes behind some sums, and their log-probabilities."""
-    requests = [SamplingRequest(policy.prompt(f"{digit}+1"), [0], 12, "end", 0) for digit in range(6)]
-
-    async def ask() -> list[list[Sample]]:
-        return await asyncio.gather(*map(policy.propose, requests))
-
-    try:
-        steps = [sample.steps for found in asyncio.run(ask()) for sample in found]
-    finally:
-        policy.close()
-    return [
-        (tuple(chain.from_iterable(step.tokens for step in found)), sum(step.logprob or 0 for step in found))
-        for found in steps
-    ]
 
 
 @pytest.fixture(scope="module")

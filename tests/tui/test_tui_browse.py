@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.asyncio
 
 TREES = SEARCHES + 5
+PREVIEW = 64  # cells that the chosen tree takes at most beside the list
 
 
 def table(pilot: Pilot[None], name: str) -> RowTable:
@@ -267,7 +268,7 @@ async def test_columns_fill_the_terminal(reader: StoreReader, until: Until, size
     async with app.run_test(size=size) as pilot:
         await open_trees(pilot, until)
         await pilot.pause()
-        room = size[0] if size[0] < WIDE else size[0] * 3 // 5
+        room = size[0] if size[0] < WIDE else max(size[0] * 3 // 5, size[0] - PREVIEW)
         await until(pilot, lambda: room - 4 <= table(pilot, "trees").virtual_size.width <= room - 2)
         await pilot.resize_terminal(100, 30)
         await until(pilot, lambda: 96 <= table(pilot, "trees").virtual_size.width <= 98)

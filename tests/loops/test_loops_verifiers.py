@@ -98,14 +98,17 @@ def test_validation_problems_decide_how_a_trace_is_ranked(rows: dict[str, dict[s
         assert rows[f"self-consistency + {name}"]["rule"] == "value-vote"
 
 
-def test_what_each_problem_was_worth_is_stored_and_compared(root: Path) -> None:
+def test_what_each_problem_was_worth_is_stored_and_compared(
+    rows: dict[str, dict[str, Any]], root: Path
+) -> None:
     """The searches are those of other phases than the rows, and `compare` and the screens find them."""
     found = read_run(root, "small", "small")
     assert found.notes == []
-    for point, measured in found.measured.items():
-        if point.closing:
-            assert measured.answers is not None, point.method
-            assert len(measured.answers) == 20
+    closing = {point.method: measured for point, measured in found.measured.items() if point.closing}
+    assert closing.keys() == rows.keys()
+    for name, measured in closing.items():
+        assert measured.answers is not None, name
+        assert len(measured.answers) == 20
     rules = {row.method: row.rule for row in read_evaluations(RunLayout(root, "small"))}
     hard, vote = (
         Side("small", "final.evaluate", name, rules[name]) for name in ("hard", "self-consistency + hard")
@@ -113,6 +116,7 @@ def test_what_each_problem_was_worth_is_stored_and_compared(root: Path) -> None:
     with StoreReader(root) as reader:
         both = reader.compare(hard, vote)
     assert {pair.tree_a.partition("/")[0] for pair in both.pairs} == {"test.value-hard"}
+    assert all(pair.question for pair in both.pairs)
 
 
 def test_steps_and_traces_are_ranked(rows: dict[str, dict[str, Any]]) -> None:

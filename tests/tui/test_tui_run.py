@@ -198,6 +198,35 @@ async def test_evaluations_are_ordered(two: Path, until: Until) -> None:
 
 
 @pytest.mark.asyncio
+async def test_long_names_take_the_room_that_there_is(tmp_path: Path, until: Until) -> None:
+    """A narrow table cuts them; then the whole name of a method stands below the table."""
+    method, metric = "posterior-search (constants.probabilities=share)", "value.likelihood_sum.auc.depth_11"
+    load()
+    with RunWriter.create_or_open(
+        tmp_path, "second", config=f'recipe = "{"t" * 60}"\n', environment={}
+    ) as writer:
+        writer.start_phase("1.evaluate", "evaluate", 1)
+        writer.add_evaluation(evaluation("second", 1, method, 51))
+        writer.add_metric(Metric("second", "1.evaluate", 1, metric, 0.5))
+        writer.finish_phase("1.evaluate", {"trees": 0})
+    with StoreReader(tmp_path) as reader:
+        app = StoreApp(reader)
+        async with app.run_test(size=(80, 24)) as pilot:
+            screen = await opened(app, pilot, until)
+            await pilot.press("3")
+            assert column(screen, "evaluations", "method") == [f"{method[:25]}…"]
+            await until(pilot, lambda: method in screen_of(app))
+            await pilot.resize_terminal(200, 60)
+            await until(pilot, lambda: column(screen, "evaluations", "method") == [method])
+            await pilot.press("5")
+            await until(pilot, lambda: column(screen, "metrics", "metric") == [metric])
+            await pilot.press("6")
+            await until(pilot, lambda: column(screen, "settings", "this run") == ["t" * 60])
+            await pilot.resize_terminal(80, 24)
+            await until(pilot, lambda: column(screen, "settings", "this run") == [f"{'t' * 17}…"])
+
+
+@pytest.mark.asyncio
 async def test_settings_beside_those_of_another_run(two: Path, until: Until) -> None:
     with StoreReader(two) as reader:
         app = StoreApp(reader)

@@ -115,9 +115,9 @@ def _rows(run: Run, candidate: Candidate) -> Iterator[Row]:
     found = answered((record for record, _ in trees), [rule, VOTE])
     tokens = {"training_tokens": candidate.tokens, "start_tokens": candidate.start_tokens}
     figures = tokens | rankings(run, trees)
-    chosen = {"validation": validated}
+    chosen = figures | {"validation": validated}
     phase = candidate.test.phase
-    yield Row(candidate.name, phase, rule, found.verdicts[rule], figures | chosen, found.value_tokens)
+    yield Row(candidate.name, phase, rule, found.verdicts[rule], chosen, found.value_tokens)
     name = f"{SELF_CONSISTENCY} + {candidate.name}"
     yield Row(name, phase, VOTE, found.verdicts[VOTE], figures, found.value_tokens)
 

@@ -133,6 +133,7 @@ def _last(total: int, limit: int) -> int:
 def count(rows: Rows, wanted: TreeFilter, noted: Iterable[str]) -> int:
     """How many searches pass a filter."""
     if wanted.step_text and wanted == TreeFilter(wanted.run, step_text=wanted.step_text):
+        # The full-text index alone knows; searches are as many, and need not be looked up.
         return int(rows(_MATCHES, (phrase(wanted.step_text), wanted.run))[0][0])
     where, values = _condition(rows, wanted, noted)
     found = rows(f"SELECT count(*) FROM trees WHERE {where}", values)

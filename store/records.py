@@ -7,7 +7,7 @@ can be copied or renamed. Readers fill them in.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
     from store.events import Step
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 RunStatus = Literal["running", "done", "failed", "stopped"]
 PhaseStatus = Literal["running", "done", "failed"]
 SampleKind = Literal["trace", "demonstration"]
+
+CEILING: Final = "oracle"
+"""What stands in a row of an evaluation where others have their answer rule, if it only says whether any
+solution is right: what no method can pass."""
 
 
 @dataclass(frozen=True, slots=True)

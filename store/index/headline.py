@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from store.records import CEILING
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -43,8 +45,9 @@ def headline(evaluations: Sequence[Evaluation]) -> Headline | None:
     """The headline of a run from its evaluations, in the order in which they were made; None without any.
 
     It is that of greedy answers. Where there is none, it is that of the method and budget which was measured
-    most often, of several the one that was measured last.
+    most often, of several the one that was measured last. What only the oracle could answer does not count.
     """
+    evaluations = [row for row in evaluations if row.rule != CEILING]
     counts = Counter(map(_what, evaluations))
     if not counts:
         return None

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from restmcts.errors import InputError
 from restmcts.evaluation.reading.budgets import answers_at
-from restmcts.evaluation.reading.ceiling import CEILING, ceiling_name, is_ceiling, solved_at
+from restmcts.evaluation.reading.ceiling import PASS_AT_K, ceiling_name, is_ceiling, solved_at
 from restmcts.evaluation.reading.outcomes import Reading, outcomes, outcomes_at
 from restmcts.problems.problem import Problem
 from restmcts.search.registry import METHODS, method_settings, row_name
@@ -16,6 +16,7 @@ from restmcts.search.running.driver import failed, verified
 from store.answering.constants import DEFAULTS
 from store.answering.rules import RULES
 from store.events import Cost, Critiqued, Extended, Header, Result, SearchRecord, Step, Stopped, Verified
+from store.records import CEILING
 from store.tree import fold
 from tests.search.search_engines import engines, run, task
 
@@ -107,7 +108,8 @@ def test_no_search_is_answered_by_the_ceiling() -> None:
     for known in RULES.values():
         assert known.run(fold(right.events), DEFAULTS) == known.run(fold(wrong.events), DEFAULTS)
     names = {row_name(method, rule) for method in METHODS for rule in RULES}
-    assert not any(map(is_ceiling, names)) and is_ceiling(ceiling_name("mcts"))
+    assert not any(map(is_ceiling, names))
+    assert is_ceiling(ceiling_name("mcts")) and is_ceiling(PASS_AT_K)
 
 
 def test_rows_count_the_problems_with_a_verdict() -> None:

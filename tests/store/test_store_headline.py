@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from store.index.headline import headline
 from store.records import Evaluation
 
@@ -47,6 +49,13 @@ def test_without_greedy_answers_it_is_the_method_that_was_measured_most_often() 
     assert found.text.startswith("30.0% → 60.0%")
     latest = headline(rows[:3])
     assert latest is not None and latest.method == "mcts 200"
+
+
+def test_what_only_the_oracle_could_answer_is_no_headline() -> None:
+    rows = [row("mcts", 0.4, 100), replace(row("oracle (mcts)", 0.9, 100), rule="oracle")]
+    found = headline(rows)
+    assert found is not None and found.method == "mcts 100"
+    assert headline(rows[1:]) is None
 
 
 def test_a_run_without_evaluations_has_none() -> None:

@@ -11,10 +11,11 @@ from typing import Final
 
 from restmcts.evaluation.reading.budgets import GENERATED, AnswerAt, Axis, cuts_of
 from store.events import SearchRecord, Stopped
+from store.records import CEILING
 from store.tree import Tree, fold
 
-CEILING: Final = "oracle"
-"""How the names of ceilings begin, and what stands in a row of one where others have their answer rule."""
+PASS_AT_K: Final = "pass@k"
+"""What a comparison of verifiers calls the ceiling of the traces that they choose among."""
 
 
 def ceiling_name(method: str) -> str:
@@ -24,7 +25,7 @@ def ceiling_name(method: str) -> str:
 
 def is_ceiling(name: str) -> bool:
     """Whether a row of an evaluation is a ceiling, and not what a method answers."""
-    return name.startswith(f"{CEILING} (")
+    return name == PASS_AT_K or name.startswith(f"{CEILING} (")
 
 
 def solved_at(

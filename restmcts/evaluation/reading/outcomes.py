@@ -7,12 +7,13 @@ from dataclasses import dataclass, field, replace
 
 from restmcts.evaluation.means import Problem, mean_of
 from restmcts.evaluation.reading.budgets import GENERATED, AnswerAt, Axis, answers_at
-from restmcts.evaluation.reading.ceiling import CEILING, solved_at
+from restmcts.evaluation.reading.ceiling import solved_at
 from restmcts.evaluation.reading.subsets import outcomes_over_orders
 from restmcts.evaluation.reading.traces import traces_of
 from restmcts.evaluation.reading.usage import ORDERS, OutcomeAt, Usage, mean_usage, usage_of
 from restmcts.evaluation.statistics import Interval, wilson
 from store.events import FREE, SearchRecord, Valued
+from store.records import CEILING
 
 Row = tuple[str, str, float | None]
 """A row of an evaluation: the choice of a method, the answer rule, and the budget."""

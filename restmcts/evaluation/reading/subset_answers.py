@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from restmcts.evaluation.reading.budgets import answer_of, verdicts_of
-from restmcts.evaluation.reading.ceiling import CEILING
 from restmcts.evaluation.reading.posterior_subsets import chances
 from restmcts.evaluation.reading.traces import Counts, Numbers, Traces
 from store.answering.constants import AnswerConstants, at, constants_of
 from store.events import SearchRecord
+from store.records import CEILING
 from store.tree import Node, Tree
 
 _TIE = 1e-12

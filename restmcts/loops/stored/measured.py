@@ -13,7 +13,6 @@ from restmcts.errors import InputError
 from restmcts.evaluation.comparison.runs import Measurement, Part, Point, RunFigures, Spent
 from restmcts.evaluation.means import Problem
 from restmcts.evaluation.reading.budgets import answers_at
-from restmcts.evaluation.reading.ceiling import CEILING
 from restmcts.evaluation.reading.outcomes import Reading
 from restmcts.evaluation.reading.outcomes import outcomes as outcomes_behind
 from restmcts.evaluation.reading.usage import ORDERS
@@ -30,7 +29,7 @@ from store.errors import StoreError
 from store.events import SearchRecord
 from store.files.journal import Journal, Phase, read_journal
 from store.files.layout import RunLayout
-from store.records import Checkpoint, Evaluation, Outcomes
+from store.records import CEILING, Checkpoint, Evaluation, Outcomes
 from store.runs.overrides import Overrides, overlay
 from store.runs.reading import (
     read_checkpoints,

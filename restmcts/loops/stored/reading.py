@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from restmcts.evaluation.reading.ceiling import CEILING
 from restmcts.evaluation.reading.curves import CurvePoint, curve
 from restmcts.evaluation.reading.flops import flops_axis
 from restmcts.evaluation.reading.outcomes import Reading, RowOutcomes
@@ -12,7 +11,7 @@ from restmcts.evaluation.reading.usage import ORDERS
 from restmcts.search.registry import exchangeable_from, needs_value, stored_settings
 from store.asked import asked
 from store.events import Header, SearchRecord
-from store.records import Evaluation, Outcomes
+from store.records import CEILING, Evaluation, Outcomes
 
 
 def reading_of(

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from restmcts.errors import InputError
-from restmcts.evaluation.reading.ceiling import CEILING, ceiling_name
+from restmcts.evaluation.reading.ceiling import ceiling_name
 from restmcts.evaluation.reading.outcomes import Reading, RowOutcomes, outcomes
 from restmcts.loops.results import Evaluated
 from restmcts.loops.run import Run
@@ -22,7 +22,7 @@ from restmcts.search.settings import Limits
 from restmcts.workers.base import Models
 from store.answering.rules import RULES
 from store.events import Header, SearchRecord
-from store.records import Evaluation
+from store.records import CEILING, Evaluation
 
 GREEDY = EvaluatedMethod(method="greedy")
 

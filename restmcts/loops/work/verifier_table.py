@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from restmcts.evaluation.reading.ceiling import CEILING
+from restmcts.evaluation.reading.ceiling import PASS_AT_K
 from restmcts.evaluation.statistics import Interval
 from restmcts.evaluation.verification import (
     Score,
@@ -28,7 +28,7 @@ from restmcts.loops.run import Run
 from restmcts.loops.work.sharing import number_of
 from restmcts.problems.problem import Problem
 from store.events import SearchRecord
-from store.records import Evaluation, Outcomes
+from store.records import CEILING, Evaluation, Outcomes
 from store.tree import Tree, fold
 
 RANKINGS = ("best-last", "best-minimum", "best-product")
@@ -90,7 +90,7 @@ def verifier_table(run: Run, phase: str, *, sampled: Searched, candidates: Seque
         Row(SELF_CONSISTENCY, sampled.phase, "majority", vote, {}),
         Row("likelihood", sampled.phase, LIKELIEST, found.verdicts[LIKELIEST], of_likelihood),
         *(row for candidate in candidates for row in _rows(run, candidate)),
-        Row("pass@k", sampled.phase, CEILING, any_right(traces), {}),
+        Row(PASS_AT_K, sampled.phase, CEILING, any_right(traces), {}),
     ]
     mean = _shown("pass@1", None, pass_at_1(shares), len(shares), found.policy_tokens, 0.0, {})
     written = [(mean, outcomes_of_traces(phase, mean, sampled.phase, shares, traces))]

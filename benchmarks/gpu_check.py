@@ -2,7 +2,7 @@
 
     python -m benchmarks.gpu_check                            # a small model with random weights
     python -m benchmarks.gpu_check models/smollm2 --json
-    python -m benchmarks.gpu_check --device cpu --tokens 8    # sees that this program itself works
+    python -m benchmarks.gpu_check --device cpu --tokens 8 --updates 6    # that this program itself works
 
 Each part samples, scores or trains, and is checked: samples are no longer than they may be, values lie
 between 0 and 1, a training lowers its loss, and the engines open what it has written. It is meant to take

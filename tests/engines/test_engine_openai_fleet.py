@@ -134,8 +134,9 @@ def test_a_server_that_comes_back_gets_requests_again(
             while policy.stats()["servers_out"]:
                 found[:2] = search(policy, value, range(2))
             probed = len(again.posts)
-            found += search(policy, value, range(12, 16))
-            assert same(found, alone)
+            # Which server a problem goes to hangs on the ports: of so many, some go to each.
+            assert same(search(policy, value, range(16)), alone)
+            assert same(found, alone[:12])
             assert len(again.posts) > probed + 10
             assert policy.remarks() == [f"the server tiny at {one.url}/ was left out once and is back"]
             policy.close()

@@ -36,7 +36,7 @@ from restmcts.cli.commands import (
 from restmcts.cli.commands.grade import app as grade
 from restmcts.cli.output.text import complain
 from restmcts.cli.signals import end_as_by_interrupt, exit_code, received
-from restmcts.engines.cpu import prepare_cpu
+from restmcts.engines.cpu import collect_rarely, prepare_cpu
 from restmcts.errors import RestmctsError
 from restmcts.paths import text_of
 
@@ -102,6 +102,7 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     prepare_cpu()
+    collect_rarely()
     sys.exit(run())
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import fmean
 
 from restmcts.evaluation.statistics import (
@@ -61,63 +62,70 @@ def mean_of(blocks: Sequence[Outcomes], level: float = 0.95) -> Interval:
     return clusters(blocks).interval(level)
 
 
-def mean_difference(blocks: Sequence[Outcomes], level: float = 0.95) -> Interval:
-    """The mean of differences by problem over seeds, each a mapping, with its interval.
-
-    A bootstrap over problems, for several seeds over seeds and problems; the score interval of paired shares
-    where nearly all problems have the same difference.
+class Differences:
+    """Differences of two sides on the same problems over seeds, each a mapping.
 
     Raises:
         ValueError: there is no mapping, or one is empty.
     """
-    _check(blocks)
-    means = list(by_problem(blocks).values())
-    if _few(means):
-        above, below = sum(mean for mean in means if mean > 0), -sum(mean for mean in means if mean < 0)
-        value = fmean(fmean(block.values()) for block in blocks)
-        return _around(value, paired_score(above, below, len(means), level))
-    return bootstrap_mean(means, level) if len(blocks) == 1 else clusters(blocks).interval(level)
+
+    def __init__(self, blocks: Sequence[Outcomes]) -> None:
+        _check(blocks)
+        self.blocks = blocks
+        self.means = list(by_problem(blocks).values())
+        """The mean over the seeds that have the problem, for each problem."""
+
+    @cached_property
+    def _clusters(self) -> Resampled:
+        return clusters(self.blocks)
+
+    def interval(self, level: float = 0.95) -> Interval:
+        """The mean over seeds with its interval.
+
+        A bootstrap over problems, for several seeds over seeds and problems; the score interval of paired
+        shares where nearly all problems have the same difference.
+        """
+        means = self.means
+        if _few(means):
+            above, below = sum(mean for mean in means if mean > 0), -sum(mean for mean in means if mean < 0)
+            value = fmean(fmean(block.values()) for block in self.blocks)
+            return _around(value, paired_score(above, below, len(means), level))
+        return bootstrap_mean(means, level) if len(self.blocks) == 1 else self._clusters.interval(level)
+
+    @property
+    def p_value(self) -> float:
+        """Of no difference on average.
+
+        The exact McNemar test where each problem occurs once and is right or wrong; the sign test over
+        problems where nearly all are alike; the paired t-test for shares of one seed; for several seeds the
+        normal test with the standard error of the bootstrap over seeds and problems.
+        """
+        from scipy.stats import ttest_1samp
+
+        means = self.means
+        once = len(means) == sum(map(len, self.blocks)) and _whole(means)
+        if once or _few(means):
+            return mcnemar(sum(mean > 0 for mean in means), sum(mean < 0 for mean in means))
+        if len(self.blocks) > 1:
+            return self._clusters.p_value
+        return float(ttest_1samp(means, 0.0).pvalue)
+
+    def equal_within(self, margin: float, level: float = 0.05) -> bool:
+        """Whether the mean difference is shown to be smaller than ``margin`` in both directions.
+
+        Two one-sided tests at ``level``: the interval of ``1 - 2 level`` lies within the margins (Schuirmann
+        1987, Journal of Pharmacokinetics and Biopharmaceutics 15, 657-680).
+        """
+        found = self.interval(1 - 2 * level)
+        return -margin < found.low and found.high < margin
 
 
-def p_value(blocks: Sequence[Outcomes]) -> float:
-    """Of no difference on average, from differences by problem over seeds.
-
-    The exact McNemar test where each problem occurs once and is right or wrong; the sign test over problems
-    where nearly all are alike; the paired t-test for shares of one seed; for several seeds the normal test
-    with the standard error of the bootstrap over seeds and problems.
-
-    Raises:
-        ValueError: there is no mapping, or one is empty.
-    """
-    from scipy.stats import ttest_1samp
-
-    _check(blocks)
-    means = list(by_problem(blocks).values())
-    once = len(means) == sum(map(len, blocks)) and _whole(means)
-    if once or _few(means):
-        return mcnemar(sum(mean > 0 for mean in means), sum(mean < 0 for mean in means))
-    if len(blocks) > 1:
-        return clusters(blocks).p_value
-    return float(ttest_1samp(means, 0.0).pvalue)
-
-
-def equal_within(blocks: Sequence[Outcomes], margin: float, level: float = 0.05) -> bool:
-    """Whether the mean difference is shown to be smaller than ``margin`` in both directions.
-
-    Two one-sided tests at ``level``: the interval of ``1 - 2 level`` lies within the margins (Schuirmann
-    1987, Journal of Pharmacokinetics and Biopharmaceutics 15, 657-680).
-    """
-    found = mean_difference(blocks, 1 - 2 * level)
-    return -margin < found.low and found.high < margin
-
-
-def flips(first: Sequence[Outcomes], second: Sequence[Outcomes]) -> Flips:
+def flips(first: Outcomes, second: Outcomes) -> Flips:
     """The problems that both sides have and that only one of them is right on, by name."""
-    ones, others = by_problem(first), by_problem(second)
-    shared = sorted(ones.keys() & others.keys())
+    shared = sorted(first.keys() & second.keys())
     return Flips(
-        tuple(problem for problem in shared if ones[problem] > 0.5 >= others[problem]),
-        tuple(problem for problem in shared if others[problem] > 0.5 >= ones[problem]),
+        tuple(problem for problem in shared if first[problem] > 0.5 >= second[problem]),
+        tuple(problem for problem in shared if second[problem] > 0.5 >= first[problem]),
     )
 
 
@@ -126,8 +134,11 @@ def by_problem(blocks: Sequence[Outcomes]) -> dict[Problem, float]:
     found: dict[Problem, list[float]] = defaultdict(list)
     for block in blocks:
         for problem, outcome in block.items():
-            found[problem].append(float(outcome))
-    return {problem: fmean(outcomes) for problem, outcomes in sorted(found.items())}
+            found[problem].append(outcome)
+    return {
+        problem: float(outcomes[0]) if len(outcomes) == 1 else fmean(outcomes)
+        for problem, outcomes in sorted(found.items())
+    }
 
 
 def clusters(blocks: Sequence[Outcomes]) -> Resampled:

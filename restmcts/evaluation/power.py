@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 EXACT = 20_000
 """Up to so many problems the test itself is counted out; for more, the formula is as good."""
+
+NOTHING = 1e-9
+"""A smaller difference is 0 but for rounding: a mean of shares is rarely exactly 0."""
 
 
 def paired_power(problems: int, difference: float, discordant: float, level: float = 0.05) -> float:
@@ -25,18 +34,43 @@ def paired_power(problems: int, difference: float, discordant: float, level: flo
         ValueError: the shares do not fit each other.
     """
     import numpy as np
-    from scipy.stats import binom
+    from scipy.special import bdtr
 
     _check(difference, discordant)
     if discordant == 0:
         return 0.0
-    lowest, highest = (int(binom.ppf(tail, problems, discordant)) for tail in (1e-10, 1 - 1e-10))
-    apart = np.arange(lowest, highest + 1)
-    refused = binom.ppf(level / 2, apart, 0.5)
-    refused -= binom.cdf(refused, apart, 0.5) > level / 2
+    apart, chance = _numbers_apart(problems, discordant)
+    refused = _refused(level, 1 << int(apart[-1]).bit_length())[apart]
     won = (1 + abs(difference) / discordant) / 2
-    shown = binom.cdf(refused, apart, won) + binom.sf(apart - refused - 1, apart, won)
-    return float(binom.pmf(apart, problems, discordant) @ shown)
+    shown = bdtr(refused, apart, won) + bdtr(refused, apart, 1 - won)
+    return float(chance @ np.where(refused < 0, 0.0, shown))
+
+
+def _numbers_apart(problems: int, discordant: float) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """How many problems may tell the sides apart, and the chance of each; by Bernstein all but 2e-10."""
+    import numpy as np
+    from scipy.stats import binom
+
+    mean, variance, bound = problems * discordant, problems * discordant * (1 - discordant), math.log(1e10)
+    reach = bound / 3 + math.sqrt(bound**2 / 9 + 2 * bound * variance)
+    apart = np.arange(max(0, math.floor(mean - reach)), min(problems, math.ceil(mean + reach)) + 1)
+    return apart, binom.pmf(apart, problems, discordant)
+
+
+@lru_cache(maxsize=8)
+def _refused(level: float, size: int) -> NDArray[np.int64]:
+    """The most wins of the rarer side at which the exact test at ``level`` shows a difference.
+
+    By the number of problems that tell the sides apart, 0 to ``size``; -1 where no number of wins is enough.
+    """
+    import numpy as np
+    from scipy.stats import binom
+
+    apart = np.arange(size + 1)
+    found = binom.ppf(level / 2, apart, 0.5)
+    found -= binom.cdf(found, apart, 0.5) > level / 2
+    refused: NDArray[np.int64] = found.astype(np.int64)
+    return refused
 
 
 def paired_problems(difference: float, discordant: float, power: float = 0.8, level: float = 0.05) -> int:
@@ -46,10 +80,10 @@ def paired_problems(difference: float, discordant: float, power: float = 0.8, le
     :data:`EXACT` problems.
 
     Raises:
-        ValueError: the difference is 0, or the shares do not fit each other.
+        ValueError: the difference is 0 or below 1e-9, or the shares do not fit each other.
     """
     _check(difference, discordant)
-    if difference == 0:
+    if abs(difference) < NOTHING:
         raise ValueError("no number of problems shows a difference of 0")
     alpha, beta = _quantiles(power, level)
     spread = math.sqrt(max(0.0, discordant - difference**2))
@@ -87,10 +121,10 @@ def unpaired_problems(difference: float, baseline: float, power: float = 0.8, le
     """The number of problems on each side on which independent shares show a difference with this power.
 
     Raises:
-        ValueError: the difference is 0, or ``baseline`` or ``baseline + difference`` is no share.
+        ValueError: the difference is 0 or below 1e-9, or ``baseline``, alone or with it, is no share.
     """
     pooled, apart = _deviations(difference, baseline)
-    if difference == 0:
+    if abs(difference) < NOTHING:
         raise ValueError("no number of problems shows a difference of 0")
     alpha, beta = _quantiles(power, level)
     return max(1, math.ceil(((alpha * pooled + beta * apart) / difference) ** 2))

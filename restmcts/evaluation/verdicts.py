@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import combinations
 from statistics import fmean
 from typing import Protocol
 
 from restmcts.evaluation.comparison.runs import Measurement
-from restmcts.evaluation.means import (
-    Flips,
-    Outcomes,
-    Problem,
-    by_problem,
-    equal_within,
-    flips,
-    mean_difference,
-    p_value,
-)
+from restmcts.evaluation.means import Differences, Flips, Outcomes, Problem, by_problem, flips
 from restmcts.evaluation.power import paired_problems, unpaired_problems
 from restmcts.evaluation.statistics import Interval, holm, independent_shares, newcombe, wilson
 
@@ -27,7 +19,10 @@ LEVEL = 0.05
 
 NO_FLIPS = Flips((), ())
 
-Replicates = Mapping[tuple[int, int], Measurement]
+Replicate = tuple[int, int]
+"""A seed, and a number that tells runs of the same seed apart."""
+
+Replicates = Mapping[Replicate, Measurement]
 """Measurements by seed, and by a number where runs have the same seed."""
 
 
@@ -146,8 +141,9 @@ def verdicts(
         margin: a difference of accuracies, 0 to 1, that does not matter.
     """
     found = []
-    for point in dict.fromkeys(one.point for one in scored):
-        here = [one for one in scored if one.point == point and one.measured]
+    sides = [_Side(one.name, one.point, one.measured) for one in scored if one.measured]
+    for point in dict.fromkeys(one.point for one in sides):
+        here = [one for one in sides if one.point == point]
         pairs = list(combinations(here, 2))
         if against is not None:
             pairs = [(a, b) if b.name == against else (b, a) for a, b in pairs if against in (a.name, b.name)]
@@ -156,12 +152,33 @@ def verdicts(
     return [replace(one, corrected=p, family=len(found)) for one, p in zip(found, corrected, strict=True)]
 
 
-def _compared(first: Scored, second: Scored, margin: float | None) -> Verdict:
-    blocks = _paired_blocks(first.measured, second.measured)
+class _Side(Scored):
+    """A side that is compared with many others."""
+
+    @cached_property
+    def _means(self) -> dict[frozenset[Replicate], dict[Problem, float]]:
+        return {}
+
+    @property
+    def everywhere(self) -> set[Problem]:
+        """The problems that all runs have."""
+        answers = [set(one.answers or {}) for one in self.measured.values()]
+        return answers[0].intersection(*answers[1:])
+
+    def over(self, keys: Collection[Replicate]) -> dict[Problem, float]:
+        """For each problem the mean outcome over the runs that have it; without keys over all runs."""
+        chosen = frozenset(keys or self.measured)
+        if chosen not in self._means:
+            self._means[chosen] = by_problem([self.measured[key].answers or {} for key in sorted(chosen)])
+        return self._means[chosen]
+
+
+def _compared(first: _Side, second: _Side, margin: float | None) -> Verdict:
+    blocks = _paired_blocks(first, second)
     if not blocks:
         return _unpaired(first, second, margin)
-    found = mean_difference(blocks)
-    p = p_value(blocks)
+    found = Differences(blocks)
+    p = found.p_value
     return Verdict(
         first=first.name,
         second=second.name,
@@ -169,16 +186,16 @@ def _compared(first: Scored, second: Scored, margin: float | None) -> Verdict:
         paired=True,
         runs=len(blocks),
         problems=round(fmean(map(len, blocks))),
-        distinct=len(by_problem(blocks)),
-        interval=found,
+        distinct=len(found.means),
+        interval=found.interval(),
         p_value=p,
         corrected=p,
         family=1,
-        needed=_needed(blocks),
+        needed=_needed(found.means),
         margin=margin,
-        narrow=None if margin is None else mean_difference(blocks, 1 - 2 * LEVEL),
-        equal=margin is not None and equal_within(blocks, margin, LEVEL),
-        flips=_flips(first.measured, second.measured),
+        narrow=None if margin is None else found.interval(1 - 2 * LEVEL),
+        equal=margin is not None and found.equal_within(margin, LEVEL),
+        flips=_flips(first, second),
     )
 
 
@@ -206,12 +223,11 @@ def _unpaired(first: Scored, second: Scored, margin: float | None) -> Verdict:
     )
 
 
-def _needed(blocks: Sequence[Outcomes]) -> int | None:
+def _needed(differences: Sequence[float]) -> int | None:
     """The problems that show the difference, with as many that tell the sides apart as there are now.
 
     For shares the mean square of the differences takes the place of their number.
     """
-    differences = list(by_problem(blocks).values())
     value = fmean(differences)
     try:
         return paired_problems(value, max(abs(value), fmean(one * one for one in differences)))
@@ -238,35 +254,27 @@ def _fewest(measured: Replicates) -> int:
     return min(row.problems for row in measured.values())
 
 
-def _flips(first: Replicates, second: Replicates) -> Flips:
-    keys = sorted(first.keys() & second.keys())
-    ones = [first[key].answers or {} for key in keys or first]
-    others = [second[key].answers or {} for key in keys or second]
-    return flips(ones, others)
+def _flips(first: _Side, second: _Side) -> Flips:
+    keys = first.measured.keys() & second.measured.keys()
+    return flips(first.over(keys), second.over(keys))
 
 
-def _paired_blocks(ones: Replicates, others: Replicates) -> list[dict[Problem, float]]:
+def _paired_blocks(first: _Side, second: _Side) -> list[Outcomes]:
     """The difference on each problem, a block for each pair of runs of equal seeds that share problems.
 
     Without equal seeds: one block, of the differences between the means over the runs of each side.
     """
-    same = ones.keys() & others.keys()
+    same = sorted(first.measured.keys() & second.measured.keys())
     if same:
-        pairs = [([ones[key]], [others[key]]) for key in sorted(same)]
+        blocks = [_block(first.over({key}), second.over({key})) for key in same]
     else:
-        pairs = [(list(ones.values()), list(others.values()))]
-    blocks = [_block(first, second) for first, second in pairs]
+        everywhere = first.everywhere & second.everywhere
+        blocks = [_block(*({key: side.over(())[key] for key in everywhere} for side in (first, second)))]
     return [block for block in blocks if block]
 
 
-def _block(first: Sequence[Measurement], second: Sequence[Measurement]) -> dict[Problem, float]:
-    answers = [one.answers or {} for one in (*first, *second)]
-    shared = set(answers[0]).intersection(*answers[1:])
-
-    def share(measured: Sequence[Measurement], problem: Problem) -> float:
-        return fmean(float((one.answers or {})[problem]) for one in measured)
-
-    return {problem: share(first, problem) - share(second, problem) for problem in sorted(shared)}
+def _block(ones: Outcomes, others: Outcomes) -> Outcomes:
+    return {problem: ones[problem] - others[problem] for problem in sorted(ones.keys() & others.keys())}
 
 
 def _points(share: float) -> str:

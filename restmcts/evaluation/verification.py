@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from restmcts.evaluation.means import Outcomes, mean_difference, mean_of, p_value
+from restmcts.evaluation.means import Differences, Outcomes, mean_of
 from restmcts.evaluation.reading.budgets import answers_at
 from restmcts.evaluation.statistics import Interval, wilson
 from restmcts.evaluation.values.judged import Judged, likelihoods
@@ -63,13 +63,9 @@ def against(first: Verdicts, second: Verdicts) -> dict[str, float]:
     }
     if not differences:
         return {}
-    found = mean_difference([differences])
-    return {
-        "difference": found.value,
-        "low": found.low,
-        "high": found.high,
-        "p": p_value([differences]),
-    }
+    both = Differences([differences])
+    found = both.interval()
+    return {"difference": found.value, "low": found.low, "high": found.high, "p": both.p_value}
 
 
 def right_shares(records: Iterable[SearchRecord]) -> dict[str, float]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from restmcts.evaluation.reading.budgets import AnswerAt, answers_at
+from restmcts.evaluation.reading.budgets import AnswerAt, answers_at, answers_of
 from restmcts.problems.problem import Problem
 from restmcts.search.methods.sampling import BestOfN, SelfConsistency
 from restmcts.search.registry import METHODS
@@ -128,6 +128,9 @@ def test_cutting_is_folding_what_fits(
     record = graded(run(task(method, chosen, budget=budget, seed=seed, oracle="1"), engines()))
     rules = sorted(RULES)
     found = answers_at(record, cuts, rules)
+    assert answers_of(record, fold(record.events), rules) == {
+        rule: at for rule, (at,) in answers_at(record, [None], rules).items()
+    }
     ordered = sorted(cuts, key=lambda cut: float("inf") if cut is None else cut)
     for rule in rules:
         assert [at.budget for at in found[rule]] == ordered

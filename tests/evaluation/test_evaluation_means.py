@@ -11,13 +11,12 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from restmcts.evaluation.means import (
+    Differences,
     Flips,
     Outcomes,
-    equal_within,
+    by_problem,
     flips,
-    mean_difference,
     mean_of,
-    p_value,
 )
 from restmcts.evaluation.statistics import (
     bootstrap_mean,
@@ -80,10 +79,10 @@ def test_holm_keeps_the_order_and_lies_between_nothing_and_bonferroni(raw: list[
 
 def test_tests_agree_with_scipy() -> None:
     answers = block(*[1.0] * 30 + [-1.0] * 12 + [0.0] * 100)
-    assert p_value([answers]) == stats.binomtest(30, 42, 0.5).pvalue == mcnemar(30, 12)
+    assert Differences([answers]).p_value == stats.binomtest(30, 42, 0.5).pvalue == mcnemar(30, 12)
     shares = np.random.default_rng(0).uniform(-0.5, 0.7, 60)
-    assert p_value([block(*shares)]) == pytest.approx(stats.ttest_1samp(shares, 0).pvalue)
-    assert p_value([block(0.5, 0.25, 0.25, -0.1)]) == stats.binomtest(3, 4, 0.5).pvalue
+    assert Differences([block(*shares)]).p_value == pytest.approx(stats.ttest_1samp(shares, 0).pvalue)
+    assert Differences([block(0.5, 0.25, 0.25, -0.1)]).p_value == stats.binomtest(3, 4, 0.5).pvalue
     z = (0.6 - 0.5) / np.sqrt(0.55 * 0.45 * 2 / 400)
     assert independent_shares((240, 400), (200, 400)) == pytest.approx(2 * stats.norm.sf(z))
     assert independent_shares((3, 5), (1, 5)) == stats.fisher_exact([[3, 2], [1, 4]]).pvalue
@@ -93,9 +92,9 @@ def test_tests_agree_with_scipy() -> None:
 def test_the_interval_of_one_seed_is_the_bootstrap_of_scipy() -> None:
     shares = np.random.default_rng(1).uniform(-1, 1, 50)
     reference = stats.bootstrap((shares,), np.mean, n_resamples=2000, batch=200, rng=0).confidence_interval
-    found = mean_difference([block(*shares)])
+    found = Differences([block(*shares)]).interval()
     assert (found.low, found.high) == pytest.approx((reference.low, reference.high))
-    narrow = mean_difference([block(*shares)], 0.9)
+    narrow = Differences([block(*shares)]).interval(0.9)
     assert found.low < narrow.low < narrow.high < found.high
 
 
@@ -112,36 +111,36 @@ def test_answers_of_one_seed_have_a_wilson_interval_and_shares_a_bootstrap() -> 
 def test_no_difference_on_few_problems_is_no_proof_of_none() -> None:
     """A bootstrap of zeros has no width at all."""
     nothing = [block(*[0.0] * 8)]
-    found = mean_difference(nothing)
-    assert found.low < -0.3 and found.high > 0.3 and p_value(nothing) == 1
-    assert not equal_within(nothing, 0.05)
-    assert equal_within([block(*[0.0] * 200)], 0.02)
-    assert not equal_within([block(*[0.0] * 100)], 0.02)
+    found = Differences(nothing).interval()
+    assert found.low < -0.3 and found.high > 0.3 and Differences(nothing).p_value == 1
+    assert not Differences(nothing).equal_within(0.05)
+    assert Differences([block(*[0.0] * 200)]).equal_within(0.02)
+    assert not Differences([block(*[0.0] * 100)]).equal_within(0.02)
 
 
 def test_equality_is_shown_by_the_interval_of_90_percent() -> None:
     """Of 400 problems 20 are won and 20 lost: the standard error is sqrt(.1 / 400) = 1.58 points."""
-    answers = [block(*[1.0] * 20 + [-1.0] * 20 + [0.0] * 360)]
-    assert equal_within(answers, 1.645 * 0.0158 + 0.002)
-    assert not equal_within(answers, 1.645 * 0.0158 - 0.002)
-    assert not equal_within([block(*[1.0] * 40 + [0.0] * 360)], 0.05)
+    answers = Differences([block(*[1.0] * 20 + [-1.0] * 20 + [0.0] * 360)])
+    assert answers.equal_within(1.645 * 0.0158 + 0.002)
+    assert not answers.equal_within(1.645 * 0.0158 - 0.002)
+    assert not Differences([block(*[1.0] * 40 + [0.0] * 360)]).equal_within(0.05)
 
 
 def test_seeds_of_the_same_problems_are_not_so_many_problems() -> None:
     row = block(*[1.0] * 30 + [-1.0] * 20 + [0.0] * 50)
     other = {(name, text + "!"): value for (name, text), value in row.items()}
-    same, apart = mean_difference([row, row]), mean_difference([row, other])
+    same, apart = Differences([row, row]).interval(), Differences([row, other]).interval()
     assert same.value == apart.value == pytest.approx(0.1)
     assert same.high - same.low > 1.2 * (apart.high - apart.low)
 
 
 def test_flips_are_named_in_both_directions() -> None:
     first, second = block(1, 1, 0, 0, 1.0), block(1, 0, 1, 0)
-    assert flips([first], [second]) == Flips((("p001", "?"),), (("p002", "?"),))
-    assert flips([first, block(0, 0, 0, 0)], [second]) == Flips((), (("p000", "?"), ("p002", "?")))
+    assert flips(first, second) == Flips((("p001", "?"),), (("p002", "?"),))
+    assert flips(by_problem([first, block(0, 0, 0, 0)]), second) == Flips((), (("p000", "?"), ("p002", "?")))
 
 
-@pytest.mark.parametrize("function", [mean_of, mean_difference, p_value])
+@pytest.mark.parametrize("function", [mean_of, Differences])
 def test_outcomes_need_a_problem(function: object) -> None:
     assert callable(function)
     with pytest.raises(ValueError, match="problem"):
@@ -159,11 +158,10 @@ def test_outcomes_need_a_problem(function: object) -> None:
 )
 @settings(max_examples=40, deadline=None)
 def test_sides_may_be_swapped(rows: list[list[float]]) -> None:
-    found = mean_difference([block(*row) for row in rows])
-    swapped = mean_difference([block(*(-figure for figure in row)) for row in rows])
+    sides = Differences([block(*row) for row in rows])
+    others = Differences([block(*(-figure for figure in row)) for row in rows])
+    found, swapped = sides.interval(), others.interval()
     assert (found.value, found.low, found.high) == pytest.approx(
         (-swapped.value, -swapped.high, -swapped.low), abs=1e-7
     )
-    assert p_value([block(*row) for row in rows]) == pytest.approx(
-        p_value([block(*(-figure for figure in row)) for row in rows])
-    )
+    assert sides.p_value == pytest.approx(others.p_value)

@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import binom, multinomial
 
-from restmcts.evaluation.means import Outcomes, mean_difference, mean_of, p_value
+from restmcts.evaluation.means import Differences, Outcomes, mean_of
 from restmcts.evaluation.statistics import Interval, newcombe, paired_score, wilson
 
 SIMULATIONS = 300
@@ -76,7 +76,7 @@ def test_paired_intervals_hold_the_difference(
     random = np.random.default_rng(5)
     kinds, weights = np.array([1.0, -1.0, 0.0]), [won, lost, 1 - won - lost]
     hits = sum(
-        holds(mean_difference([block(random.choice(kinds, problems, p=weights))]), won - lost)
+        holds(Differences([block(random.choice(kinds, problems, p=weights))]).interval(), won - lost)
         for _ in range(SIMULATIONS)
     )
     assert low <= hits / SIMULATIONS <= high
@@ -111,8 +111,8 @@ def test_intervals_over_seeds_hold_the_difference(seeds: int, spread: float, low
         first = random.random((seeds, 80)) < hard + own / 2
         second = random.random((seeds, 80)) < hard - own / 2
         blocks = [block(row) for row in first.astype(float) - second]
-        hits += holds(mean_difference(blocks), 0.0)
-        errors += p_value(blocks) < 0.05
+        hits += holds(Differences(blocks).interval(), 0.0)
+        errors += Differences(blocks).p_value < 0.05
     assert hits / 100 >= low
     assert errors / 100 <= 0.07
 

@@ -61,6 +61,23 @@ def test_equal_sides_need_no_number_of_problems() -> None:
     assert "-0.0" not in found.verdict
 
 
+def test_what_rounding_leaves_is_no_difference() -> None:
+    """The shares .1, .2 and .3 as computers have them add up to 2.8e-17: 1e33 problems would show that."""
+    sides = []
+    for name, shares in (("a", (0.1, 0.2, 0.0)), ("b", (0.0, 0.0, 0.3))):
+        answers = {(f"p{number}", "?"): share for number, share in enumerate(shares)}
+        sides.append(Scored(name, At(800), {(0, 0): Measurement(0.3, 3, 10.0, 0.0, answers)}))
+    found = only(*sides)
+    assert 0 < found.interval.value < 1e-16 and found.needed is None
+
+
+def test_runs_of_other_seeds_are_compared_on_the_problems_that_all_have() -> None:
+    first, more = scored("a", "++++").measured[0, 0], scored("a", "+-+-", first=2).measured[0, 0]
+    found = only(Scored("a", At(800), {(1, 0): first, (2, 0): more}), scored("b", "--+-+-"))
+    assert found.paired and (found.runs, found.distinct) == (1, 2)
+    assert found.interval.value == pytest.approx((0.0 + 0.5) / 2)
+
+
 def test_equality_within_a_margin_is_said_where_it_is_shown() -> None:
     right = "+-" * 300
     found = only(scored("a", "-" + right), scored("b", "+" + right), margin=0.02)

@@ -12,6 +12,7 @@ import typer
 from restmcts.cli.options import ROOT, Against, AsJson, Margin, Root
 
 if TYPE_CHECKING:
+    from restmcts.evaluation.comparison.runs import RunFigures
     from restmcts.evaluation.comparison.tables import Comparison, Table
     from restmcts.evaluation.verdicts import Verdict
 
@@ -126,8 +127,13 @@ def _check_plain(given: object) -> None:
         raise InputError("two sides, RUN/PHASE/METHOD, go with --markdown and --json alone")
 
 
-def print_comparison(root: Path, runs: Sequence[str], wanted: Wanted) -> None:
+def print_comparison(
+    root: Path, runs: Sequence[str], wanted: Wanted, figures: Sequence[RunFigures] | None = None
+) -> None:
     """Compare runs, and print what the command prints; see :func:`compare`.
+
+    Args:
+        figures: what is known of each run; None: read it.
 
     Raises:
         InputError: there is no such run.
@@ -136,13 +142,13 @@ def print_comparison(root: Path, runs: Sequence[str], wanted: Wanted) -> None:
     from restmcts.loops.stored.compared import read_figures, stored_names
 
     names = stored_names(root, runs)
-    figures = read_figures(names)
-    for text in (note for run in figures for note in run.notes):
+    known = read_figures(names) if figures is None else figures
+    for text in (note for run in known for note in run.notes):
         _note(text)
     if wanted.methods:
-        _print_methods(names, figures, wanted)
+        _print_methods(names, known, wanted)
     else:
-        _print_arms(figures, wanted)
+        _print_arms(known, wanted)
 
 
 def _print_arms(figures: Any, wanted: Wanted) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from restmcts.cli.options import ROOT, Against, AsJson, Margin, Root
+
+if TYPE_CHECKING:
+    from restmcts.evaluation.comparison.runs import RunFigures
 
 
 def report(
@@ -54,8 +57,12 @@ def write_report(
     against: str | None = None,
     margin: float | None = None,
     as_json: bool = False,
+    figures: Sequence[RunFigures] | None = None,
 ) -> None:
     """Write the files of a report; see :func:`report`.
+
+    Args:
+        figures: what is known of each run; None: read it.
 
     Raises:
         InputError: there is no such run, or none has what is to be compared.
@@ -66,13 +73,13 @@ def write_report(
     from restmcts.cli.report.page import html_page
     from restmcts.cli.report.rows import csv_text, report_values
     from restmcts.evaluation.report.figures import pictures
-    from restmcts.loops.stored.compared import stored_names
+    from restmcts.loops.stored.compared import read_figures, stored_names
     from restmcts.loops.stored.reported import read_report
     from restmcts.paths import expanded
 
-    found = read_report(
-        stored_names(root, runs), against=against, margin=None if margin is None else margin / 100
-    )
+    names = stored_names(root, runs)
+    known = read_figures(names) if figures is None else figures
+    found = read_report(names, known, against=against, margin=None if margin is None else margin / 100)
     made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     _write(page, html_page(found, pictures(found), made))
     _write(page.with_suffix(".md") if markdown is None else expanded(markdown), markdown_text(found, made))

@@ -47,6 +47,7 @@ def study(
     from restmcts.cli.commands.compare import Wanted, check_output, print_comparison
     from restmcts.cli.commands.report import page_file, write_report
     from restmcts.cli.endings import end
+    from restmcts.loops.stored.compared import read_figures, stored_names
     from restmcts.loops.study import chosen, load_study
 
     comparison = Wanted(markdown, picture, as_json, against=against if report is None else None)
@@ -66,10 +67,11 @@ def study(
     else:
         failed = _one_by_one(root, runs, wanted, retry_failed)
     names = [run.name for run in wanted]
+    figures = None if only_run and page is None else read_figures(stored_names(root, names))
     if page is not None:
-        write_report(root, names, page, against=against)
+        write_report(root, names, page, against=against, figures=figures)
     if not only_run:
-        print_comparison(root, names, comparison)
+        print_comparison(root, names, comparison, figures)
     end(failed)
 
 

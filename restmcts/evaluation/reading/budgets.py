@@ -10,7 +10,7 @@ from restmcts.evaluation.reading.usage import Usage
 from store.answering.constants import AnswerConstants, constants_of
 from store.answering.rules import RULES
 from store.events import Cost, SearchRecord, Stopped, Verified
-from store.tree import Tree
+from store.tree import Tree, fold
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def answers_at(
     Returns:
         For each rule its answers, from the smallest budget to the largest.
     """
-    verdicts = verdicts_of(record)
+    verdicts = verdicts_of(fold(record.events))
     constants = constants_of(record.header.settings)
     names = list(rules) or [record.header.answer_by]
     found: dict[str, list[AnswerAt]] = {name: [] for name in names}
@@ -130,11 +130,14 @@ def answer_of(tree: Tree, rule: str, constants: AnswerConstants) -> str | None:
     return None if found is None else found.text
 
 
-def verdicts_of(record: SearchRecord) -> dict[str, bool | None]:
-    """The verdict on every answer in the tree; None where the grader reached none."""
-    tree = Tree()
-    for event in record.events:
-        tree.apply(event)
+def answers_of(record: SearchRecord, tree: Tree, rules: Sequence[str]) -> dict[str, AnswerAt]:
+    """What a whole search answers by each rule, off its verified tree; no rule looks at verdicts."""
+    verdicts, constants = verdicts_of(tree), constants_of(record.header.settings)
+    return {rule: _answer(tree, rule, None, verdicts, constants) for rule in rules}
+
+
+def verdicts_of(tree: Tree) -> dict[str, bool | None]:
+    """The verdict on every answer in a verified tree; None where the grader reached none."""
     return {node.answer: node.correct for node in tree.nodes if node.finished and node.answer is not None}
 
 

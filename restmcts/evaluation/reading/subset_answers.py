@@ -62,7 +62,7 @@ class SubsetReader:
         self._order = order
         self._counts = counts
         self._rank = np.argsort(order, axis=1)
-        self._known = verdicts_of(record)
+        self._known = verdicts_of(traces.tree)
         self._constants = constants_of(record.header.settings)
         self._stopped = traces.tree.stopped
         leaves = traces.leaves

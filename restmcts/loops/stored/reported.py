@@ -12,11 +12,11 @@ import orjson
 from restmcts.evaluation.comparison.methods import with_several
 from restmcts.evaluation.comparison.runs import RunFigures, arms_of
 from restmcts.evaluation.comparison.tables import Table, compare_arms, compare_methods
-from restmcts.evaluation.reading.budgets import answers_at
+from restmcts.evaluation.reading.budgets import answers_of
 from restmcts.evaluation.report.content import Pair, Report, RunLine, make_report
 from restmcts.evaluation.report.searches import Ended, ending
 from restmcts.export.trees import read_trees
-from restmcts.loops.stored.compared import StoredName, check_side, read_figures, read_methods
+from restmcts.loops.stored.compared import StoredName, check_side, read_methods
 from store.answering.rules import RULES
 from store.errors import StoreError
 from store.events import SearchRecord
@@ -38,20 +38,24 @@ class _Found:
 
 
 def read_report(
-    names: Sequence[StoredName], *, against: str | None = None, margin: float | None = None
+    names: Sequence[StoredName],
+    figures: Sequence[RunFigures],
+    *,
+    against: str | None = None,
+    margin: float | None = None,
 ) -> Report:
     """Read runs and put together what a report says about them.
 
     Args:
         names: the runs.
+        figures: what is known of each of them.
         against: compare only with this arm or method; see :func:`verdicts`.
         margin: a difference of accuracies, 0 to 1, that does not matter.
 
     Raises:
-        InputError: there is no such run, or nothing of the name ``against``.
-        StoreError: a recipe or a journal cannot be read. Of other damage, the notes of the report tell.
+        InputError: there is nothing of the name ``against``.
+        StoreError: a journal cannot be read. Of other damage, the notes of the report tell.
     """
-    figures = read_figures(names)
     arms = arms_of(figures)
     scored, notes = read_methods(names, figures)
     methods = [one.name for one in scored]
@@ -129,13 +133,14 @@ def _add_pairs(record: SearchRecord, prefix: str, found: _Found) -> None:
     """What the value model said about whole solutions, and answer rules about their answers."""
     header = record.header
     problem = f"{prefix}{header.problem}"
-    for node in fold(record.events).finished():
+    tree = fold(record.events)
+    for node in tree.finished():
         if node.score is not None and node.correct is not None:
             found.pairs["value", header.method].append(Pair(problem, node.score, node.correct))
     read_by = header.settings.get("read_by")
     rules = [header.answer_by, *(read_by if isinstance(read_by, list) else [])]
     known = [rule for rule in dict.fromkeys(rules) if rule in RULES]
-    for rule, (answer,) in answers_at(record, [None], known).items():
+    for rule, answer in answers_of(record, tree, known).items():
         if answer.confidence is not None and answer.correct is not None:
             name = f"{header.method}, {rule}"
             found.pairs["confidence", name].append(Pair(problem, answer.confidence, answer.correct))

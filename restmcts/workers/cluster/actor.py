@@ -15,7 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 from restmcts.engines.adapters import name_base
-from restmcts.engines.cpu import prepare_cpu
+from restmcts.engines.cpu import collect_rarely, prepare_cpu
 from restmcts.errors import InputError, RestmctsError
 from restmcts.grading.registry import GRADERS
 from restmcts.plugins import load_plugin
@@ -31,6 +31,7 @@ from store.errors import UnstorableError
 from store.events import SearchRecord
 
 prepare_cpu()
+collect_rarely()
 
 
 class SearchWorker:

@@ -98,7 +98,7 @@ class Verdict:
         if self.shown:
             within = f"; equal within {_points(self.margin)}" if self.equal and self.margin else ""
             return f"{self._lead()}, {self.point.text} ({self._test()}){within}{how}"
-        value = f"{100 * self.interval.value + 0:+.1f} points"
+        value = f"{round(100 * self.interval.value, 1) + 0:+.1f} points"
         if self.equal and self.margin and self.narrow:
             return (
                 f"{self.first} and {self.second} are equal within {_points(self.margin)}: {value},"

@@ -59,6 +59,16 @@ def command(*arguments: str) -> str:
     return f"sys.argv = {['restmcts', *arguments]!r}; from restmcts.cli.app import run; run()"
 
 
+def test_commands_look_for_cycles_rarely() -> None:
+    """As they end: 700 new objects, as Python has it, are a fraction of one tree."""
+    code = (
+        "import atexit, gc, sys; atexit.register(lambda: print('every', gc.get_threshold()[0]));"
+        " sys.argv = ['restmcts', '--version']; from restmcts.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert int(done.stdout.rpartition("every ")[2]) >= 50_000
+
+
 @pytest.mark.parametrize("module", LIGHT)
 def test_importing_a_module_loads_no_model_library_and_no_screen(module: str) -> None:
     modules = loaded(f"import {module}")

@@ -97,7 +97,7 @@ class LocalWorkers:
         """What the engines have seen that whoever runs them should know; each is said once."""
         engines: tuple[object, ...] = (self._engines.policy, self._engines.value)
         remarking = (engine for engine in engines if isinstance(engine, Remarking))
-        return [remark for engine in remarking for remark in engine.remarks()]
+        return list(dict.fromkeys(remark for engine in remarking for remark in engine.remarks()))
 
 
 @contextmanager

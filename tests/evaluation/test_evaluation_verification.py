@@ -84,6 +84,7 @@ def test_one_trace_alone_and_the_best_choice() -> None:
     assert shares == {"a": pytest.approx(1 / 3), "b": 1.0, "c": 0.0}
     assert pass_at_1(shares).value == pytest.approx((1 / 3 + 1 + 0) / 3)
     assert any_right(RECORDS) == {"a": True, "b": True, "c": False}
+    assert right_shares([record("nothing sampled")]) == {"nothing sampled": 0.0}
 
 
 def test_what_has_no_verdict_counts_neither_way() -> None:

@@ -62,30 +62,10 @@ def evaluate(
     """
     if models.value is None:
         methods = [without_value(method) for method in methods]
-    tasks: list[SearchTask] = []
-    read: dict[int, Read] = {}
-    for place, (choice, names) in enumerate(zip(methods, row_names(methods), strict=True)):
-        settings = choice.build()
-        one_trace = METHODS[choice.method].one_trace
-        first, stride = (place, len(methods)) if extendable else (len(tasks), 1)
-        new = search_tasks(
-            run,
-            phase,
-            problems,
-            choice.method,
-            settings,
-            budget=None if one_trace else max(budgets),
-            limits=run.recipe.evaluation.limits if limits is None else limits,
-            first_number=first,
-            stride=stride,
-            seeds_of="eval" if extendable else phase,
-        )
-        cuts: list[int | None] = [None] if one_trace else [*sorted(budgets)]
-        read_off = dict(names)
-        if ceilings and not one_trace:
-            read_off[CEILING] = ceiling_name(choice.method) + _differing(choice, methods)
-        read |= dict.fromkeys((task.number for task in new), Read(first, read_off, cuts))
-        tasks += new
+    limits = run.recipe.evaluation.limits if limits is None else limits
+    tasks, read = _planned(
+        run, phase, methods, problems, budgets, limits, extendable=extendable, ceilings=ceilings
+    )
     with run.workers(models) as workers:
         if extendable:
             take_over_searches(run, phase, tasks, workers)
@@ -111,6 +91,45 @@ class Read:
     first: int
     names: dict[str, str]
     cuts: list[int | None]
+
+
+def _planned(
+    run: Run,
+    phase: str,
+    methods: Sequence[EvaluatedMethod],
+    problems: Sequence[Problem],
+    budgets: Mapping[int, float | None],
+    limits: Limits,
+    *,
+    extendable: bool,
+    ceilings: bool,
+) -> tuple[list[SearchTask], dict[int, Read]]:
+    """The searches of an evaluation, and by their numbers what is read off their trees."""
+    tasks: list[SearchTask] = []
+    read: dict[int, Read] = {}
+    for place, (choice, names) in enumerate(zip(methods, row_names(methods), strict=True)):
+        settings = choice.build()
+        one_trace = METHODS[choice.method].one_trace
+        first, stride = (place, len(methods)) if extendable else (len(tasks), 1)
+        new = search_tasks(
+            run,
+            phase,
+            problems,
+            choice.method,
+            settings,
+            budget=None if one_trace else max(budgets),
+            limits=limits,
+            first_number=first,
+            stride=stride,
+            seeds_of="eval" if extendable else phase,
+        )
+        cuts: list[int | None] = [None] if one_trace else [*sorted(budgets)]
+        read_off = dict(names)
+        if ceilings and not one_trace:
+            read_off[CEILING] = ceiling_name(choice.method) + _differing(choice, methods)
+        read |= dict.fromkeys((task.number for task in new), Read(first, read_off, cuts))
+        tasks += new
+    return tasks, read
 
 
 def without_value(method: EvaluatedMethod) -> EvaluatedMethod:

@@ -20,9 +20,11 @@ def freeze_libraries() -> None:
     """Keep the garbage collector from walking over the imported libraries again and again.
 
     Torch and transformers hold hundreds of thousands of objects; a full collection over them takes as
-    long as a dozen passes of a small model. Call this once, after importing them and before a model is
-    loaded, so that models can still be collected.
+    long as a dozen passes of a small model. Call this after importing them, and when a model was closed:
+    what is kept from the collector is never found to be garbage, so that a model which was there at one call
+    is given back by the next.
     """
+    gc.unfreeze()
     gc.collect()
     gc.freeze()
     # What is frozen at the end of the process is reported as leaked by some libraries.

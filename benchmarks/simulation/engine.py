@@ -24,13 +24,13 @@ from restmcts.settings import Settings
 SEARCH: Final = Mcts(branch=4, rollout_steps=2, rounds=2, early_stop=False)
 """What gives 20 events by this engine, the verdicts included."""
 
-REQUESTS: Final = 6
+REQUESTS: Final = 3
 """Requests to the policy in such a search, one after the other."""
 
 SPREAD: Final = 0.5
 """The standard deviation of the logarithm of the time: one search in 100 takes 2.8 times the mean."""
 
-STEPS: Final = 3
+STEPS: Final = 2
 """Steps of a whole solution."""
 
 

@@ -74,6 +74,7 @@ def main() -> None:
     parser.add_argument(
         "--searches", type=int, help="searches in a row; as a rule 40 for each that runs at the same time"
     )
+    parser.add_argument("--no-index", action="store_true", help="leave the index of the store for later")
     parser.add_argument("--ray", action="store_true", help="real workers on Ray")
     parser.add_argument("--parts", action="store_true", help="each part of the head by itself, instead")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
@@ -85,7 +86,7 @@ def main() -> None:
     found = []
     for workers in given.workers:
         searches = given.searches or (40 * workers * given.concurrency if given.seconds else 4000)
-        load = Load(workers, given.concurrency, given.seconds, searches)
+        load = Load(workers, given.concurrency, given.seconds, searches, not given.no_index)
         found.append(alone(on_ray if given.ray else head_alone, load))
     if given.json:
         print(json.dumps([row.to_row() for row in found]))

@@ -36,12 +36,14 @@ class Load:
         concurrency: searches at the same time in each.
         seconds: the mean simulated time of a search; 0: the workers answer at once.
         searches: how many there are.
+        indexed: the index of the store follows the phase, as in every run.
     """
 
     workers: int
     concurrency: int
     seconds: float
     searches: int
+    indexed: bool = True
 
     @property
     def slots(self) -> int:
@@ -110,6 +112,7 @@ class Measured:
             "concurrency": load.concurrency,
             "search_seconds": load.seconds,
             "searches": load.searches,
+            "indexed": load.indexed,
             "rate": self.rate,
             "efficiency": self.efficiency,
             "of_schedule": self.of_schedule,
@@ -175,6 +178,8 @@ def measure(root: Path, load: Load, workers: Workers, spared: Callable[[], float
     """
     clock = Clock(spared)
     with open_run(root, clock) as run:
+        if not load.indexed:
+            run.writer.sync_index = list  # type: ignore[method-assign]
         before = _most_memory()
         outcome = run_tasks(run, PHASE, make_tasks(load.searches), workers)
         end = clock.now()

@@ -71,8 +71,8 @@ class _Job(Generic[Task]):
 class _Place(Generic[Task, Result]):
     """A worker: whether it answers, and what it does.
 
-    ``asked``: it was asked to come back. ``losses`` counts how often it was lost, so that a call is known that
-    was made before.
+    ``asked``: it was asked to come back. ``losses`` counts how often it was lost, so that a call is known
+    that was made before.
     """
 
     worker: Worker[Task, Result]

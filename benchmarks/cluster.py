@@ -11,8 +11,11 @@ stand-ins in the process of the head take the place of Ray and of the workers, a
 searches; their CPU time is not counted. With ``--ray`` workers are real processes, which search themselves.
 
 Efficiency is the share of the time, from the first task to the last stored search, in which the workers would
-have had to be busy. A last search that is late lowers it, whatever the head does. So "of the schedule" is the
-time that a head would take that costs nothing, by the time that was taken.
+have had to be busy. A last search that is late lowers it, whatever the head does. So ``schedule`` is the time
+that a head would take that costs nothing, by the time that was taken. ``rate/s`` are searches, ``CPU µs`` is
+what the head takes for one, and ``cores`` the same by the time that passes. ``MB/s`` is what the store takes,
+``end µs`` the time of a search at the end of the phase, when the file is sealed and read once more, and ``MiB``
+how much memory the process of the head grew by.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -35,14 +39,14 @@ WORKERS = (1, 2, 4, 8, 16, 32, 64)
 COLUMNS: dict[str, Callable[[Measured], str]] = {
     "workers": lambda found: str(found.load.workers),
     "searches": lambda found: f"{found.load.searches:,}",
-    "searches/s": lambda found: f"{found.rate:,.0f}",
+    "rate/s": lambda found: f"{found.rate:,.0f}",
     "efficiency": lambda found: f"{found.efficiency:.3f}",
-    "of the schedule": lambda found: f"{found.of_schedule:.3f}",
-    "CPU µs a search": lambda found: f"{1e6 * found.cpu / found.load.searches:,.0f}",
+    "schedule": lambda found: f"{found.of_schedule:.3f}",
+    "CPU µs": lambda found: f"{1e6 * found.cpu / found.load.searches:,.0f}",
     "cores": lambda found: f"{found.cpu / found.seconds:.2f}",
     "MB/s": lambda found: f"{found.written / 1e6 / found.seconds:.1f}",
-    "end, µs a search": lambda found: f"{1e6 * found.end_seconds / found.load.searches:,.0f}",
-    "memory, MiB": lambda found: f"{found.memory / 2**20:.0f}",
+    "end µs": lambda found: f"{1e6 * found.end_seconds / found.load.searches:,.0f}",
+    "MiB": lambda found: f"{found.memory / 2**20:.0f}",
 }
 
 
@@ -53,7 +57,9 @@ def alone(work: Callable[[Load], Measured], load: Load) -> Measured:
 
 
 def show(title: str, found: list[Measured]) -> None:
-    table = Table(*COLUMNS, title=title)
+    table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1))
+    for name in COLUMNS:
+        table.add_column(name, justify="right")
     for row in found:
         table.add_row(*(cell(row) for cell in COLUMNS.values()))
     Console().print(table)

@@ -136,8 +136,10 @@ def parts(searches: int) -> dict[str, float]:
             "a task as JSON": per_search(encode_task, tasks),
             "a reply is read": per_search(lambda data: decode_search(read_reply(data, "?")[1]), replies),
             "the tally": per_search(tally.add, records),
-            "progress": per_search(lambda _: run.progress.update(tally.progress, tally.figures()), records),
-            "the store": per_search(run.writer.add_tree, records),
+            "progress": per_search(lambda _: run.progress.update(tally.progress, tally.latest()), records),
+            "the store": per_search(
+                lambda pair: run.writer.add_tree(*pair), [*zip(records, lines, strict=True)]
+            ),
             "the index": per_search(lambda _: run.writer.sync_index(), [None]) / searches,
             "the file is sealed": per_search(lambda _: run.writer.seal_trees(PHASE), [None]) / searches,
             "the outcome is read": per_search(lambda _: outcome(run, PHASE), [None]) / searches,

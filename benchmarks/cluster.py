@@ -14,8 +14,8 @@ Efficiency is the share of the time, from the first task to the last stored sear
 have had to be busy. A last search that is late lowers it, whatever the head does. So ``schedule`` is the time
 that a head would take that costs nothing, by the time that was taken. ``rate/s`` are searches, ``CPU µs`` is
 what the head takes for one, and ``cores`` the same by the time that passes. ``MB/s`` is what the store takes,
-``end µs`` the time of a search at the end of the phase, when the file is sealed and read once more, and ``MiB``
-how much memory the process of the head grew by.
+``end µs`` the time of a search at the end of the phase, when the file is sealed and read once more, and
+``MiB`` how much memory the process of the head grew by.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The simulation of a cluster measures real phases: nothing is lost, and times are those that were asked for."""
+"""The simulation of a cluster measures real phases, and times are those that were asked for."""
 
 from __future__ import annotations
 

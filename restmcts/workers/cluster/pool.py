@@ -144,6 +144,7 @@ class Pool(Generic[Task, Result]):
         self._concurrency = concurrency
         self._grace = grace
         self._note = note
+        self._with_room: dict[_Place[Task, Result], None] = {}  # ordered, as a set is not
         self._calls: dict[asyncio.Future[Any], _Call[Task, Result]] = {}
         self._ended: asyncio.Queue[asyncio.Future[Any]] = asyncio.Queue()
         self._silent_since: float | None = None
@@ -200,15 +201,18 @@ class Pool(Generic[Task, Result]):
         """Give jobs to the workers with the least to do, as long as there is room."""
         while (place := self._most_room()) is not None and (job := line.take(place)) is not None:
             place.running.add(job)
+            self._look_for_room(place)
             self._call(place, job, asyncio.ensure_future(place.worker.do(job.task)))
 
     def _most_room(self) -> _Place[Task, Result] | None:
-        free = (
-            place
-            for place in self._places
-            if place.answers and not place.alone and len(place.running) < self._concurrency
-        )
-        return min(free, key=lambda place: len(place.running), default=None)
+        return min(self._with_room, key=lambda place: len(place.running), default=None)
+
+    def _look_for_room(self, place: _Place[Task, Result]) -> None:
+        """Note whether a worker that has changed can have another job: few of many have room at a time."""
+        if place.answers and not place.alone and len(place.running) < self._concurrency:
+            self._with_room[place] = None
+        else:
+            self._with_room.pop(place, None)
 
     def _call(self, place: _Place[Task, Result], job: _Job[Task] | None, call: asyncio.Future[Any]) -> None:
         self._calls[call] = _Call(place, job, place.losses)
@@ -233,7 +237,7 @@ class Pool(Generic[Task, Result]):
 
     def _patience(self) -> float | None:
         """How long to wait yet, in seconds; None while a worker answers."""
-        if self.answering:
+        if any(place.answers for place in self._places):
             self._silent_since = None
             return None
         now = asyncio.get_running_loop().time()
@@ -251,6 +255,7 @@ class Pool(Generic[Task, Result]):
             return
         ended.result()
         place.answers = True
+        self._look_for_room(place)
         if place.losses:
             self._note(f"{place.worker.name} is back")
 
@@ -270,6 +275,7 @@ class Pool(Generic[Task, Result]):
         call.place.running.discard(job)
         if not call.place.running:
             call.place.alone = False
+        self._look_for_room(call.place)
 
     async def _drop_calls(self) -> None:
         """Wait for nothing any more."""
@@ -282,6 +288,7 @@ class Pool(Generic[Task, Result]):
             place.answers = place.answers and not place.running
             place.running.clear()
             place.alone = place.asked = False
+            self._look_for_room(place)
         self._silent_since = None
 
 

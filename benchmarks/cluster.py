@@ -26,7 +26,6 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -57,7 +56,7 @@ def alone(work: Callable[[Load], Measured], load: Load) -> Measured:
 
 
 def show(title: str, found: list[Measured]) -> None:
-    table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1))
+    table = Table(title=title, box=None, padding=(0, 1, 0, 0))
     for name in COLUMNS:
         table.add_column(name, justify="right")
     for row in found:

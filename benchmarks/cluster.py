@@ -8,7 +8,9 @@
 The engines take simulated time and none of the hardware of a model; searches have 20 events. All else is
 that of a run: the phase, the pool, the store with its index, and the file of the progress. Without ``--ray``
 stand-ins in the process of the head take the place of Ray and of the workers, and reply with finished
-searches; their CPU time is not counted. With ``--ray`` workers are real processes, which search themselves.
+searches; their CPU time is not counted. Time is then that of a head with a core to itself, whatever else the
+machine does: its CPU time, that of the index included, and the time that it waits, which is skipped. With
+``--ray`` workers are real processes, which search themselves, and time is that of the clock.
 
 Efficiency is the share of the time, from the first task to the last stored search, in which the workers would
 have had to be busy. A last search that is late lowers it, whatever the head does. So ``schedule`` is the time

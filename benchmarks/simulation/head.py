@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Final
 
 from benchmarks.search_overhead import ReadyValue
+from benchmarks.simulation.clock import OwnCore
 from benchmarks.simulation.engine import SimulatedPolicy, search_seconds
 from benchmarks.simulation.phase import (
     PHASE,
@@ -115,11 +116,19 @@ def open_head(load: Load, lines: Sequence[bytes]) -> tuple[HeadAlone, list[Stand
 
 
 def head_alone(load: Load) -> Measured:
-    """Measure the head with stand-ins in this process; what they take themselves does not count."""
+    """Measure the head with stand-ins in this process; what they take themselves does not count.
+
+    The time is that of a head with a core to itself (:class:`benchmarks.simulation.clock.OwnCore`).
+    """
     lines = make_lines(make_tasks(load.searches))
     workers, stand_ins = open_head(load, lines)
-    with tempfile.TemporaryDirectory() as folder:
-        return measure(Path(folder), load, workers, lambda: sum(each.cpu for each in stand_ins))
+
+    def spared() -> float:
+        return sum(each.cpu for each in stand_ins)
+
+    core = OwnCore(spared)
+    with tempfile.TemporaryDirectory() as folder, core.rules():
+        return measure(Path(folder), load, workers, core.now, spared)
 
 
 def parts(searches: int) -> dict[str, float]:
@@ -130,7 +139,10 @@ def parts(searches: int) -> dict[str, float]:
     replies = [reply({"stats": {}, "remarks": [], "node": "127.0.0.1"}, line) for line in lines]
     records = [decode_search(line) for line in lines]
     tally = Tally(0, workers, by_tokens=False)
-    with tempfile.TemporaryDirectory() as folder, open_run(Path(folder), Clock(float)) as run:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        open_run(Path(folder), Clock(time.perf_counter, float)) as run,
+    ):
         run.progress.start(PHASE, "search", searches)
         return {
             "a task as JSON": per_search(encode_task, tasks),

@@ -136,13 +136,14 @@ def make_tasks(searches: int) -> list[SearchTask]:
 class Clock:
     """Progress that nobody looks at; it keeps the times at which the phase began and was told of last."""
 
-    def __init__(self, spared: Callable[[], float]) -> None:
+    def __init__(self, seconds: Callable[[], float], spared: Callable[[], float]) -> None:
+        self._seconds = seconds
         self._spared = spared
         self.began = self.last = (0.0, 0.0)
 
     def now(self) -> tuple[float, float]:
         """Seconds of the clock, and CPU seconds of this process without those that are not the head's."""
-        return time.perf_counter(), time.process_time() - self._spared()
+        return self._seconds(), time.process_time() - self._spared()
 
     def start(self, phase: str, kind: str, total: int | None) -> None:
         self.began = self.now()
@@ -170,13 +171,20 @@ def open_run(root: Path, shown: Progress) -> Iterator[Run]:
         yield Run(recipe, writer, Splits([], [], [], []), grader, progress)
 
 
-def measure(root: Path, load: Load, workers: Workers, spared: Callable[[], float] = lambda: 0.0) -> Measured:
+def measure(
+    root: Path,
+    load: Load,
+    workers: Workers,
+    seconds: Callable[[], float] = time.perf_counter,
+    spared: Callable[[], float] = float,
+) -> Measured:
     """Run a phase by ``workers`` in a new store.
 
     Args:
+        seconds: the time.
         spared: the CPU seconds of this process so far that are not the head's.
     """
-    clock = Clock(spared)
+    clock = Clock(seconds, spared)
     with open_run(root, clock) as run:
         if not load.indexed:
             run.writer.sync_index = list  # type: ignore[method-assign]

@@ -19,6 +19,14 @@ class Models:
     value: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The verified record of a search that has ended, and its line where that was made already."""
+
+    record: SearchRecord
+    line: bytes | None = None
+
+
 class Workers(Protocol):
     """Runs searches by a policy and, for methods that ask for values, a value model.
 
@@ -46,8 +54,8 @@ class Workers(Protocol):
         """The verified record of a search that fails before it begins."""
         ...
 
-    def search(self, tasks: Iterable[SearchTask]) -> AsyncGenerator[SearchRecord]:
-        """Run the searches; yields each verified record as its search ends."""
+    def search(self, tasks: Iterable[SearchTask]) -> AsyncGenerator[Ended]:
+        """Run the searches; yields each as it ends."""
         ...
 
     def stats(self) -> dict[str, float]:

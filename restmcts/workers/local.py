@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, aclosing, contextmanager
 from pathlib import Path
 
 from restmcts.engines.adapters import base_folder, is_adapter
@@ -20,7 +20,7 @@ from restmcts.problems.problem import Problem
 from restmcts.prompts import with_examples
 from restmcts.search.running.driver import failed_search, run_searches, verified
 from restmcts.search.running.task import Conditions, Engines, SearchTask
-from restmcts.workers.base import Models
+from restmcts.workers.base import Ended, Models
 from store.events import Header, SearchRecord
 
 
@@ -79,9 +79,12 @@ class LocalWorkers:
             failed_search(task, self._engines.conditions, message), task.problem, self._grader.grade
         )
 
-    def search(self, tasks: Iterable[SearchTask]) -> AsyncGenerator[SearchRecord]:
-        """Run the searches; yields each verified record as its search ends."""
-        return run_searches(tasks, self._engines, self._concurrency, self._grader.grade)
+    async def search(self, tasks: Iterable[SearchTask]) -> AsyncGenerator[Ended]:
+        """Run the searches; yields each as it ends."""
+        searches = run_searches(tasks, self._engines, self._concurrency, self._grader.grade)
+        async with aclosing(searches) as records:
+            async for record in records:
+                yield Ended(record)
 
     def stats(self) -> dict[str, float]:
         """The counts of the engines so far, by ``policy.`` and ``value.`` names."""

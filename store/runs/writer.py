@@ -277,15 +277,20 @@ class RunWriter:
         self._files.open(self.layout.phases).append(data, durable=True)
         take_in(self._journal, parse_line(data), str(self.layout.phases))
 
-    def add_tree(self, record: SearchRecord) -> None:
+    def add_tree(self, record: SearchRecord, line: bytes | None = None) -> None:
         """Write a finished search of an open phase.
+
+        Args:
+            line: what :func:`encode_search` gives for it, where that is known.
 
         Raises:
             StoreError: it is there already, it is not named ``<phase>/<number>``, or it holds something
-                that JSON does not have (NaN, infinity).
+                that JSON does not have (NaN, infinity); or ``line`` is more than one.
         """
         header = record.header
-        data = encode_search(record)
+        data = encode_search(record) if line is None else line
+        if b"\n" in data:
+            raise StoreError(f"tree {header.id!r} of run {self.layout.run!r} is not one line")
         with self._mutex:
             self._need_open(header.phase)
             number_of(header.id, header.phase, "the record")

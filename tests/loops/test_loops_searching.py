@@ -16,6 +16,7 @@ import pytest
 from restmcts.grading.registry import GRADERS
 from restmcts.loops.run import Run
 from restmcts.loops.work import searching
+from restmcts.loops.work import tally as tallies
 from restmcts.loops.work.searching import message_of, outcome, stored, telling
 from restmcts.loops.work.tally import Tally
 from restmcts.problems.splits import Splits
@@ -103,6 +104,24 @@ def test_progress_is_told_while_no_search_ends(run: Run, monkeypatch: pytest.Mon
     asyncio.run(wait())
     assert [done for done, _ in told] == [3] * len(told)
     assert [figures["tokens"] for _, figures in told[:3]] == [0, 7, 14]
+
+
+def test_workers_are_not_asked_for_figures_with_every_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, asked = 5.0, 0
+
+    def stats() -> dict[str, float]:
+        nonlocal asked
+        asked += 1
+        return {"policy.generated_tokens": 7.0 * asked}
+
+    monkeypatch.setattr(tallies.time, "monotonic", lambda: now)
+    engine: Any = SimpleNamespace(stats=stats)
+    counted = Tally(0, engine, by_tokens=False)
+    first, before = counted.latest(), asked
+    assert counted.latest() == first
+    assert asked == before
+    now += 2 * tallies.LATEST_SECONDS
+    assert counted.latest() != first
 
 
 def test_what_fails_while_progress_is_told_ends_the_searches(

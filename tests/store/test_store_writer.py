@@ -15,6 +15,7 @@ from hypothesis import given, settings
 
 from store.check import check, rebuild
 from store.encoding.rows import labels_from
+from store.encoding.searches import encode_search
 from store.errors import InputError, StoreError
 from store.events import Stopped
 from store.files.jsonl import read_rows
@@ -167,6 +168,16 @@ def test_a_phase_of_a_former_process_has_to_be_started_again(tmp_path: Path) -> 
         assert writer.phase_status(PHASE) == "running"
         with pytest.raises(StoreError, match="start it first"):
             writer.add_tree(record())
+
+
+def test_a_line_that_is_known_is_written_as_it_is(tmp_path: Path) -> None:
+    line = encode_search(record())
+    with started(tmp_path / "known") as known, started(tmp_path / "made") as made:
+        known.add_tree(record(), line)
+        made.add_tree(record())
+        with pytest.raises(StoreError, match="is not one line"):
+            known.add_tree(record(1), encode_search(record(1)) + b"\n")
+        assert known.layout.trees(PHASE).read_bytes() == made.layout.trees(PHASE).read_bytes() == line + b"\n"
 
 
 def test_a_tree_is_written_once(tmp_path: Path) -> None:

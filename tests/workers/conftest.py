@@ -121,8 +121,8 @@ def searched(
 
     async def collect() -> list[SearchRecord]:
         found: list[SearchRecord] = []
-        async for record in workers.search(wanted):
-            found.append(record)
+        async for ended in workers.search(wanted):
+            found.append(ended.record)
             if at is not None and len(found) in at:
                 at[len(found)]()
         return found

@@ -16,6 +16,8 @@ from typing import Any
 import psutil
 import pytest
 
+from benchmarks.simulation.on_ray import on_ray
+from benchmarks.simulation.phase import Load
 from restmcts.engines.settings import ModelSettings
 from restmcts.errors import EngineError, InputError, PhaseError
 from restmcts.grading.registry import GRADERS
@@ -219,3 +221,10 @@ def test_the_nodes_of_a_cluster_are_shown(place: Place) -> None:
     found = inspect_cluster(place.address)
     assert sorted(node.resources.get("CPU", 0.0) for node in found) == [0.0, 1.0, 1.0]
     assert {node.problem for node in found} == {""}
+
+
+@pytest.mark.usefixtures("models")  # drops the plug-in that the simulation loads
+def test_the_simulation_measures_real_workers(place: Place) -> None:
+    found = on_ray(Load(2, 2, 0.02, 40), place.address)
+    assert 0.0 < found.efficiency <= found.of_schedule <= 1.0
+    assert found.cpu > 0.0

@@ -227,10 +227,10 @@ async def _search(
     for part in parts:
         async with telling(run, tally), aclosing(workers.search(part)) as searches:
             async for searched in searches:
-                record = stored(run, searched)
+                record = stored(run, searched.record, searched.line)
                 tally.add(record)
                 waiting.pop(record.header.id, None)
-                run.progress.update(tally.progress, tally.figures())
+                run.progress.update(tally.progress, tally.latest())
                 if run.preview is not None and run.preview.due(tally.probe, tally.seconds):
                     left = None if tokens is None else tokens - tally.charged
                     done = tally.probe, tally.generated, tally.seconds
@@ -264,14 +264,17 @@ async def telling(run: Run, tally: Tally) -> AsyncIterator[None]:
             await teller
 
 
-def stored(run: Run, record: SearchRecord) -> SearchRecord:
+def stored(run: Run, record: SearchRecord, line: bytes | None = None) -> SearchRecord:
     """Store a search, and return it; one that holds what no file can hold is stored as a failed one.
+
+    Args:
+        line: its line, where it is known.
 
     Raises:
         StoreError: nothing can be written.
     """
     try:
-        run.writer.add_tree(record)
+        run.writer.add_tree(record, line)
     except UnstorableError as error:
         record = failed(record, str(error))
         run.writer.add_tree(record)

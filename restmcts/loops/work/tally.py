@@ -9,6 +9,9 @@ from restmcts.loops.work.forecast import Probe
 from restmcts.workers.base import Workers
 from store.events import SearchRecord
 
+LATEST_SECONDS = 0.1
+"""How old figures may be that are told with every search: many workers are asked for them."""
+
 
 def charge(record: SearchRecord) -> int:
     """What a search takes of the tokens of its phase: what it generated.
@@ -39,6 +42,7 @@ class Tally:
         self.charged = 0
         self.failed_in_a_row = 0
         self.probe = Probe()
+        self._latest: tuple[float, dict[str, float | None]] | None = None
 
     @property
     def seconds(self) -> float:
@@ -70,6 +74,13 @@ class Tally:
         if record.result.correct is not None:
             self.graded += 1
             self.correct += record.result.correct
+
+    def latest(self) -> dict[str, float | None]:
+        """Figures that are ``LATEST_SECONDS`` old at most, for those who ask with every search."""
+        now = time.monotonic()
+        if self._latest is None or now - self._latest[0] > LATEST_SECONDS:
+            self._latest = now, self.figures()
+        return self._latest[1]
 
     def figures(self) -> dict[str, float | None]:
         use = self.engine_use()

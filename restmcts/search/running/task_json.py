@@ -81,7 +81,7 @@ def _problem_row(problem: Problem) -> dict[str, Any]:
         InputError: one of its fields is no literal, such as a date.
     """
     fields = repr(problem.fields)
-    if not _is_literal(fields, problem.fields):
+    if problem.fields and not _is_literal(fields, problem.fields):
         raise InputError(
             f"problem {problem.id!r} cannot be sent to a worker: its further fields must be texts, numbers,"
             " lists and the like"

@@ -119,7 +119,7 @@ class SearchWorker:
 
     async def _search(self, task: bytes) -> bytes:
         workers = self._open_workers
-        (record,) = [found async for found in workers.search([decode_task(task)])]
+        (record,) = [ended.record async for ended in workers.search([decode_task(task)])]
         line = encoded(replace(record, header=replace(record.header, worker=self._name)))
         told = {"stats": workers.stats(), "remarks": workers.remarks(), "incarnation": self._incarnation}
         return reply(told, line)

@@ -71,11 +71,13 @@ class _Job(Generic[Task]):
 class _Place(Generic[Task, Result]):
     """A worker: whether it answers, and what it does.
 
-    ``losses`` counts how often it was lost, so that a call is known that was made before.
+    ``asked``: it was asked to come back. ``losses`` counts how often it was lost, so that a call is known
+    that was made before.
     """
 
     worker: Worker[Task, Result]
     answers: bool = False
+    asked: bool = False
     gone: bool = False
     alone: bool = False
     losses: int = 0
@@ -142,7 +144,9 @@ class Pool(Generic[Task, Result]):
         self._concurrency = concurrency
         self._grace = grace
         self._note = note
+        self._with_room: dict[_Place[Task, Result], None] = {}  # ordered, as a set is not
         self._calls: dict[asyncio.Future[Any], _Call[Task, Result]] = {}
+        self._ended: asyncio.Queue[asyncio.Future[Any]] = asyncio.Queue()
         self._silent_since: float | None = None
 
     @property
@@ -163,6 +167,7 @@ class Pool(Generic[Task, Result]):
             PhaseError: no worker is left, or none answered for the time of grace.
         """
         line = _Line(tasks)
+        self._ended = asyncio.Queue()
         try:
             while True:
                 self._ask_back()
@@ -187,46 +192,52 @@ class Pool(Generic[Task, Result]):
 
     def _ask_back(self) -> None:
         """Ask the workers that are lost whether they are there, each once at a time."""
-        asked = {call.place for call in self._calls.values() if call.job is None}
         for place in self._places:
-            if not place.answers and not place.gone and place not in asked:
+            if not (place.answers or place.gone or place.asked):
+                place.asked = True
                 self._call(place, None, asyncio.ensure_future(place.worker.come_back()))
 
     def _hand_out(self, line: _Line[Task]) -> None:
         """Give jobs to the workers with the least to do, as long as there is room."""
         while (place := self._most_room()) is not None and (job := line.take(place)) is not None:
             place.running.add(job)
+            self._look_for_room(place)
             self._call(place, job, asyncio.ensure_future(place.worker.do(job.task)))
 
     def _most_room(self) -> _Place[Task, Result] | None:
-        free = (
-            place
-            for place in self._places
-            if place.answers and not place.alone and len(place.running) < self._concurrency
-        )
-        return min(free, key=lambda place: len(place.running), default=None)
+        return min(self._with_room, key=lambda place: len(place.running), default=None)
+
+    def _look_for_room(self, place: _Place[Task, Result]) -> None:
+        """Note whether a worker that has changed can have another job: few of many have room at a time."""
+        if place.answers and not place.alone and len(place.running) < self._concurrency:
+            self._with_room[place] = None
+        else:
+            self._with_room.pop(place, None)
 
     def _call(self, place: _Place[Task, Result], job: _Job[Task] | None, call: asyncio.Future[Any]) -> None:
         self._calls[call] = _Call(place, job, place.losses)
+        call.add_done_callback(self._ended.put_nowait)
 
-    async def _next_ended(self) -> set[asyncio.Future[Any]]:
-        """The calls that have ended, at least one.
+    async def _next_ended(self) -> list[asyncio.Future[Any]]:
+        """The calls that have ended, at least one. What it takes does not grow with those that run.
 
         Raises:
             PhaseError: there is nothing to wait for any more.
         """
         if all(place.gone for place in self._places):
             raise PhaseError(f"no worker is left of {len(self._places)}: {_RESUME}")
-        ended, _ = await asyncio.wait(
-            self._calls, timeout=self._patience(), return_when=asyncio.FIRST_COMPLETED
-        )
-        if not ended:
-            raise PhaseError(f"no worker has answered for {self._grace:g} seconds: {_RESUME}")
+        try:
+            async with asyncio.timeout(self._patience()):
+                ended = [await self._ended.get()]
+        except TimeoutError:
+            raise PhaseError(f"no worker has answered for {self._grace:g} seconds: {_RESUME}") from None
+        while not self._ended.empty():
+            ended.append(self._ended.get_nowait())
         return ended
 
     def _patience(self) -> float | None:
         """How long to wait yet, in seconds; None while a worker answers."""
-        if self.answering:
+        if any(place.answers for place in self._places):
             self._silent_since = None
             return None
         now = asyncio.get_running_loop().time()
@@ -236,6 +247,7 @@ class Pool(Generic[Task, Result]):
 
     def _came_back(self, call: _Call[Task, Result], ended: asyncio.Future[Any]) -> None:
         place = call.place
+        place.asked = False
         reason = ended.exception()
         if isinstance(reason, WorkerGoneError):
             place.gone = True
@@ -243,6 +255,7 @@ class Pool(Generic[Task, Result]):
             return
         ended.result()
         place.answers = True
+        self._look_for_room(place)
         if place.losses:
             self._note(f"{place.worker.name} is back")
 
@@ -262,6 +275,7 @@ class Pool(Generic[Task, Result]):
         call.place.running.discard(job)
         if not call.place.running:
             call.place.alone = False
+        self._look_for_room(call.place)
 
     async def _drop_calls(self) -> None:
         """Wait for nothing any more."""
@@ -273,7 +287,8 @@ class Pool(Generic[Task, Result]):
             # What it was doing goes on, until it is asked to come back.
             place.answers = place.answers and not place.running
             place.running.clear()
-            place.alone = False
+            place.alone = place.asked = False
+            self._look_for_room(place)
         self._silent_since = None
 
 

@@ -17,7 +17,7 @@ from restmcts.problems.problem import Problem
 from restmcts.search.running.driver import failed_search, verified
 from restmcts.search.running.task import Conditions, SearchTask
 from restmcts.search.running.task_json import encode_problems, encode_task
-from restmcts.workers.base import Models
+from restmcts.workers.base import Ended, Models
 from restmcts.workers.cluster.actor import SearchWorker
 from restmcts.workers.cluster.connection import amounts, available, check_room, connect, needs
 from restmcts.workers.cluster.folders import read_blocks
@@ -83,8 +83,8 @@ class Actor:
         self.name = f"worker {self._number} on {self.node}"
         return values
 
-    async def do(self, task: SearchTask) -> SearchRecord:
-        """The verified record of a search."""
+    async def do(self, task: SearchTask) -> Ended:
+        """The verified record of a search, with its line."""
         from ray.exceptions import RayError, RayTaskError
 
         try:
@@ -96,7 +96,7 @@ class Actor:
         told, line = read_reply(data, self.node)
         self.stats[told["incarnation"]] = told["stats"]
         self.remarks += told["remarks"]
-        return decode_search(line, f"a search of {self.name}")
+        return Ended(decode_search(line, f"a search of {self.name}"), line)
 
     async def come_back(self) -> None:
         """Ask the worker until it is there, with its models opened."""
@@ -149,7 +149,7 @@ class RayWorkers:
         self._actors = actors
         self._known = known
         self._grader = grader
-        self._pool: Pool[SearchTask, SearchRecord] = Pool(actors, concurrency, grace=grace, note=note)
+        self._pool: Pool[SearchTask, Ended] = Pool(actors, concurrency, grace=grace, note=note)
         self._said: set[str] = set()
 
     @property
@@ -193,15 +193,18 @@ class RayWorkers:
         """The verified record of a search that fails before it begins."""
         return verified(failed_search(task, self._known, message), task.problem, self._grader.grade)
 
-    async def search(self, tasks: Iterable[SearchTask]) -> AsyncGenerator[SearchRecord]:
-        """Run the searches; yields each verified record as its search ends.
+    async def search(self, tasks: Iterable[SearchTask]) -> AsyncGenerator[Ended]:
+        """Run the searches; yields each as it ends.
 
         Raises:
             PhaseError: no worker is left.
         """
-        async with aclosing(self._pool.run(tasks, self.failed)) as records:
-            async for record in records:
-                yield record
+        async with aclosing(self._pool.run(tasks, self._given_up)) as searches:
+            async for ended in searches:
+                yield ended
+
+    def _given_up(self, task: SearchTask, message: str) -> Ended:
+        return Ended(self.failed(task, message))
 
     def stats(self) -> dict[str, float]:
         """The counts of the engines, summed over all workers, and how many of these answer."""

@@ -185,6 +185,29 @@ def test_pages_of_a_text_in_every_order(
                         assert trees and trees[-1].id == whole[-1]
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"phases": (PHASE, FINAL)},
+        {"methods": ("mcts", "beam")},
+        {"phases": (FINAL,), "methods": ("mcts", "beam"), "solved": False},
+        {"text": "2 + 3"},
+        {"kinds": ("disagree",)},
+    ],
+)
+def test_pages_of_any_filter_in_every_order(root: Path, more: dict[str, Any]) -> None:
+    wanted = TreeFilter("first", **more)
+    with StoreReader(root) as reader:
+        numbers = found(reader, wanted)
+        for order in ORDERS:
+            for descending in (False, True):
+                every = reader.trees(TreeFilter("first"), order_by=order, descending=descending)
+                whole = [tree for tree in every if tree.number in numbers]
+                for place in range(len(whole)):
+                    one = reader.trees(wanted, order_by=order, descending=descending, limit=1, offset=place)
+                    assert one == [whole[place]], (order, descending)
+
+
 def test_steps_of_trees_that_are_gone_are_not_found(tmp_path: Path) -> None:
     def phrased(number: int, text: str) -> SearchRecord:
         plain = lost()

@@ -67,7 +67,8 @@ _FOUND = """
 SELECT phase AS p, number AS n, NULL AS total FROM trees WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?
 """
 
-# Looking for a text takes longest: page and number of all come from one look.
+# Looking for a text takes longest: page and number of all come from one look. SQLite 3.40 must not sort the
+# searches that it looks up by a list of names before it has all of them: it would leave some out.
 _COUNTED = """
 WITH found AS MATERIALIZED (SELECT {keys} FROM trees WHERE {where})
 SELECT phase AS p, number AS n, (SELECT count(*) FROM found) AS total
@@ -125,16 +126,29 @@ def page(
     offset: int,
 ) -> list[TreeSummary]:
     """A page of the searches that pass a filter; see :meth:`store.index.reader.StoreReader.trees`."""
+    return [summary(row) for row in _page(rows, wanted, noted, order_by, descending, limit, offset)]
+
+
+def _page(
+    rows: Rows,
+    wanted: TreeFilter,
+    noted: Iterable[str],
+    order_by: str,
+    descending: bool,
+    limit: int,
+    offset: int,
+) -> list[sqlite3.Row]:
+    """The rows of a page; ``total`` is the number of all searches that pass the filter, where it is known."""
     common = _is_common(rows, wanted)
     where, values = condition(wanted, noted, common=common)
     ends = (limit, offset, wanted.run)
     if common and _is_text_alone(wanted) and offset + limit <= _FAR:
         first = (wanted.run, _AHEAD * (offset + limit))
-        sql = _paged(_AHEAD_FOUND, where, order_by, descending)
-        found = rows(sql, (*first, *values, *ends))
+        found = rows(_paged(_AHEAD_FOUND, where, order_by, descending), (*first, *values, *ends))
         if len(found) == limit:
-            return [summary(row) for row in found]
-    return [summary(row) for row in rows(_paged(_FOUND, where, order_by, descending), (*values, *ends))]
+            return found
+    source = _COUNTED if wanted.step_text else _FOUND
+    return rows(_paged(source, where, order_by, descending), (*values, *ends))
 
 
 def _paged(found: str, where: str, order_by: str, descending: bool) -> str:
@@ -158,13 +172,10 @@ def counted_page(
     offset: int,
 ) -> tuple[list[TreeSummary], int]:
     """A page and the number of all; see :meth:`store.index.reader.StoreReader.counted_trees`."""
-    if wanted.step_text and not _is_text_alone(wanted):
-        where, values = condition(wanted, noted, common=_is_common(rows, wanted))
-        sql = _paged(_COUNTED, where, order_by, descending)
-        counted = rows(sql, (*values, limit, offset, wanted.run))
-        if counted:
-            return [summary(row) for row in counted], counted[0]["total"]
-    found = page(rows, wanted, noted, order_by, descending, limit, offset)
+    first = _page(rows, wanted, noted, order_by, descending, limit, offset)
+    found = [summary(row) for row in first]
+    if first and first[0]["total"] is not None:
+        return found, first[0]["total"]
     if len(found) < limit and (found or not offset):
         return found, offset + len(found)  # it is the last page, so that nothing need be counted
     total = count(rows, wanted, noted)

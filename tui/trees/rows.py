@@ -84,11 +84,9 @@ def columns(width: int, query: TreeQuery, trees: Sequence[TreeSummary]) -> list[
     if query.order_by not in (*names, "number", "phase"):
         figures[query.order_by] = _FIGURES.get(query.order_by, _SORTED)
     taken += sum(size + PADDING for size in figures.values())
-    whole = max(
-        _LEAST_QUESTION, *(min(cell_len(label(tree.question, _READABLE)), _READABLE) for tree in trees)
-    )
+    longest = max((cell_len(label(tree.question, _READABLE)) for tree in trees), default=0)
     for name, size in _FIGURES.items():
-        least = _LEAST_QUESTION if name in _IMPORTANT else whole
+        least = _LEAST_QUESTION if name in _IMPORTANT else max(longest, _LEAST_QUESTION)
         if name not in figures and room - taken - size - PADDING >= least:
             figures[name] = size
             taken += size + PADDING

@@ -123,14 +123,14 @@ class TreeSummary:
 class Solution:
     """A finished node of a tree, with the way to it.
 
-    ``value`` is its V in [0, 1]; ``correct`` is None where it is not verified. ``answered``: the search has
-    given its answer. ``steps`` are the texts from the first step on.
+    ``value`` is its V in [0, 1], None where nothing has valued it; ``correct`` is None where it is not
+    verified. ``answered``: the search has given its answer. ``steps`` are the texts from the first step on.
     """
 
     node: int
     answer: str | None
     correct: bool | None
-    value: float
+    value: float | None
     answered: bool
     steps: tuple[str, ...]
 

@@ -48,6 +48,11 @@ class Node:
     answer: str | None = None
     correct: bool | None = None
 
+    @property
+    def valued(self) -> bool:
+        """Whether V is known: the value model was asked, or a rollout or a backup has come by."""
+        return self.score is not None or self.visits > 0
+
 
 class _Children:
     """Finds the children of nodes by their steps, however many there are.

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from textual.await_complete import AwaitComplete
     from textual.command import Provider
+    from textual.driver import Driver
 
     from store.index.reader import StoreReader
     from tui.remembered import ThemeMemory
@@ -101,6 +102,16 @@ class StoreApp(App[None]):
         remembered = None if memory is None else memory.read()
         if remembered in self.available_themes:
             self.theme = remembered
+
+    def get_driver_class(self) -> type[Driver]:
+        from textual.drivers.linux_driver import LinuxDriver
+
+        found = super().get_driver_class()
+        if found is not LinuxDriver:
+            return found  # a browser, say, which the environment names
+        from tui.driver import SparingDriver
+
+        return SparingDriver
 
     def get_css_variables(self) -> dict[str, str]:
         variables = super().get_css_variables()

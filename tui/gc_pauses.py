@@ -7,9 +7,37 @@ drawing frames makes the collector walk all of them every few dozen steps, for l
 from __future__ import annotations
 
 import gc
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _ALLOCATIONS = 5_000
 _before: list[tuple[int, int, int]] = []
+_lock = threading.Lock()
+_loading = 0
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """Collect nothing while a large search is read: what is made then stays, and is left alone from then on.
+
+    Threads may read several searches at a time.
+    """
+    global _loading
+    with _lock:
+        _loading += 1
+        gc.disable()
+    try:
+        yield
+    finally:
+        with _lock:
+            _loading -= 1
+            if not _loading:
+                gc.freeze()
+                gc.enable()
 
 
 def collect_rarely() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from store.index.headline import headline
 from store.nearby import stores_near
+from tui.gc_pauses import loading
 from tui.replay.player import Player
 from tui.replay.truth import Truth, truth_of
 
@@ -81,7 +82,8 @@ def read_run(reader: StoreReader, run: str, other: str | None) -> RunDetail:
 
 def read_tree(reader: StoreReader, run: str, tree: str) -> OpenedTree:
     """The search ``tree`` of ``run``, at its start, with its quality values."""
-    record = reader.record(run, tree)
-    changed = reader.overrides(run).on(record.header.problem, record.header.question)
-    player = Player(record, changed)
+    with loading():
+        record = reader.record(run, tree)
+        changed = reader.overrides(run).on(record.header.problem, record.header.question)
+        player = Player(record, changed)
     return OpenedTree(run, player, reader.labels(run, tree), truth_of(player.survey.final))

@@ -177,7 +177,7 @@ def _numbers(values: Sequence[float | None]) -> None:
     if not _ONLY_FLOAT.issuperset(map(type, values)):
         for value in values:
             _number(value)
-    elif not all(map(isfinite, cast("Sequence[float]", values))):
+    elif not isfinite(sum(cast("Sequence[float]", values))) and not all(map(isfinite, values)):
         raise ValueError(f"{_short(values)} has a number that is not finite")
 
 

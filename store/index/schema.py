@@ -174,11 +174,23 @@ _SEARCHES_OF_OTHER_PHASES = """
 ALTER TABLE outcomes ADD COLUMN trees_phase TEXT;
 """
 
+_VALUES_THAT_NOTHING_GAVE = """
+UPDATE trees SET best_right = NULL WHERE best_right = 0 AND NOT EXISTS (
+    SELECT 1 FROM nodes WHERE nodes.run = trees.run AND nodes.tree = trees.id AND nodes.finished
+    AND nodes.correct = 1 AND (score IS NOT NULL OR visits > 0)
+);
+UPDATE trees SET best_wrong = NULL WHERE best_wrong = 0 AND NOT EXISTS (
+    SELECT 1 FROM nodes WHERE nodes.run = trees.run AND nodes.tree = trees.id AND nodes.finished
+    AND nodes.correct = 0 AND (score IS NOT NULL OR visits > 0)
+);
+"""
+
 MIGRATIONS = (
     ("1 tables", _FIRST),
     ("2 what evaluations took", _AXES),
     ("3 what screens ask for", _QUESTIONS),
     ("4 searches of other phases", _SEARCHES_OF_OTHER_PHASES),
+    ("5 values that nothing gave", _VALUES_THAT_NOTHING_GAVE),
 )
 """The migrations in their order: the name that the database lists (``_sqlite_migrations``), and the SQL."""
 

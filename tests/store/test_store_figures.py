@@ -65,7 +65,8 @@ def test_figures_of_any_tree(search: SearchRecord, rule: str) -> None:
     right = [node for node in tree.finished() if node.correct]
     assert figures.right in (len(right), None)
     assert (figures.right is None) == (figures.ever_right is None)
-    assert figures.best_right == max((node.value for node in right), default=None)
+    known = [node.value for node in right if node.score is not None or node.visits]
+    assert figures.best_right == max(known, default=None)
     assert (figures.first_right_event is None) == (not right)
     assert 0 <= figures.idle_rounds <= figures.rounds
     assert figures.leaves == sum(not node.children for node in tree.nodes)
@@ -147,3 +148,16 @@ def test_traces_that_come_again_count_as_votes() -> None:
     )  # fmt: skip
     _, figures = folded(replace(lost("majority"), events=events))
     assert (figures.answer_changes, figures.right, figures.ever_right) == (1, 0, False)
+
+
+def test_solutions_that_nothing_has_valued_have_no_best_value() -> None:
+    """A search without a value model has no V, and not one of 0; a V of 0 that was given is one."""
+    steps = (Step("right"),), (Step("wrong"),)
+    events = (
+        Extended(0, steps[0]), Critiqued(1, True, "5"), Extended(0, steps[1]), Critiqued(2, True, "6"),
+    )  # fmt: skip
+    ended = (Verified((1, 2), (True, False)), Stopped("samples", 1, "5"))
+    _, figures = folded(replace(lost("majority"), events=(*events, *ended)))
+    assert (figures.right, figures.best_right, figures.best_wrong) == (1, None, None)
+    _, figures = folded(replace(lost("majority"), events=(*events, Valued((2,), (0.0,), Cost()), *ended)))
+    assert (figures.best_right, figures.best_wrong) == (None, 0.0)

@@ -12,7 +12,7 @@ from store.check import check, rebuild
 from store.errors import InputError, InterruptedReadError, StoreError
 from store.events import FREE, Cost, Expanded, Result, SearchRecord, Step, Stopped
 from store.files.layout import RunLayout, index_path
-from store.index.reader import StoreReader
+from store.index.reader import ORDERS, StoreReader
 from store.index.reading import searches
 from store.queries import Bin, Range, Side, TreeFilter, TreeKind
 from store.records import Evaluation, Outcomes
@@ -152,6 +152,60 @@ def test_a_common_text_finds_the_same_steps_as_a_rare_one(
                     piece,
                     common,
                 )
+
+
+@pytest.mark.parametrize("common", [1, 10**6])
+@pytest.mark.parametrize("solved", [None, False])
+@pytest.mark.parametrize("ahead", [1, 32])
+def test_pages_of_a_text_in_every_order(
+    root: Path, monkeypatch: pytest.MonkeyPatch, common: int, solved: bool | None, ahead: int
+) -> None:
+    """Whichever way is taken, pages are those of the whole list, and as many are counted."""
+    monkeypatch.setattr(searches, "_COMMON", common)
+    monkeypatch.setattr(searches, "_AHEAD", ahead)
+    wanted = TreeFilter("first", step_text="the answer", solved=solved)
+    with StoreReader(root) as reader:
+        numbers = found(reader, wanted)
+        assert numbers == ([0, 1, 3, 4] if solved is None else [4])
+        for order in ORDERS:
+            for descending in (False, True):
+                whole = [
+                    tree.id
+                    for tree in reader.trees(TreeFilter("first"), order_by=order, descending=descending)
+                    if tree.number in numbers
+                ]
+                for limit, offset in ((1, 0), (1, 2), (2, 0), (2, 1), (3, 3), (9, 0)):
+                    trees, total = reader.counted_trees(
+                        wanted, order_by=order, descending=descending, limit=limit, offset=offset
+                    )
+                    assert total == len(whole)
+                    if offset < total:
+                        assert [tree.id for tree in trees] == whole[offset : offset + limit]
+                    else:
+                        assert trees and trees[-1].id == whole[-1]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"phases": (PHASE, FINAL)},
+        {"methods": ("mcts", "beam")},
+        {"phases": (FINAL,), "methods": ("mcts", "beam"), "solved": False},
+        {"text": "2 + 3"},
+        {"kinds": ("disagree",)},
+    ],
+)
+def test_pages_of_any_filter_in_every_order(root: Path, more: dict[str, Any]) -> None:
+    wanted = TreeFilter("first", **more)
+    with StoreReader(root) as reader:
+        numbers = found(reader, wanted)
+        for order in ORDERS:
+            for descending in (False, True):
+                every = reader.trees(TreeFilter("first"), order_by=order, descending=descending)
+                whole = [tree for tree in every if tree.number in numbers]
+                for place in range(len(whole)):
+                    one = reader.trees(wanted, order_by=order, descending=descending, limit=1, offset=place)
+                    assert one == [whole[place]], (order, descending)
 
 
 def test_steps_of_trees_that_are_gone_are_not_found(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from store.index.reader import StoreReader
 from store.index.upgrade import upgrade_index
 from store.queries import TreeFilter
 from tests.store.build import fill, open_run, tables
+from tests.tui.made_searches import mcts, votes
 
 NAMES = [migration.name for migration in INDEX._migrations]
 
@@ -83,6 +84,26 @@ def test_the_trees_of_an_older_index_stay_in_sight(filled: Path) -> None:
         migrate(Database(connection))
     with closing(connect(index_path(filled))) as connection:
         assert connection.execute("SELECT count(*), count(depth) FROM trees").fetchone()[:] == (6, 0)
+
+
+def test_values_that_nothing_gave_are_taken_back(tmp_path: Path) -> None:
+    """A writer of this version mends the rows of searches without values that an older one has made."""
+    with open_run(tmp_path, "first") as writer:
+        writer.start_phase("1.search", "search", 1)
+        for number in range(4):
+            writer.add_tree(votes(number))
+            writer.add_tree(mcts(4 + number, rounds=9))
+        writer.finish_phase("1.search", {})
+    sql = "SELECT number, best_right, best_wrong FROM trees ORDER BY number"
+    with closing(sqlite3.connect(index_path(tmp_path), isolation_level=None)) as connection:
+        expected = connection.execute(sql).fetchall()
+        assert expected[0][1:] == (None, None) and any(row[1:] != (None, None) for row in expected)
+        for name in ("best_right", "best_wrong"):
+            connection.execute(f"UPDATE trees SET {name} = 0 WHERE number < 4")
+        connection.execute("DELETE FROM _sqlite_migrations WHERE name = ?", (NAMES[-1],))
+        migrate(Database(connection))
+        assert connection.execute(sql).fetchall() == expected
+    assert check(tmp_path) == []
 
 
 def test_what_needs_no_upgrade_is_left_alone(filled: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

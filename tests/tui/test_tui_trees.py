@@ -192,6 +192,30 @@ def test_rows_fit_and_the_question_is_in_view(page: tuple[TreeSummary, ...], wid
         assert page[-3].question.startswith(cells["question"].removesuffix("…"))
 
 
+def test_the_question_is_whole_before_there_are_more_figures(page: tuple[TreeSummary, ...]) -> None:
+    """Less important figures take no room from a question; of a long one they leave 60 cells."""
+    query = TreeQuery(TreeFilter("demo"))
+    for length in (10, 42, 500):
+        trees = [replace(tree, question="q" * length) for tree in page]
+        for width in (120, 136, 160, 200):
+            shown = {column.key: column.width or 0 for column in columns(width, query, trees)}
+            more = shown.keys() & {"reason", "rounds", "idle_rounds", "answer_changes"}
+            assert shown["question"] >= min(length, 60) or not more, (length, width)
+        assert more == {"reason", "rounds", "idle_rounds", "answer_changes"} or length == 500
+
+
+async def test_a_search_without_values_has_none_in_the_list(reader: StoreReader, until: Until) -> None:
+    app = StoreApp(reader, "demo", phase="2.evaluate.votes")
+    async with app.run_test(size=(200, 40)) as pilot:
+        await listed(pilot, until)
+        table = trees(pilot)
+        for key in ("best_right", "best_wrong"):
+            assert [cell.plain for cell in table.get_column(key)] == ["-"] * 5
+        pane = app.screen.query_one("#preview", LinesPane)
+        await until(pilot, lambda: "V -" in pane.text)
+        assert "0.00" not in pane.text
+
+
 @pytest.mark.parametrize("tree", ["1.search/7", "2.evaluate.votes/1"])
 async def test_solutions_stand_beside_the_list(reader: StoreReader, until: Until, tree: str) -> None:
     phase, _, number = tree.rpartition("/")

@@ -48,7 +48,7 @@ class RowLook:
 
 def is_valued(final: Tree) -> bool:
     """Whether any node of a tree has a value."""
-    return any(node.score is not None or node.visits for node in final.nodes)
+    return any(node.valued for node in final.nodes)
 
 
 def is_visited(final: Tree) -> bool:
@@ -120,7 +120,7 @@ def _figures(node: Node, look: RowLook, cells: int) -> Line:
         return _samples(node, look, cells)
     times = node.visits if look.visited else node.samples
     visits: Span = (f"{short(times):>4} ", "" if times else "dim", 0.0)
-    if node.score is None and not node.visits:
+    if not node.valued:
         return ((" " * cells + "    - ", "dim", 0.0), visits)
     return ((f"{bar(node.value, cells)} {node.value:>4.2f} ", "value", node.value), visits)
 

@@ -53,7 +53,9 @@ def _solution(found: Solution) -> Iterator[Line]:
     yield line(
         (f"{verdict(found.correct)} {name}", _style(found.correct)),
         (f"  #{found.node}  V ", "dim"),
-        (decimal(found.value), "value", found.value),
+        (decimal(found.value), "dim", 0.0)
+        if found.value is None
+        else (decimal(found.value), "value", found.value),
         (f"  {label(found.answer, 40)}", "bold"),
     )
     for number, step in enumerate(found.steps[:_MOST_STEPS], 1):

@@ -26,6 +26,9 @@ _SCROLL_BAR = 2
 _LEAST_QUESTION = 24
 """Cells of the question below which further columns are left out."""
 
+_READABLE = 60
+"""Cells that the question has, where it is so long, before the less important figures get any."""
+
 _TITLES = {
     "correct": "ok",
     "id": "tree",
@@ -54,6 +57,9 @@ _FIGURES = {
 }
 """Columns that are there where there is room, the most important first, and their widths."""
 
+_IMPORTANT = ("tokens", "nodes", "depth", "best_right", "best_wrong")
+"""Those that are there even where the question is cut for them."""
+
 _SORTED = 10
 """The width of a column that is there only because the list is sorted by it."""
 
@@ -78,8 +84,10 @@ def columns(width: int, query: TreeQuery, trees: Sequence[TreeSummary]) -> list[
     if query.order_by not in (*names, "number", "phase"):
         figures[query.order_by] = _FIGURES.get(query.order_by, _SORTED)
     taken += sum(size + PADDING for size in figures.values())
+    longest = max((cell_len(label(tree.question, _READABLE)) for tree in trees), default=0)
     for name, size in _FIGURES.items():
-        if name not in figures and room - taken - size - PADDING >= _LEAST_QUESTION:
+        least = _LEAST_QUESTION if name in _IMPORTANT else max(longest, _LEAST_QUESTION)
+        if name not in figures and room - taken - size - PADDING >= least:
             figures[name] = size
             taken += size + PADDING
     widths = names | {name: figures[name] for name in sorted(figures, key=_place)}

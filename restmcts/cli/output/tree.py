@@ -61,18 +61,14 @@ def _columns(tree: Tree, labels: Labels) -> list[_Column]:
     """Numbers and depths, and what the nodes of this tree have."""
     nodes = tree.nodes
     columns = [_Column("node", lambda node: str(node.id)), _Column("depth", lambda node: str(node.depth))]
-    if any(_is_valued(node) for node in nodes):
-        columns.append(_Column("V", lambda node: f"{node.value:.3f}" if _is_valued(node) else "-"))
+    if any(node.valued for node in nodes):
+        columns.append(_Column("V", lambda node: f"{node.value:.3f}" if node.valued else "-"))
         columns.append(_Column("N", lambda node: str(node.visits)))
     if any(node.score is not None for node in nodes):
         columns.append(_Column("score", lambda node: _decimal(node.score)))
     if any(node.samples > 1 for node in nodes):
         columns.append(_Column("samples", lambda node: str(node.samples)))
     return columns + [_label_column(rule, values) for rule, values in labels.items()]
-
-
-def _is_valued(node: Node) -> bool:
-    return node.score is not None or node.visits > 0
 
 
 def _label_column(rule: str, values: tuple[float | None, ...]) -> _Column:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from store.errors import InputError
@@ -13,7 +14,6 @@ from store.records import TreeSummary
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
-    from typing import Any
 
     from store.index.reading.rows import Rows
 
@@ -53,14 +53,33 @@ _ORDERS = {
 ORDERS = tuple(_ORDERS)
 """What :meth:`store.index.reader.StoreReader.trees` can sort by."""
 
-# The inner query sorts keys alone, and no whole rows.
+# The inner query, which is one of the three below, sorts keys alone, and no whole rows.
 _PAGE = """
-SELECT trees.*,
+SELECT trees.*, page.total,
     (SELECT question FROM problems WHERE {of_the_tree}) AS question,
     (SELECT oracle FROM problems WHERE {of_the_tree}) AS oracle
-FROM (SELECT phase AS p, number AS n FROM trees WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?) AS page
+FROM ({found}) AS page
 CROSS JOIN trees ON trees.run = ? AND trees.phase = page.p AND trees.number = page.n
 ORDER BY {order}
+"""
+
+_FOUND = """
+SELECT phase AS p, number AS n, NULL AS total FROM trees WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?
+"""
+
+# Looking for a text takes longest: page and number of all come from one look. SQLite 3.40 must not sort the
+# searches that it looks up by a list of names before it has all of them: it would leave some out.
+_COUNTED = """
+WITH found AS MATERIALIZED (SELECT {keys} FROM trees WHERE {where})
+SELECT phase AS p, number AS n, (SELECT count(*) FROM found) AS total
+FROM found ORDER BY {order} LIMIT ? OFFSET ?
+"""
+
+# Of a text that many searches have, a page is among the first of the list: only these are looked at.
+_AHEAD_FOUND = """
+SELECT phase AS p, number AS n, NULL AS total
+FROM (SELECT {keys} FROM trees WHERE run = ? ORDER BY {order} LIMIT ?) AS trees
+WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?
 """
 
 _SEARCHED = """
@@ -82,6 +101,12 @@ WHERE steps MATCH ? AND documents.run = ?
 _COMMON = 20_000
 """From so many searches on, those that have a text in a step are found in the order of the list."""
 
+_AHEAD = 32
+"""So many times as many searches as a page ends with are the first of the list."""
+
+_FAR = 1000
+"""Pages that end behind so many searches are not looked for among the first of the list."""
+
 _HISTOGRAM = """
 WITH scale (low, width, bins) AS (SELECT ?, ?, ?)
 SELECT CASE WHEN width > 0 THEN min(CAST((figure - low) / width AS INTEGER), bins - 1) ELSE 0 END AS bin,
@@ -101,11 +126,40 @@ def page(
     offset: int,
 ) -> list[TreeSummary]:
     """A page of the searches that pass a filter; see :meth:`store.index.reader.StoreReader.trees`."""
+    return [summary(row) for row in _page(rows, wanted, noted, order_by, descending, limit, offset)]
+
+
+def _page(
+    rows: Rows,
+    wanted: TreeFilter,
+    noted: Iterable[str],
+    order_by: str,
+    descending: bool,
+    limit: int,
+    offset: int,
+) -> list[sqlite3.Row]:
+    """The rows of a page; ``total`` is the number of all searches that pass the filter, where it is known."""
+    common = _is_common(rows, wanted)
+    where, values = condition(wanted, noted, common=common)
+    ends = (limit, offset, wanted.run)
+    if common and _is_text_alone(wanted) and offset + limit <= _FAR:
+        first = (wanted.run, _AHEAD * (offset + limit))
+        found = rows(_paged(_AHEAD_FOUND, where, order_by, descending), (*first, *values, *ends))
+        if len(found) == limit:
+            return found
+    source = _COUNTED if wanted.step_text else _FOUND
+    return rows(_paged(source, where, order_by, descending), (*values, *ends))
+
+
+def _paged(found: str, where: str, order_by: str, descending: bool) -> str:
+    """The query of a page, by the query that finds its searches."""
     if order_by not in _ORDERS:
         raise InputError(f"cannot sort by {order_by!r}; use one of {', '.join(ORDERS)}")
-    where, values = _condition(rows, wanted, noted)
-    sql = _PAGE.format(where=where, order=_order(order_by, descending), of_the_tree=_OF_THE_TREE)
-    return [summary(row) for row in rows(sql, (*values, limit, offset, wanted.run))]
+    order = _order(order_by, descending)
+    keys = ", ".join(dict.fromkeys(["run", "phase", "number", *re.findall(r"\w+", _ORDERS[order_by])]))
+    return _PAGE.format(
+        found=found.format(where=where, order=order, keys=keys), order=order, of_the_tree=_OF_THE_TREE
+    )
 
 
 def counted_page(
@@ -118,7 +172,10 @@ def counted_page(
     offset: int,
 ) -> tuple[list[TreeSummary], int]:
     """A page and the number of all; see :meth:`store.index.reader.StoreReader.counted_trees`."""
-    found = page(rows, wanted, noted, order_by, descending, limit, offset)
+    first = _page(rows, wanted, noted, order_by, descending, limit, offset)
+    found = [summary(row) for row in first]
+    if first and first[0]["total"] is not None:
+        return found, first[0]["total"]
     if len(found) < limit and (found or not offset):
         return found, offset + len(found)  # it is the last page, so that nothing need be counted
     total = count(rows, wanted, noted)
@@ -132,21 +189,26 @@ def _last(total: int, limit: int) -> int:
 
 def count(rows: Rows, wanted: TreeFilter, noted: Iterable[str]) -> int:
     """How many searches pass a filter."""
-    if wanted.step_text and wanted == TreeFilter(wanted.run, step_text=wanted.step_text):
+    if _is_text_alone(wanted):
         # The full-text index alone knows; searches are as many, and need not be looked up.
         return int(rows(_MATCHES, (phrase(wanted.step_text), wanted.run))[0][0])
-    where, values = _condition(rows, wanted, noted)
+    where, values = condition(wanted, noted, common=_is_common(rows, wanted))
     found = rows(f"SELECT count(*) FROM trees WHERE {where}", values)
     return int(found[0][0]) if found else 0
 
 
-def _condition(rows: Rows, wanted: TreeFilter, noted: Iterable[str]) -> tuple[str, list[Any]]:
-    """The condition of a filter, as it is answered soonest: by how many searches have the text for steps."""
+def _is_text_alone(wanted: TreeFilter) -> bool:
+    """Whether a filter asks for nothing but a text in steps."""
+    return bool(wanted.step_text) and wanted == TreeFilter(wanted.run, step_text=wanted.step_text)
+
+
+def _is_common(rows: Rows, wanted: TreeFilter) -> bool:
+    """Whether many searches have the text for steps, which says how they are found soonest."""
     if not wanted.step_text:
-        return condition(wanted, noted)
+        return False
     sql = "SELECT count(*) FROM (SELECT 1 FROM steps WHERE steps MATCH ? LIMIT ?)"
     found = rows(sql, (phrase(wanted.step_text), _COMMON))
-    return condition(wanted, noted, common=bool(found) and found[0][0] == _COMMON)
+    return bool(found) and bool(found[0][0] == _COMMON)
 
 
 def searched(rows: Rows, run: str) -> list[tuple[str, str]]:
@@ -157,7 +219,7 @@ def searched(rows: Rows, run: str) -> list[tuple[str, str]]:
 def histogram(rows: Rows, wanted: TreeFilter, noted: Iterable[str], name: str, bins: int) -> list[Bin]:
     """How a figure is spread; see :meth:`store.index.reader.StoreReader.histogram`."""
     column = figure(name)
-    where, values = _condition(rows, wanted, noted)
+    where, values = condition(wanted, noted, common=_is_common(rows, wanted))
     ends = rows(f"SELECT min({column}), max({column}) FROM trees WHERE {where}", values)
     if not ends or ends[0][0] is None:
         return []

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 _TREE = "SELECT answer, answer_path FROM trees WHERE run = ? AND id = ? AND phase = ? AND number = ?"
 
 _FINISHED = """
-SELECT node, value, answer, correct FROM nodes WHERE run = ? AND tree = ? AND finished
-ORDER BY value DESC, node
+SELECT node, iif(score IS NULL AND visits = 0, NULL, value) AS value, answer, correct
+FROM nodes WHERE run = ? AND tree = ? AND finished
+ORDER BY nodes.value DESC, node
 """
 
 _WAY = """

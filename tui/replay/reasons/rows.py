@@ -79,7 +79,7 @@ def number_setting(player: Player, name_: str) -> float | None:
 
 def scored(node: Node) -> float | None:
     """V of a node; None while nothing has been said about it."""
-    return node.value if node.score is not None or node.visits else None
+    return node.value if node.valued else None
 
 
 def figure(number: float) -> str:

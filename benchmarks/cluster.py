@@ -77,7 +77,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--workers", type=int, nargs="+", default=WORKERS)
     parser.add_argument("--concurrency", type=int, default=4, help="searches at the same time in each worker")
-    parser.add_argument("--seconds", type=float, default=0.5, help="mean simulated time of a search")
+    parser.add_argument("--seconds", type=float, default=1.0, help="mean simulated time of a search")
     parser.add_argument(
         "--searches", type=int, help="searches in a row; as a rule 40 for each that runs at the same time"
     )

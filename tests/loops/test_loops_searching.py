@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -114,7 +115,7 @@ def test_workers_are_not_asked_for_figures_with_every_search(monkeypatch: pytest
         asked += 1
         return {"policy.generated_tokens": 7.0 * asked}
 
-    monkeypatch.setattr(tallies.time, "monotonic", lambda: now)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     engine: Any = SimpleNamespace(stats=stats)
     counted = Tally(0, engine, by_tokens=False)
     first, before = counted.latest(), asked

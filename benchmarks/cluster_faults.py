@@ -1,4 +1,4 @@
-"""Lets parts of a search on a Ray cluster die at random moments, and looks whether a search is lost or doubled.
+"""Lets parts of a search on a Ray cluster die at random moments, and looks whether any search is lost.
 
     python -m benchmarks.cluster_faults worker      # kill -9 of a worker
     python -m benchmarks.cluster_faults node        # a node goes, in turns its raylet alone and all at once
@@ -61,7 +61,7 @@ class Ended:
     @property
     def last(self) -> str:
         """The last line that it told."""
-        return ([*self.errors.split("\n"), ""] if not self.errors else self.errors.strip().split("\n"))[-1]
+        return self.errors.strip().split("\n")[-1]
 
 
 class Nodes:

@@ -47,6 +47,19 @@ def processes(workers: Any) -> list[int]:
     return [json.loads(reply.partition(b"\n")[0])["process"] for reply in replies]
 
 
+def killed_and_restarted(workers: Any) -> None:
+    """Kill the process of the only worker, and return when Ray has started another one."""
+    from ray.exceptions import ActorUnavailableError
+
+    killed = processes(workers)
+    os.kill(killed[0], signal.SIGKILL)
+    while True:
+        with suppress(ActorUnavailableError):
+            if processes(workers) != killed:
+                return
+        time.sleep(0.05)
+
+
 def are_gone(numbers: list[int]) -> bool:
     """Whether processes that were told to end have ended within 20 seconds."""
     until = time.monotonic() + 20
@@ -130,6 +143,31 @@ def test_a_worker_that_is_killed_loses_no_search(place: Place, models: ModelsOf)
         found = searched(workers, wanted, kill)
     assert lines(found) == lines(in_process(models(), wanted))
     assert sum("is lost" in note for note in place.notes) == 2
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_worker_that_is_killed_while_it_opens_the_models_is_asked_again(
+    place: Place, models: ModelsOf, tmp_path: Path, count: int
+) -> None:
+    settings = models(killed_once=str(tmp_path / "killed"))
+    wanted = tasks(10)
+    with place.workers(settings, workers=count) as workers:
+        assert workers.too_long([Problem("short", "q")]) == {}
+        found = searched(workers, wanted)
+    assert lines(found) == lines(in_process(settings, wanted))
+    assert sum("while it opens the models: it is asked again" in note for note in place.notes) == 1
+
+
+def test_a_worker_that_was_killed_while_it_did_nothing_is_asked_again(place: Place, models: ModelsOf) -> None:
+    wanted = tasks(12)
+    with place.workers(models(), workers=1) as workers:
+        found = searched(workers, wanted[:6])
+        killed_and_restarted(workers)
+        assert workers.too_long([Problem("long", "x" * 300)]).keys() == {"long"}
+        killed_and_restarted(workers)
+        found |= searched(workers, wanted[6:])
+    assert lines(found) == lines(in_process(models(), wanted))
+    assert sum("is lost" in note for note in place.notes) == 1
 
 
 def test_a_node_that_goes_loses_no_search(place: Place, models: ModelsOf) -> None:

@@ -1,5 +1,6 @@
 """Lets parts of a search on a Ray cluster die at random moments, and looks whether any search is lost.
 
+    python -m benchmarks.cluster_faults             # all of these
     python -m benchmarks.cluster_faults worker      # kill -9 of a worker
     python -m benchmarks.cluster_faults node        # a node goes, in turns its raylet alone and all at once
     python -m benchmarks.cluster_faults head        # kill -9 of the command, which is started again at once
@@ -38,6 +39,7 @@ from tests.support.stores import contents, problems_of
 
 ROOT = Path(__file__).parents[1]
 ENGINE = ROOT / "tests" / "workers" / "scripted_engine.py"
+KINDS = ("worker", "node", "head", "interrupt")
 SEARCHES = 40
 RUN = "r"
 MARK, NODE = "RESTMCTS_MARK", "RESTMCTS_NODE"
@@ -296,22 +298,23 @@ def _part(count: int) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("kind", choices=("worker", "node", "head", "interrupt"))
+    parser.add_argument("kind", nargs="?", choices=KINDS, help="what dies; none: each of them in turn")
     parser.add_argument("--moments", type=int, default=10)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     seen: Counter[str] = Counter()
     failed = 0
-    with tempfile.TemporaryDirectory() as folder:
-        campaign = Campaign(Path(folder), options.kind, Random(f"{options.seed} {options.kind}"))
-        for kind, wrong in campaign.trials(options.moments):
-            seen[kind] += 1
-            failed += bool(wrong)
-            if wrong:
-                print(f"{kind}: {wrong}", flush=True)
-    for kind, count in sorted(seen.items()):
-        print(f"{count:6}  {kind}")
+    for kind in [options.kind] if options.kind else KINDS:
+        with tempfile.TemporaryDirectory() as folder:
+            campaign = Campaign(Path(folder), kind, Random(f"{options.seed} {kind}"))
+            for part, wrong in campaign.trials(options.moments):
+                seen[f"{kind}: {part}"] += 1
+                failed += bool(wrong)
+                if wrong:
+                    print(f"{kind}: {part}: {wrong}", flush=True)
+    for part, count in sorted(seen.items()):
+        print(f"{count:6}  {part}")
     print(f"{failed:6}  went wrong")
     sys.exit(1 if failed else 0)
 

@@ -40,7 +40,7 @@ from tests.support.stores import contents, problems_of
 ROOT = Path(__file__).parents[1]
 ENGINE = ROOT / "tests" / "workers" / "scripted_engine.py"
 KINDS = ("worker", "node", "head", "interrupt")
-SEARCHES = 40
+SEARCHES = 24
 RUN = "r"
 MARK, NODE = "RESTMCTS_MARK", "RESTMCTS_NODE"
 """Variables by which the processes of this program and those of a node are known."""
@@ -135,7 +135,7 @@ def start(root: Path, problems: Path, address: str | None) -> subprocess.Popen[s
     settings = [
         f"plugins={ENGINE}",
         "models.engine=scripted",
-        "models.settings.scripted.seconds=0.05",
+        "models.settings.scripted.seconds=0.03",
         "generation.settings.rounds=6",
         "concurrency=2",
         "sampling.step_tokens=8",

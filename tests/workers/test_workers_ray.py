@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -20,7 +21,9 @@ from restmcts.engines.settings import ModelSettings
 from restmcts.errors import EngineError, InputError, PhaseError
 from restmcts.grading.registry import GRADERS
 from restmcts.problems.problem import Problem
+from restmcts.workers.cluster import ray_workers
 from restmcts.workers.cluster.inspection import inspect_cluster
+from restmcts.workers.cluster.settings import ClusterSettings
 from restmcts.workers.cluster.versions import versions
 from restmcts.workers.local import open_workers
 from store.events import SearchRecord
@@ -225,6 +228,23 @@ def test_a_cluster_that_is_busy_is_said(place: Place, models: ModelsOf) -> None:
         place.workers(models(), workers=1, grace=1.0),
     ):
         pass
+
+
+def test_a_cluster_that_lost_a_node_before_all_workers_were_there_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("ray")
+
+    class Handle:
+        place = SimpleNamespace(remote=asyncio.Event().wait)
+
+    def too_small(cluster: ClusterSettings) -> None:
+        raise InputError(f"there is no room for {cluster.workers}")
+
+    monkeypatch.setattr(ray_workers, "check_room", too_small)
+    actors = [ray_workers.Actor(Handle(), 1, b"", [])]
+    with pytest.raises(InputError, match="there is no room for 2"):
+        asyncio.run(ray_workers._ready(actors, ClusterSettings(workers=2, grace=0.01), print))
 
 
 def test_another_cluster_is_refused(place: Place, models: ModelsOf) -> None:

@@ -335,6 +335,7 @@ async def _ready(actors: Sequence[Actor], cluster: ClusterSettings, note: Callab
         async with asyncio.timeout(cluster.grace):
             await asyncio.gather(*(actor.place() for actor in actors))
     except TimeoutError:
+        check_room(cluster)  # a node may have gone meanwhile
         raise InputError(
             f"cluster.workers = {cluster.workers}, each with {amounts(needs(cluster))}: some got no place in"
             f" {cluster.grace:g} seconds (cluster.grace); free at this moment: {amounts(available())}"

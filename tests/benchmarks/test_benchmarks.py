@@ -1,10 +1,12 @@
 """What the benchmarks claim to measure is what they measure."""
 
 import asyncio
+from collections import Counter
 from dataclasses import asdict
 
 import pytest
 
+from benchmarks.cluster_faults import miscounted
 from benchmarks.contenders.replay import grouped
 from benchmarks.contenders.searches import Asked, Recording, search
 from benchmarks.contenders.workload import Workload, make_problems
@@ -38,6 +40,12 @@ def test_samples_of_equal_length_and_following_seeds_are_one_request(
     lengths: list[int], seeds: list[int], groups: list[tuple[int, int]]
 ) -> None:
     assert list(grouped(asked(lengths, seeds))) == groups
+
+
+def test_searches_that_are_lost_or_doubled_are_named() -> None:
+    assert miscounted(Counter({"search/0": 1, "search/1": 1}), wanted=2) == []
+    found = Counter({"search/0": 2, "search/2": 1})
+    assert miscounted(found, wanted=4) == ["lost: search/1, search/3", "doubled: search/0"]
 
 
 def test_a_recording_has_all_that_a_search_paid_for() -> None:

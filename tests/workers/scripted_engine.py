@@ -9,6 +9,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,15 @@ FAILING = tuple(3000 + ord(letter) for letter in "failing")
 
 
 class ScriptedSettings(Settings):
-    """`seconds`: how long each request takes; `refuses`: no model can be opened."""
+    """How the engine behaves.
+
+    `seconds`: how long each request takes; `refuses`: no model can be opened; `killed_once`: whoever opens a
+    policy while there is no file of this name makes one and is killed.
+    """
 
     seconds: float = 0.0
     refuses: bool = False
+    killed_once: str | None = None
 
 
 class ScriptedPolicy(Writer):
@@ -63,6 +69,10 @@ def open_policy(folder: Path, models: Any, name: str) -> ScriptedPolicy:
     settings = models.of_engine("scripted")
     if settings.refuses:
         raise EngineError("the writer is on strike")
+    if settings.killed_once is not None:
+        with suppress(FileExistsError):
+            Path(settings.killed_once).touch(exist_ok=False)
+            os.kill(os.getpid(), signal.SIGKILL)
     policy = ScriptedPolicy(name=name, context=200)
     policy.seconds = settings.seconds
     return policy

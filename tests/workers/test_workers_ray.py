@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -22,7 +23,9 @@ from restmcts.engines.settings import ModelSettings
 from restmcts.errors import EngineError, InputError, PhaseError
 from restmcts.grading.registry import GRADERS
 from restmcts.problems.problem import Problem
+from restmcts.workers.cluster import ray_workers
 from restmcts.workers.cluster.inspection import inspect_cluster
+from restmcts.workers.cluster.settings import ClusterSettings
 from restmcts.workers.cluster.versions import versions
 from restmcts.workers.local import open_workers
 from store.events import SearchRecord
@@ -47,6 +50,19 @@ def processes(workers: Any) -> list[int]:
 
     replies = ray.get([actor.handle.place.remote() for actor in workers._actors])
     return [json.loads(reply.partition(b"\n")[0])["process"] for reply in replies]
+
+
+def killed_and_restarted(workers: Any) -> None:
+    """Kill the process of the only worker, and return when Ray has started another one."""
+    from ray.exceptions import ActorUnavailableError
+
+    killed = processes(workers)
+    os.kill(killed[0], signal.SIGKILL)
+    while True:
+        with suppress(ActorUnavailableError):
+            if processes(workers) != killed:
+                return
+        time.sleep(0.05)
 
 
 def are_gone(numbers: list[int]) -> bool:
@@ -134,6 +150,31 @@ def test_a_worker_that_is_killed_loses_no_search(place: Place, models: ModelsOf)
     assert sum("is lost" in note for note in place.notes) == 2
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_worker_that_is_killed_while_it_opens_the_models_is_asked_again(
+    place: Place, models: ModelsOf, tmp_path: Path, count: int
+) -> None:
+    settings = models(killed_once=str(tmp_path / "killed"))
+    wanted = tasks(10)
+    with place.workers(settings, workers=count) as workers:
+        assert workers.too_long([Problem("short", "q")]) == {}
+        found = searched(workers, wanted)
+    assert lines(found) == lines(in_process(settings, wanted))
+    assert sum("while it opens the models: it is asked again" in note for note in place.notes) == 1
+
+
+def test_a_worker_that_was_killed_while_it_did_nothing_is_asked_again(place: Place, models: ModelsOf) -> None:
+    wanted = tasks(12)
+    with place.workers(models(), workers=1) as workers:
+        found = searched(workers, wanted[:6])
+        killed_and_restarted(workers)
+        assert workers.too_long([Problem("long", "x" * 300)]).keys() == {"long"}
+        killed_and_restarted(workers)
+        found |= searched(workers, wanted[6:])
+    assert lines(found) == lines(in_process(models(), wanted))
+    assert sum("is lost" in note for note in place.notes) == 1
+
+
 def test_a_node_that_goes_loses_no_search(place: Place, models: ModelsOf) -> None:
     wanted = tasks(40)
     with (
@@ -189,6 +230,23 @@ def test_a_cluster_that_is_busy_is_said(place: Place, models: ModelsOf) -> None:
         place.workers(models(), workers=1, grace=1.0),
     ):
         pass
+
+
+def test_a_cluster_that_lost_a_node_before_all_workers_were_there_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("ray")
+
+    class Handle:
+        place = SimpleNamespace(remote=asyncio.Event().wait)
+
+    def too_small(cluster: ClusterSettings) -> None:
+        raise InputError(f"there is no room for {cluster.workers}")
+
+    monkeypatch.setattr(ray_workers, "check_room", too_small)
+    actors = [ray_workers.Actor(Handle(), 1, b"", [])]
+    with pytest.raises(InputError, match="there is no room for 2"):
+        asyncio.run(ray_workers._ready(actors, ClusterSettings(workers=2, grace=0.01), print))
 
 
 def test_another_cluster_is_refused(place: Place, models: ModelsOf) -> None:

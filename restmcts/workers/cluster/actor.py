@@ -22,7 +22,7 @@ from restmcts.plugins import load_plugin
 from restmcts.search.running.driver import failed
 from restmcts.search.running.task_json import decode_task, problems_from
 from restmcts.workers.cluster.folders import ModelFolder, compare, unpack
-from restmcts.workers.cluster.messages import refusal, reply
+from restmcts.workers.cluster.messages import NotReadyError, refusal, reply
 from restmcts.workers.cluster.plan import Plan, PluginFile
 from restmcts.workers.cluster.versions import differences, versions
 from restmcts.workers.local import LocalWorkers, open_workers
@@ -155,7 +155,7 @@ class SearchWorker:
     @property
     def _open_workers(self) -> LocalWorkers:
         if self._workers is None:
-            raise RestmctsError(f"worker {self._number} was asked before it was ready")
+            raise NotReadyError(f"worker {self._number} was started again, and has no models yet")
         return self._workers
 
 

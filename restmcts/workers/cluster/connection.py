@@ -137,10 +137,14 @@ def _plain(resources: Mapping[str, Any]) -> dict[str, float]:
 def _set_variables(address: str) -> None:
     """Set what Ray reads when it is imported: nothing is reported to its makers.
 
+    Where something else than Ray listens at an address, Ray asks once, and not for a quarter of an hour.
+
     A cluster that is started here listens on all addresses of the machine, and whoever reaches it may run
     code. So it heeds those alone that know a token, which this process makes and its children inherit.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if address != "local":
+        os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "1")
     if address == "local" and "RAY_AUTH_MODE" not in os.environ:
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)

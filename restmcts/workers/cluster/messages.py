@@ -7,8 +7,14 @@ from typing import Any
 
 from restmcts.errors import EngineError, InputError, PhaseError, RestmctsError, StoreError
 
+
+class NotReadyError(RestmctsError):
+    """A worker was asked before it had opened its models: it was lost, and Ray has started it again."""
+
+
 _KINDS: dict[str, type[RestmctsError]] = {
-    kind.__name__: kind for kind in (RestmctsError, EngineError, InputError, PhaseError, StoreError)
+    kind.__name__: kind
+    for kind in (RestmctsError, EngineError, InputError, PhaseError, StoreError, NotReadyError)
 }
 
 

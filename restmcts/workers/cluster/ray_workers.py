@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +21,7 @@ from restmcts.workers.base import Ended, Models
 from restmcts.workers.cluster.actor import SearchWorker
 from restmcts.workers.cluster.connection import amounts, available, check_room, connect, needs
 from restmcts.workers.cluster.folders import read_blocks
-from restmcts.workers.cluster.messages import read_reply
+from restmcts.workers.cluster.messages import NotReadyError, read_reply
 from restmcts.workers.cluster.plan import Plan, make_plan
 from restmcts.workers.cluster.pool import Pool, WorkerGoneError, WorkerLostError
 from restmcts.workers.cluster.settings import ClusterSettings
@@ -65,8 +65,15 @@ class Actor:
         self._incarnation = ""
 
     async def place(self) -> None:
-        """Return when the worker has a place in the cluster."""
-        self._placed(await self.handle.place.remote())
+        """Return when the worker has a place in the cluster, also where it is lost there at once."""
+        from ray.exceptions import ActorUnavailableError
+
+        while True:
+            try:
+                self._placed(await self.handle.place.remote())
+                return
+            except ActorUnavailableError:
+                await asyncio.sleep(LOOK_AGAIN[0])
 
     async def open(self) -> None:
         """Let the worker open its models, or drop what it does.
@@ -85,18 +92,31 @@ class Actor:
 
     async def do(self, task: SearchTask) -> Ended:
         """The verified record of a search, with its line."""
-        from ray.exceptions import RayError, RayTaskError
-
-        try:
-            data = await self.handle.search.remote(encode_task(task))
-        except RayTaskError:
-            raise  # a defect of the program, which another worker has too
-        except RayError as error:
-            raise WorkerLostError(reason(error)) from None
-        told, line = read_reply(data, self.node)
+        told, line = await self._reply(self.handle.search.remote(encode_task(task)))
         self.stats[told["incarnation"]] = told["stats"]
         self.remarks += told["remarks"]
         return Ended(decode_search(line, f"a search of {self.name}"), line)
+
+    async def too_long(self, problems: bytes) -> dict[str, str]:
+        """Why problems leave no room for a solution, by their ids."""
+        told, _ = await self._reply(self.handle.too_long.remote(problems))
+        found: dict[str, str] = told["too_long"]
+        return found
+
+    async def _reply(self, data: Awaitable[bytes]) -> tuple[dict[str, Any], bytes]:
+        """What a worker that has its models open replies.
+
+        Raises:
+            WorkerLostError: it is lost, or was lost before, and knows no models any more.
+        """
+        from ray.exceptions import RayError, RayTaskError
+
+        try:
+            return read_reply(await data, self.node)
+        except RayTaskError:
+            raise  # a defect of the program, which another worker has too
+        except (RayError, NotReadyError) as error:
+            raise WorkerLostError(reason(error)) from None
 
     async def come_back(self) -> None:
         """Ask the worker until it is there, with its models opened."""
@@ -125,6 +145,15 @@ class Actor:
         return total
 
 
+class _Measuring:
+    """A worker that is asked which problems are too long; see :class:`.pool.Worker`."""
+
+    def __init__(self, actor: Actor) -> None:
+        self.name = actor.name
+        self.do = actor.too_long
+        self.come_back = actor.come_back
+
+
 class RayWorkers:
     """Workers of a cluster, ready to search; :func:`open_ray_workers` opens and closes them.
 
@@ -149,6 +178,8 @@ class RayWorkers:
         self._actors = actors
         self._known = known
         self._grader = grader
+        self._grace = grace
+        self._note = note
         self._pool: Pool[SearchTask, Ended] = Pool(actors, concurrency, grace=grace, note=note)
         self._said: set[str] = set()
 
@@ -158,32 +189,24 @@ class RayWorkers:
         return Models(self._known.policy, self._known.value)
 
     def too_long(self, problems: Sequence[Problem]) -> dict[str, str]:
-        """Why problems leave no room for a solution; one of the workers is asked.
+        """Why problems leave no room for a solution; the workers share them.
 
         Raises:
             InputError: a value model refuses a problem.
             PhaseError: no worker answers.
         """
-        parts = range(0, len(problems), PROBLEMS_AT_ONCE)
+        return asyncio.run(self._too_long(problems))
+
+    async def _too_long(self, problems: Sequence[Problem]) -> dict[str, str]:
+        starts = range(0, len(problems), PROBLEMS_AT_ONCE)
+        parts = (encode_problems(problems[first : first + PROBLEMS_AT_ONCE]) for first in starts)
+        measuring = [_Measuring(actor) for actor in self._actors]
+        pool: Pool[bytes, dict[str, str]] = Pool(measuring, 1, grace=self._grace, note=self._note)
         found: dict[str, str] = {}
-        for first in parts:
-            found |= self._too_long(encode_problems(problems[first : first + PROBLEMS_AT_ONCE]))
+        async with aclosing(pool.run(parts, _unmeasured)) as replies:
+            async for reply in replies:
+                found |= reply
         return found
-
-    def _too_long(self, problems: bytes) -> dict[str, str]:
-        import ray
-        from ray.exceptions import RayError, RayTaskError
-
-        for actor in self._actors:
-            try:
-                data = ray.get(actor.handle.too_long.remote(problems))
-            except RayTaskError:
-                raise
-            except RayError:
-                continue
-            found: dict[str, str] = read_reply(data, actor.node)[0]["too_long"]
-            return found
-        raise PhaseError("no worker answers: see to the cluster and start the run again")
 
     def header(self, task: SearchTask) -> Header:
         """What the record of a search would begin with."""
@@ -266,7 +289,7 @@ def open_ray_workers(
     actors = _start(plan, cluster)
     seconds = HURRY_SECONDS
     try:
-        asyncio.run(_ready(actors, cluster))
+        asyncio.run(_ready(actors, cluster, note))
         yield RayWorkers(actors, known, grader, concurrency, cluster.grace, note)
         seconds = CLOSE_SECONDS
     finally:
@@ -303,30 +326,37 @@ def _environment(cluster: ClusterSettings) -> dict[str, Any]:
     return found
 
 
-async def _ready(actors: Sequence[Actor], cluster: ClusterSettings) -> None:
-    """Return when all workers have opened their models.
+async def _ready(actors: Sequence[Actor], cluster: ClusterSettings, note: Callable[[str], None]) -> None:
+    """Return when all workers have opened their models; those that are lost meanwhile are left to the pool.
 
     Raises:
         InputError: one has no place, or cannot open them.
     """
-    from ray.exceptions import RayError, RayTaskError
+    from ray.exceptions import RayError
 
     try:
         async with asyncio.timeout(cluster.grace):
             await asyncio.gather(*(actor.place() for actor in actors))
     except TimeoutError:
+        check_room(cluster)  # a node may have gone meanwhile
         raise InputError(
             f"cluster.workers = {cluster.workers}, each with {amounts(needs(cluster))}: some got no place in"
             f" {cluster.grace:g} seconds (cluster.grace); free at this moment: {amounts(available())}"
         ) from None
     except RayError as error:
         raise InputError(f"a worker cannot start: {reason(error)}") from error
+    await asyncio.gather(*(_open(actor, note) for actor in actors))
+
+
+async def _open(actor: Actor, note: Callable[[str], None]) -> None:
+    from ray.exceptions import RayError, RayTaskError
+
     try:
-        await asyncio.gather(*(actor.open() for actor in actors))
+        await actor.open()
     except RayTaskError:
         raise
     except RayError as error:
-        raise InputError(f"a worker ended while it opened the models: {reason(error)}") from error
+        note(f"{actor.name} is lost ({reason(error)}) while it opens the models: it is asked again")
 
 
 def _end(actors: Sequence[Actor], seconds: float) -> None:
@@ -337,6 +367,10 @@ def _end(actors: Sequence[Actor], seconds: float) -> None:
     ray.wait(closed, num_returns=len(closed), timeout=seconds)
     for actor in actors:
         ray.kill(actor.handle)
+
+
+def _unmeasured(problems: bytes, why: str) -> dict[str, str]:
+    raise PhaseError(f"cannot tell which problems are too long: {why}")
 
 
 def reason(error: BaseException) -> str:

@@ -177,7 +177,10 @@ def _numbers(values: Sequence[float | None]) -> None:
     if not _ONLY_FLOAT.issuperset(map(type, values)):
         for value in values:
             _number(value)
-    elif not isfinite(sum(cast("Sequence[float]", values))) and not all(map(isfinite, values)):
+        return
+    only = cast("Sequence[float]", values)
+    # A sum of finite numbers may be too large; that of others is never finite.
+    if not isfinite(sum(only)) and not all(map(isfinite, only)):
         raise ValueError(f"{_short(values)} has a number that is not finite")
 
 

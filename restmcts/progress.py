@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
+
+from store.records import WorkerFigures
 
 Figures = Mapping[str, float | int | str | None]
 
@@ -17,6 +19,10 @@ class Progress(Protocol):
 
     def update(self, done: int, figures: Figures) -> None:
         """``done`` pieces are ready; ``figures`` are the latest numbers, by name."""
+        ...
+
+    def workers(self, found: Sequence[WorkerFigures]) -> None:
+        """What workers on other machines have done in this phase; told now and then, before an update."""
         ...
 
     def finish(self, phase: str, summary: Mapping[str, Any]) -> None:

@@ -337,11 +337,41 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerFigures:
+    """What a worker on another machine has done in the phase that is running.
+
+    Attributes:
+        name: ``NODE/worker-N``, as in the headers of its searches.
+        node: where it is.
+        state: ``working``, ``lost`` (it does not answer, and is asked again) or ``gone`` for good.
+        searches: how many it has ended.
+        running: how many it has at the moment.
+        tokens: what its policy has generated.
+        tokens_per_second: the same by the time since the workers were opened.
+        busy: the share of that time in which its models ran, 0 to 1.
+        cache_hits: the share of prompt tokens of the policy that were cached.
+
+    A figure that its engines do not count is None.
+    """
+
+    name: str
+    node: str
+    state: str
+    searches: int = 0
+    running: int = 0
+    tokens: int | None = None
+    tokens_per_second: float | None = None
+    busy: float | None = None
+    cache_hits: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """How far the phase of a run has come that is running, as its process said last.
 
     ``total`` is None where it is not known. ``rate`` is in pieces of work a second, ``left`` in seconds; both
-    are None until something is done. ``time`` is in UTC; ``figures`` are the latest ones by name.
+    are None until something is done. ``time`` is in UTC; ``figures`` are the latest ones by name. ``workers``
+    are those on other machines.
     """
 
     phase: str
@@ -355,3 +385,4 @@ class Progress:
     time: str
     pid: int
     host: str
+    workers: tuple[WorkerFigures, ...] = ()

@@ -22,6 +22,7 @@ from restmcts.progress import Figures, Progress
 from restmcts.recipe import Recipe
 from restmcts.search.running.task import SearchTask
 from restmcts.workers.base import Workers
+from store.records import WorkerFigures
 from store.runs.writer import RunWriter
 
 PHASE: Final = "1.search"
@@ -150,6 +151,9 @@ class Clock:
 
     def update(self, done: int, figures: Figures) -> None:
         self.last = self.now()
+
+    def workers(self, found: Sequence[WorkerFigures]) -> None:
+        pass
 
     def finish(self, phase: str, summary: Mapping[str, Any]) -> None:
         pass

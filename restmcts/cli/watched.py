@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from restmcts.progress import Figures, Progress
 from store.files.layout import RunLayout
+from store.records import WorkerFigures
 from store.runs.progress import ProgressFile
 
 
@@ -25,6 +26,10 @@ class WatchedProgress:
     def update(self, done: int, figures: Figures) -> None:
         self._shown.update(done, figures)
         self._file.update(done, figures)
+
+    def workers(self, found: Sequence[WorkerFigures]) -> None:
+        self._shown.workers(found)
+        self._file.workers(found)
 
     def finish(self, phase: str, summary: Mapping[str, Any]) -> None:
         self._file.remove()

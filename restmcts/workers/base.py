@@ -9,6 +9,7 @@ from typing import Protocol
 from restmcts.problems.problem import Problem
 from restmcts.search.running.task import SearchTask
 from store.events import Header, SearchRecord
+from store.records import WorkerFigures
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,10 @@ class Workers(Protocol):
 
         ``workers`` says how many there are, where they are more than this process.
         """
+        ...
+
+    def figures(self) -> list[WorkerFigures]:
+        """What each worker has done since all were opened; none where this process is the only one."""
         ...
 
     def remarks(self) -> list[str]:

@@ -22,6 +22,7 @@ from restmcts.search.running.driver import failed_search, run_searches, verified
 from restmcts.search.running.task import Conditions, Engines, SearchTask
 from restmcts.workers.base import Ended, Models
 from store.events import Header, SearchRecord
+from store.records import WorkerFigures
 
 
 class LocalWorkers:
@@ -95,6 +96,10 @@ class LocalWorkers:
             if model is not None
             for name, figure in model.stats().items()
         }
+
+    def figures(self) -> list[WorkerFigures]:
+        """None: there is no worker but this process, whose figures :meth:`stats` has."""
+        return []
 
     def remarks(self) -> list[str]:
         """What the engines have seen that whoever runs them should know; each is said once."""

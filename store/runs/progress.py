@@ -17,16 +17,17 @@ from store.encoding.fields import (
     PLAIN,
     TEXT,
     WHOLE,
+    Form,
     Forms,
     dump,
 )
 from store.errors import StoreError
 from store.files.atomic import write_all
 from store.files.plain import open_plain, read_plain
-from store.records import Progress
+from store.records import Progress, WorkerFigures
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from store.files.layout import RunLayout
 
@@ -34,6 +35,28 @@ if TYPE_CHECKING:
 
 EVERY = 1.0
 """Seconds between two writings, at least."""
+
+MOST_WORKERS = 64
+"""So many workers are told of."""
+
+_WORKER = Forms(
+    WorkerFigures,
+    name=TEXT,
+    node=TEXT,
+    state=TEXT,
+    searches=WHOLE,
+    running=WHOLE,
+    tokens=OPTIONAL_WHOLE,
+    tokens_per_second=OPTIONAL_NUMBER,
+    busy=OPTIONAL_NUMBER,
+    cache_hits=OPTIONAL_NUMBER,
+)
+
+_WORKERS = Form(
+    frozenset({list}),
+    lambda rows: tuple(map(_WORKER.read, rows)),
+    lambda workers: list(map(_WORKER.write, workers)),
+)
 
 _PROGRESS = Forms(
     Progress,
@@ -48,6 +71,7 @@ _PROGRESS = Forms(
     time=TEXT,
     pid=WHOLE,
     host=TEXT,
+    workers=_WORKERS,
 )
 
 
@@ -62,6 +86,7 @@ class ProgressFile:
         self._phase = self._kind = self._started = ""
         self._total: int | None = None
         self._before: int | None = None
+        self._workers: tuple[WorkerFigures, ...] = ()
         self._began = self._written = 0.0
         self._given_up = False
 
@@ -69,6 +94,7 @@ class ProgressFile:
         """A phase begins; ``total`` is how many pieces of work it has."""
         self._phase, self._kind, self._total = phase, kind, total
         self._started, self._began, self._before = _now(), time.monotonic(), None
+        self._workers = ()
         self._write(0, {})
 
     def update(self, done: int, figures: Figures) -> None:
@@ -77,6 +103,10 @@ class ProgressFile:
             self._before = max(0, done - 1)  # what an earlier start of the run has done took no time now
         if time.monotonic() - self._written >= EVERY:
             self._write(done, figures)
+
+    def workers(self, found: Sequence[WorkerFigures]) -> None:
+        """What workers on other machines have done, for the next :meth:`update`."""
+        self._workers = tuple(found[:MOST_WORKERS])
 
     def remove(self) -> None:
         """Nothing is under way any more."""
@@ -99,6 +129,7 @@ class ProgressFile:
             time=_now(),
             pid=os.getpid(),
             host=socket.gethostname(),
+            workers=self._workers,
         )
         self._keep(lambda: self._replace(dump(_PROGRESS.write(found))))
 

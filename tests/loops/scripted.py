@@ -27,6 +27,7 @@ from restmcts.settings import checked
 from restmcts.workers.base import Models
 from restmcts.workers.local import LocalWorkers
 from store.events import Step
+from store.records import WorkerFigures
 from store.runs.writer import RunWriter
 from tests.search.search_engines import Gate, Judge, Writer, dice
 
@@ -66,6 +67,8 @@ class Heard:
 
     def update(self, done: int, figures: Figures) -> None:
         self.done.append(done)
+
+    def workers(self, found: Sequence[WorkerFigures]) -> None: ...
 
     def finish(self, phase: str, summary: object) -> None: ...
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from restmcts.problems.splits import Splits
 from restmcts.progress import Figures
 from restmcts.recipe import Recipe
 from store.errors import StoreError
+from store.records import WorkerFigures
 from store.runs.writer import RunWriter
 
 RESULT = Labelled(rule="rest-mcts", trees=2, labelled_steps=5, chains=3)
@@ -42,6 +43,8 @@ class Heard:
     def start(self, phase: str, kind: str, total: int | None) -> None: ...
 
     def update(self, done: int, figures: Figures) -> None: ...
+
+    def workers(self, found: Sequence[WorkerFigures]) -> None: ...
 
     def finish(self, phase: str, summary: object) -> None:
         self.finished.append(phase)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from restmcts.progress import Figures
 from restmcts.recipe import Recipe
 from store.check import check
 from store.errors import StoreError
+from store.records import WorkerFigures
 from store.runs.writer import RunWriter
 from tests.training.training_models import sums, write_policy
 
@@ -42,6 +43,8 @@ class Progress:
     def update(self, done: int, figures: Figures) -> None:
         if done == self.stop:
             raise Stopped
+
+    def workers(self, found: Sequence[WorkerFigures]) -> None: ...
 
     def finish(self, phase: str, summary: object) -> None: ...
 

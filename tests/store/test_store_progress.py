@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from store.files.layout import RunLayout
-from store.runs.progress import ProgressFile, read_progress
+from store.records import WorkerFigures
+from store.runs.progress import MOST_WORKERS, ProgressFile, read_progress
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,6 +59,21 @@ def test_what_is_written(layout: RunLayout, clock: Clock) -> None:
     file.remove()
     assert read_progress(layout) is None
     file.remove()
+
+
+def test_workers_are_told_with_the_next_update(layout: RunLayout, clock: Clock) -> None:
+    file = ProgressFile(layout)
+    file.start("1.search", "search", 40)
+    assert b"workers" not in layout.progress.read_bytes()
+    told = [WorkerFigures(f"n/worker-{number}", "n", "working", number, 1, 7, 0.5) for number in range(100)]
+    file.workers(told)
+    clock.now += 1.0
+    file.update(1, {})
+    found = read_progress(layout)
+    assert found is not None and found.workers == tuple(told[:MOST_WORKERS])
+    file.start("1.evaluate", "evaluate", 40)
+    found = read_progress(layout)
+    assert found is not None and found.workers == ()
 
 
 def test_what_was_done_before_takes_no_time_now(layout: RunLayout, clock: Clock) -> None:

@@ -15,7 +15,7 @@ from textual.widgets._footer import FooterKey
 from store.events import Step
 from store.index.reader import StoreReader
 from store.queries import TreeFilter
-from store.records import Checkpoint, Evaluation, Metric, PolicySample
+from store.records import Checkpoint, Evaluation, Metric, PolicySample, WorkerFigures
 from store.runs.progress import ProgressFile
 from store.runs.writer import RunWriter
 from tests.tui.made_searches import mcts
@@ -278,6 +278,23 @@ async def test_a_running_phase_shows_at_the_head(tmp_path: Path, until: Until) -
             file.update(10, {"tokens": 5_000, "cache hits": 0.5})
             await until(pilot, lambda: "10 of 40" in head.text and "25 %" in head.text)
             assert "cache hits 0.500" in screen_of(app) and "left" in head.text
+            assert "worker" not in screen_of(app)
+            file.workers(
+                [
+                    WorkerFigures(
+                        "10.0.0.1/worker-1", "10.0.0.1", "working", 31, 4, 45_678, 120.0, 0.81, 0.96
+                    ),
+                    WorkerFigures("\x1b[31m/worker-2", "\x1b[31m", "lost"),
+                ]
+            )
+            file._written = 0.0
+            file.update(11, {"workers": "1 of 2"})
+            await until(pilot, lambda: "workers: 1 of 2 work" in screen_of(app))
+            shown = screen_of(app).split("\n")
+            (first,) = (row for row in shown if "10.0.0.1/worker-1" in row)
+            assert first.split()[1:] == ["working", "4", "31", "45.7k", "120", "81", "%", "96", "%"]
+            (second,) = (row for row in shown if "worker-2" in row)
+            assert "\x1b" not in second and second.split()[-6:] == ["0", "0", "-", "-", "-", "-"]
             writer.finish_phase("1.search", {})
             file.remove()
             writer.finish_run()

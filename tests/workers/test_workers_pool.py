@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from random import Random
 
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from restmcts.errors import PhaseError
-from restmcts.workers.cluster.pool import KILLS, Pool, WorkerGoneError, WorkerLostError
+from restmcts.workers.cluster.pool import KILLS, Pool, Standing, WorkerGoneError, WorkerLostError
 
 CONCURRENCY = 3
 
@@ -200,6 +201,33 @@ def test_tasks_are_taken_as_there_is_room() -> None:
 
     asyncio.run(first())
     assert len(taken) <= 2 * CONCURRENCY
+
+
+def test_how_workers_stand() -> None:
+    """One does all, one is lost at its first task and does not come back, one never came."""
+
+    class Hung(Mortal):
+        async def come_back(self) -> None:
+            await asyncio.Event().wait()
+
+    async def look() -> list[list[Standing]]:
+        workers = [
+            Mortal("a", Random(1)),
+            Mortal("b", Random(2), mortality=1.0, lives=1),
+            Hung("c", Random(3)),
+        ]
+        pool = Pool(workers, CONCURRENCY, grace=60, note=lambda _: None)
+        seen = [pool.standings()]
+        async with aclosing(pool.run(range(12), no)) as results:
+            async for _ in results:
+                seen.append(pool.standings())
+        return [*seen, pool.standings()]
+
+    first, *between, last = asyncio.run(look())
+    assert first == [Standing("lost", 0, 0)] * 3
+    assert last == [Standing("working", 0, 12), Standing("gone", 0, 0), Standing("lost", 0, 0)]
+    assert [a.done for a, _, _ in between] == list(range(1, 13))
+    assert max(a.running for a, _, _ in between) in range(1, CONCURRENCY + 1)
 
 
 def test_silence_ends_with_the_time_of_grace() -> None:

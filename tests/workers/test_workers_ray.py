@@ -105,7 +105,7 @@ def test_trees_are_those_of_one_process(place: Place, models: ModelsOf, count: i
         assert workers.models == MODELS
         found = searched(workers, wanted)
         header = workers.header(wanted[0])
-        figures = workers.stats()
+        figures, each = workers.stats(), workers.figures()
         assert workers.remarks() == ["the ink is blue"]
         assert workers.remarks() == []
         began = processes(workers)
@@ -120,6 +120,10 @@ def test_trees_are_those_of_one_process(place: Place, models: ModelsOf, count: i
     assert figures["policy.running"] == count
     total = sum(record.result.cost.policy for record in found.values())
     assert figures["policy.generated_tokens"] >= total > 0
+    assert {one.name for one in each} == {record.header.worker for record in found.values()}
+    assert sum(one.searches for one in each) == 30
+    assert all(one.state == "working" and one.searches and not one.running for one in each)
+    assert sum(one.tokens or 0 for one in each) == figures["policy.generated_tokens"]
     assert place.notes == []
     assert are_gone(began)
 

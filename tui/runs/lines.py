@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from store.paired import wilson
 from tui.runs.charts import CONTROL, MARKS, by_budget, by_iteration, judged
+from tui.runs.workers import worker_rows
 from tui.styled import line
 from tui.text import count, label, seconds
 
@@ -215,8 +216,9 @@ def _differences(detail: RunDetail) -> list[Line]:
 
 
 def overview(page: RunPage, width: int) -> list[Line]:
-    """Accuracies by iteration and budget, where the time went, and the checkpoints."""
+    """Workers on other machines, accuracies by iteration and budget, where the time went, checkpoints."""
     parts = [
+        [] if page.progress is None else worker_rows(page.progress.workers),
         _iterations(page.evaluations),
         _budgets(page.evaluations, width),
         _time(page.phases, width),

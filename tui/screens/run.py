@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from store.index.reader import StoreReader
-    from store.records import Evaluation
+    from store.records import Evaluation, WorkerFigures
     from tui.styled import Line
 
 WIDE = 110
@@ -164,8 +164,10 @@ class RunScreen(MarkingScreen):
 
     def on_progress_read(self, message: ProgressRead) -> None:
         if self.page is not None:
-            self.page = replace(self.page, progress=message.progress)
+            before, self.page = self.page, replace(self.page, progress=message.progress)
             self._show_head()
+            if _workers(before) != _workers(self.page):
+                self._show_overview()
 
     def _show_head(self) -> None:
         page = self.page
@@ -385,6 +387,10 @@ class RunScreen(MarkingScreen):
 
 def _page(run: str, reader: StoreReader) -> RunPageRead:
     return RunPageRead(read_run_page(reader, run))
+
+
+def _workers(page: RunPage) -> tuple[WorkerFigures, ...]:
+    return () if page.progress is None else page.progress.workers
 
 
 def _progress(run: str, reader: StoreReader) -> ProgressRead:

@@ -30,6 +30,7 @@ from rich.text import Text
 from restmcts.cli.output.text import complain, escaped, harmless, note, visible
 from restmcts.cli.signals import heed
 from restmcts.progress import Figures
+from store.records import WorkerFigures
 
 QUIET_SECONDS = 10.0
 """Without a terminal, a line of progress is printed no more often than this."""
@@ -176,6 +177,9 @@ class TerminalProgress:
         if self._task is not None:
             self._bars.update(self._task, completed=done, figures=described(figures))
 
+    def workers(self, found: Sequence[WorkerFigures]) -> None:
+        """The figures of an update sum them up."""
+
     def finish(self, phase: str, summary: Mapping[str, Any]) -> None:
         self._clear()
         self._bars.console.print(Text(harmless(f"{phase:<22} {summarized(summary)}")))
@@ -228,6 +232,9 @@ class LineProgress:
         if self._total is not None and rate:
             left = f", {max(0.0, self._total - done) / rate:.0f} s left"
         complain(f"{self._phase}: {done}/{self._total} ({rate:.1f}/s{left}) {described(figures)}")
+
+    def workers(self, found: Sequence[WorkerFigures]) -> None:
+        """The figures of an update sum them up."""
 
     def finish(self, phase: str, summary: Mapping[str, Any]) -> None:
         complain(f"{phase:<22} {summarized(summary)}")

@@ -175,7 +175,7 @@ def run_tasks(
     if tokens is not None and tally.done == len(tasks):
         run.progress.note(f"{phase}: all {len(tasks)} problems are searched, and tokens may be left")
     run.writer.seal_trees(phase)
-    for name, figure in tally.engine_use().items():
+    for name, figure in (tally.engine_use() | tally.use_of_workers()).items():
         run.writer.add_metric(Metric("", phase, None, f"{ENGINE_METRICS}{name}", figure))
     for remark in workers.remarks():
         run.progress.note(f"{phase}: {remark}")
@@ -253,6 +253,7 @@ async def telling(run: Run, tally: Tally) -> AsyncIterator[None]:
     async def tell() -> None:
         while True:
             await asyncio.sleep(TELL_SECONDS)
+            run.progress.workers(tally.workers.figures())
             run.progress.update(tally.progress, tally.figures())
 
     teller = asyncio.create_task(tell())

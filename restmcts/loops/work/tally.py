@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from statistics import fmean
 
 from restmcts.loops.work.forecast import Probe
 from restmcts.workers.base import Workers
 from store.events import SearchRecord
+from store.records import WorkerFigures
 
 LATEST_SECONDS = 0.1
 """How old figures may be that are told with every search: many workers are asked for them."""
@@ -19,6 +21,18 @@ def charge(record: SearchRecord) -> int:
     One that failed counts with its whole budget, since it can be run again.
     """
     return (record.header.budget or 0) if record.result.reason == "failed" else record.result.cost.generated
+
+
+def summary(found: Sequence[WorkerFigures]) -> dict[str, str]:
+    """How many workers there are that work, and how busy all and the least and the most busy one are."""
+    if not found:
+        return {}
+    texts = {"workers": f"{sum(one.state == 'working' for one in found)} of {len(found)}"}
+    if shares := [one.busy for one in found if one.busy is not None]:
+        texts["busy"] = f"{fmean(shares):.0%}"
+        if len(shares) > 1:
+            texts["busy"] += f" ({min(shares):.0%} to {max(shares):.0%})"
+    return texts
 
 
 class Tally:
@@ -42,7 +56,7 @@ class Tally:
         self.charged = 0
         self.failed_in_a_row = 0
         self.probe = Probe()
-        self._latest: tuple[float, dict[str, float | None]] | None = None
+        self._latest: tuple[float, dict[str, float | str | None]] | None = None
 
     @property
     def seconds(self) -> float:
@@ -75,14 +89,14 @@ class Tally:
             self.graded += 1
             self.correct += record.result.correct
 
-    def latest(self) -> dict[str, float | None]:
+    def latest(self) -> dict[str, float | str | None]:
         """Figures that are ``LATEST_SECONDS`` old at most, for those who ask with every search."""
         now = time.monotonic()
         if self._latest is None or now - self._latest[0] > LATEST_SECONDS:
             self._latest = now, self.figures()
         return self._latest[1]
 
-    def figures(self) -> dict[str, float | None]:
+    def figures(self) -> dict[str, float | str | None]:
         use = self.engine_use()
         now = self.workers.stats()
         return {
@@ -93,7 +107,7 @@ class Tally:
             "cache hits": use.get("policy.cache_hit_rate"),
             "running": now.get("policy.running"),
             "waiting": now.get("policy.waiting"),
-            "workers": now.get("workers"),
+            **summary(self.workers.figures()),
         }
 
     def engine_use(self) -> dict[str, float]:
@@ -116,3 +130,17 @@ class Tally:
         if "policy.generated_tokens" in spent:
             use["policy.tokens_per_second"] = spent["policy.generated_tokens"] / seconds
         return use
+
+    def use_of_workers(self) -> dict[str, float]:
+        """The same of each worker on another machine, by ``worker.NAME.``, as far as its engines count it."""
+        return {
+            f"worker.{one.name}.{name}": figure
+            for one in self.workers.figures()
+            for name, figure in (
+                ("searches", one.searches),
+                ("tokens_per_second", one.tokens_per_second),
+                ("busy", one.busy),
+                ("cache_hit_rate", one.cache_hits),
+            )
+            if figure is not None
+        }

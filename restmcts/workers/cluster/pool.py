@@ -72,7 +72,7 @@ class _Place(Generic[Task, Result]):
     """A worker: whether it answers, and what it does.
 
     ``asked``: it was asked to come back. ``losses`` counts how often it was lost, so that a call is known
-    that was made before.
+    that was made before. ``done`` counts the tasks that it has done.
     """
 
     worker: Worker[Task, Result]
@@ -81,6 +81,7 @@ class _Place(Generic[Task, Result]):
     gone: bool = False
     alone: bool = False
     losses: int = 0
+    done: int = 0
     running: set[_Job[Task]] = field(default_factory=set)
 
 
@@ -91,6 +92,15 @@ class _Call(Generic[Task, Result]):
     place: _Place[Task, Result]
     job: _Job[Task] | None
     losses: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a worker stands: ``working``, ``lost`` or ``gone``, the tasks that it has and those it has done."""
+
+    state: str
+    running: int
+    done: int
 
 
 class _Line(Generic[Task]):
@@ -154,6 +164,17 @@ class Pool(Generic[Task, Result]):
         """How many workers answer."""
         return sum(place.answers for place in self._places)
 
+    def standings(self) -> list[Standing]:
+        """How each worker stands, in the order of the workers."""
+        return [
+            Standing(
+                "gone" if place.gone else "working" if place.answers else "lost",
+                len(place.running),
+                place.done,
+            )
+            for place in self._places
+        ]
+
     async def run(
         self, tasks: Iterable[Task], give_up: Callable[[Task, str], Result]
     ) -> AsyncGenerator[Result]:
@@ -186,7 +207,9 @@ class Pool(Generic[Task, Result]):
                             yield give_up(call.job.task, _blame(str(ended.exception())))
                     else:
                         self._leave(call, call.job)
-                        yield ended.result()
+                        result = ended.result()
+                        call.place.done += 1
+                        yield result
         finally:
             await self._drop_calls()
 

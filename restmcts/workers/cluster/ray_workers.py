@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
@@ -20,6 +21,7 @@ from restmcts.search.running.task_json import encode_problems, encode_task
 from restmcts.workers.base import Ended, Models
 from restmcts.workers.cluster.actor import SearchWorker
 from restmcts.workers.cluster.connection import amounts, available, check_room, connect, needs
+from restmcts.workers.cluster.figures import figures_of
 from restmcts.workers.cluster.folders import read_blocks
 from restmcts.workers.cluster.messages import NotReadyError, read_reply
 from restmcts.workers.cluster.plan import Plan, make_plan
@@ -28,6 +30,7 @@ from restmcts.workers.cluster.settings import ClusterSettings
 from restmcts.workers.local import conditions
 from store.encoding.searches import decode_search
 from store.events import Header, SearchRecord
+from store.records import WorkerFigures
 
 LOOK_AGAIN: Final = (0.2, 5.0)
 """How long to wait before a worker that was lost is asked again, in seconds: at first, and at most."""
@@ -182,6 +185,7 @@ class RayWorkers:
         self._note = note
         self._pool: Pool[SearchTask, Ended] = Pool(actors, concurrency, grace=grace, note=note)
         self._said: set[str] = set()
+        self._opened = time.monotonic()
 
     @property
     def models(self) -> Models:
@@ -235,6 +239,15 @@ class RayWorkers:
         for actor in self._actors:
             total.update(actor.totals())
         return {**total, "workers": float(self._pool.answering)}
+
+    def figures(self) -> list[WorkerFigures]:
+        """What each worker has done since they were opened."""
+        seconds = time.monotonic() - self._opened
+        rows = enumerate(zip(self._actors, self._pool.standings(), strict=True), 1)
+        return [
+            figures_of(actor.node, number, stands, actor.totals(), seconds)
+            for number, (actor, stands) in rows
+        ]
 
     def remarks(self) -> list[str]:
         """What the engines have seen that whoever runs them should know; each is said once."""

@@ -235,7 +235,7 @@ class Campaign:
         began = time.monotonic()
         ended = finish(start(self._folder / "undisturbed", self._problems, nodes.address))
         seconds = time.monotonic() - began
-        if wrong := self._judged(self._folder / "undisturbed", ended):
+        if wrong := self._judged(self._folder / "undisturbed", ended) + self._workers_left():
             sys.exit(f"the undisturbed run on the cluster failed: {'; '.join(wrong)}")
         print(f"undisturbed: {seconds:.1f} s, {SEARCHES} searches", flush=True)
         return seconds
@@ -249,6 +249,8 @@ class Campaign:
         gone = self._strike(nodes, process, number) if process.poll() is None else None
         ended = finish(process)
         if gone is None:
+            if wrong := self._workers_left():
+                sys.exit(f"a run that nobody disturbed has processes {'; '.join(wrong)}")
             return None
         wrong, outcome = [], ""
         if self._kind == "interrupt":

@@ -219,8 +219,7 @@ def test_how_workers_stand() -> None:
         pool = Pool(workers, CONCURRENCY, grace=60, note=lambda _: None)
         seen = [pool.standings()]
         async with aclosing(pool.run(range(12), no)) as results:
-            async for _ in results:
-                seen.append(pool.standings())
+            seen += [pool.standings() async for _ in results]
         return [*seen, pool.standings()]
 
     first, *between, last = asyncio.run(look())

@@ -343,7 +343,8 @@ class WorkerFigures:
     Attributes:
         name: ``NODE/worker-N``, as in the headers of its searches.
         node: where it is.
-        state: ``working``, ``lost`` (it does not answer, and is asked again) or ``gone`` for good.
+        state: ``starting``, ``working``, ``lost`` (it does not answer, and is asked again) or ``gone`` for
+            good.
         searches: how many it has ended.
         running: how many it has at the moment.
         tokens: what its policy has generated.

@@ -55,12 +55,13 @@ class SameText(MathAnswers):
 
 
 class Heard:
-    """Progress that remembers the notes, the total of the last phase, and how far it came."""
+    """Progress that remembers notes, workers, the total of the last phase, and how far it came."""
 
     def __init__(self) -> None:
         self.notes: list[str] = []
         self.total: int | None = None
         self.done: list[int] = []
+        self.workers_told: list[Sequence[WorkerFigures]] = []
 
     def start(self, phase: str, kind: str, total: int | None) -> None:
         self.total, self.done = total, []
@@ -68,7 +69,8 @@ class Heard:
     def update(self, done: int, figures: Figures) -> None:
         self.done.append(done)
 
-    def workers(self, found: Sequence[WorkerFigures]) -> None: ...
+    def workers(self, found: Sequence[WorkerFigures]) -> None:
+        self.workers_told.append(found)
 
     def finish(self, phase: str, summary: object) -> None: ...
 

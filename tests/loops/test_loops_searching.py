@@ -6,7 +6,7 @@ import asyncio
 import math
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,16 +18,22 @@ from restmcts.grading.registry import GRADERS
 from restmcts.loops.run import Run
 from restmcts.loops.work import searching
 from restmcts.loops.work import tally as tallies
-from restmcts.loops.work.searching import message_of, outcome, stored, telling
+from restmcts.loops.work.searching import message_of, outcome, run_tasks, search_tasks, stored, telling
 from restmcts.loops.work.tally import Tally
 from restmcts.problems.splits import Splits
 from restmcts.progress import Figures
 from restmcts.recipe import Recipe
+from restmcts.search.methods.sampling import Greedy
+from restmcts.workers.base import Models
+from restmcts.workers.local import LocalWorkers
 from store.check import check
 from store.errors import StoreError
 from store.events import BackedUp, Cost, Event, Expanded, Selected, Step, Valued, Verified
+from store.records import WorkerFigures
+from store.runs.reading import read_metrics
 from store.runs.writer import RunWriter
 from store.tree import fold
+from tests.loops.scripted import BASE, Scripts, opened, recipe
 from tests.loops.test_loops_phases import Heard
 from tests.store.build import PHASE, record
 
@@ -94,7 +100,12 @@ def test_progress_is_told_while_no_search_ends(run: Run, monkeypatch: pytest.Mon
     monkeypatch.setattr(searching, "TELL_SECONDS", 0.01)
     told: list[tuple[int, Figures]] = []
     monkeypatch.setattr(run.progress, "update", lambda done, figures: told.append((done, figures)))
-    engine: Any = SimpleNamespace(stats=lambda: {"policy.generated_tokens": 7.0 * len(told)})
+    workers = [WorkerFigures("n/worker-1", "n", "working", 3, 1)]
+    rows: list[Sequence[WorkerFigures]] = []
+    monkeypatch.setattr(run.progress, "workers", rows.append)
+    engine: Any = SimpleNamespace(
+        stats=lambda: {"policy.generated_tokens": 7.0 * len(told)}, figures=lambda: workers
+    )
     tally = Tally(3, engine, by_tokens=False)
 
     async def wait() -> None:
@@ -105,6 +116,7 @@ def test_progress_is_told_while_no_search_ends(run: Run, monkeypatch: pytest.Mon
     asyncio.run(wait())
     assert [done for done, _ in told] == [3] * len(told)
     assert [figures["tokens"] for _, figures in told[:3]] == [0, 7, 14]
+    assert told[0][1]["workers"] == "1 of 1" and rows == [workers] * len(told)
 
 
 def test_workers_are_not_asked_for_figures_with_every_search(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,7 +128,7 @@ def test_workers_are_not_asked_for_figures_with_every_search(monkeypatch: pytest
         return {"policy.generated_tokens": 7.0 * asked}
 
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    engine: Any = SimpleNamespace(stats=stats)
+    engine: Any = SimpleNamespace(stats=stats, figures=list)
     counted = Tally(0, engine, by_tokens=False)
     first, before = counted.latest(), asked
     assert counted.latest() == first
@@ -136,7 +148,7 @@ def test_what_fails_while_progress_is_told_ends_the_searches(
         raise OSError("no terminal")
 
     monkeypatch.setattr(run.progress, "update", fail)
-    engine: Any = SimpleNamespace(stats=dict)
+    engine: Any = SimpleNamespace(stats=dict, figures=list)
 
     async def wait() -> None:
         async with telling(run, Tally(0, engine, by_tokens=False)), asyncio.timeout(30):
@@ -144,3 +156,17 @@ def test_what_fails_while_progress_is_told_ends_the_searches(
 
     with pytest.raises(OSError, match="no terminal"):
         asyncio.run(wait())
+
+
+def test_the_use_of_each_worker_is_among_the_metrics(
+    tmp_path: Path, scripts: Scripts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = [WorkerFigures("n/worker-1", "n", "working", 3, 1, busy=0.5)]
+    monkeypatch.setattr(LocalWorkers, "figures", lambda workers: found)
+    with opened(tmp_path, recipe(iterations=1)) as run:
+        tasks = search_tasks(run, "0.search", run.problems.train, "greedy", Greedy(), budget=40)
+        run.writer.start_phase("0.search", "search", 0)
+        with run.workers(Models(BASE)) as workers:
+            run_tasks(run, "0.search", tasks, workers)
+        rows = {row.name: row.value for row in read_metrics(run.writer.layout)}
+    assert rows["engine.worker.n/worker-1.busy"] == 0.5 and rows["engine.worker.n/worker-1.searches"] == 3

@@ -29,6 +29,16 @@ def test_what_engines_do_not_count_is_not_zero() -> None:
     assert found == WorkerFigures("10.0.0.1/worker-1", "10.0.0.1", "lost")
 
 
+def test_what_is_no_number_is_not_known() -> None:
+    """An engine of somebody else may count anything."""
+    counts = {"policy.generated_tokens": float("nan"), "policy.seconds": float("inf")}
+    found = figures_of("n", 1, Standing("working", 0, 0), counts, 12.0)
+    assert (found.tokens, found.busy, found.cache_hits) == (None, None, None)
+    assert (
+        figures_of("n", 1, Standing("working", 0, 0), {"policy.prompt_tokens": 8.0}, 1.0).cache_hits is None
+    )
+
+
 def test_a_model_that_ran_longer_than_it_was_there_is_busy() -> None:
     """Of two requests that overlap both times count."""
     assert figures_of("n", 1, Standing("working", 0, 0), {"policy.seconds": 30.0}, 12.0).busy == 1.0
@@ -44,8 +54,8 @@ def worker(busy: float | None, state: str = "working") -> WorkerFigures:
         ([], {}),
         ([worker(0.5)], {"workers": "1 of 1", "busy": "50%"}),
         (
-            [worker(0.25), worker(0.75), worker(None, "lost")],
-            {"workers": "2 of 3", "busy": "50% (25% to 75%)"},
+            [worker(0.25), worker(0.75), worker(None, "lost"), worker(0.01, "gone")],
+            {"workers": "2 of 4", "busy": "50% (25% to 75%)"},
         ),
         ([worker(None)], {"workers": "1 of 1"}),
     ],

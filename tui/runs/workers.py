@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.cells import set_cell_size
+
 from tui.styled import line
 from tui.text import count, label
 
@@ -29,7 +31,7 @@ def worker_rows(workers: Sequence[WorkerFigures]) -> list[Line]:
 
 def _row(one: WorkerFigures) -> Line:
     return line(
-        f"{label(one.name, _NAME):{_NAME}} ",
+        f"{set_cell_size(label(one.name, _NAME), _NAME)} ",
         (f"{label(one.state, 7):7}", _STYLES.get(one.state, "")),
         f" {one.running:>7} {count(one.searches):>5} {_number(one.tokens):>7}",
         f" {_number(one.tokens_per_second):>6} ",

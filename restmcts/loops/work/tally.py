@@ -10,6 +10,7 @@ from restmcts.loops.work.forecast import Probe
 from restmcts.workers.base import Workers
 from store.events import SearchRecord
 from store.records import WorkerFigures
+from store.runs.progress import MOST_WORKERS
 
 LATEST_SECONDS = 0.1
 """How old figures may be that are told with every search: many workers are asked for them."""
@@ -24,11 +25,11 @@ def charge(record: SearchRecord) -> int:
 
 
 def summary(found: Sequence[WorkerFigures]) -> dict[str, str]:
-    """How many workers there are that work, and how busy all and the least and the most busy one are."""
+    """How many workers work, and how busy they are: the mean, the least and the most busy one."""
     if not found:
         return {}
     texts = {"workers": f"{sum(one.state == 'working' for one in found)} of {len(found)}"}
-    if shares := [one.busy for one in found if one.busy is not None]:
+    if shares := [one.busy for one in found if one.busy is not None and one.state == "working"]:
         texts["busy"] = f"{fmean(shares):.0%}"
         if len(shares) > 1:
             texts["busy"] += f" ({min(shares):.0%} to {max(shares):.0%})"
@@ -132,10 +133,13 @@ class Tally:
         return use
 
     def use_of_workers(self) -> dict[str, float]:
-        """The same of each worker on another machine, by ``worker.NAME.``, as far as its engines count it."""
+        """The same of workers on other machines, by ``worker.NAME.``, as far as their engines count it.
+
+        Of many, the first ones, as in the file of the progress.
+        """
         return {
             f"worker.{one.name}.{name}": figure
-            for one in self.workers.figures()
+            for one in self.workers.figures()[:MOST_WORKERS]
             for name, figure in (
                 ("searches", one.searches),
                 ("tokens_per_second", one.tokens_per_second),

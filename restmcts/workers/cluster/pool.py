@@ -96,7 +96,10 @@ class _Call(Generic[Task, Result]):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a worker stands: ``working``, ``lost`` or ``gone``, the tasks that it has and those it has done."""
+    """How a worker stands, the tasks that it has and those it has done.
+
+    ``state`` is ``starting`` until it answers for the first time, ``working``, ``lost`` or ``gone``.
+    """
 
     state: str
     running: int
@@ -168,7 +171,7 @@ class Pool(Generic[Task, Result]):
         """How each worker stands, in the order of the workers."""
         return [
             Standing(
-                "gone" if place.gone else "working" if place.answers else "lost",
+                _state(place),
                 len(place.running),
                 place.done,
             )
@@ -313,6 +316,12 @@ class Pool(Generic[Task, Result]):
             place.alone = place.asked = False
             self._look_for_room(place)
         self._silent_since = None
+
+
+def _state(place: _Place[Any, Any]) -> str:
+    if place.gone or place.answers:
+        return "gone" if place.gone else "working"
+    return "lost" if place.losses else "starting"
 
 
 def _blame(reason: str) -> str:
